@@ -1,0 +1,14 @@
+"""Who is who, where, since when. No Flask, no HTTP, no LDAP.
+
+    changes/        the door: plan → preview → commit → proof → undo
+    feeds           rows of a personnel system → correlation → plans
+    effects         event × artefact, the Artefact protocol, the effects of a change
+    permissions     delegated administration: may(actor, action, unit)
+    entitlements    applications, rules, account links; desired_accounts is pure
+    assignments     positions, posts and who fills them, in time
+    people          the natural persons, their identifiers, epochs and dated cuts
+    units           the organisational tree in time
+    base/           clock, errors, config, crypto, db, audit, outbox; knows nothing of the domain
+
+An arrow only ever points down this list.
+"""

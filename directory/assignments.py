@@ -1,0 +1,240 @@
+"""Position, Post and Assignment: who holds which post, from when until before when.
+
+An assignment is in force on the days ``valid_from <= day < valid_to``. A person has at most one
+primary assignment open at a time; concurrent posts are the normal case at commune level. A
+session acts in one capacity: one assignment.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, or_, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.errors import InvalidInput, NotFound
+from directory.units import OrgUnit, UnitView
+
+
+class Kind(StrEnum):
+    """How an assignment is held."""
+
+    PRIMARY = "primary"
+    CONCURRENT = "concurrent"
+    SECONDMENT = "secondment"
+    ACTING = "acting"
+
+
+class Position(Base):
+    """A catalogue entry: chức vụ, chức danh."""
+
+    __tablename__ = "position"
+    __table_args__ = (AUTOINCREMENT,)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    group: Mapped[str | None]
+    rank: Mapped[int]
+    bloc: Mapped[str]
+    leadership: Mapped[bool]
+    signing_authority: Mapped[bool]
+    sensitivity: Mapped[str]
+
+
+class Post(Base):
+    """A position in a unit with a headcount (biên chế)."""
+
+    __tablename__ = "post"
+    __table_args__ = (UniqueConstraint("unit_id", "position_id"), AUTOINCREMENT)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    unit_id: Mapped[int] = mapped_column(ForeignKey("org_unit.id"))
+    position_id: Mapped[int] = mapped_column(ForeignKey("position.id"))
+    headcount: Mapped[int]
+
+
+class Assignment(Base):
+    """A user holds a position in a unit, from one day until before another."""
+
+    __tablename__ = "assignment"
+    __table_args__ = (
+        Index(
+            "uq_assignment_open_primary",
+            "user_id",
+            unique=True,
+            sqlite_where=text("kind = 'primary' AND valid_to IS NULL"),
+            postgresql_where=text("kind = 'primary' AND valid_to IS NULL"),
+        ),
+        Index("ix_assignment_user", "user_id", "valid_from"),
+        Index("ix_assignment_unit", "unit_id", "valid_to"),
+        Index("ix_assignment_post", "unit_id", "position_id"),
+        AUTOINCREMENT,
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    unit_id: Mapped[int] = mapped_column(ForeignKey("org_unit.id"))
+    position_id: Mapped[int] = mapped_column(ForeignKey("position.id"))
+    kind: Mapped[str]
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    planned_end: Mapped[date | None]
+    decision_number: Mapped[str | None]
+    decision_issued_on: Mapped[date | None]
+    decision_issuer: Mapped[str | None]
+    source_key: Mapped[str | None] = mapped_column(unique=True)
+    opened_by: Mapped[str] = mapped_column(index=True)
+    """The change that opened it."""
+    closed_by: Mapped[str | None] = mapped_column(index=True)
+
+
+@dataclass(frozen=True)
+class Held:
+    """One assignment with what rules, claims and pages need of its unit and position."""
+
+    id: int
+    user_id: int
+    kind: str
+    valid_from: date
+    valid_to: date | None
+    unit: UnitView
+    position_id: int
+    position_code: str
+    position_name: str
+    position_rank: int
+    leadership: bool
+
+    def in_force(self, on: date) -> bool:
+        """Whether it holds on that day; the end is exclusive."""
+        return self.valid_from <= on and (self.valid_to is None or on < self.valid_to)
+
+
+_HELD = (
+    Assignment.id,
+    Assignment.user_id,
+    Assignment.kind,
+    Assignment.valid_from,
+    Assignment.valid_to,
+    OrgUnit.id.label("unit_id"),
+    OrgUnit.name.label("unit_name"),
+    OrgUnit.short_name,
+    OrgUnit.kind.label("unit_kind"),
+    OrgUnit.bloc,
+    OrgUnit.tier,
+    OrgUnit.legal_person,
+    OrgUnit.path,
+    Position.id.label("position_id"),
+    Position.code,
+    Position.name.label("position_name"),
+    Position.rank,
+    Position.leadership,
+)
+
+
+def _held(row: Any) -> Held:
+    unit = UnitView(
+        row.unit_id,
+        row.unit_name,
+        row.short_name,
+        row.unit_kind,
+        row.bloc,
+        row.tier,
+        row.legal_person,
+        row.path,
+    )
+    return Held(
+        row.id,
+        row.user_id,
+        row.kind,
+        row.valid_from,
+        row.valid_to,
+        unit,
+        row.position_id,
+        row.code,
+        row.position_name,
+        row.rank,
+        row.leadership,
+    )
+
+
+def timeline(session: Session, user_ids: Iterable[int]) -> dict[int, list[Held]]:
+    """Every assignment, past, present and future, of each person, oldest first."""
+    wanted = list(user_ids)
+    found: dict[int, list[Held]] = {user_id: [] for user_id in wanted}
+    for start in range(0, len(wanted), 500):
+        rows = session.execute(
+            select(*_HELD)
+            .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
+            .join(Position, Position.id == Assignment.position_id)
+            .where(Assignment.user_id.in_(wanted[start : start + 500]))
+            .order_by(Assignment.user_id, Assignment.valid_from, Assignment.id)
+        )
+        for row in rows:
+            found[row.user_id].append(_held(row))
+    return found
+
+
+def current(session: Session, user_id: int, on: date) -> list[Held]:
+    """The capacities a person may act in on a day: primary first, then by rank."""
+    held = [h for h in timeline(session, [user_id])[user_id] if h.in_force(on)]
+    return sorted(held, key=lambda h: (h.kind != Kind.PRIMARY, h.position_rank, h.id))
+
+
+def by_id(session: Session, assignment_id: int) -> Held | None:
+    """One assignment with its unit and position."""
+    row = session.execute(
+        select(*_HELD)
+        .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
+        .join(Position, Position.id == Assignment.position_id)
+        .where(Assignment.id == assignment_id)
+    ).one_or_none()
+    return _held(row) if row else None
+
+
+def position_by_code(session: Session, code: str, *, field: str = "position") -> Position:
+    """A catalogue entry by its code. Raises InvalidInput naming ``field``."""
+    found = session.scalars(
+        select(Position).where(Position.code == str(code).strip().upper())
+    ).one_or_none()
+    if found is None:
+        raise InvalidInput(
+            "position_unknown", "Không có chức vụ với mã {ref}.", field=field, ref=str(code)[:60]
+        )
+    return found
+
+
+def get_position(session: Session, position_id: int) -> Position:
+    """A catalogue entry by id. Raises NotFound."""
+    found = session.get(Position, position_id)
+    if found is None:
+        raise NotFound("position_unknown", "Không tìm thấy chức vụ.")
+    return found
+
+
+def positions(session: Session) -> list[Position]:
+    """The whole catalogue, highest rank first."""
+    return list(session.scalars(select(Position).order_by(Position.rank, Position.name)))
+
+
+def headcount_left(
+    session: Session, unit_id: int, position_id: int, on: date, *, leaving: int = 0
+) -> int | None:
+    """Free places of a post on a day, not counting the person ``leaving``; None if unlimited."""
+    limit = session.scalar(
+        select(Post.headcount).where(Post.unit_id == unit_id, Post.position_id == position_id)
+    )
+    if limit is None:
+        return None
+    taken = session.scalar(
+        select(func.count(Assignment.user_id.distinct())).where(
+            Assignment.unit_id == unit_id,
+            Assignment.position_id == position_id,
+            Assignment.user_id != leaving,
+            or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
+        )
+    )
+    return limit - (taken or 0)

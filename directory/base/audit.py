@@ -1,0 +1,289 @@
+"""The audit trail: append-only, chained and signed by one sealer.
+
+Entries are inserted in the business transaction and carry no chain value yet, so that the trail
+is no bottleneck; within two seconds the sealer numbers them, chains each to the one before by
+SHA-256 and signs the head by MAC. ``verify`` recomputes everything and reports the unsealed
+tail. Personal values stay outside the hash as salted commitments: after retention the values
+can be erased and the chain still holds.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Index, insert, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.base.crypto import Keyring
+from directory.base.db import AUTOINCREMENT, Base, Database, Key
+
+
+class Tag(StrEnum):
+    """subject.action of everything that is audited."""
+
+    CHANGE_COMMIT = "change.commit"
+    CHANGE_UNDO = "change.undo"
+    CHANGE_SETTLED = "change.settled"
+    USER_CREATE = "user.create"
+    ASSIGNMENT_OPEN = "assignment.open"
+    ASSIGNMENT_CLOSE = "assignment.close"
+    ASSIGNMENT_REOPEN = "assignment.reopen"
+    USER_SUSPEND = "user.suspend"
+    USER_RESUME = "user.resume"
+    USER_LEAVE = "user.leave"
+    UNIT_CREATE = "unit.create"
+    POSITION_CREATE = "position.create"
+    ROLE_GRANT = "role.grant"
+    ROLE_END = "role.end"
+    RULE_CHANGE = "rule.change"
+    APPLICATION_CHANGE = "application.change"
+    CLIENT_CHANGE = "client.change"
+    SESSION_START = "session.start"
+    SESSION_END = "session.end"
+    SESSION_SWITCH = "session.switch"
+    LOGIN_FAIL = "login.fail"
+    LOGIN_LOCK = "login.lock"
+    LOGIN_UNLOCK = "login.unlock"
+    PASSWORD_SET = "password.set"  # noqa: S105 (a name, not a secret)
+    ACTIVATION_ISSUE = "activation.issue"
+    GRANT_ISSUE = "grant.issue"
+    GRANT_REVOKE = "grant.revoke"
+    CERTIFICATE_ISSUE = "certificate.issue"
+    CERTIFICATE_DISTRUST = "certificate.distrust"
+    CERTIFICATE_REVOKE = "certificate.revoke"
+    ACCOUNT_APPLIED = "account.applied"
+    JOB_PARKED = "job.parked"
+    JOB_RETRIED = "job.retried"
+    KEY_ROTATE = "key.rotate"
+    FEED_LOAD = "feed.load"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does something: a person, a client, or the installation's operator at the CLI."""
+
+    kind: str
+    """``user``, ``client``, ``operator`` or ``system``."""
+    id: int | None = None
+    label: str = ""
+    ip: str | None = None
+    port: int | None = None
+
+    @classmethod
+    def system(cls) -> "Actor":
+        """The product itself: workers and scheduled changes."""
+        return cls("system", None, "dinhdanh")
+
+    @classmethod
+    def operator(cls, label: str) -> "Actor":
+        """The person at the installation's command line, named by the operating system."""
+        return cls("operator", None, label)
+
+    @property
+    def key(self) -> str:
+        """Stable text for idempotency keys and throttles."""
+        return f"{self.kind}:{self.id if self.id is not None else self.label}"
+
+
+class AuditEntry(Base):
+    """One audited fact."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (
+        Index("ix_audit_entry_subject", "subject_kind", "subject_id", "id"),
+        AUTOINCREMENT,
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    at: Mapped[datetime]
+    tag: Mapped[str] = mapped_column(index=True)
+    actor_kind: Mapped[str]
+    actor_id: Mapped[int | None] = mapped_column(Key)
+    actor_label: Mapped[str]
+    source_ip: Mapped[str | None]
+    source_port: Mapped[int | None]
+    subject_kind: Mapped[str]
+    subject_id: Mapped[str]
+    change_id: Mapped[str | None] = mapped_column(index=True)
+    data: Mapped[dict[str, Any]]
+    personal: Mapped[dict[str, Any]]
+    """field → [salt, value]; value may be erased after retention."""
+    commitment: Mapped[str]
+    """SHA-256 over the sorted salted hashes of ``personal``; part of the chain."""
+    seq: Mapped[int | None] = mapped_column(Key, unique=True)
+    hash: Mapped[str | None]
+
+
+class AuditHead(Base):
+    """The sealed end of the chain: one row, signed, so that a cut-off tail is noticed."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    seq: Mapped[int] = mapped_column(Key)
+    hash: Mapped[str]
+    mac: Mapped[str]
+
+
+def entry(  # noqa: PLR0913 (one keyword per column)
+    tag: Tag,
+    *,
+    at: datetime,
+    actor: Actor,
+    subject: tuple[str, Any],
+    change_id: str | None = None,
+    data: Mapping[str, Any] | None = None,
+    personal: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The column values of one entry, for ``record_rows``. ``subject`` is (kind, id)."""
+    kept = {field: [secrets.token_hex(8), value] for field, value in (personal or {}).items()}
+    return {
+        "at": at,
+        "tag": tag.value,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "actor_label": actor.label,
+        "source_ip": actor.ip,
+        "source_port": actor.port,
+        "subject_kind": subject[0],
+        "subject_id": str(subject[1]),
+        "change_id": change_id,
+        "data": dict(data or {}),
+        "personal": kept,
+        "commitment": _commit(kept),
+    }
+
+
+def record(session: Session, tag: Tag, **columns: Any) -> None:
+    """Write one entry in the caller's transaction; keywords as in ``entry``."""
+    record_rows(session, [entry(tag, **columns)])
+
+
+def record_rows(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Write many entries made by ``entry``."""
+    if rows:
+        session.execute(insert(AuditEntry), rows)
+
+
+def _commit(personal: Mapping[str, Any]) -> str:
+    leaves = sorted(
+        hashlib.sha256(json.dumps([field, *pair]).encode()).hexdigest()
+        for field, pair in personal.items()
+    )
+    return hashlib.sha256("".join(leaves).encode()).hexdigest() if leaves else ""
+
+
+def _link(previous: str, seq: int, row: AuditEntry) -> str:
+    body = json.dumps(
+        [
+            previous,
+            seq,
+            row.at.isoformat(),
+            row.tag,
+            row.actor_kind,
+            row.actor_id,
+            row.actor_label,
+            row.source_ip,
+            row.source_port,
+            row.subject_kind,
+            row.subject_id,
+            row.change_id,
+            row.data,
+            row.commitment,
+        ],
+        sort_keys=True,
+        ensure_ascii=False,
+    )
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _sign(keyring: Keyring, seq: int, digest: str) -> str:
+    return keyring.mac("audit", f"{seq}:{digest}".encode(), size=32).hex()
+
+
+def seal(session: Session, keyring: Keyring, *, limit: int = 2000) -> int:
+    """Number, chain and sign up to ``limit`` unsealed entries; how many were sealed."""
+    head = session.scalars(select(AuditHead).with_for_update()).one_or_none()
+    if head is None:
+        head = AuditHead(id=1, seq=0, hash="", mac=_sign(keyring, 0, ""))
+        session.add(head)
+    rows = session.scalars(
+        select(AuditEntry).where(AuditEntry.seq.is_(None)).order_by(AuditEntry.id).limit(limit)
+    ).all()
+    sealed = []
+    for row in rows:
+        head.hash = _link(head.hash, head.seq + 1, row)
+        head.seq += 1
+        sealed.append({"id": row.id, "seq": head.seq, "hash": head.hash})
+    if sealed:
+        session.expunge_all()
+        session.add(head)
+        session.execute(update(AuditEntry), sealed)
+    head.mac = _sign(keyring, head.seq, head.hash)
+    session.flush()
+    return len(sealed)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What ``verify`` found; the chain holds when ``broken_at`` is None and the head fits."""
+
+    sealed: int
+    unsealed: int
+    broken_at: int | None
+    head_fits: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing sealed was altered, removed or cut off."""
+        return self.broken_at is None and self.head_fits
+
+
+def verify(db: Database, keyring: Keyring) -> Verdict:
+    """Walk the whole chain. Personal values that were erased do not break it; altered ones do."""
+    with db.read() as session:
+        previous, count, broken = "", 0, None
+        for row in _sealed(session):
+            count += 1
+            kept = {f: p for f, p in row.personal.items() if p[1] is not None}
+            altered = len(kept) == len(row.personal) and _commit(kept) != row.commitment
+            if row.seq != count or row.hash != _link(previous, count, row) or altered:
+                broken = row.seq
+                break
+            previous = row.hash or ""
+        head = session.scalars(select(AuditHead)).one_or_none()
+        fits = (
+            (head is None and count == 0)
+            or head is not None
+            and (head.seq, head.hash) == (count, previous)
+            and secrets.compare_digest(head.mac, _sign(keyring, head.seq, head.hash))
+        )
+        unsealed = len(session.scalars(select(AuditEntry.id).where(AuditEntry.seq.is_(None))).all())
+    return Verdict(count, unsealed, broken, fits)
+
+
+def _sealed(session: Session, page: int = 5000) -> Iterator[AuditEntry]:
+    last = 0
+    while rows := session.scalars(
+        select(AuditEntry).where(AuditEntry.seq > last).order_by(AuditEntry.seq).limit(page)
+    ).all():
+        yield from rows
+        last = rows[-1].seq or 0
+        session.expunge_all()
+
+
+def of_subject(session: Session, kind: str, subject_id: Any, *, limit: int = 50) -> list[AuditEntry]:
+    """The latest entries about one subject, newest first."""
+    return list(
+        session.scalars(
+            select(AuditEntry)
+            .where(AuditEntry.subject_kind == kind, AuditEntry.subject_id == str(subject_id))
+            .order_by(AuditEntry.id.desc())
+            .limit(limit)
+        )
+    )

@@ -1,0 +1,130 @@
+"""Settings: one TOML file and the environment (``DINHDANH_*`` wins).
+
+The file is named by ``DINHDANH_CONFIG`` (default ``dinhdanh.toml`` in the working directory).
+Every setting has a safe default except where the installation must decide: then ``check``
+reports it together with everything else that is wrong, at once.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from directory.base.errors import Misconfigured
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+class Settings(BaseSettings):
+    """All settings of one installation. Durations are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="DINHDANH_", extra="forbid")
+
+    issuer: str = "http://localhost:8000"
+    """The public base URL; also the OIDC issuer. No trailing slash."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data_dir: Path = Path("var")
+    """Where the embedded database, the keyring and the instance lock live."""
+    database_url: str = ""
+    """SQLAlchemy URL; empty means SQLite in ``data_dir``."""
+    keyring_file: Path | None = None
+    """The keyring, outside the database and its backup; default ``data_dir/keyring.json``."""
+    worker_threads: int = Field(default=8, ge=1, le=64)
+    web_processes: int = Field(default=1, ge=1, le=64)
+    """More than one only with PostgreSQL."""
+
+    trusted_proxies: list[str] = []
+    """Addresses whose forwarding headers are believed. Empty: nobody's."""
+    outbound_allow: list[str] = []
+    """``host:port`` pairs at private or loopback addresses that may be called."""
+    outbound_ca_file: Path | None = None
+    """PEM bundle for calling out; empty means the system's."""
+    outbound_timeout: float = 10.0
+    """Whole-call limit for one outward request; less than half a job's lease."""
+
+    session_idle: int = 15 * MINUTE
+    admin_idle: int = 5 * MINUTE
+    session_lifetime: int = 12 * HOUR
+    sudo_window: int = 10 * MINUTE
+    flow_lifetime: int = 15 * MINUTE
+    code_lifetime: int = 60
+    access_token_lifetime: int = 5 * MINUTE
+    id_token_lifetime: int = 5 * MINUTE
+    refresh_lifetime: int = 30 * DAY
+    lock_after: int = 5
+    lock_for: int = 12 * HOUR
+    source_failures: int = 30
+    """Failures from one address in ten minutes before that address is throttled."""
+    password_min: int = 14
+    activation_lifetime: int = 7 * DAY
+    change_approval_people: int = 500
+    """A change of more people than this needs a second person."""
+    idempotency_days: int = 7
+    crl_every: int = HOUR
+    certificate_days: int = 365
+
+    @field_validator("issuer")
+    @classmethod
+    def _issuer_is_a_base_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
+            raise ValueError("must be an http(s) URL without query")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _sqlite_runs_one_process(self) -> Self:
+        if self.web_processes > 1 and self.database.startswith("sqlite"):
+            raise ValueError("web_processes > 1 needs PostgreSQL")
+        return self
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'dinhdanh.db'}"
+
+    @property
+    def keyring(self) -> Path:
+        """The keyring file in force."""
+        return self.keyring_file or self.data_dir / "keyring.json"
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach us over HTTPS; decides cookie prefixes and HSTS."""
+        return self.issuer.startswith("https://")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose values arrive as init arguments."""
+        return env_settings, init_settings
+
+
+def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
+    """Read the file and the environment. Raises Misconfigured naming every wrong setting."""
+    file = file or Path(os.environ.get("DINHDANH_CONFIG", "dinhdanh.toml"))
+    values: dict[str, Any] = {}
+    if file.exists():
+        try:
+            values = tomllib.loads(file.read_text("utf-8"))
+        except tomllib.TOMLDecodeError as exc:
+            raise Misconfigured("config", "Tệp cấu hình sai cú pháp: {why}", why=exc) from exc
+    try:
+        return Settings(**(values | overrides))
+    except ValidationError as exc:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in exc.errors()
+        )
+        raise Misconfigured("config", "Cấu hình sai: {problems}", problems=problems) from exc

@@ -1,0 +1,177 @@
+"""Keyring, encryption at rest, keyed hashes, MACs and argon2id.
+
+The keyring is a JSON file outside the database: ``{"current": id, "keys": {id: base64}}``.
+From each 256-bit master key one key per purpose is derived by HKDF-SHA256 (RFC 5869), so that
+a value made for one purpose never verifies for another. Ciphertexts and hashes name their key
+id; a database that names an id the keyring lacks is refused at start.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import nacl.exceptions
+import nacl.pwhash.argon2id
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from directory.base.errors import Busy, Misconfigured
+
+
+class Keyring:
+    """Master keys by id. ``current`` makes new values; all of them read old ones."""
+
+    def __init__(self, keys: dict[str, bytes], current: str) -> None:
+        if current not in keys or any(len(k) != 32 for k in keys.values()):
+            raise Misconfigured("keyring", "Tệp khóa không hợp lệ.")
+        self._keys = keys
+        self.current = current
+        self._derived = lru_cache(maxsize=256)(self._derive)
+
+    @classmethod
+    def generate(cls) -> "Keyring":
+        """A fresh keyring with one key."""
+        key_id = secrets.token_hex(4)
+        return cls({key_id: secrets.token_bytes(32)}, key_id)
+
+    @classmethod
+    def open(cls, file: Path, *, create: bool = False) -> "Keyring":
+        """Read the keyring; with ``create`` make it (mode 0600) when the file is missing."""
+        if not file.exists():
+            if not create:
+                raise Misconfigured("keyring", "Không tìm thấy tệp khóa {file}.", file=file)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            ring = cls.generate()
+            ring._save(file)
+            return ring
+        try:
+            raw = json.loads(file.read_text("utf-8"))
+            keys = {i: base64.b64decode(k, validate=True) for i, k in raw["keys"].items()}
+            return cls(keys, raw["current"])
+        except (ValueError, KeyError, TypeError) as exc:
+            raise Misconfigured("keyring", "Tệp khóa {file} bị hỏng.", file=file) from exc
+
+    def _save(self, file: Path) -> None:
+        body = json.dumps(
+            {
+                "current": self.current,
+                "keys": {i: base64.b64encode(k).decode() for i, k in self._keys.items()},
+            }
+        )
+        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "w") as out:
+            out.write(body)
+
+    def knows(self, key_id: str) -> bool:
+        """Whether values made under this key id can be read."""
+        return key_id in self._keys
+
+    def _derive(self, key_id: str, purpose: str) -> bytes:
+        if key_id not in self._keys:
+            raise Misconfigured("key_unknown", "Tệp khóa thiếu khóa {key_id}.", key_id=key_id)
+        kdf = HKDF(hashes.SHA256(), 32, salt=None, info=b"dinhdanh:" + purpose.encode())
+        return kdf.derive(self._keys[key_id])
+
+    def encrypt(self, purpose: str, plain: bytes) -> str:
+        """AES-256-GCM; text of the form ``keyid.base64``. The purpose is authenticated."""
+        nonce = secrets.token_bytes(12)
+        box = AESGCM(self._derived(self.current, "enc:" + purpose))
+        sealed = nonce + box.encrypt(nonce, plain, purpose.encode())
+        return f"{self.current}.{base64.urlsafe_b64encode(sealed).decode()}"
+
+    def decrypt(self, purpose: str, text: str) -> bytes:
+        """The plain bytes. Raises Misconfigured when key or content do not fit: fail closed."""
+        key_id, _, body = text.partition(".")
+        key = self._derived(key_id, "enc:" + purpose)
+        try:
+            raw = base64.urlsafe_b64decode(body)
+            return AESGCM(key).decrypt(raw[:12], raw[12:], purpose.encode())
+        except (InvalidTag, ValueError) as exc:
+            raise Misconfigured("undecryptable", "Dữ liệu mã hóa không đọc được.") from exc
+
+    def keyed_hash(self, purpose: str, value: str) -> str:
+        """HMAC-SHA256 for look-up of a secret or a personal number.
+
+        Always made under the oldest key, so that equal values keep one hash after a rotation.
+        """
+        key = self._derived(min(self._keys), "hash:" + purpose)
+        return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()
+
+    def mac(self, purpose: str, message: bytes, *, size: int = 16) -> bytes:
+        """The first ``size`` bytes of HMAC-SHA256 over the message, for handles stored nowhere."""
+        key = self._derived(min(self._keys), "mac:" + purpose)
+        return hmac.new(key, message, hashlib.sha256).digest()[:size]
+
+    def mac_fits(self, purpose: str, message: bytes, tag: bytes) -> bool:
+        """Constant-time check of a MAC made by ``mac``."""
+        return hmac.compare_digest(self.mac(purpose, message, size=max(len(tag), 16)), tag)
+
+
+class PasswordHasher:
+    """argon2id by libsodium; m = 19 MiB, t = 2 (OWASP), parameters kept in each hash.
+
+    No more hashes run at once than there are processors, and a bounded number waits, so that a
+    flood of sign-ins costs time and not memory.
+    """
+
+    OPS = 2
+    MEMORY = 19 * 1024 * 1024
+
+    def __init__(self, *, parallel: int | None = None, waiting: int = 64) -> None:
+        workers = parallel or os.cpu_count() or 1
+        self._running = threading.BoundedSemaphore(workers)
+        self._queue = threading.BoundedSemaphore(workers + waiting)
+        self._decoy = self.hash(secrets.token_hex(16))
+
+    def hash(self, password: str) -> str:
+        """A PHC string for storage."""
+        return self._guarded(
+            lambda: nacl.pwhash.argon2id.str(
+                password.encode(), opslimit=self.OPS, memlimit=self.MEMORY
+            )
+        ).decode()
+
+    def verify(self, stored: str | None, password: str) -> bool:
+        """Whether the password fits. With ``None`` it costs the same and answers False."""
+        target = (stored or self._decoy).encode()
+
+        def check() -> bytes:
+            try:
+                return b"1" if nacl.pwhash.verify(target, password.encode()) else b""
+            except (nacl.exceptions.InvalidkeyError, nacl.exceptions.ValueError):
+                return b""
+
+        fits = bool(self._guarded(check))
+        return fits and stored is not None
+
+    def needs_rehash(self, stored: str) -> bool:
+        """Whether the stored hash was made with other parameters than today's."""
+        return f"$m={self.MEMORY // 1024},t={self.OPS},p=1$" not in stored
+
+    def _guarded(self, work: Callable[[], bytes]) -> bytes:
+        if not self._queue.acquire(blocking=False):
+            raise Busy("busy", "Hệ thống đang bận, hãy thử lại sau giây lát.")
+        try:
+            with self._running:
+                return work()
+        finally:
+            self._queue.release()
+
+
+def random_id() -> str:
+    """128 random bits as 22 URL-safe characters."""
+    return secrets.token_urlsafe(16)
+
+
+def random_secret() -> str:
+    """256 random bits as 43 URL-safe characters."""
+    return secrets.token_urlsafe(32)

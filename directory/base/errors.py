@@ -1,0 +1,112 @@
+"""One typed error tree. Each edge (HTML, OIDC, problem+json, CLI) translates it once.
+
+    DinhdanhError
+     ├ NotFound            the thing named does not exist, or may not be seen
+     ├ Conflict            the directory's present state refuses it
+     │  └ PlanStale        the preview no longer describes what a commit would do
+     ├ InvalidInput        a field is wrong; ``field`` and ``row`` name it
+     ├ NotAllowed          the actor lacks the right; ``missing`` names the side
+     ├ NeedsStepUp         a stronger sign-in is required; ``acr`` says which
+     ├ Locked              too many failures; ``until`` says how long
+     ├ Busy                a bounded queue is full; try again
+     └ Misconfigured       the installation itself is wrong; for the operator only
+
+``code`` is stable and machine-readable; ``message`` is a Vietnamese sentence (the message id)
+with ``args`` to be filled in after translation. Neither carries internals or personal data.
+"""
+
+from datetime import datetime
+from typing import Any
+
+
+class DinhdanhError(Exception):
+    """Root of all errors this product raises on purpose."""
+
+    status = 500
+
+    def __init__(self, code: str, message: str, **args: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+        self.message_args = args
+
+    def text(self) -> str:
+        """The Vietnamese sentence with its arguments filled in."""
+        return self.message.format(**self.message_args) if self.message_args else self.message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.text()}"
+
+
+class NotFound(DinhdanhError):
+    """The thing named does not exist, or the asker may not know that it does."""
+
+    status = 404
+
+
+class Conflict(DinhdanhError):
+    """The directory's present state refuses the request."""
+
+    status = 409
+
+
+class PlanStale(Conflict):
+    """The plan was made from a state that has changed since; preview again."""
+
+    def __init__(self) -> None:
+        super().__init__("plan_stale", "Dữ liệu đã thay đổi sau khi xem trước; hãy xem trước lại.")
+
+
+class InvalidInput(DinhdanhError):
+    """A field of the input is wrong. ``row`` counts from 1 as the person sees the file."""
+
+    status = 422
+
+    def __init__(
+        self, code: str, message: str, *, field: str, row: int | None = None, **args: Any
+    ) -> None:
+        super().__init__(code, message, **args)
+        self.field = field
+        self.row = row
+
+
+class NotAllowed(DinhdanhError):
+    """The actor lacks a right. ``missing`` names what (``source``, ``destination``, an action)."""
+
+    status = 403
+
+    def __init__(self, code: str, message: str, *, missing: str = "", **args: Any) -> None:
+        super().__init__(code, message, **args)
+        self.missing = missing
+
+
+class NeedsStepUp(DinhdanhError):
+    """A stronger or fresher sign-in is required (RFC 9470)."""
+
+    status = 401
+
+    def __init__(self, acr: str) -> None:
+        super().__init__("step_up", "Cần xác thực thêm để tiếp tục.")
+        self.acr = acr
+
+
+class Locked(DinhdanhError):
+    """Too many failures; refused until the given moment."""
+
+    status = 429
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("locked", "Đã khóa tạm thời vì nhập sai nhiều lần.")
+        self.until = until
+
+
+class Busy(DinhdanhError):
+    """A bounded resource is taken; the caller may try again after a moment."""
+
+    status = 503
+
+
+class Misconfigured(DinhdanhError):
+    """The installation is wrong in a way only its operator can mend."""
+
+    status = 500

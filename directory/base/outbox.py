@@ -1,0 +1,319 @@
+"""Jobs, enqueued in the caller's transaction and done by workers at least once.
+
+A job names its subject, never a difference: its handler computes what is wanted now, so that
+retries, duplicates and reordering are harmless. While a job is ready, (kind, key, due day) is
+unique: duplicates collapse, and urgent work never merges into a job that waits for a future
+midnight. One job runs per lane. A claim takes a lease; the attempt number fences it, so that a
+worker that lost its lease cannot finish the job any more.
+
+    ready ──claim──▶ running ──finish──▶ done
+      ▲                 │ ├──park────▶ parked ──retry_parked──▶ ready
+      └──────retry──────┘ └─ lease expired: claimed again with a higher attempt number
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Index, and_, case, func, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+
+from directory.base.clock import local_day
+from directory.base.db import AUTOINCREMENT, Base, Database, Key
+
+
+class JobKind(StrEnum):
+    """Every kind of job there is; a test asserts that each has a handler."""
+
+    ACCOUNT_APPLY = "account.apply"
+    """key ``user:application``: make that person's account in that application right."""
+    LOGOUT_DELIVER = "logout.deliver"
+    """key ``grant``: tell the grant's client that its session has ended."""
+    ACCESS_PROBE = "access.probe"
+    """key ``grant`` or ``session``: ask over HTTP, as a client would, whether it is still good."""
+    CERTIFICATE_PROBE = "certificate.probe"
+    """key ``certificate``: ask CRL and OCSP over HTTP for its status."""
+    CRL_PUBLISH = "crl.publish"
+    """key ``authority``: sign and publish a new CRL."""
+    SUBJECT_BOUNDARY = "subject.boundary"
+    """key ``user``: a dated change of this person takes effect; push what follows."""
+
+
+class Priority:
+    """Smaller runs first."""
+
+    URGENT = 0
+    NORMAL = 5
+    BULK = 9
+
+
+LEASE = timedelta(seconds=60)
+"""Longer than twice the outward time-out, so that a live worker never loses its lease."""
+
+
+class Job(Base):
+    """One row of the outbox."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        Index(
+            "uq_job_ready",
+            "kind",
+            "key",
+            "due_day",
+            unique=True,
+            sqlite_where=text("state = 'ready'"),
+            postgresql_where=text("state = 'ready'"),
+        ),
+        Index(
+            "uq_job_lane_running",
+            "lane",
+            unique=True,
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
+        ),
+        Index("ix_job_next", "state", "priority", "run_at", "id"),
+        Index("ix_job_subject", "kind", "key"),
+        AUTOINCREMENT,
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    kind: Mapped[str]
+    key: Mapped[str]
+    lane: Mapped[str | None]
+    priority: Mapped[int]
+    payload: Mapped[dict[str, Any]]
+    batch: Mapped[str | None] = mapped_column(index=True)
+    run_at: Mapped[datetime]
+    due_day: Mapped[str]
+    attempts: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(default="ready")
+    lease_until: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    """Why it is parked or was last put off, in words a person can read."""
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job taken by a worker; ``attempt`` fences everything done with it."""
+
+    id: int
+    kind: JobKind
+    key: str
+    payload: dict[str, Any]
+    attempt: int
+    created_at: datetime
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the job since; whatever this one did must not be recorded."""
+
+
+def row_for(  # noqa: PLR0913 (one keyword per column)
+    kind: JobKind,
+    key: str,
+    *,
+    now: datetime,
+    lane: str | None = None,
+    priority: int = Priority.NORMAL,
+    payload: dict[str, Any] | None = None,
+    batch: str | None = None,
+    run_at: datetime | None = None,
+) -> dict[str, Any]:
+    """The column values of one job, for ``enqueue_rows``."""
+    due = run_at or now
+    return {
+        "kind": kind.value,
+        "key": key,
+        "lane": lane,
+        "priority": priority,
+        "payload": payload or {},
+        "batch": batch,
+        "run_at": due,
+        "due_day": local_day(due).isoformat(),
+        "state": "ready",
+        "attempts": 0,
+        "created_at": now,
+    }
+
+
+def enqueue(session: Session, kind: JobKind, key: str, *, now: datetime, **options: Any) -> int:
+    """Enqueue one job in the caller's transaction; the id of it or of the one it merged into."""
+    return enqueue_rows(session, [row_for(kind, key, now=now, **options)])[0]
+
+
+def enqueue_rows(session: Session, rows: list[dict[str, Any]]) -> list[int]:
+    """Enqueue many (from ``row_for``); the job ids in the same order. Merging keeps the more
+    urgent priority and the earlier time.
+    """
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    ids: list[int] = []
+    for row in rows:
+        statement = insert(Job).values(**row)
+        new = statement.excluded
+        ids.append(
+            session.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["kind", "key", "due_day"],
+                    index_where=text("state = 'ready'"),
+                    set_={
+                        "priority": case(
+                            (new.priority < Job.priority, new.priority), else_=Job.priority
+                        ),
+                        "run_at": case((new.run_at < Job.run_at, new.run_at), else_=Job.run_at),
+                        "payload": new.payload,
+                    },
+                ).returning(Job.id)
+            ).scalar_one()
+        )
+    return ids
+
+
+def claim(db: Database, *, now: datetime, kinds: set[JobKind] | None = None) -> Claim | None:
+    """Take the most urgent due job of a free lane, or one whose lease has run out."""
+    for _ in range(5):
+        try:
+            with db.write() as session:
+                return _claim(session, now, kinds, skip_locked=not db.is_sqlite)
+        except IntegrityError:
+            continue  # another worker took this lane between our look and our update
+    return None
+
+
+def _claim(
+    session: Session, now: datetime, kinds: set[JobKind] | None, *, skip_locked: bool
+) -> Claim | None:
+    other = aliased(Job)
+    busy = select(other.lane).where(other.state == "running", other.lane.is_not(None))
+    wanted = [Job.kind.in_([k.value for k in kinds])] if kinds else []
+    expired = select(Job.id).where(Job.state == "running", Job.lease_until < now, *wanted).limit(1)
+    ready = (
+        select(Job.id)
+        .where(
+            Job.state == "ready",
+            Job.run_at <= now,
+            or_(Job.lane.is_(None), Job.lane.not_in(busy)),
+            *wanted,
+        )
+        .order_by(Job.priority, Job.run_at, Job.id)
+        .limit(1)
+    )
+    if skip_locked:
+        expired = expired.with_for_update(skip_locked=True)
+        ready = ready.with_for_update(skip_locked=True)
+    job_id = session.scalar(expired) or session.scalar(ready)
+    if job_id is None:
+        return None
+    row = session.execute(
+        update(Job)
+        .where(Job.id == job_id)
+        .values(state="running", attempts=Job.attempts + 1, lease_until=now + LEASE)
+        .returning(Job.id, Job.kind, Job.key, Job.payload, Job.attempts, Job.created_at)
+    ).one()
+    return Claim(row.id, JobKind(row.kind), row.key, row.payload, row.attempts, row.created_at)
+
+
+def _held(taken: Claim) -> Any:
+    return and_(Job.id == taken.id, Job.state == "running", Job.attempts == taken.attempt)
+
+
+def renew(session: Session, taken: Claim, *, now: datetime) -> None:
+    """Extend the lease. Raises LeaseLost."""
+    _change(session, taken, lease_until=now + LEASE)
+
+
+def finish(session: Session, taken: Claim, *, now: datetime) -> None:
+    """The job is done. Raises LeaseLost, so that the caller's transaction rolls back."""
+    _change(session, taken, state="done", finished_at=now, lease_until=None, reason=None)
+
+
+def park(session: Session, taken: Claim, *, now: datetime, reason: str) -> None:
+    """The job waits for a person. Raises LeaseLost."""
+    _change(session, taken, state="parked", finished_at=now, lease_until=None, reason=reason)
+
+
+def retry(
+    session: Session, taken: Claim, *, now: datetime, after: timedelta, reason: str
+) -> int:
+    """Put the job back for later; the id that carries on (another, if one is already waiting).
+
+    Raises LeaseLost.
+    """
+    due = now + after
+    waiting = session.scalar(
+        select(Job.id).where(
+            Job.kind == taken.kind.value,
+            Job.key == taken.key,
+            Job.state == "ready",
+            Job.due_day == local_day(due).isoformat(),
+        )
+    )
+    if waiting is not None:
+        _change(session, taken, state="done", finished_at=now, lease_until=None, reason=reason)
+        return waiting
+    _change(
+        session,
+        taken,
+        state="ready",
+        run_at=due,
+        due_day=local_day(due).isoformat(),
+        lease_until=None,
+        reason=reason,
+    )
+    return taken.id
+
+
+def _change(session: Session, taken: Claim, **values: Any) -> None:
+    changed = session.execute(update(Job).where(_held(taken)).values(**values).returning(Job.id))
+    if changed.first() is None:
+        raise LeaseLost
+
+
+def backoff(attempt: int, jitter: float) -> timedelta:
+    """1, 2, 4 … at most 300 seconds, times ``jitter`` (0.5 to 1.5 by the caller's dice)."""
+    return timedelta(seconds=min(300, 2 ** min(attempt - 1, 9)) * jitter)
+
+
+def retry_parked(session: Session, job_id: int, *, now: datetime) -> int | None:
+    """Make a parked job ready again; the id that carries on, None if it is not parked."""
+    job = session.get(Job, job_id, with_for_update=True)
+    if job is None or job.state != "parked":
+        return None
+    job.state = "done"
+    session.flush()
+    return enqueue(
+        session,
+        JobKind(job.kind),
+        job.key,
+        now=now,
+        lane=job.lane,
+        priority=Priority.URGENT,
+        payload=job.payload,
+    )
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many jobs there are by state."""
+    rows = session.execute(select(Job.state, func.count()).group_by(Job.state))
+    return {state: count for state, count in rows}
+
+
+def recent(
+    session: Session, *, state: str | None = None, before: int | None = None, limit: int = 50
+) -> list[Job]:
+    """Jobs newest first, one keyset page (``before`` is the last id of the page before)."""
+    query = select(Job).order_by(Job.id.desc()).limit(limit)
+    if state:
+        query = query.where(Job.state == state)
+    if before:
+        query = query.where(Job.id < before)
+    return list(session.scalars(query))
+
+
+Wake = Callable[[], None]

@@ -1,0 +1,14 @@
+"""THE DOOR: every write to the directory is a plan that can be previewed, then committed.
+
+    model       Plan, Line, Spec and the tables change, change_line, idempotency
+    spec        a request (JSON of the API, form of the console, row of a feed) → Spec, checked
+    person      plan_join, plan_transfer, plan_suspend, plan_resume, plan_leave
+    structure   plan_units, plan_positions: the tree and the catalogue
+    undo        plan_undo
+    door        Door: plan() → Plan, commit() → Change, take_effect(): the one way in
+    write       how lines become rows, audit entries and cuts
+    proof       settle(), proof(): every effect with state, times and latency
+
+``plan_<kind>`` only reads. ``Door.commit`` locks, plans again, refuses with PlanStale when the
+fingerprint differs, and then does everything in one transaction.
+"""

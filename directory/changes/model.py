@@ -1,0 +1,296 @@
+"""What a change is: Spec (asked for), Plan (worked out), Change (committed), Line (one row)."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from directory.assignments import Held
+from directory.base.clock import day_start
+from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.effects import TABLE, Action, Column, Event, Foreseen
+from directory.entitlements import Rulebook
+from directory.permissions import Rights
+
+
+class ChangeKind(StrEnum):
+    """Every kind of change. Those without a planner yet are refused as not supported."""
+
+    JOIN = "join"
+    TRANSFER = "transfer"
+    SECOND = "second"
+    RETURN = "return"
+    APPOINT = "appoint"
+    RELIEVE = "relieve"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    LEAVE = "leave"
+    RENAME = "rename"
+    UNIT_CREATE = "unit.create"
+    UNIT_RENAME = "unit.rename"
+    UNIT_MOVE = "unit.move"
+    UNIT_MERGE = "unit.merge"
+    UNIT_SPLIT = "unit.split"
+    UNIT_DISSOLVE = "unit.dissolve"
+    UNIT_CONVERT = "unit.convert"
+    POSITION_CREATE = "position.create"
+    UNDO = "undo"
+
+
+class ChangeState(StrEnum):
+    """Where a change stands."""
+
+    SCHEDULED = "scheduled"
+    COMMITTED = "committed"
+    SETTLED = "settled"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The document that orders a change."""
+
+    number: str
+    issued_on: date
+    issuer: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A request for a change, checked and with its references resolved to ids."""
+
+    kind: ChangeKind
+    effective_on: date
+    decision: Decision | None = None
+    users: tuple[int, ...] = ()
+    to_unit: int | None = None
+    position: int | None = None
+    keep: tuple[int, ...] = ()
+    """Assignments that a transfer to another legal person would end and the decision keeps."""
+    reason: str | None = None
+    """``leave``: retire, resign, dismiss, die, end_of_contract."""
+    undo_of: str | None = None
+    rows: tuple[dict[str, Any], ...] = ()
+    """``join``, ``unit.create``, ``position.create``: the checked rows themselves."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values; equal specs give equal dicts."""
+        body: dict[str, Any] = {
+            "kind": self.kind.value,
+            "effective_on": self.effective_on.isoformat(),
+            "users": list(self.users),
+            "to_unit": self.to_unit,
+            "position": self.position,
+            "keep": list(self.keep),
+            "reason": self.reason,
+            "undo_of": self.undo_of,
+            "decision": None,
+        }
+        if self.decision:
+            body["decision"] = {
+                "number": self.decision.number,
+                "issued_on": self.decision.issued_on.isoformat(),
+                "issuer": self.decision.issuer,
+            }
+        return body
+
+
+@dataclass(frozen=True)
+class Line:
+    """One directory row opened, closed or changed."""
+
+    table: str
+    action: str
+    """``open``, ``close``, ``reopen``, ``void`` (assignments); ``create``, ``update`` (others)."""
+    row_id: int | None
+    user_id: int | None
+    unit_id: int | None
+    label: str
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON and for the fingerprint."""
+        return {
+            "table": self.table,
+            "action": self.action,
+            "row": self.row_id,
+            "user": self.user_id,
+            "unit": self.unit_id,
+            "label": self.label,
+            "before": self.before,
+            "after": self.after,
+        }
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A warning (may be committed over) or a conflict (must be settled first)."""
+
+    code: str
+    message: str
+    user_id: int | None = None
+    field: str | None = None
+    args: dict[str, Any] = field(default_factory=dict)
+    row: int | None = None
+
+    def text(self) -> str:
+        """The Vietnamese sentence."""
+        return self.message.format(**self.args) if self.args else self.message
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"code": self.code, "message": self.text(), "user": self.user_id, "row": self.row}
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person of a plan: who she is, what she held and what she will hold."""
+
+    id: int
+    sub: str
+    username: str
+    full_name: str
+    status_before: str
+    status_after: str
+    event: Event
+    before: tuple[Held, ...]
+    """Her timeline as it stands."""
+    after: tuple[Held, ...]
+    """Her timeline as the plan leaves it. Assignments the plan opens have negative ids in a
+    preview; in ``Artefact.cut`` they carry their real ones."""
+    ended: tuple[int, ...]
+    """Assignments the plan ends."""
+    new: bool = False
+    """She is created by this plan (``id`` is negative in a preview)."""
+
+    def orders(self, column: Column) -> Action:
+        """What the event × artefact table orders for her in that column."""
+        return TABLE[self.event][column]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a change would do, worked out against the directory at one moment."""
+
+    spec: Spec
+    now: datetime
+    rights: Rights
+    rulebook: Rulebook
+    people: tuple[Person, ...] = ()
+    lines: tuple[Line, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+    conflicts: tuple[Notice, ...] = ()
+    units: tuple[int, ...] = ()
+    """Units the plan rests on; locked by the commit after the people."""
+    foreseen: tuple[Foreseen, ...] = ()
+
+    @property
+    def effective_at(self) -> datetime:
+        """The moment it takes effect; a day that has begun means the commit itself."""
+        return max(day_start(self.spec.effective_on), self.now)
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether it takes effect on a later day than today."""
+        return day_start(self.spec.effective_on) > self.now
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over what a commit promises; counts of sessions and grants are not in it."""
+        body = {
+            "spec": self.spec.as_dict(),
+            "scheduled": self.scheduled,
+            "lines": [line.as_dict() for line in self.lines],
+            "people": [
+                [p.id, p.status_before, p.status_after, p.event.value, *map(_held_key, p.before)]
+                for p in self.people
+            ],
+            "rules": self.rulebook.revision,
+            "rights": self.rights.fingerprint(),
+            "effects": [f.as_dict() for f in self.foreseen if not f.counted],
+            "conflicts": [n.as_dict() for n in self.conflicts],
+        }
+        text = json.dumps(body, sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _held_key(held: Held) -> list[Any]:
+    return [
+        held.id,
+        held.kind,
+        held.valid_from.isoformat(),
+        held.valid_to.isoformat() if held.valid_to else None,
+        held.unit.id,
+        held.unit.path,
+        held.position_id,
+    ]
+
+
+class Change(Base):
+    """A committed plan."""
+
+    __tablename__ = "change"
+    __table_args__ = (Index("ix_change_committed", "committed_at", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    state: Mapped[str]
+    title: Mapped[str]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[int | None] = mapped_column(Key)
+    actor_label: Mapped[str]
+    effective_on: Mapped[date]
+    effective_at: Mapped[datetime]
+    committed_at: Mapped[datetime]
+    took_effect_at: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+    needs_attention: Mapped[bool] = mapped_column(default=False)
+    decision_number: Mapped[str | None]
+    decision_issued_on: Mapped[date | None]
+    decision_issuer: Mapped[str | None]
+    spec: Mapped[dict[str, Any]]
+    fingerprint: Mapped[str]
+    undo_of: Mapped[str | None] = mapped_column(ForeignKey("change.id"))
+    people_count: Mapped[int]
+
+
+class ChangeLine(Base):
+    """A line as it was written: the transaction log of the directory."""
+
+    __tablename__ = "change_line"
+    __table_args__ = (
+        Index("ix_change_line_row", "table", "row_id"),
+        Index("ix_change_line_user", "user_id"),
+        AUTOINCREMENT,
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    change_id: Mapped[str] = mapped_column(ForeignKey("change.id"), index=True)
+    table: Mapped[str]
+    action: Mapped[str]
+    row_id: Mapped[int | None] = mapped_column(Key)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("org_unit.id"))
+    label: Mapped[str]
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+
+
+class Idempotency(Base):
+    """An Idempotency-Key that has led to a change; kept per caller for seven days."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (UniqueConstraint("caller", "key"), AUTOINCREMENT)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    caller: Mapped[str]
+    key: Mapped[str]
+    body_hash: Mapped[str]
+    change_id: Mapped[str | None]
+    expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,166 @@
+"""User: a natural person known to the directory, at most once.
+
+``access_epoch`` and the dated cuts decide what still opens doors: a session, grant or token
+carries the epoch it was issued under and is good only while that is equal, and while no cut
+lies between its issue and now. Both are evaluated at use.
+"""
+
+import re
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.base.crypto import Keyring
+from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.errors import InvalidInput, NotFound
+
+
+class UserStatus(StrEnum):
+    """Whether a person may act at all."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    LEFT = "left"
+
+
+class User(Base):
+    """A natural person (SCIM User). Not an account: that is her record in one application."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        Index("ix_users_sort", "sort_key", "id"),
+        Index("ix_users_search", "search_key"),
+        AUTOINCREMENT,
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    sub: Mapped[str] = mapped_column(unique=True)
+    """Opaque, random, for ever: the OIDC subject."""
+    username: Mapped[str] = mapped_column(unique=True)
+    """ASCII, stable, never reused, no unit in it."""
+    full_name: Mapped[str]
+    family_name: Mapped[str]
+    middle_name: Mapped[str]
+    given_name: Mapped[str]
+    birth_date: Mapped[str | None]
+    """ISO date, or a bare year where only that is known."""
+    gender: Mapped[str | None]
+    citizen_hash: Mapped[str | None] = mapped_column(unique=True)
+    citizen_sealed: Mapped[str | None]
+    citizen_masked: Mapped[str | None]
+    email: Mapped[str | None] = mapped_column(index=True)
+    phone: Mapped[str | None] = mapped_column(index=True)
+    eid_issuer: Mapped[str | None]
+    eid_subject: Mapped[str | None]
+    eid_level: Mapped[int | None]
+    eid_verified_at: Mapped[datetime | None]
+    search_key: Mapped[str]
+    sort_key: Mapped[str]
+    source_key: Mapped[str | None] = mapped_column(unique=True)
+    """The person's key in the personnel system."""
+    status: Mapped[str] = mapped_column(default=UserStatus.ACTIVE.value)
+    access_epoch: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+
+
+class UserCut(Base):
+    """A dated cut: what was issued before ``at`` is dead once ``at`` has come.
+
+    With ``assignment_id`` it cuts only what acts under that assignment.
+    """
+
+    __tablename__ = "user_cut"
+    __table_args__ = (Index("ix_user_cut_user", "user_id", "at"), AUTOINCREMENT)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    assignment_id: Mapped[int | None] = mapped_column(ForeignKey("assignment.id"))
+    at: Mapped[datetime]
+    change_id: Mapped[str]
+
+
+CITIZEN_NUMBER = re.compile(r"\d{12}")
+
+
+def citizen_columns(keyring: Keyring, number: str | None) -> dict[str, str | None]:
+    """The three stored forms of a citizen number: hash for look-up, sealed, masked.
+
+    Twelve digits is the only hard rule (domain: structure deviations are legitimate). Raises
+    InvalidInput.
+    """
+    if not number:
+        return {"citizen_hash": None, "citizen_sealed": None, "citizen_masked": None}
+    if not CITIZEN_NUMBER.fullmatch(number):
+        raise InvalidInput(
+            "citizen_number", "Số định danh phải gồm đúng 12 chữ số.", field="citizen_number"
+        )
+    return {
+        "citizen_hash": keyring.keyed_hash("citizen", number),
+        "citizen_sealed": keyring.encrypt("citizen", number.encode()),
+        "citizen_masked": f"{number[:3]}*****{number[-4:]}",
+    }
+
+
+def birth_date(value: str | None) -> str | None:
+    """An ISO date or a bare year, as stored. Raises InvalidInput."""
+    if not value:
+        return None
+    try:
+        if re.fullmatch(r"(19|20)\d\d", value):
+            return value
+        return date.fromisoformat(value).isoformat()
+    except ValueError as exc:
+        raise InvalidInput(
+            "birth_date", "Ngày sinh phải là ngày (năm-tháng-ngày) hoặc năm.", field="birth_date"
+        ) from exc
+
+
+def get(session: Session, user_id: int) -> User:
+    """The person with this id. Raises NotFound."""
+    user = session.get(User, user_id)
+    if user is None:
+        raise NotFound("user_unknown", "Không tìm thấy người dùng.")
+    return user
+
+
+def by_ref(session: Session, ref: int | str, *, field: str = "user") -> User:
+    """A person by id or username. Raises InvalidInput naming ``field``."""
+    text = str(ref).strip()
+    user = (
+        session.get(User, int(text))
+        if text.isdecimal() and len(text) < 16
+        else session.scalars(select(User).where(User.username == text.lower())).one_or_none()
+    )
+    if user is None:
+        raise InvalidInput(
+            "user_unknown", "Không có người dùng {ref}.", field=field, ref=text[:60]
+        )
+    return user
+
+
+def by_username(session: Session, username: str) -> User | None:
+    """A person by exact username, as typed at sign-in (case does not matter)."""
+    return session.scalars(
+        select(User).where(User.username == username.strip().lower())
+    ).one_or_none()
+
+
+def by_citizen_number(session: Session, keyring: Keyring, number: str) -> User | None:
+    """A person by her whole citizen number."""
+    digest = keyring.keyed_hash("citizen", number)
+    return session.scalars(select(User).where(User.citizen_hash == digest)).one_or_none()
+
+
+def lock(session: Session, ids: list[int]) -> list[User]:
+    """Lock people in id order for the rest of the transaction (SQLite: the writer holds all)."""
+    return list(
+        session.scalars(
+            select(User)
+            .where(User.id.in_(ids))
+            .order_by(User.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    )

@@ -1,0 +1,197 @@
+"""Delegated administration: who may do what in which subtree.
+
+A role is held by a person (bound to an assignment where it comes with a post, and then only
+while that assignment is in force) or by a client. A holder without a role sees and changes
+nothing. The operator at the installation's command line may do everything, audited as such.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, ForeignKey, and_, false, or_, select, true
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.assignments import Assignment
+from directory.base.audit import Actor
+from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.errors import NotAllowed
+from directory.people import User, UserStatus
+from directory.units import OrgUnit
+
+
+class Role(StrEnum):
+    """What kind of administrator."""
+
+    ADMINISTRATOR = "administrator"
+    HR_OFFICER = "hr_officer"
+    APPLICATION_OWNER = "application_owner"
+    AUDITOR = "auditor"
+
+
+class Do(StrEnum):
+    """What may be asked for."""
+
+    SEE = "see"
+    CHANGE = "change"
+    """Commit an HR change of people in the unit."""
+    GRANT_ROLE = "grant_role"
+    MANAGE_APPLICATION = "manage_application"
+    MANAGE_INSTALLATION = "manage_installation"
+    SEE_AUDIT = "see_audit"
+    RESET_FACTORS = "reset_factors"
+
+
+GIVES: dict[Role, frozenset[Do]] = {
+    Role.ADMINISTRATOR: frozenset(Do),
+    Role.HR_OFFICER: frozenset({Do.SEE, Do.CHANGE, Do.RESET_FACTORS}),
+    Role.APPLICATION_OWNER: frozenset({Do.MANAGE_APPLICATION}),
+    Role.AUDITOR: frozenset({Do.SEE, Do.SEE_AUDIT}),
+}
+
+
+class AdminRole(Base):
+    """A role, its holder and its reach (a unit's subtree, or the whole installation)."""
+
+    __tablename__ = "admin_role"
+    __table_args__ = (AUTOINCREMENT,)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
+    client_id: Mapped[int | None] = mapped_column(Key, index=True)
+    """Internal id of an OAuth client; its table lives above this package."""
+    role: Mapped[str]
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("org_unit.id"))
+    application_id: Mapped[int | None] = mapped_column(ForeignKey("application.id"))
+    assignment_id: Mapped[int | None] = mapped_column(ForeignKey("assignment.id"), index=True)
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    granted_by: Mapped[str]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """One role as it counts today. ``path`` None is the whole installation."""
+
+    role: Role
+    path: str | None
+    application_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Everything an actor may do on a day."""
+
+    actor: Actor
+    reaches: tuple[Reach, ...]
+
+    def may(self, action: Do, path: str | None) -> bool:
+        """Whether the action is allowed on the unit at ``path`` (None: on the installation)."""
+        return any(
+            action in GIVES[r.role]
+            and r.application_id is None
+            and (r.path is None or (path is not None and path.startswith(r.path)))
+            for r in self.reaches
+        )
+
+    def may_manage(self, application_id: int | None) -> bool:
+        """Whether the actor may manage this application (None: register new ones)."""
+        return any(
+            Do.MANAGE_APPLICATION in GIVES[r.role]
+            and (r.application_id is None or r.application_id == application_id)
+            for r in self.reaches
+        )
+
+    def paths(self, action: Do) -> list[str] | None:
+        """Subtrees the action is allowed in; None means everywhere, empty means nowhere."""
+        found = []
+        for reach in self.reaches:
+            if action in GIVES[reach.role] and reach.application_id is None:
+                if reach.path is None:
+                    return None
+                found.append(reach.path)
+        return found
+
+    @property
+    def roles(self) -> set[Role]:
+        """The kinds of administrator the actor is."""
+        return {r.role for r in self.reaches}
+
+    def require(self, action: Do, path: str | None, *, missing: str) -> None:
+        """Raises NotAllowed naming the ``missing`` side."""
+        if not self.may(action, path):
+            raise NotAllowed(
+                "not_allowed", "Không có quyền thực hiện việc này.", missing=missing
+            )
+
+    def fingerprint(self) -> list[list[str | int | None]]:
+        """A stable form for a plan's fingerprint."""
+        rows = [[r.role.value, r.path, r.application_id] for r in self.reaches]
+        return sorted(rows, key=repr)  # type: ignore[return-value]
+
+
+def rights(session: Session, actor: Actor, on: date) -> Rights:
+    """What the actor may do on a day: a person's and a client's roles, or everything."""
+    if actor.kind in ("operator", "system"):
+        return Rights(actor, (Reach(Role.ADMINISTRATOR, None),))
+    holder: ColumnElement[bool]
+    if actor.kind == "user":
+        holder = and_(AdminRole.user_id == actor.id, User.status == UserStatus.ACTIVE.value)
+    elif actor.kind == "client":
+        holder = AdminRole.client_id == actor.id
+    else:
+        holder = false()
+    rows = session.execute(
+        select(AdminRole.role, OrgUnit.path, AdminRole.unit_id, AdminRole.application_id)
+        .outerjoin(OrgUnit, OrgUnit.id == AdminRole.unit_id)
+        .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
+        .outerjoin(User, User.id == AdminRole.user_id)
+        .where(
+            holder,
+            AdminRole.valid_from <= on,
+            or_(AdminRole.valid_to.is_(None), AdminRole.valid_to > on),
+            or_(
+                AdminRole.assignment_id.is_(None),
+                and_(
+                    Assignment.valid_from <= on,
+                    or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
+                ),
+            ),
+        )
+    )
+    return Rights(actor, tuple(Reach(Role(r.role), r.path, r.application_id) for r in rows))
+
+
+def visible_people(granted: Rights, on: date) -> ColumnElement[bool]:
+    """The SQL condition on ``User`` for people the actor may see.
+
+    A person is seen by whoever may see a unit she is, or is going to be, assigned in.
+    """
+    paths = granted.paths(Do.SEE)
+    if paths is None:
+        return true()
+    if not paths:
+        return false()
+    inside = (
+        select(Assignment.user_id)
+        .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
+        .where(
+            or_(*(OrgUnit.path.like(p + "%") for p in paths)),
+            or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
+        )
+    )
+    return User.id.in_(inside)
+
+
+def holders(session: Session, assignment_ids: Sequence[int]) -> list[AdminRole]:
+    """Roles bound to any of these assignments that have not been ended."""
+    if not assignment_ids:
+        return []
+    return list(
+        session.scalars(
+            select(AdminRole).where(
+                AdminRole.assignment_id.in_(assignment_ids), AdminRole.valid_to.is_(None)
+            )
+        )
+    )

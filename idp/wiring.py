@@ -1,0 +1,65 @@
+"""What the composition roots share: one Services value, one registration of artefacts."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import MetaData
+
+import connectors.pki.tables
+import directory.changes.model
+import idp.factors.passwords
+import idp.keys
+import idp.login.flow
+import idp.oidc.clients
+import idp.oidc.grants
+import idp.sessions
+import idp.throttle  # noqa: F401 (each import above registers its tables)
+from connectors.outbound import Outbound
+from connectors.pki.artefact import CertificateArtefact
+from connectors.provision import AccountArtefact
+from directory.base.clock import Clock, system_clock
+from directory.base.config import Settings
+from directory.base.crypto import Keyring, PasswordHasher
+from directory.base.db import Base, Database
+from directory.changes.door import Door
+from directory.changes.roles import RoleArtefact
+from idp.oidc.artefact import AccessArtefact
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a request, a job or a command needs; made once per process."""
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    keyring: Keyring
+    passwords: PasswordHasher
+    door: Door
+    outbound: Outbound
+
+
+def build(settings: Settings, *, clock: Clock = system_clock, create_keyring: bool = False) -> Services:
+    """Open the database and the keyring and hand the door its artefacts."""
+    keyring = Keyring.open(settings.keyring, create=create_keyring)
+    return Services(
+        settings=settings,
+        clock=clock,
+        db=Database(settings.database),
+        keyring=keyring,
+        passwords=PasswordHasher(),
+        door=Door(
+            artefacts=(
+                AccessArtefact(),
+                AccountArtefact(),
+                CertificateArtefact(),
+                RoleArtefact(),
+            ),
+            keyring=keyring,
+        ),
+        outbound=Outbound(settings),
+    )
+
+
+def metadata() -> MetaData:
+    """All tables of the product, for Alembic."""
+    return Base.metadata
