@@ -4,6 +4,7 @@
     feeds           rows of a personnel system → correlation → plans
     effects         event × artefact, the Artefact protocol, the effects of a change
     permissions     delegated administration: may(actor, action, unit)
+    access          whether something issued to a person is still good, decided at use
     entitlements    applications, rules, account links; desired_accounts is pure
     assignments     positions, posts and who fills them, in time
     people          the natural persons, their identifiers, epochs and dated cuts

@@ -135,7 +135,8 @@ class Notice:
     code: str
     message: str
     user_id: int | None = None
-    field: str | None = None
+    named: str | None = None
+    """The field of the request it is about."""
     args: dict[str, Any] = field(default_factory=dict)
     row: int | None = None
 

@@ -1,0 +1,51 @@
+"""Whether something issued to a person is still good, decided in SQL at the moment of use.
+
+One condition for sessions, grants and every token that hangs on them (design: cuts). It holds
+only while
+
+- the person is active,
+- her access epoch and the installation's are those the thing was issued under (a counter, no
+  clock: what raced an open commit carries the old epoch and is dead),
+- no dated cut lies between its issue and now,
+- the assignment it acts under, if any, is in force today.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+
+from directory.assignments import Assignment
+from directory.base.clock import local_day
+from directory.entitlements import Installation
+from directory.people import User, UserCut, UserStatus
+
+
+def still_good(
+    *, user_epoch: Any, installation_epoch: Any, assignment_id: Any, issued_at: Any, now: datetime
+) -> ColumnElement[bool]:
+    """The condition over the issued row's columns; the statement must join ``User`` on its
+    user and outer-join ``Assignment`` on its assignment.
+    """
+    today = local_day(now)
+    cut = exists(
+        select(UserCut.id).where(
+            UserCut.user_id == User.id,
+            or_(UserCut.assignment_id.is_(None), UserCut.assignment_id == assignment_id),
+            UserCut.at > issued_at,
+            UserCut.at <= now,
+        )
+    ).correlate_except(UserCut)
+    return and_(
+        User.status == UserStatus.ACTIVE.value,
+        User.access_epoch == user_epoch,
+        select(Installation.epoch).scalar_subquery() == installation_epoch,
+        or_(
+            assignment_id.is_(None),
+            and_(
+                Assignment.valid_from <= today,
+                or_(Assignment.valid_to.is_(None), Assignment.valid_to > today),
+            ),
+        ),
+        ~cut,
+    )
