@@ -3,7 +3,7 @@
 One condition for sessions, grants and every token that hangs on them (design: cuts). It holds
 only while
 
-- the person is active,
+- the person is active and her day of leaving has not come,
 - her access epoch and the installation's are those the thing was issued under (a counter, no
   clock: what raced an open commit carries the old epoch and is dead),
 - no dated cut lies between its issue and now,
@@ -38,6 +38,7 @@ def still_good(
     ).correlate_except(UserCut)
     return and_(
         User.status == UserStatus.ACTIVE.value,
+        or_(User.leaves_on.is_(None), User.leaves_on > today),
         User.access_epoch == user_epoch,
         select(Installation.epoch).scalar_subquery() == installation_epoch,
         or_(

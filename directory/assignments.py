@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, or_, select, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, or_, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.db import AUTOINCREMENT, Base, Key
@@ -220,21 +220,38 @@ def positions(session: Session) -> list[Position]:
     return list(session.scalars(select(Position).order_by(Position.rank, Position.name)))
 
 
-def headcount_left(
-    session: Session, unit_id: int, position_id: int, on: date, *, leaving: int = 0
-) -> int | None:
-    """Free places of a post on a day, not counting the person ``leaving``; None if unlimited."""
-    limit = session.scalar(
-        select(Post.headcount).where(Post.unit_id == unit_id, Post.position_id == position_id)
+def places_left(
+    session: Session,
+    pairs: Iterable[tuple[int, int]],
+    on: date,
+    *,
+    leaving: Iterable[int] = (),
+) -> dict[tuple[int, int], int]:
+    """Free places on a day of those (unit, position) pairs that have a headcount.
+
+    People in ``leaving`` are not counted: the plan at hand moves them.
+    """
+    wanted = set(pairs)
+    unit_ids = {unit_id for unit_id, _ in wanted}
+    limits = {
+        (p.unit_id, p.position_id): p.headcount
+        for p in _in_chunks(session, select(Post), Post.unit_id, unit_ids)
+        if (p.unit_id, p.position_id) in wanted
+    }
+    if not limits:
+        return {}
+    going = set(leaving)
+    holders: dict[tuple[int, int], set[int]] = {pair: set() for pair in limits}
+    open_then = select(Assignment).where(
+        or_(Assignment.valid_to.is_(None), Assignment.valid_to > on)
     )
-    if limit is None:
-        return None
-    taken = session.scalar(
-        select(func.count(Assignment.user_id.distinct())).where(
-            Assignment.unit_id == unit_id,
-            Assignment.position_id == position_id,
-            Assignment.user_id != leaving,
-            or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
-        )
-    )
-    return limit - (taken or 0)
+    for a in _in_chunks(session, open_then, Assignment.unit_id, {u for u, _ in limits}):
+        if (a.unit_id, a.position_id) in holders and a.user_id not in going:
+            holders[a.unit_id, a.position_id].add(a.user_id)
+    return {pair: limit - len(holders[pair]) for pair, limit in limits.items()}
+
+
+def _in_chunks(session: Session, query: Any, column: Any, values: set[int]) -> Iterable[Any]:
+    ordered = sorted(values)
+    for start in range(0, len(ordered), 500):
+        yield from session.scalars(query.where(column.in_(ordered[start : start + 500])))

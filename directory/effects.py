@@ -39,6 +39,8 @@ class Event(StrEnum):
     LEAVE = "leave"
     DIE = "die"
     UNDO = "undo"
+    CANCEL = "cancel"
+    """undo of a change that has not taken effect yet"""
 
 
 class Column(StrEnum):
@@ -106,6 +108,7 @@ TABLE: dict[Event, dict[Column, Action]] = {
     Event.LEAVE:           _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,          _A.COLLECT,   _A.END),
     Event.DIE:             _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,          _A.COLLECT,   _A.END),
     Event.UNDO:            _row(_A.END_ALL,    _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.NONE,      _A.RECOMPUTE),
+    Event.CANCEL:          _row(_A.NONE,       _A.NONE,      _A.RESTORE,           _A.NONE,            _A.NONE,      _A.NONE),
 }
 # fmt: on
 

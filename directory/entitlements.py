@@ -14,6 +14,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.assignments import Held, Kind
+from directory.base import outbox
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput
 from directory.people import UserStatus
@@ -207,6 +208,20 @@ def desired_accounts(
     return wanted
 
 
+def account_job(user_id: int, application_id: int, *, now: datetime, **options: Any) -> dict[str, Any]:
+    """The outbox row of "make that person's account in that application right".
+
+    Four lanes per application: ordered per person, parallel across people, bounded per target.
+    """
+    return outbox.row_for(
+        outbox.JobKind.ACCOUNT_APPLY,
+        f"{user_id}:{application_id}",
+        now=now,
+        lane=f"app:{application_id}:{user_id % 4}",
+        **options,
+    )
+
+
 def applications(session: Session) -> list[Application]:
     """All applications by name."""
     return list(session.scalars(select(Application).order_by(Application.name)))
@@ -217,7 +232,7 @@ def application_by_code(session: Session, code: str) -> Application:
     found = session.scalars(select(Application).where(Application.code == code)).one_or_none()
     if found is None:
         raise InvalidInput(
-            "application_unknown", "Không có ứng dụng {code}.", field="application", code=code[:60]
+            "application_unknown", "Không có ứng dụng {ref}.", field="application", ref=code[:60]
         )
     return found
 

@@ -40,6 +40,8 @@ class User(Base):
     """Opaque, random, for ever: the OIDC subject."""
     username: Mapped[str] = mapped_column(unique=True)
     """ASCII, stable, never reused, no unit in it."""
+    username_stem: Mapped[str] = mapped_column(index=True)
+    """The username without its number; counts how often a stem was given."""
     full_name: Mapped[str]
     family_name: Mapped[str]
     middle_name: Mapped[str]
@@ -61,8 +63,15 @@ class User(Base):
     source_key: Mapped[str | None] = mapped_column(unique=True)
     """The person's key in the personnel system."""
     status: Mapped[str] = mapped_column(default=UserStatus.ACTIVE.value)
+    leaves_on: Mapped[date | None]
+    """The first day she no longer belongs to the agency; evaluated at use."""
     access_epoch: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
+
+    def may_act(self, on: date) -> bool:
+        """Whether she may sign in on a day, as far as her status goes."""
+        gone = self.leaves_on is not None and self.leaves_on <= on
+        return self.status == UserStatus.ACTIVE.value and not gone
 
 
 class UserCut(Base):

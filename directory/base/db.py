@@ -148,11 +148,12 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A read-only look; whatever the block changed is rolled back."""
+        """A read-only look; rows read stay usable afterwards, changes are dropped."""
         session = self._sessions()
         try:
             yield session
         finally:
+            session.expunge_all()
             session.rollback()
             session.close()
 

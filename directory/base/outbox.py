@@ -11,19 +11,18 @@ worker that lost its lease cannot finish the job any more.
       └──────retry──────┘ └─ lease expired: claimed again with a higher attempt number
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, and_, case, func, or_, select, text, update
+from sqlalchemy import Index, and_, bindparam, case, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.clock import local_day
-from directory.base.db import AUTOINCREMENT, Base, Database, Key
+from directory.base.db import AUTOINCREMENT, Base, Database, Key, UTCDateTime
 
 
 class JobKind(StrEnum):
@@ -76,7 +75,16 @@ class Job(Base):
             sqlite_where=text("state = 'running'"),
             postgresql_where=text("state = 'running'"),
         ),
-        Index("ix_job_next", "state", "priority", "run_at", "id"),
+        Index(
+            "ix_job_queue",
+            "lane",
+            "priority",
+            "run_at",
+            "id",
+            sqlite_where=text("state = 'ready'"),
+            postgresql_where=text("state = 'ready'"),
+        ),
+        Index("ix_job_state", "state", "lease_until"),
         Index("ix_job_subject", "kind", "key"),
         AUTOINCREMENT,
     )
@@ -175,48 +183,73 @@ def enqueue_rows(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     return ids
 
 
-def claim(db: Database, *, now: datetime, kinds: set[JobKind] | None = None) -> Claim | None:
-    """Take the most urgent due job of a free lane, or one whose lease has run out."""
+_HEADS = text(
+    """
+    WITH RECURSIVE in_lanes (id) AS (
+        SELECT (SELECT id FROM job WHERE state = 'ready' AND lane IS NOT NULL
+                ORDER BY lane, priority, run_at, id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT later.id FROM job AS later
+                WHERE later.state = 'ready'
+                  AND (later.lane, later.priority) > (head.lane, head.priority)
+                ORDER BY later.lane, later.priority, later.run_at, later.id LIMIT 1)
+        FROM in_lanes JOIN job AS head ON head.id = in_lanes.id
+    ), free (id) AS (
+        SELECT (SELECT id FROM job WHERE state = 'ready' AND lane IS NULL
+                ORDER BY priority, run_at, id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT later.id FROM job AS later
+                WHERE later.state = 'ready' AND later.lane IS NULL
+                  AND later.priority > head.priority
+                ORDER BY later.priority, later.run_at, later.id LIMIT 1)
+        FROM free JOIN job AS head ON head.id = free.id
+    )
+    SELECT job.id
+    FROM (SELECT id FROM in_lanes UNION ALL SELECT id FROM free) AS heads
+    JOIN job ON job.id = heads.id
+    WHERE job.run_at <= :now
+      AND NOT EXISTS (SELECT 1 FROM job AS other
+                      WHERE other.state = 'running' AND other.lane = job.lane)
+    ORDER BY job.priority, job.run_at, job.id
+    LIMIT 1
+    """
+).bindparams(bindparam("now", type_=UTCDateTime()))
+"""The most urgent due job of a free lane. It hops from the first job of one (lane, priority) to
+that of the next along ``ix_job_queue`` and so costs as many steps as there are queues, however
+long they are."""
+
+
+def claim(db: Database, *, now: datetime) -> Claim | None:
+    """Take the most urgent due job of a free lane, or one whose lease has run out.
+
+    When nothing is due it only reads. Several workers may look at the same job; the state they
+    saw is a condition of the update, so one of them gets it and the others look again.
+    """
+    expired = select(Job.id).where(Job.state == "running", Job.lease_until < now).limit(1)
     for _ in range(5):
+        with db.hot() as connection:
+            late = connection.scalar(expired)
+            job_id = late if late is not None else connection.scalar(_HEADS, {"now": now})
+        if job_id is None:
+            return None
+        unchanged = (
+            Job.state == "ready"
+            if late is None
+            else and_(Job.state == "running", Job.lease_until < now)
+        )
         try:
             with db.write() as session:
-                return _claim(session, now, kinds, skip_locked=not db.is_sqlite)
+                row = session.execute(
+                    update(Job)
+                    .where(Job.id == job_id, unchanged)
+                    .values(state="running", attempts=Job.attempts + 1, lease_until=now + LEASE)
+                    .returning(Job.id, Job.kind, Job.key, Job.payload, Job.attempts, Job.created_at)
+                ).one_or_none()
         except IntegrityError:
-            continue  # another worker took this lane between our look and our update
+            continue  # another worker took another job of this lane since
+        if row is not None:
+            return Claim(row.id, JobKind(row.kind), row.key, row.payload, row.attempts, row.created_at)
     return None
-
-
-def _claim(
-    session: Session, now: datetime, kinds: set[JobKind] | None, *, skip_locked: bool
-) -> Claim | None:
-    other = aliased(Job)
-    busy = select(other.lane).where(other.state == "running", other.lane.is_not(None))
-    wanted = [Job.kind.in_([k.value for k in kinds])] if kinds else []
-    expired = select(Job.id).where(Job.state == "running", Job.lease_until < now, *wanted).limit(1)
-    ready = (
-        select(Job.id)
-        .where(
-            Job.state == "ready",
-            Job.run_at <= now,
-            or_(Job.lane.is_(None), Job.lane.not_in(busy)),
-            *wanted,
-        )
-        .order_by(Job.priority, Job.run_at, Job.id)
-        .limit(1)
-    )
-    if skip_locked:
-        expired = expired.with_for_update(skip_locked=True)
-        ready = ready.with_for_update(skip_locked=True)
-    job_id = session.scalar(expired) or session.scalar(ready)
-    if job_id is None:
-        return None
-    row = session.execute(
-        update(Job)
-        .where(Job.id == job_id)
-        .values(state="running", attempts=Job.attempts + 1, lease_until=now + LEASE)
-        .returning(Job.id, Job.kind, Job.key, Job.payload, Job.attempts, Job.created_at)
-    ).one()
-    return Claim(row.id, JobKind(row.kind), row.key, row.payload, row.attempts, row.created_at)
 
 
 def _held(taken: Claim) -> Any:
@@ -301,7 +334,7 @@ def retry_parked(session: Session, job_id: int, *, now: datetime) -> int | None:
 def counts(session: Session) -> dict[str, int]:
     """How many jobs there are by state."""
     rows = session.execute(select(Job.state, func.count()).group_by(Job.state))
-    return {state: count for state, count in rows}
+    return {state: count for state, count in rows}  # noqa: C416 (dict() of rows is not typed)
 
 
 def recent(
@@ -314,6 +347,3 @@ def recent(
     if before:
         query = query.where(Job.id < before)
     return list(session.scalars(query))
-
-
-Wake = Callable[[], None]

@@ -39,6 +39,7 @@ class ChangeKind(StrEnum):
     UNIT_DISSOLVE = "unit.dissolve"
     UNIT_CONVERT = "unit.convert"
     POSITION_CREATE = "position.create"
+    POST_CREATE = "post.create"
     UNDO = "undo"
 
 
@@ -90,6 +91,7 @@ class Spec:
             "reason": self.reason,
             "undo_of": self.undo_of,
             "decision": None,
+            "rows": _digest([_promised(row) for row in self.rows]) if self.rows else None,
         }
         if self.decision:
             body["decision"] = {
@@ -98,6 +100,16 @@ class Spec:
                 "issuer": self.decision.issuer,
             }
         return body
+
+
+def _promised(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without what is made anew at each reading (a sealed value has a fresh nonce)."""
+    return {k: _promised(v) if isinstance(v, dict) else v for k, v in row.items() if k != "citizen_sealed"}
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -217,8 +229,7 @@ class Plan:
             "effects": [f.as_dict() for f in self.foreseen if not f.counted],
             "conflicts": [n.as_dict() for n in self.conflicts],
         }
-        text = json.dumps(body, sort_keys=True, ensure_ascii=False, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _digest(body)
 
 
 def _held_key(held: Held) -> list[Any]:

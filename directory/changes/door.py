@@ -1,0 +1,337 @@
+"""The one way in: ``plan`` works out what a change would do, ``commit`` does exactly that.
+
+``commit`` in one transaction:
+
+    1  the Idempotency-Key, if any, is claimed (a key that led to a change gives that change)
+    2  people, then units, in id order, then the rules are locked
+    3  the plan is made again; another fingerprint → PlanStale, conflicts → Conflict
+    4  directory rows, lines, audit entries
+    5  epochs and dated cuts: from here on nothing issued before opens a door
+    6  each artefact's own cut (sessions, accounts, certificates, roles) and its effects and jobs
+
+Nothing has to succeed afterwards for access to be gone; the jobs push and prove.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from directory import effects, entitlements, people, permissions
+from directory.assignments import timeline
+from directory.base import audit, outbox
+from directory.base.audit import Actor, Tag
+from directory.base.clock import local_day
+from directory.base.crypto import Keyring, random_id
+from directory.base.errors import Conflict, InvalidInput, Misconfigured, NotAllowed, PlanStale
+from directory.base.failpoints import failpoint
+from directory.changes import joining, person, proof, structure, undo, write
+from directory.changes.model import (
+    Change,
+    ChangeKind,
+    ChangeLine,
+    ChangeState,
+    Idempotency,
+    Plan,
+    Spec,
+)
+from directory.changes.person import Ground
+from directory.effects import REQUIRED, Artefact, Effect, State
+from directory.people import User, UserStatus
+from directory.units import OrgUnit
+
+Planner = Callable[[Session, Spec, Ground], Plan]
+
+PLANNERS: dict[ChangeKind, Planner] = {
+    ChangeKind.JOIN: joining.plan_join,
+    ChangeKind.TRANSFER: person.plan_transfer,
+    ChangeKind.SUSPEND: person.plan_suspend,
+    ChangeKind.RESUME: person.plan_resume,
+    ChangeKind.LEAVE: person.plan_leave,
+    ChangeKind.UNIT_CREATE: structure.plan_units,
+    ChangeKind.POSITION_CREATE: structure.plan_positions,
+    ChangeKind.POST_CREATE: structure.plan_posts,
+    ChangeKind.UNDO: undo.plan_undo,
+}
+
+TITLES = {
+    ChangeKind.JOIN: "Tiếp nhận",
+    ChangeKind.TRANSFER: "Điều động",
+    ChangeKind.SUSPEND: "Tạm đình chỉ công tác",
+    ChangeKind.RESUME: "Trở lại công tác",
+    ChangeKind.LEAVE: "Thôi việc, nghỉ hưu",
+    ChangeKind.UNIT_CREATE: "Thành lập đơn vị",
+    ChangeKind.POSITION_CREATE: "Bổ sung danh mục chức vụ",
+    ChangeKind.POST_CREATE: "Giao biên chế",
+    ChangeKind.UNDO: "Hoàn tác",
+}
+
+_LARGE = 2000
+"""One change is one transaction up to this many people; more goes in batches."""
+
+
+class Door:
+    """Plans and commits, with the artefacts the composition root has handed over."""
+
+    def __init__(
+        self,
+        *,
+        artefacts: Sequence[Artefact],
+        keyring: Keyring,
+        approval_people: int = 500,
+        idempotency_days: int = 7,
+    ) -> None:
+        self.artefacts = tuple(artefacts)
+        self.keyring = keyring
+        self.approval_people = approval_people
+        self.idempotency_days = idempotency_days
+
+    def plan(self, session: Session, spec: Spec, actor: Actor, *, now: datetime) -> Plan:
+        """What the change would do. Reads only.
+
+        Raises InvalidInput, NotAllowed (naming the missing side), Conflict, NotFound.
+        """
+        return self._plan(session, spec, actor, now, entitlements.rulebook(session))
+
+    def _plan(
+        self,
+        session: Session,
+        spec: Spec,
+        actor: Actor,
+        now: datetime,
+        rulebook: entitlements.Rulebook,
+    ) -> Plan:
+        planner = PLANNERS.get(spec.kind)
+        if planner is None:
+            raise InvalidInput(
+                "kind_not_supported", "Chưa hỗ trợ loại thay đổi {kind}.", field="kind", kind=spec.kind.value
+            )
+        granted = permissions.rights(session, actor, local_day(now))
+        plan = planner(session, spec, Ground(now, granted, rulebook))
+        if actor.kind == "user" and actor.id in spec.users:
+            raise NotAllowed("own_change", "Không ai được tự thực hiện thay đổi về chính mình.", missing="self")
+        foreseen = [f for artefact in self.artefacts for f in artefact.preview(session, plan)]
+        return replace(plan, foreseen=tuple(foreseen))
+
+    def commit(  # noqa: PLR0913 (one keyword per part of the contract)
+        self,
+        session: Session,
+        spec: Spec,
+        actor: Actor,
+        *,
+        now: datetime,
+        fingerprint: str,
+        idempotency_key: str | None = None,
+    ) -> Change:
+        """Do what the preview with this fingerprint announced, in the caller's transaction.
+
+        With an Idempotency-Key that has already led to a change, gives that change and does
+        nothing. Raises PlanStale, Conflict, NotAllowed, InvalidInput (also for a key that was
+        used with another body).
+        """
+        self._require_artefacts()
+        change_id = random_id()
+        if idempotency_key is not None:
+            earlier = self._claim_key(session, spec, actor, now, idempotency_key, change_id)
+            if earlier is not None:
+                return earlier
+        failpoint("commit.begin")
+        rulebook = self._lock(session, spec)
+        plan = self._plan(session, spec, actor, now, rulebook)
+        if plan.conflicts:
+            first = plan.conflicts[0]
+            raise Conflict(first.code, first.message, **first.args)
+        if plan.fingerprint != fingerprint:
+            raise PlanStale
+        if len(plan.people) > self.approval_people and actor.kind != "operator":
+            raise NotAllowed(
+                "second_person", "Thay đổi trên {n} người cần người thứ hai phê duyệt.", missing="approval", n=self.approval_people
+            )
+        if len(plan.people) > _LARGE:
+            raise InvalidInput("too_many", "Một lần xác nhận tối đa {n} người.", field="users", n=_LARGE)
+        change = self._new_change(session, plan, actor, change_id, fingerprint)
+        failpoint("commit.locked")
+        plan = write.write_plan(session, plan, change, actor)
+        failpoint("commit.rows")
+        write.cut_access(session, plan, change)
+        if spec.undo_of is not None:
+            self._mark_undone(session, spec.undo_of, now)
+        failpoint("commit.cut")
+        for artefact in self.artefacts:
+            effects.order(session, change.id, artefact.cut(session, plan, change), now=now)
+        write.set_boundaries(session, plan)
+        failpoint("commit.effects")
+        proof.settle(session, {change.id}, now=now)
+        failpoint("commit.before_commit")
+        return change
+
+    def _require_artefacts(self) -> None:
+        missing = REQUIRED - {c for a in self.artefacts for c in a.columns}
+        if missing:
+            raise Misconfigured(
+                "artefact_missing", "Thiếu phần xử lý: {names}.", names=", ".join(sorted(missing))
+            )
+
+    @staticmethod
+    def _lock(session: Session, spec: Spec) -> entitlements.Rulebook:
+        """People, then units, each in id order, then the rules: everyone locks in this order."""
+        people.lock(session, sorted(spec.users))
+        unit_ids = {
+            h.unit.id for held in timeline(session, spec.users).values() for h in held
+        } | ({spec.to_unit} if spec.to_unit else set())
+        session.scalars(
+            select(OrgUnit.id)
+            .where(OrgUnit.id.in_(unit_ids))
+            .order_by(OrgUnit.id)
+            .with_for_update(key_share=True)
+        ).all()
+        return entitlements.rulebook(session, lock=True)
+
+    def _claim_key(
+        self,
+        session: Session,
+        spec: Spec,
+        actor: Actor,
+        now: datetime,
+        key: str,
+        change_id: str,
+    ) -> Change | None:
+        body = json.dumps(spec.as_dict(), sort_keys=True, ensure_ascii=False)
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        session.execute(delete(Idempotency).where(Idempotency.expires_at <= now))
+        make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        claimed = session.execute(
+            make(Idempotency)
+            .values(
+                caller=actor.key,
+                key=key,
+                body_hash=digest,
+                change_id=change_id,
+                expires_at=now + timedelta(days=self.idempotency_days),
+            )
+            .on_conflict_do_nothing(index_elements=["caller", "key"])
+            .returning(Idempotency.id)
+        ).first()
+        if claimed is not None:
+            return None
+        row = session.scalars(
+            select(Idempotency).where(Idempotency.caller == actor.key, Idempotency.key == key)
+        ).one()
+        if row.body_hash != digest:
+            raise InvalidInput(
+                "idempotency_key", "Idempotency-Key này đã dùng cho một yêu cầu khác.", field="Idempotency-Key"
+            )
+        return session.get_one(Change, row.change_id)
+
+    def _new_change(
+        self, session: Session, plan: Plan, actor: Actor, change_id: str, fingerprint: str
+    ) -> Change:
+        spec, decision = plan.spec, plan.spec.decision
+        title = TITLES[spec.kind]
+        if len(plan.people) == 1:
+            title = f"{title}: {plan.people[0].full_name}"
+        elif plan.people or spec.rows:
+            title = f"{title} ({len(plan.people) or len(spec.rows)})"
+        change = Change(
+            id=change_id,
+            kind=spec.kind.value,
+            state=(ChangeState.SCHEDULED if plan.scheduled and not spec.undo_of else ChangeState.COMMITTED).value,
+            title=title,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            actor_label=actor.label,
+            effective_on=spec.effective_on,
+            effective_at=plan.effective_at,
+            committed_at=plan.now,
+            took_effect_at=None if plan.scheduled else plan.now,
+            decision_number=decision.number if decision else None,
+            decision_issued_on=decision.issued_on if decision else None,
+            decision_issuer=decision.issuer if decision else None,
+            spec=spec.as_dict(),
+            fingerprint=fingerprint,
+            undo_of=spec.undo_of,
+            people_count=len(plan.people),
+            needs_attention=False,
+        )
+        session.add(change)
+        session.flush()
+        audit.record(
+            session,
+            Tag.CHANGE_UNDO if spec.undo_of else Tag.CHANGE_COMMIT,
+            at=plan.now,
+            actor=actor,
+            subject=("change", change.id),
+            change_id=change.id,
+            data={
+                "kind": spec.kind.value,
+                "people": len(plan.people),
+                "effective_on": spec.effective_on.isoformat(),
+                "decision": decision.number if decision else None,
+            },
+        )
+        return change
+
+    @staticmethod
+    def _mark_undone(session: Session, change_id: str, now: datetime) -> None:
+        undone = session.get_one(Change, change_id)
+        waiting = undone.state == ChangeState.SCHEDULED.value
+        undone.state = ChangeState.UNDONE.value
+        if waiting:
+            pending = session.scalars(select(Effect).where(Effect.change_id == change_id))
+            effects.advance(session, pending, State.SUPERSEDED, at=now)
+
+    def take_effect(self, session: Session, user_id: int, *, now: datetime) -> set[str]:
+        """The day of something about this person has come: push what follows from it.
+
+        Access is already decided by the dates; this enqueues what must be told to others, and
+        returns the ids of the changes to settle.
+        """
+        waiting = session.scalars(
+            select(Change)
+            .where(
+                Change.state == ChangeState.SCHEDULED.value,
+                Change.effective_at <= now,
+                Change.id.in_(select(ChangeLine.change_id).where(ChangeLine.user_id == user_id)),
+            )
+            .order_by(Change.effective_at, Change.id)
+            .with_for_update()
+        ).all()
+        for change in waiting:
+            users = sorted(
+                session.scalars(
+                    select(ChangeLine.user_id)
+                    .where(ChangeLine.change_id == change.id, ChangeLine.user_id.is_not(None))
+                    .distinct()
+                )
+            )
+            change.state, change.took_effect_at = ChangeState.COMMITTED.value, now
+            for user in people.lock(session, users):
+                if user.leaves_on is not None and user.leaves_on <= local_day(now):
+                    user.status = UserStatus.LEFT.value
+            session.flush()
+            for artefact in self.artefacts:
+                effects.order(session, change.id, artefact.due(session, change, users), now=now)
+        self._recompute_accounts(session, user_id, now)
+        return {change.id for change in waiting}
+
+    @staticmethod
+    def _recompute_accounts(session: Session, user_id: int, now: datetime) -> None:
+        user = session.get_one(User, user_id)
+        on = local_day(now)
+        status = UserStatus.ACTIVE.value if user.may_act(on) else user.status
+        held = timeline(session, [user_id])[user_id]
+        rules = entitlements.rulebook(session).rules
+        wanted = set(entitlements.desired_accounts(rules, held, status=status, on=on))
+        linked = {app for _, app in entitlements.accounts_of(session, [user_id])}
+        outbox.enqueue_rows(
+            session,
+            [entitlements.account_job(user_id, app, now=now) for app in sorted(wanted | linked)],
+        )
+
+

@@ -1,0 +1,275 @@
+"""plan_join: tiếp nhận, tuyển dụng. One person from the console or 500 from a feed.
+
+A row is ``{"row", "person": {...}, "assignments": [...]}`` as ``spec.join_row`` checks it.
+A known citizen number, or the same name and birth date without a number, is a conflict to
+settle: a returner is reactivated with her old ``sub``, never entered twice.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from directory import assignments, units
+from directory.assignments import Assignment, Held, Kind, Position
+from directory.base.errors import InvalidInput
+from directory.changes.model import Line, Notice, Person, Plan, Spec
+from directory.changes.person import Ground
+from directory.effects import Event
+from directory.people import User, UserStatus
+from directory.permissions import Do
+from directory.text import username_base
+from directory.units import UnitView
+
+
+def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
+    """New people with their first assignments. Raises InvalidInput, NotAllowed."""
+    if not spec.rows:
+        raise InvalidInput("rows_missing", "Thiếu người cần tiếp nhận.", field="person")
+    posts = [a for row in spec.rows for a in row["assignments"]]
+    unit_views = units.views(session, {a["unit"] for a in posts})
+    catalogue = _catalogue(session, {a["position"] for a in posts})
+    for path in sorted({unit_views[a["unit"]].path for a in posts}):
+        ground.rights.require(Do.CHANGE, path, missing="destination")
+    if not all(row["assignments"] for row in spec.rows):
+        ground.rights.require(Do.CHANGE, None, missing="destination")
+    conflicts = _duplicates(session, spec.rows) + _full_posts(session, spec, unit_views, catalogue)
+    usernames = allot_usernames(session, [row["person"] for row in spec.rows])
+    people, lines = [], []
+    next_assignment = -1
+    for index, (row, username) in enumerate(zip(spec.rows, usernames, strict=True), start=1):
+        person, ref = row["person"], -index
+        lines.append(
+            Line(
+                "users",
+                "create",
+                None,
+                ref,
+                None,
+                person["full_name"],
+                None,
+                {"username": username, "full_name": person["full_name"]},
+            )
+        )
+        held = []
+        for post in row["assignments"]:
+            unit, position = unit_views[post["unit"]], catalogue[post["position"]]
+            held.append(_held(next_assignment, ref, post, unit, position))
+            next_assignment -= 1
+            lines.append(
+                Line(
+                    "assignment",
+                    "open",
+                    None,
+                    ref,
+                    unit.id,
+                    f"{position.name}, {unit.name}",
+                    None,
+                    {key: post.get(key) for key in POST_KEYS},
+                )
+            )
+        people.append(
+            Person(
+                ref,
+                "",
+                username,
+                person["full_name"],
+                "",
+                UserStatus.ACTIVE.value,
+                Event.JOIN,
+                (),
+                tuple(held),
+                (),
+                new=True,
+            )
+        )
+    return Plan(
+        spec=spec,
+        now=ground.now,
+        rights=ground.rights,
+        rulebook=ground.rulebook,
+        people=tuple(people),
+        lines=tuple(lines),
+        conflicts=tuple(conflicts),
+        units=tuple(sorted(unit_views)),
+    )
+
+
+POST_KEYS = (
+    "unit",
+    "position",
+    "kind",
+    "valid_from",
+    "valid_to",
+    "planned_end",
+    "decision_number",
+    "decision_issued_on",
+    "decision_issuer",
+    "source_key",
+)
+"""The keys of one assignment in a row, all plain JSON values."""
+
+
+def _held(ref: int, user: int, post: dict[str, Any], unit: UnitView, position: Position) -> Held:
+    return Held(
+        ref,
+        user,
+        post["kind"],
+        date.fromisoformat(post["valid_from"]),
+        date.fromisoformat(post["valid_to"]) if post.get("valid_to") else None,
+        unit,
+        position.id,
+        position.code,
+        position.name,
+        position.rank,
+        position.leadership,
+    )
+
+
+def _catalogue(session: Session, ids: set[int]) -> dict[int, Position]:
+    return {p.id: p for p in session.scalars(select(Position).where(Position.id.in_(ids)))}
+
+
+def _duplicates(session: Session, rows: Sequence[dict[str, Any]]) -> list[Notice]:
+    numbers = [h for r in rows if (h := r["person"].get("citizen_hash"))]
+    known = {
+        digest: (user_id, name)
+        for digest, user_id, name in session.execute(
+            select(User.citizen_hash, User.id, User.full_name).where(User.citizen_hash.in_(numbers))
+        )
+    }
+    born = {
+        (r["person"]["full_name"], r["person"]["birth_date"])
+        for r in rows
+        if r["person"].get("birth_date")
+    }
+    namesakes = {
+        (name, day)
+        for name, day in session.execute(
+            select(User.full_name, User.birth_date).where(
+                tuple_(User.full_name, User.birth_date).in_(born), User.citizen_hash.is_(None)
+            )
+        )
+    } if born else set()
+    twice = Counter(numbers)
+    keys = Counter(k for r in rows if (k := r["person"].get("source_key")))
+    taken = set(
+        session.scalars(select(User.source_key).where(User.source_key.in_(list(keys))))
+    )
+    found = []
+    for row in rows:
+        person, number = row["person"], row["person"].get("citizen_hash")
+        say = _sayer(found, row)
+        if number in known:
+            say(
+                "known_person",
+                "Đã có người với số định danh này ({name}); hãy kích hoạt lại thay vì tạo mới.",
+                user_id=known[number][0],
+                name=known[number][1],
+            )
+        elif number and twice[number] > 1:
+            say("number_twice", "Số định danh này xuất hiện nhiều lần trong cùng một đợt.")
+        elif not number and (person["full_name"], person.get("birth_date")) in namesakes:
+            say("namesake", "Đã có người trùng họ tên và ngày sinh; cần số định danh để phân biệt.")
+        key = person.get("source_key")
+        if key and (key in taken or keys[key] > 1):
+            say("source_key_taken", "Mã nguồn {key} đã được dùng.", key=key)
+    return found
+
+
+def _sayer(found: list[Notice], row: dict[str, Any]) -> Any:
+    def say(code: str, message: str, *, user_id: int | None = None, **args: Any) -> None:
+        found.append(Notice(code, message, user_id, args=args, row=row.get("row")))
+
+    return say
+
+
+def _full_posts(
+    session: Session,
+    spec: Spec,
+    unit_views: dict[int, UnitView],
+    catalogue: dict[int, Position],
+) -> list[Notice]:
+    pairs = {(a["unit"], a["position"]) for row in spec.rows for a in row["assignments"]}
+    left = assignments.places_left(session, pairs, spec.effective_on)
+    found: list[Notice] = []
+    for row in spec.rows:
+        for post in row["assignments"]:
+            pair = (post["unit"], post["position"])
+            if pair in left and (not post.get("valid_to") or post["valid_to"] > spec.effective_on.isoformat()):
+                left[pair] -= 1
+                if left[pair] < 0:
+                    _sayer(found, row)(
+                        "post_full",
+                        "{unit} đã đủ số lượng {position}.",
+                        unit=unit_views[pair[0]].name,
+                        position=catalogue[pair[1]].name,
+                    )
+        primaries = [a for a in row["assignments"] if a["kind"] == Kind.PRIMARY and not a.get("valid_to")]
+        if len(primaries) > 1:
+            _sayer(found, row)("two_primaries", "Một người chỉ có một phân công chính đang mở.")
+    return found
+
+
+def allot_usernames(session: Session, persons: Iterable[dict[str, Any]]) -> list[str]:
+    """A username for each new person: ``hiennv``, then ``hiennv2``, ``hiennv3`` …
+
+    Never reused: the count of a stem includes everybody who ever had it. The unique index is
+    the last word where two joins race.
+    """
+    wanted = [p.get("username") or username_base(p["full_name"]) for p in persons]
+    given: Counter[str] = Counter()
+    stems = sorted(set(wanted))
+    taken: set[str] = set()
+    for start in range(0, len(stems), 500):
+        part = stems[start : start + 500]
+        given.update(
+            dict(
+                session.execute(
+                    select(User.username_stem, func.count())
+                    .where(User.username_stem.in_(part))
+                    .group_by(User.username_stem)
+                )
+                .tuples()
+                .all()
+            )
+        )
+        taken.update(session.scalars(select(User.username).where(User.username_stem.in_(part))))
+    allotted = []
+    for stem in wanted:
+        while True:
+            given[stem] += 1
+            name = stem if given[stem] == 1 else f"{stem}{given[stem]}"
+            if name not in taken:
+                break
+        taken.add(name)
+        allotted.append(name)
+    return allotted
+
+
+def assignment_columns(post: dict[str, Any], user_id: int, change_id: str) -> dict[str, Any]:
+    """The row of one assignment that a join opens."""
+
+    def day(key: str) -> date | None:
+        return date.fromisoformat(post[key]) if post.get(key) else None
+
+    return {
+        "user_id": user_id,
+        "unit_id": post["unit"],
+        "position_id": post["position"],
+        "kind": post["kind"],
+        "valid_from": day("valid_from"),
+        "valid_to": day("valid_to"),
+        "planned_end": day("planned_end"),
+        "decision_number": post.get("decision_number"),
+        "decision_issued_on": day("decision_issued_on"),
+        "decision_issuer": post.get("decision_issuer"),
+        "source_key": post.get("source_key"),
+        "opened_by": change_id,
+        "closed_by": None,
+    }
+
+

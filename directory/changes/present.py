@@ -1,0 +1,131 @@
+"""Plans and proofs as plain data: the one description that console, API and CLI all show."""
+
+from datetime import datetime
+from typing import Any
+
+from directory.assignments import Held
+from directory.changes.model import Line, Person, Plan
+from directory.changes.proof import Proof
+from directory.effects import Effect
+from directory.units import columns
+
+
+def plan_as_dict(plan: Plan) -> dict[str, Any]:
+    """A preview: people before and after, lines, effects, warnings, conflicts, fingerprint."""
+    return {
+        "kind": plan.spec.kind.value,
+        "effective_on": plan.spec.effective_on.isoformat(),
+        "scheduled": plan.scheduled,
+        "people": [_person(p, plan) for p in plan.people],
+        "lines": [_line(line) for line in plan.lines],
+        "effects": [f.as_dict() for f in plan.foreseen],
+        "warnings": [n.as_dict() for n in plan.warnings],
+        "conflicts": [n.as_dict() for n in plan.conflicts],
+        "committable": not plan.conflicts,
+        "fingerprint": plan.fingerprint,
+    }
+
+
+def proof_as_dict(found: Proof) -> dict[str, Any]:
+    """A change with its effects, states, times and latency in milliseconds."""
+    change = found.change
+    return {
+        "id": change.id,
+        "kind": change.kind,
+        "state": change.state,
+        "needs_attention": change.needs_attention,
+        "title": change.title,
+        "actor": {"kind": change.actor_kind, "label": change.actor_label},
+        "decision": {
+            "number": change.decision_number,
+            "issued_on": _iso(change.decision_issued_on),
+            "issuer": change.decision_issuer,
+        }
+        if change.decision_number
+        else None,
+        "effective_on": change.effective_on.isoformat(),
+        "committed_at": _iso(change.committed_at),
+        "took_effect_at": _iso(change.took_effect_at),
+        "settled_at": _iso(change.settled_at),
+        "settled": found.settled,
+        "undo_of": change.undo_of,
+        "lines": [
+            {
+                "table": line.table,
+                "action": line.action,
+                "label": line.label,
+                "user": line.user_id,
+                "before": line.before,
+                "after": line.after,
+            }
+            for line in found.lines
+        ],
+        "effects": [effect_as_dict(e) for e in found.effects],
+    }
+
+
+def effect_as_dict(effect: Effect) -> dict[str, Any]:
+    """One effect with its evidence."""
+    latency = effect.latency
+    return {
+        "id": effect.id,
+        "artefact": effect.column,
+        "kind": effect.kind,
+        "user": effect.user_id,
+        "target": effect.target,
+        "label": effect.label,
+        "state": effect.state,
+        "final": effect.final,
+        "done": effect.done,
+        "due_at": _iso(effect.due_at),
+        "sent_at": _iso(effect.sent_at),
+        "acknowledged_at": _iso(effect.acknowledged_at),
+        "verified_at": _iso(effect.verified_at),
+        "lapses_at": _iso(effect.lapses_at),
+        "latency_ms": round(latency.total_seconds() * 1000) if latency is not None else None,
+        "reason": effect.reason,
+        "detail": effect.detail,
+    }
+
+
+def held_as_dict(held: Held) -> dict[str, Any]:
+    """One assignment."""
+    return {
+        "id": held.id if held.id > 0 else None,
+        "kind": held.kind,
+        "unit": columns(held.unit),
+        "position": {"code": held.position_code, "name": held.position_name},
+        "valid_from": held.valid_from.isoformat(),
+        "valid_to": _iso(held.valid_to),
+    }
+
+
+def _person(person: Person, plan: Plan) -> dict[str, Any]:
+    on = plan.spec.effective_on
+    return {
+        "id": person.id if person.id > 0 else None,
+        "username": person.username,
+        "full_name": person.full_name,
+        "event": person.event.value,
+        "status_before": person.status_before,
+        "status_after": person.status_after,
+        "before": [held_as_dict(h) for h in person.before if h.valid_to is None or h.valid_to > on],
+        "after": [held_as_dict(h) for h in person.after if h.valid_to is None or h.valid_to > on],
+    }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "table": line.table,
+        "action": line.action,
+        "label": line.label,
+        "user": line.user_id if line.user_id and line.user_id > 0 else None,
+        "before": line.before,
+        "after": line.after,
+    }
+
+
+def _iso(value: Any) -> str | None:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds")
+    return value.isoformat() if value is not None else None

@@ -1,0 +1,254 @@
+"""How a plan becomes rows: lines, audit entries, epochs and dated cuts. Only the door calls it."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from directory.assignments import Assignment
+from directory.base import audit, outbox
+from directory.base.audit import Actor, Tag
+from directory.base.clock import day_start
+from directory.base.crypto import random_id
+from directory.changes import joining, structure
+from directory.changes.model import Change, ChangeKind, ChangeLine, Line, Person, Plan
+from directory.effects import Action, Column
+from directory.people import User, UserCut
+from directory.text import name_parts, name_sort_key, search_key
+
+_AUDIT = {
+    ("users", "create"): Tag.USER_CREATE,
+    ("assignment", "open"): Tag.ASSIGNMENT_OPEN,
+    ("assignment", "close"): Tag.ASSIGNMENT_CLOSE,
+    ("assignment", "void"): Tag.ASSIGNMENT_CLOSE,
+    ("assignment", "reopen"): Tag.ASSIGNMENT_REOPEN,
+    ("org_unit", "create"): Tag.UNIT_CREATE,
+    ("position", "create"): Tag.POSITION_CREATE,
+    ("post", "create"): Tag.POSITION_CREATE,
+}
+_STATUS = {"suspended": Tag.USER_SUSPEND, "active": Tag.USER_RESUME, "left": Tag.USER_LEAVE}
+
+
+def write_plan(session: Session, plan: Plan, change: Change, actor: Actor) -> Plan:
+    """Write every line; the plan again, with real ids where it had negative ones."""
+    if plan.spec.kind == ChangeKind.JOIN:
+        plan = _write_join(session, plan, change)
+    elif plan.spec.kind == ChangeKind.UNIT_CREATE:
+        plan = _with_ids(plan, structure.write_units(session, plan.spec.rows))
+    elif plan.spec.kind == ChangeKind.POSITION_CREATE:
+        plan = _with_ids(plan, structure.write_positions(session, plan.spec.rows))
+    elif plan.spec.kind == ChangeKind.POST_CREATE:
+        plan = _with_ids(plan, structure.write_posts(session, plan.spec.rows))
+    else:
+        plan = _write_lines(session, plan, change)
+    session.execute(
+        insert(ChangeLine),
+        [
+            {
+                "change_id": change.id,
+                "table": line.table,
+                "action": line.action,
+                "row_id": line.row_id,
+                "user_id": line.user_id,
+                "unit_id": line.unit_id,
+                "label": line.label,
+                "before": line.before,
+                "after": line.after,
+            }
+            for line in plan.lines
+        ],
+    )
+    audit.record_rows(session, [_audited(line, plan, change, actor) for line in plan.lines])
+    return plan
+
+
+def _with_ids(plan: Plan, ids: list[int]) -> Plan:
+    lines = tuple(replace(line, row_id=i) for line, i in zip(plan.lines, ids, strict=True))
+    return replace(plan, lines=lines)
+
+
+def _write_lines(session: Session, plan: Plan, change: Change) -> Plan:
+    """Changes to people who exist, line by line in the plan's order."""
+    lines, opened = [], {}
+    for line in plan.lines:
+        after = line.after or {}
+        if line.table == "users":
+            session.execute(
+                update(User)
+                .where(User.id == line.row_id)
+                .values(**_status_columns(after, plan))
+            )
+        elif line.action == "open":
+            assignment = Assignment(
+                user_id=line.user_id,
+                unit_id=after["unit"],
+                position_id=after["position"],
+                kind=after["kind"],
+                valid_from=date.fromisoformat(after["valid_from"]),
+                valid_to=None,
+                planned_end=None,
+                decision_number=change.decision_number,
+                decision_issued_on=change.decision_issued_on,
+                decision_issuer=change.decision_issuer,
+                source_key=None,
+                opened_by=change.id,
+                closed_by=None,
+            )
+            session.add(assignment)
+            session.flush()
+            opened[line.user_id] = assignment.id
+            line = replace(line, row_id=assignment.id)
+        else:
+            end = after["valid_to"]
+            session.execute(
+                update(Assignment)
+                .where(Assignment.id == line.row_id)
+                .values(
+                    valid_to=date.fromisoformat(end) if end else None,
+                    closed_by=None if line.action == "reopen" else change.id,
+                )
+            )
+        lines.append(line)
+    people = tuple(
+        replace(p, after=tuple(replace(h, id=opened[p.id]) if h.id < 0 else h for h in p.after))
+        for p in plan.people
+    )
+    return replace(plan, lines=tuple(lines), people=people)
+
+
+def _status_columns(after: dict[str, Any], plan: Plan) -> dict[str, Any]:
+    leaves_on = date.fromisoformat(after["leaves_on"]) if after.get("leaves_on") else None
+    if leaves_on is not None and plan.scheduled:
+        return {"leaves_on": leaves_on}  # the status follows on the day; leaves_on already counts
+    return {"status": after["status"], "leaves_on": leaves_on}
+
+
+def _write_join(session: Session, plan: Plan, change: Change) -> Plan:
+    subs = [random_id() for _ in plan.people]
+    session.execute(
+        insert(User),
+        [
+            _user_columns(row["person"], person, sub, plan)
+            for row, person, sub in zip(plan.spec.rows, plan.people, subs, strict=True)
+        ],
+    )
+    ids = dict(session.execute(select(User.sub, User.id).where(User.sub.in_(subs))).tuples().all())
+    user_ids = [ids[sub] for sub in subs]
+    rows = [
+        joining.assignment_columns(post, user_id, change.id)
+        for row, user_id in zip(plan.spec.rows, user_ids, strict=True)
+        for post in row["assignments"]
+    ]
+    if rows:
+        session.execute(insert(Assignment), rows)
+    # One session inserts in order, so ascending ids are the rows' own order on both databases.
+    opened = list(
+        session.scalars(
+            select(Assignment.id).where(Assignment.opened_by == change.id).order_by(Assignment.id)
+        )
+    )
+    people, cursor = [], 0
+    for person, user_id, sub in zip(plan.people, user_ids, subs, strict=True):
+        held = []
+        for assignment in person.after:
+            held.append(replace(assignment, id=opened[cursor], user_id=user_id))
+            cursor += 1
+        people.append(replace(person, id=user_id, sub=sub, after=tuple(held)))
+    real = {p.id: user_id for p, user_id in zip(plan.people, user_ids, strict=True)}
+    next_assignment = iter(opened)
+    lines = tuple(
+        replace(
+            line,
+            user_id=real[line.user_id or 0],
+            row_id=real[line.user_id or 0] if line.table == "users" else next(next_assignment),
+        )
+        for line in plan.lines
+    )
+    return replace(plan, people=tuple(people), lines=lines)
+
+
+def _user_columns(row: dict[str, Any], person: Person, sub: str, plan: Plan) -> dict[str, Any]:
+    family, middle, given = name_parts(row["full_name"])
+    return {
+        "sub": sub,
+        "username": person.username,
+        "username_stem": person.username.rstrip("0123456789"),
+        "full_name": row["full_name"],
+        "family_name": family,
+        "middle_name": middle,
+        "given_name": given,
+        "birth_date": row.get("birth_date"),
+        "gender": row.get("gender"),
+        "citizen_hash": row.get("citizen_hash"),
+        "citizen_sealed": row.get("citizen_sealed"),
+        "citizen_masked": row.get("citizen_masked"),
+        "email": row.get("email"),
+        "phone": row.get("phone"),
+        "search_key": search_key(row["full_name"], person.username),
+        "sort_key": name_sort_key(row["full_name"]),
+        "source_key": row.get("source_key"),
+        "status": "active",
+        "access_epoch": 1,
+        "created_at": plan.now,
+    }
+
+
+def _audited(line: Line, plan: Plan, change: Change, actor: Actor) -> dict[str, Any]:
+    tag = _AUDIT.get((line.table, line.action))
+    if tag is None:
+        tag = _STATUS[(line.after or {})["status"]]
+    subject = ("user", line.user_id) if line.user_id else (line.table, line.row_id)
+    personal = {"name": line.label} if line.table == "users" else None
+    return audit.entry(
+        tag,
+        at=plan.now,
+        actor=actor,
+        subject=subject,
+        change_id=change.id,
+        data={"before": line.before, "after": line.after} if line.table != "users" else {
+            "before": (line.before or {}).get("status"),
+            "after": (line.after or {}).get("status", "active"),
+        },
+        personal=personal,
+    )
+
+
+def cut_access(session: Session, plan: Plan, change: Change) -> None:
+    """Where the table says "end all": raise the epoch now, or write a dated cut.
+
+    An ended assignment needs neither: what acts under it is dead by its own dates.
+    """
+    ending = [p.id for p in plan.people if p.orders(Column.ACCESS) == Action.END_ALL]
+    if ending and plan.scheduled:
+        at = plan.effective_at
+        session.execute(
+            insert(UserCut),
+            [{"user_id": u, "assignment_id": None, "at": at, "change_id": change.id} for u in ending],
+        )
+    elif ending:
+        session.execute(
+            update(User).where(User.id.in_(ending)).values(access_epoch=User.access_epoch + 1)
+        )
+    if plan.spec.undo_of:
+        session.execute(
+            delete(UserCut).where(UserCut.change_id == plan.spec.undo_of, UserCut.at > plan.now)
+        )
+
+
+def set_boundaries(session: Session, plan: Plan) -> None:
+    """A job for each person and later day on which something of this plan begins or ends."""
+    rows = {}
+    for person in plan.people:
+        known = {(h.id, h.valid_from, h.valid_to) for h in person.before}
+        days = {plan.spec.effective_on} if plan.scheduled else set()
+        for held in person.after:
+            if (held.id, held.valid_from, held.valid_to) not in known:
+                days |= {held.valid_from, *([held.valid_to] if held.valid_to else [])}
+        for day in days:
+            if (at := day_start(day)) > plan.now:
+                rows[person.id, day] = outbox.row_for(
+                    outbox.JobKind.SUBJECT_BOUNDARY, str(person.id), now=plan.now, run_at=at
+                )
+    outbox.enqueue_rows(session, list(rows.values()))

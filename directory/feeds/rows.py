@@ -1,0 +1,153 @@
+"""Reading a CSV of a feed. Rows are numbered as a person sees them: the header is row 1."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from directory.base.errors import InvalidInput
+from directory.text import clean
+
+
+@dataclass(frozen=True)
+class RowError:
+    """Why one row was not applied."""
+
+    file: str
+    row: int
+    field: str
+    message: str
+
+
+@dataclass
+class Report:
+    """What a run did, per file, and every row it refused."""
+
+    added: dict[str, int] = field(default_factory=dict)
+    unchanged: dict[str, int] = field(default_factory=dict)
+    errors: list[RowError] = field(default_factory=list)
+
+    def refuse(self, file: str, row: int | None, error: InvalidInput) -> None:
+        """Note a refused row."""
+        self.errors.append(RowError(file, row or 0, error.field, error.text()))
+
+    def count(self, file: str, *, added: int = 0, unchanged: int = 0) -> None:
+        """Add to a file's counts."""
+        self.added[file] = self.added.get(file, 0) + added
+        self.unchanged[file] = self.unchanged.get(file, 0) + unchanged
+
+    def write(self, target: Path) -> None:
+        """The report file: one line per refused row."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(["file", "row", "field", "message"])
+            writer.writerows([e.file, e.row, e.field, e.message] for e in self.errors)
+
+
+def read(file: Path, required: set[str], report: Report) -> Iterator[tuple[int, dict[str, str]]]:
+    """(row number, cleaned values) of each readable row; unreadable ones go to the report.
+
+    Raises InvalidInput when the file as a whole is unusable: not UTF-8, a missing column.
+    """
+    try:
+        text = file.read_text("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise InvalidInput(
+            "encoding", "Tệp {file} không phải UTF-8.", field=file.name, file=file.name
+        ) from exc
+    if "\x00" in text:
+        raise InvalidInput("encoding", "Tệp {file} không phải UTF-8.", field=file.name, file=file.name)
+    rows = csv.reader(io.StringIO(text), strict=True)
+    try:
+        header = [clean(name) for name in next(rows, [])]
+        missing = sorted(required - set(header))
+        if missing or len(set(header)) != len(header):
+            raise InvalidInput(
+                "header",
+                "Tệp {file} thiếu hoặc lặp cột: {names}.",
+                field=file.name,
+                row=1,
+                file=file.name,
+                names=", ".join(missing or sorted({n for n in header if header.count(n) > 1})),
+            )
+        for values in rows:
+            if not values:
+                continue
+            if len(values) != len(header):
+                report.refuse(
+                    file.name, rows.line_num, InvalidInput("columns", "Dòng không đủ hoặc thừa cột.", field="*")
+                )
+                continue
+            yield rows.line_num, dict(zip(header, map(clean, values), strict=True))
+    except csv.Error as exc:
+        raise InvalidInput(
+            "csv", "Tệp {file} sai cú pháp CSV ở dòng {line}.", field=file.name, row=rows.line_num, file=file.name, line=rows.line_num
+        ) from exc
+
+
+def wrong(field_name: str, message: str, **args: Any) -> InvalidInput:
+    """A refused field."""
+    return InvalidInput("invalid", message, field=field_name, **args)
+
+
+def text(row: Mapping[str, str], name: str, *, longest: int = 200) -> str:
+    """A value that must be there."""
+    value = row[name]
+    if not value:
+        raise wrong(name, "Trường này không được để trống.")
+    if len(value) > longest:
+        raise wrong(name, "Trường này quá dài.")
+    return value
+
+
+def day(row: Mapping[str, str], name: str) -> str | None:
+    """An ISO day, or None when empty."""
+    value = row.get(name, "")
+    if not value:
+        return None
+    try:
+        if len(value) != 10:
+            raise ValueError
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise wrong(name, "Ngày phải viết dạng năm-tháng-ngày.") from None
+
+
+def flag(row: Mapping[str, str], name: str) -> bool:
+    """``true`` or ``false``."""
+    if row[name] not in ("true", "false"):
+        raise wrong(name, "Chỉ nhận true hoặc false.")
+    return row[name] == "true"
+
+
+def number(row: Mapping[str, str], name: str, *, least: int = 0, most: int = 100_000) -> int:
+    """A whole number within bounds."""
+    if not row[name].isdecimal() or not least <= int(row[name][:9]) <= most:
+        raise wrong(name, "Phải là số nguyên từ {least} đến {most}.", least=least, most=most)
+    return int(row[name])
+
+
+def choice(row: Mapping[str, str], name: str, allowed: type) -> str:
+    """One of a closed set."""
+    try:
+        return str(allowed(row[name]).value)  # type: ignore[attr-defined]
+    except ValueError:
+        raise wrong(name, "Giá trị không nằm trong danh mục.") from None
+
+
+def checked(
+    rows: Iterator[tuple[int, dict[str, str]]],
+    file: str,
+    report: Report,
+    check: Callable[[dict[str, str]], dict[str, Any]],
+) -> Iterator[dict[str, Any]]:
+    """Each row through its check, with its number; refused ones go to the report."""
+    for line, raw in rows:
+        try:
+            yield {"row": line, **check(raw)}
+        except InvalidInput as error:
+            report.refuse(file, line, error)
