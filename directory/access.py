@@ -22,12 +22,20 @@ from directory.people import User, UserCut, UserStatus
 
 
 def still_good(
-    *, user_epoch: Any, installation_epoch: Any, assignment_id: Any, issued_at: Any, now: datetime
+    *,
+    user_epoch: Any,
+    installation_epoch: Any,
+    assignment_id: Any,
+    issued_at: Any,
+    now: datetime | Any,
+    today: Any = None,
 ) -> ColumnElement[bool]:
     """The condition over the issued row's columns; the statement must join ``User`` on its
     user and outer-join ``Assignment`` on its assignment.
+
+    Statements made once and run often give ``now`` and ``today`` as bound parameters.
     """
-    today = local_day(now)
+    today = local_day(now) if today is None else today
     cut = exists(
         select(UserCut.id).where(
             UserCut.user_id == User.id,

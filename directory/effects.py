@@ -294,7 +294,7 @@ def of_job(session: Session, job_id: int) -> list[Effect]:
     return list(session.scalars(select(Effect).where(Effect.job_id == job_id).order_by(Effect.id)))
 
 
-def advance(  # noqa: PLR0913 (one keyword per column)
+def advance(
     session: Session,
     effects: Iterable[Effect],
     state: State,

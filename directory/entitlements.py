@@ -208,7 +208,9 @@ def desired_accounts(
     return wanted
 
 
-def account_job(user_id: int, application_id: int, *, now: datetime, **options: Any) -> dict[str, Any]:
+def account_job(
+    user_id: int, application_id: int, *, now: datetime, **options: Any
+) -> dict[str, Any]:
     """The outbox row of "make that person's account in that application right".
 
     Four lanes per application: ordered per person, parallel across people, bounded per target.

@@ -143,9 +143,7 @@ def by_ref(session: Session, ref: int | str, *, field: str = "user") -> User:
         else session.scalars(select(User).where(User.username == text.lower())).one_or_none()
     )
     if user is None:
-        raise InvalidInput(
-            "user_unknown", "Không có người dùng {ref}.", field=field, ref=text[:60]
-        )
+        raise InvalidInput("user_unknown", "Không có người dùng {ref}.", field=field, ref=text[:60])
     return user
 
 

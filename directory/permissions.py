@@ -121,14 +121,12 @@ class Rights:
     def require(self, action: Do, path: str | None, *, missing: str) -> None:
         """Raises NotAllowed naming the ``missing`` side."""
         if not self.may(action, path):
-            raise NotAllowed(
-                "not_allowed", "Không có quyền thực hiện việc này.", missing=missing
-            )
+            raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing=missing)
 
     def fingerprint(self) -> list[list[str | int | None]]:
         """A stable form for a plan's fingerprint."""
         rows = [[r.role.value, r.path, r.application_id] for r in self.reaches]
-        return sorted(rows, key=repr)  # type: ignore[return-value]
+        return sorted(rows, key=repr)
 
 
 def rights(session: Session, actor: Actor, on: date) -> Rights:

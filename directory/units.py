@@ -183,7 +183,9 @@ def children(session: Session, parent_id: int | None) -> list[OrgUnit]:
 
 def ancestors(session: Session, unit: OrgUnit) -> list[OrgUnit]:
     """From the root down to the unit itself."""
-    rows = {u.id: u for u in session.scalars(select(OrgUnit).where(OrgUnit.id.in_(unit.ancestor_ids)))}
+    rows = {
+        u.id: u for u in session.scalars(select(OrgUnit).where(OrgUnit.id.in_(unit.ancestor_ids)))
+    }
     return [rows[i] for i in unit.ancestor_ids]
 
 
@@ -221,7 +223,9 @@ def search(
         query = query.where(OrgUnit.search_key.contains(word, autoescape=True))
     if within is not None:
         query = query.where(or_(*(subtree(path) for path in within), OrgUnit.id < 0))
-    return list(session.scalars(query.order_by(func.length(OrgUnit.path), OrgUnit.sort_key).limit(limit)))
+    return list(
+        session.scalars(query.order_by(func.length(OrgUnit.path), OrgUnit.sort_key).limit(limit))
+    )
 
 
 def view(unit: OrgUnit) -> UnitView:
@@ -248,4 +252,3 @@ def views(session: Session, ids: Iterable[int]) -> dict[int, UnitView]:
 def columns(unit: UnitView) -> dict[str, Any]:
     """What the API shows of a unit."""
     return {"id": unit.id, "name": unit.name, "short_name": unit.short_name}
-

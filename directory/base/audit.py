@@ -130,7 +130,7 @@ class AuditHead(Base):
     mac: Mapped[str]
 
 
-def entry(  # noqa: PLR0913 (one keyword per column)
+def entry(
     tag: Tag,
     *,
     at: datetime,
@@ -257,9 +257,8 @@ def verify(db: Database, keyring: Keyring) -> Verdict:
                 break
             previous = row.hash or ""
         head = session.scalars(select(AuditHead)).one_or_none()
-        fits = (
-            (head is None and count == 0)
-            or head is not None
+        fits = (head is None and count == 0) or (
+            head is not None
             and (head.seq, head.hash) == (count, previous)
             and secrets.compare_digest(head.mac, _sign(keyring, head.seq, head.hash))
         )
@@ -277,7 +276,9 @@ def _sealed(session: Session, page: int = 5000) -> Iterator[AuditEntry]:
         session.expunge_all()
 
 
-def of_subject(session: Session, kind: str, subject_id: Any, *, limit: int = 50) -> list[AuditEntry]:
+def of_subject(
+    session: Session, kind: str, subject_id: Any, *, limit: int = 50
+) -> list[AuditEntry]:
     """The latest entries about one subject, newest first."""
     return list(
         session.scalars(

@@ -51,7 +51,7 @@ class Keyring:
                 raise Misconfigured("keyring", "Không tìm thấy tệp khóa {file}.", file=file)
             file.parent.mkdir(parents=True, exist_ok=True)
             ring = cls.generate()
-            ring._save(file)
+            ring.save(file)
             return ring
         try:
             raw = json.loads(file.read_text("utf-8"))
@@ -60,7 +60,8 @@ class Keyring:
         except (ValueError, KeyError, TypeError) as exc:
             raise Misconfigured("keyring", "Tệp khóa {file} bị hỏng.", file=file) from exc
 
-    def _save(self, file: Path) -> None:
+    def save(self, file: Path) -> None:
+        """Write a new file, mode 0600; an existing one is never overwritten."""
         body = json.dumps(
             {
                 "current": self.current,

@@ -248,7 +248,9 @@ def claim(db: Database, *, now: datetime) -> Claim | None:
         except IntegrityError:
             continue  # another worker took another job of this lane since
         if row is not None:
-            return Claim(row.id, JobKind(row.kind), row.key, row.payload, row.attempts, row.created_at)
+            return Claim(
+                row.id, JobKind(row.kind), row.key, row.payload, row.attempts, row.created_at
+            )
     return None
 
 
@@ -271,9 +273,7 @@ def park(session: Session, taken: Claim, *, now: datetime, reason: str) -> None:
     _change(session, taken, state="parked", finished_at=now, lease_until=None, reason=reason)
 
 
-def retry(
-    session: Session, taken: Claim, *, now: datetime, after: timedelta, reason: str
-) -> int:
+def retry(session: Session, taken: Claim, *, now: datetime, after: timedelta, reason: str) -> int:
     """Put the job back for later; the id that carries on (another, if one is already waiting).
 
     Raises LeaseLost.

@@ -2,7 +2,11 @@
 
     model       Plan, Line, Spec and the tables change, change_line, idempotency
     spec        a request (JSON of the API, form of the console, row of a feed) → Spec, checked
-    person      plan_join, plan_transfer, plan_suspend, plan_resume, plan_leave
+    drafting    Ground and Draft: what planners stand on and what they fill
+    person      plan_transfer, plan_suspend, plan_resume, plan_leave
+    joining     plan_join: one person or five hundred
+    roles       RoleArtefact: administrators' roles that end with a post
+    present     plans and proofs as plain data, the same for console, API and CLI
     structure   plan_units, plan_positions: the tree and the catalogue
     undo        plan_undo
     door        Door: plan() → Plan, commit() → Change, take_effect(): the one way in

@@ -17,7 +17,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -32,6 +31,7 @@ from directory.base.crypto import Keyring, random_id
 from directory.base.errors import Conflict, InvalidInput, Misconfigured, NotAllowed, PlanStale
 from directory.base.failpoints import failpoint
 from directory.changes import joining, person, proof, structure, undo, write
+from directory.changes.drafting import Ground
 from directory.changes.model import (
     Change,
     ChangeKind,
@@ -41,7 +41,6 @@ from directory.changes.model import (
     Plan,
     Spec,
 )
-from directory.changes.person import Ground
 from directory.effects import REQUIRED, Artefact, Effect, State
 from directory.people import User, UserStatus
 from directory.units import OrgUnit
@@ -110,16 +109,21 @@ class Door:
         planner = PLANNERS.get(spec.kind)
         if planner is None:
             raise InvalidInput(
-                "kind_not_supported", "Chưa hỗ trợ loại thay đổi {kind}.", field="kind", kind=spec.kind.value
+                "kind_not_supported",
+                "Chưa hỗ trợ loại thay đổi {kind}.",
+                field="kind",
+                kind=spec.kind.value,
             )
         granted = permissions.rights(session, actor, local_day(now))
         plan = planner(session, spec, Ground(now, granted, rulebook))
         if actor.kind == "user" and actor.id in spec.users:
-            raise NotAllowed("own_change", "Không ai được tự thực hiện thay đổi về chính mình.", missing="self")
+            raise NotAllowed(
+                "own_change", "Không ai được tự thực hiện thay đổi về chính mình.", missing="self"
+            )
         foreseen = [f for artefact in self.artefacts for f in artefact.preview(session, plan)]
         return replace(plan, foreseen=tuple(foreseen))
 
-    def commit(  # noqa: PLR0913 (one keyword per part of the contract)
+    def commit(
         self,
         session: Session,
         spec: Spec,
@@ -151,10 +155,15 @@ class Door:
             raise PlanStale
         if len(plan.people) > self.approval_people and actor.kind != "operator":
             raise NotAllowed(
-                "second_person", "Thay đổi trên {n} người cần người thứ hai phê duyệt.", missing="approval", n=self.approval_people
+                "second_person",
+                "Thay đổi trên {n} người cần người thứ hai phê duyệt.",
+                missing="approval",
+                n=self.approval_people,
             )
         if len(plan.people) > _LARGE:
-            raise InvalidInput("too_many", "Một lần xác nhận tối đa {n} người.", field="users", n=_LARGE)
+            raise InvalidInput(
+                "too_many", "Một lần xác nhận tối đa {n} người.", field="users", n=_LARGE
+            )
         change = self._new_change(session, plan, actor, change_id, fingerprint)
         failpoint("commit.locked")
         plan = write.write_plan(session, plan, change, actor)
@@ -182,9 +191,9 @@ class Door:
     def _lock(session: Session, spec: Spec) -> entitlements.Rulebook:
         """People, then units, each in id order, then the rules: everyone locks in this order."""
         people.lock(session, sorted(spec.users))
-        unit_ids = {
-            h.unit.id for held in timeline(session, spec.users).values() for h in held
-        } | ({spec.to_unit} if spec.to_unit else set())
+        unit_ids = {h.unit.id for held in timeline(session, spec.users).values() for h in held} | (
+            {spec.to_unit} if spec.to_unit else set()
+        )
         session.scalars(
             select(OrgUnit.id)
             .where(OrgUnit.id.in_(unit_ids))
@@ -225,7 +234,9 @@ class Door:
         ).one()
         if row.body_hash != digest:
             raise InvalidInput(
-                "idempotency_key", "Idempotency-Key này đã dùng cho một yêu cầu khác.", field="Idempotency-Key"
+                "idempotency_key",
+                "Idempotency-Key này đã dùng cho một yêu cầu khác.",
+                field="Idempotency-Key",
             )
         return session.get_one(Change, row.change_id)
 
@@ -241,7 +252,11 @@ class Door:
         change = Change(
             id=change_id,
             kind=spec.kind.value,
-            state=(ChangeState.SCHEDULED if plan.scheduled and not spec.undo_of else ChangeState.COMMITTED).value,
+            state=(
+                ChangeState.SCHEDULED
+                if plan.scheduled and not spec.undo_of
+                else ChangeState.COMMITTED
+            ).value,
             title=title,
             actor_kind=actor.kind,
             actor_id=actor.id,
@@ -304,11 +319,11 @@ class Door:
         ).all()
         for change in waiting:
             users = sorted(
-                session.scalars(
-                    select(ChangeLine.user_id)
-                    .where(ChangeLine.change_id == change.id, ChangeLine.user_id.is_not(None))
-                    .distinct()
+                user_id
+                for user_id in session.scalars(
+                    select(ChangeLine.user_id).where(ChangeLine.change_id == change.id).distinct()
                 )
+                if user_id is not None
             )
             change.state, change.took_effect_at = ChangeState.COMMITTED.value, now
             for user in people.lock(session, users):
@@ -333,5 +348,3 @@ class Door:
             session,
             [entitlements.account_job(user_id, app, now=now) for app in sorted(wanted | linked)],
         )
-
-

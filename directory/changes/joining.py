@@ -14,10 +14,10 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from directory import assignments, units
-from directory.assignments import Assignment, Held, Kind, Position
+from directory.assignments import Held, Kind, Position
 from directory.base.errors import InvalidInput
+from directory.changes.drafting import Ground
 from directory.changes.model import Line, Notice, Person, Plan, Spec
-from directory.changes.person import Ground
 from directory.effects import Event
 from directory.people import User, UserStatus
 from directory.permissions import Do
@@ -146,20 +146,22 @@ def _duplicates(session: Session, rows: Sequence[dict[str, Any]]) -> list[Notice
         for r in rows
         if r["person"].get("birth_date")
     }
-    namesakes = {
-        (name, day)
-        for name, day in session.execute(
-            select(User.full_name, User.birth_date).where(
-                tuple_(User.full_name, User.birth_date).in_(born), User.citizen_hash.is_(None)
+    namesakes = (
+        {
+            (name, day)
+            for name, day in session.execute(
+                select(User.full_name, User.birth_date).where(
+                    tuple_(User.full_name, User.birth_date).in_(born), User.citizen_hash.is_(None)
+                )
             )
-        )
-    } if born else set()
+        }
+        if born
+        else set()
+    )
     twice = Counter(numbers)
     keys = Counter(k for r in rows if (k := r["person"].get("source_key")))
-    taken = set(
-        session.scalars(select(User.source_key).where(User.source_key.in_(list(keys))))
-    )
-    found = []
+    taken = set(session.scalars(select(User.source_key).where(User.source_key.in_(list(keys)))))
+    found: list[Notice] = []
     for row in rows:
         person, number = row["person"], row["person"].get("citizen_hash")
         say = _sayer(found, row)
@@ -199,7 +201,9 @@ def _full_posts(
     for row in spec.rows:
         for post in row["assignments"]:
             pair = (post["unit"], post["position"])
-            if pair in left and (not post.get("valid_to") or post["valid_to"] > spec.effective_on.isoformat()):
+            if pair in left and (
+                not post.get("valid_to") or post["valid_to"] > spec.effective_on.isoformat()
+            ):
                 left[pair] -= 1
                 if left[pair] < 0:
                     _sayer(found, row)(
@@ -208,7 +212,9 @@ def _full_posts(
                         unit=unit_views[pair[0]].name,
                         position=catalogue[pair[1]].name,
                     )
-        primaries = [a for a in row["assignments"] if a["kind"] == Kind.PRIMARY and not a.get("valid_to")]
+        primaries = [
+            a for a in row["assignments"] if a["kind"] == Kind.PRIMARY and not a.get("valid_to")
+        ]
         if len(primaries) > 1:
             _sayer(found, row)("two_primaries", "Một người chỉ có một phân công chính đang mở.")
     return found
@@ -271,5 +277,3 @@ def assignment_columns(post: dict[str, Any], user_id: int, change_id: str) -> di
         "opened_by": change_id,
         "closed_by": None,
     }
-
-

@@ -104,7 +104,11 @@ class Spec:
 
 def _promised(row: dict[str, Any]) -> dict[str, Any]:
     """A row without what is made anew at each reading (a sealed value has a fresh nonce)."""
-    return {k: _promised(v) if isinstance(v, dict) else v for k, v in row.items() if k != "citizen_sealed"}
+    return {
+        k: _promised(v) if isinstance(v, dict) else v
+        for k, v in row.items()
+        if k != "citizen_sealed"
+    }
 
 
 def _digest(value: Any) -> str:

@@ -182,7 +182,16 @@ def _join(
 
 
 _PERSON = frozenset(
-    {"full_name", "birth_date", "gender", "citizen_number", "email", "phone", "source_key", "username"}
+    {
+        "full_name",
+        "birth_date",
+        "gender",
+        "citizen_number",
+        "email",
+        "phone",
+        "source_key",
+        "username",
+    }
 )
 _EMAIL = re.compile(r"[^@\s\"<>(),;:\\]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _PHONE = re.compile(r"\+?[0-9]{8,15}")
@@ -202,7 +211,7 @@ def person_row(values: Mapping[str, Any], keyring: Keyring) -> dict[str, Any]:
         if value is not None and not isinstance(value, str):
             raise _wrong(name, "Trường này phải là chữ.")
     name = _line(given.get("full_name"), "full_name", 100)
-    if any(c.isdigit() or c in "<>{}[]|\\^`~@#$%&*+=;\"" for c in name):
+    if any(c.isdigit() or c in '<>{}[]|\\^`~@#$%&*+=;"' for c in name):
         raise _wrong("full_name", "Họ tên có ký tự không hợp lệ.")
     return {
         "full_name": name,

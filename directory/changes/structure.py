@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from directory import units
 from directory.assignments import Position, Post
 from directory.base.errors import InvalidInput
+from directory.changes.drafting import Ground
 from directory.changes.model import Line, Notice, Plan, Spec
-from directory.changes.person import Ground
 from directory.permissions import Do
 from directory.text import search_key, sort_key
 from directory.units import OrgUnit, UnitCode, UnitEdge
@@ -55,10 +55,17 @@ def plan_positions(session: Session, spec: Spec, ground: Ground) -> Plan:
     """New entries of the catalogue."""
     ground.rights.require(Do.MANAGE_INSTALLATION, None, missing="destination")
     taken = set(
-        session.scalars(select(Position.code).where(Position.code.in_([r["code"] for r in spec.rows])))
+        session.scalars(
+            select(Position.code).where(Position.code.in_([r["code"] for r in spec.rows]))
+        )
     )
     conflicts = [
-        Notice("code_taken", "Mã {code} đã được dùng và không bao giờ được cấp lại.", args={"code": r["code"]}, row=r.get("row"))
+        Notice(
+            "code_taken",
+            "Mã {code} đã được dùng và không bao giờ được cấp lại.",
+            args={"code": r["code"]},
+            row=r.get("row"),
+        )
         for r in spec.rows
         if r["code"] in taken
     ]
@@ -82,7 +89,16 @@ def _plan(spec: Spec, ground: Ground, table: str, conflicts: list[Notice]) -> Pl
         rights=ground.rights,
         rulebook=ground.rulebook,
         lines=tuple(
-            Line(table, "create", None, None, None, r.get("name") or r.get("label", ""), None, _shown(r))
+            Line(
+                table,
+                "create",
+                None,
+                None,
+                None,
+                r.get("name") or r.get("label", ""),
+                None,
+                _shown(r),
+            )
             for r in spec.rows
         ),
         conflicts=tuple(conflicts),
@@ -102,7 +118,12 @@ def write_units(session: Session, rows: tuple[dict[str, Any], ...]) -> list[int]
     while pending:
         ready = [(i, r) for i, r in pending if not r.get("parent_ref") or r["parent_ref"] in ids]
         if not ready:
-            raise InvalidInput("parent_unknown", "Đơn vị cấp trên không có trong tệp.", field="parent", row=pending[0][1].get("row"))
+            raise InvalidInput(
+                "parent_unknown",
+                "Đơn vị cấp trên không có trong tệp.",
+                field="parent",
+                row=pending[0][1].get("row"),
+            )
         parent_ids = {r.get("parent") or ids.get(r.get("parent_ref") or "") for _, r in ready}
         missing = {p for p in parent_ids if p and p not in paths}
         paths |= {v.id: v.path for v in units.views(session, missing).values()}
@@ -151,7 +172,9 @@ def _insert_level(session: Session, level: list[tuple[dict[str, Any], int | None
     code_rows, edges = [], []
     for (row, parent), unit_id in zip(level, created, strict=True):
         since = date.fromisoformat(row["valid_from"])
-        edges.append({"unit_id": unit_id, "parent_id": parent, "valid_from": since, "valid_to": None})
+        edges.append(
+            {"unit_id": unit_id, "parent_id": parent, "valid_from": since, "valid_to": None}
+        )
         code_rows += [
             {
                 "unit_id": unit_id,
@@ -171,7 +194,16 @@ def _insert_level(session: Session, level: list[tuple[dict[str, Any], int | None
 
 def write_positions(session: Session, rows: tuple[dict[str, Any], ...]) -> list[int]:
     """Insert catalogue entries; the new ids in row order."""
-    keys = ("code", "name", "group", "rank", "bloc", "leadership", "signing_authority", "sensitivity")
+    keys = (
+        "code",
+        "name",
+        "group",
+        "rank",
+        "bloc",
+        "leadership",
+        "signing_authority",
+        "sensitivity",
+    )
     return list(
         session.scalars(
             insert(Position).returning(Position.id, sort_by_parameter_order=True),
@@ -184,9 +216,7 @@ def write_posts(session: Session, rows: tuple[dict[str, Any], ...]) -> list[int]
     """Insert or change headcounts; the ids in row order."""
     existing = {
         (p.unit_id, p.position_id): p
-        for p in session.scalars(
-            select(Post).where(Post.unit_id.in_({r["unit"] for r in rows}))
-        )
+        for p in session.scalars(select(Post).where(Post.unit_id.in_({r["unit"] for r in rows})))
     }
     ids = []
     for row in rows:

@@ -14,8 +14,18 @@ from sqlalchemy.orm import Session
 from directory import assignments, people
 from directory.assignments import Held
 from directory.base.errors import Conflict, NotFound
-from directory.changes.model import Change, ChangeKind, ChangeLine, ChangeState, Line, Notice, Person, Plan, Spec
-from directory.changes.person import Ground
+from directory.changes.drafting import Ground
+from directory.changes.model import (
+    Change,
+    ChangeKind,
+    ChangeLine,
+    ChangeState,
+    Line,
+    Notice,
+    Person,
+    Plan,
+    Spec,
+)
 from directory.effects import Event
 from directory.permissions import Do
 
@@ -104,18 +114,31 @@ def _later_changes(session: Session, change: Change, lines: list[ChangeLine]) ->
     for table, row_id in touched:
         by_table.setdefault(table, []).append(row_id)
     last = max((line.id for line in lines), default=0)
-    found = session.execute(
-        select(ChangeLine.change_id, ChangeLine.label)
-        .join(Change, Change.id == ChangeLine.change_id)
-        .where(
-            ChangeLine.id > last,
-            ChangeLine.change_id != change.id,
-            or_(*(and_(ChangeLine.table == t, ChangeLine.row_id.in_(ids)) for t, ids in by_table.items())),
-        )
-        .limit(5)
-    ).all() if by_table else []
+    found = (
+        session.execute(
+            select(ChangeLine.change_id, ChangeLine.label)
+            .join(Change, Change.id == ChangeLine.change_id)
+            .where(
+                ChangeLine.id > last,
+                ChangeLine.change_id != change.id,
+                or_(
+                    *(
+                        and_(ChangeLine.table == t, ChangeLine.row_id.in_(ids))
+                        for t, ids in by_table.items()
+                    )
+                ),
+            )
+            .limit(5)
+        ).all()
+        if by_table
+        else []
+    )
     return [
-        Notice("later_change", "Một thay đổi sau đó đã sửa cùng dữ liệu: {label}.", args={"label": label})
+        Notice(
+            "later_change",
+            "Một thay đổi sau đó đã sửa cùng dữ liệu: {label}.",
+            args={"label": label},
+        )
         for _, label in found
     ]
 
@@ -136,7 +159,11 @@ def _person(
         if line.action == "void":
             ended.append(held.id)
     status = next(
-        (li.after["status"] for li in lines if li.table == "users" and li.user_id == user_id and li.after),
+        (
+            li.after["status"]
+            for li in lines
+            if li.table == "users" and li.user_id == user_id and li.after
+        ),
         user.status,
     )
     return Person(

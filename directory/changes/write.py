@@ -76,9 +76,7 @@ def _write_lines(session: Session, plan: Plan, change: Change) -> Plan:
         after = line.after or {}
         if line.table == "users":
             session.execute(
-                update(User)
-                .where(User.id == line.row_id)
-                .values(**_status_columns(after, plan))
+                update(User).where(User.id == line.row_id).values(**_status_columns(after, plan))
             )
         elif line.action == "open":
             assignment = Assignment(
@@ -207,7 +205,9 @@ def _audited(line: Line, plan: Plan, change: Change, actor: Actor) -> dict[str, 
         actor=actor,
         subject=subject,
         change_id=change.id,
-        data={"before": line.before, "after": line.after} if line.table != "users" else {
+        data={"before": line.before, "after": line.after}
+        if line.table != "users"
+        else {
             "before": (line.before or {}).get("status"),
             "after": (line.after or {}).get("status", "active"),
         },
@@ -225,7 +225,10 @@ def cut_access(session: Session, plan: Plan, change: Change) -> None:
         at = plan.effective_at
         session.execute(
             insert(UserCut),
-            [{"user_id": u, "assignment_id": None, "at": at, "change_id": change.id} for u in ending],
+            [
+                {"user_id": u, "assignment_id": None, "at": at, "change_id": change.id}
+                for u in ending
+            ],
         )
     elif ending:
         session.execute(

@@ -60,7 +60,9 @@ def read(file: Path, required: set[str], report: Report) -> Iterator[tuple[int, 
             "encoding", "Tệp {file} không phải UTF-8.", field=file.name, file=file.name
         ) from exc
     if "\x00" in text:
-        raise InvalidInput("encoding", "Tệp {file} không phải UTF-8.", field=file.name, file=file.name)
+        raise InvalidInput(
+            "encoding", "Tệp {file} không phải UTF-8.", field=file.name, file=file.name
+        )
     rows = csv.reader(io.StringIO(text), strict=True)
     try:
         header = [clean(name) for name in next(rows, [])]
@@ -79,13 +81,20 @@ def read(file: Path, required: set[str], report: Report) -> Iterator[tuple[int, 
                 continue
             if len(values) != len(header):
                 report.refuse(
-                    file.name, rows.line_num, InvalidInput("columns", "Dòng không đủ hoặc thừa cột.", field="*")
+                    file.name,
+                    rows.line_num,
+                    InvalidInput("columns", "Dòng không đủ hoặc thừa cột.", field="*"),
                 )
                 continue
             yield rows.line_num, dict(zip(header, map(clean, values), strict=True))
     except csv.Error as exc:
         raise InvalidInput(
-            "csv", "Tệp {file} sai cú pháp CSV ở dòng {line}.", field=file.name, row=rows.line_num, file=file.name, line=rows.line_num
+            "csv",
+            "Tệp {file} sai cú pháp CSV ở dòng {line}.",
+            field=file.name,
+            row=rows.line_num,
+            file=file.name,
+            line=rows.line_num,
         ) from exc
 
 
@@ -109,9 +118,9 @@ def day(row: Mapping[str, str], name: str) -> str | None:
     value = row.get(name, "")
     if not value:
         return None
+    if len(value) != 10:
+        raise wrong(name, "Ngày phải viết dạng năm-tháng-ngày.")
     try:
-        if len(value) != 10:
-            raise ValueError
         return date.fromisoformat(value).isoformat()
     except ValueError:
         raise wrong(name, "Ngày phải viết dạng năm-tháng-ngày.") from None
@@ -134,7 +143,7 @@ def number(row: Mapping[str, str], name: str, *, least: int = 0, most: int = 100
 def choice(row: Mapping[str, str], name: str, allowed: type) -> str:
     """One of a closed set."""
     try:
-        return str(allowed(row[name]).value)  # type: ignore[attr-defined]
+        return str(allowed(row[name]).value)
     except ValueError:
         raise wrong(name, "Giá trị không nằm trong danh mục.") from None
 

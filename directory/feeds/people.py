@@ -1,0 +1,175 @@
+"""people.csv with assignments.csv: each person whole, with all her assignments, or not at all."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from directory.assignments import Assignment, Kind
+from directory.base.errors import InvalidInput
+from directory.changes import spec as specs
+from directory.changes.model import ChangeKind
+from directory.feeds import rows as r
+from directory.feeds.run import (
+    PEOPLE_PER_BATCH,
+    Feed,
+    commit_all,
+    positions_by_code,
+    resolve,
+    unique,
+    units_by_code,
+)
+from directory.people import User
+
+
+def load_people(feed: Feed, file: Path) -> None:
+    posts, broken = _assignments(feed, file.with_name("assignments.csv"))
+
+    def check(row: dict[str, str]) -> dict[str, Any]:
+        key = r.text(row, "source_key", longest=80)
+        return {"key": key, "person": specs.person_row(row, feed.door.keyring)}
+
+    columns = {
+        "source_key",
+        "full_name",
+        "birth_date",
+        "gender",
+        "citizen_number",
+        "email",
+        "phone",
+    }
+    found = unique(
+        feed,
+        file.name,
+        r.checked(r.read(file, columns, feed.report), file.name, feed.report, check),
+        "key",
+    )
+    with feed.db.read() as session:
+        known = {
+            u.source_key: u
+            for u in session.scalars(select(User).where(User.source_key.is_not(None)))
+        }
+        applied = set(
+            session.scalars(select(Assignment.source_key).where(Assignment.source_key.is_not(None)))
+        )
+    fresh = []
+    for row in found:
+        key, person = row["key"], row["person"]
+        earlier = known.get(key)
+        if earlier is not None:
+            changed = [
+                c
+                for c in ("full_name", "birth_date", "citizen_hash")
+                if getattr(earlier, c) != person[c]
+            ]
+            if changed:
+                feed.report.refuse(
+                    file.name,
+                    row["row"],
+                    r.wrong(changed[0], "Khác với dữ liệu đã nạp; cần một quyết định thay đổi."),
+                )
+            else:
+                feed.report.count(file.name, unchanged=1)
+        elif key in broken:
+            feed.report.refuse(
+                file.name,
+                row["row"],
+                r.wrong("source_key", "Có dòng phân công bị từ chối nên chưa tạo người này."),
+            )
+        else:
+            fresh.append({"row": row["row"], "person": person, "assignments": posts.get(key, [])})
+    _orphans(feed, posts, {row["key"] for row in found}, known, applied)
+    commit_all(feed, ChangeKind.JOIN, fresh, file.name, PEOPLE_PER_BATCH)
+
+
+def _assignments(feed: Feed, file: Path) -> tuple[dict[str, list[dict[str, Any]]], set[str]]:
+    """Assignments by person, and the people of whom a row was refused."""
+    if not file.exists():
+        return {}, set()
+    with feed.db.read() as session:
+        units_known, positions_known = units_by_code(session), positions_by_code(session)
+    broken: set[str] = set()
+
+    def check(row: dict[str, str]) -> dict[str, Any]:
+        try:
+            return _assignment(row, units_known, positions_known)
+        except InvalidInput:
+            broken.add(row["person"])
+            raise
+
+    columns = {
+        "source_key",
+        "person",
+        "unit",
+        "position",
+        "kind",
+        "valid_from",
+        "valid_to",
+        "planned_end",
+    }
+    by_person: dict[str, list[dict[str, Any]]] = {}
+    seen: set[str] = set()
+    for row in r.checked(r.read(file, columns, feed.report), file.name, feed.report, check):
+        if row["source_key"] in seen:
+            broken.add(row["person"])
+            feed.report.refuse(
+                file.name,
+                row["row"],
+                r.wrong("source_key", "Mã nguồn {key} lặp lại trong tệp.", key=row["source_key"]),
+            )
+            continue
+        seen.add(row["source_key"])
+        by_person.setdefault(row["person"], []).append(row)
+    return by_person, broken
+
+
+def _assignment(
+    row: dict[str, str], units: dict[str, int], positions: dict[str, int]
+) -> dict[str, Any]:
+    since, until = r.day(row, "valid_from"), r.day(row, "valid_to")
+    if since is None:
+        raise r.wrong("valid_from", "Thiếu ngày.")
+    if until is not None and until <= since:
+        raise r.wrong("valid_to", "Ngày kết thúc phải sau ngày bắt đầu.")
+    return {
+        "source_key": r.text(row, "source_key", longest=80),
+        "person": r.text(row, "person", longest=80),
+        "unit": resolve(row, "unit", units),
+        "position": resolve(row, "position", positions),
+        "kind": r.choice(row, "kind", Kind),
+        "valid_from": since,
+        "valid_to": until,
+        "planned_end": r.day(row, "planned_end"),
+        "decision_number": row.get("decision_number") or None,
+        "decision_issued_on": r.day(row, "decision_issued_on"),
+        "decision_issuer": row.get("decision_issuer") or None,
+    }
+
+
+def _orphans(
+    feed: Feed,
+    posts: dict[str, list[dict[str, Any]]],
+    in_file: set[str],
+    known: dict[str | None, User],
+    applied: set[str | None],
+) -> None:
+    """Count what is applied already; refuse posts of nobody, and new posts of people we know."""
+    file = "assignments.csv"
+    for person, rows in posts.items():
+        for row in rows:
+            if row["source_key"] in applied:
+                feed.report.count(file, unchanged=1)
+            elif person in known:
+                feed.report.refuse(
+                    file,
+                    row["row"],
+                    r.wrong(
+                        "person", "Người này đã có; phân công mới cần một quyết định thay đổi."
+                    ),
+                )
+            elif person not in in_file:
+                feed.report.refuse(
+                    file,
+                    row["row"],
+                    r.wrong("person", "Không có người {key} trong people.csv.", key=person),
+                )

@@ -1,0 +1,136 @@
+"""One run of a feed: through which door, in which batches, and what was already applied."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from directory.assignments import Position
+from directory.base.audit import Actor
+from directory.base.clock import Clock, local_day
+from directory.base.db import Database
+from directory.base.errors import InvalidInput
+from directory.changes.door import Door
+from directory.changes.model import ChangeKind, Plan, Spec
+from directory.feeds import rows as r
+from directory.feeds.rows import Report
+from directory.units import UnitCode
+
+PEOPLE_PER_BATCH = 500
+UNITS_PER_BATCH = 5000
+Progress = Callable[[str, int, int], None]
+"""(file, rows done, rows in all)."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One run: where from, on whose behalf, through which door."""
+
+    db: Database
+    door: Door
+    actor: Actor
+    clock: Clock
+    progress: Progress
+    report: Report
+
+    def commit(self, spec: Spec, file: str) -> int:
+        """Plan and commit one batch; rows with conflicts are reported and left out."""
+        rows: Sequence[dict[str, Any]] = spec.rows
+        with self.db.write() as session:
+            now = self.clock()
+            while rows:
+                spec = Spec(spec.kind, spec.effective_on, rows=tuple(rows))
+                plan = self.door.plan(session, spec, self.actor, now=now)
+                if not plan.conflicts:
+                    self.door.commit(
+                        session, spec, self.actor, now=now, fingerprint=plan.fingerprint
+                    )
+                    break
+                rows = self._without_conflicts(plan, rows, file)
+        return len(rows)
+
+    def _without_conflicts(
+        self, plan: Plan, rows: Sequence[dict[str, Any]], file: str
+    ) -> list[dict[str, Any]]:
+        bad = set()
+        for notice in plan.conflicts:
+            bad.add(notice.row)
+            self.report.refuse(
+                file, notice.row, InvalidInput(notice.code, notice.text(), field="*")
+            )
+        return [row for row in rows if row["row"] not in bad]
+
+
+def commit_all(
+    feed: Feed, kind: ChangeKind, rows: list[dict[str, Any]], file: str, size: int
+) -> None:
+    today: date = local_day(feed.clock())
+    for start in range(0, len(rows), size):
+        batch = rows[start : start + size]
+        added = feed.commit(Spec(kind, today, rows=tuple(batch)), file)
+        feed.report.count(file, added=added)
+        feed.progress(file, start + len(batch), len(rows))
+
+
+def unique(feed: Feed, file: str, rows: Iterable[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    seen: set[str] = set()
+    kept = []
+    for row in rows:
+        if row[key] in seen:
+            feed.report.refuse(
+                file, row["row"], r.wrong(key, "Mã {key} lặp lại trong tệp.", key=row[key])
+            )
+            continue
+        seen.add(row[key])
+        kept.append(row)
+    return kept
+
+
+def fresh_rows(
+    feed: Feed,
+    file: str,
+    rows: list[dict[str, Any]],
+    known: dict[str, Any],
+    key: str,
+    compared: tuple[str, ...],
+) -> list[dict[str, Any]]:
+    """Rows not applied yet; a row that differs from what was applied is refused."""
+    fresh = []
+    for row in rows:
+        earlier = known.get(row[key])
+        if earlier is None:
+            fresh.append(row)
+        elif changed := [c for c in compared if getattr(earlier, c) != row[c]]:
+            feed.report.refuse(
+                file,
+                row["row"],
+                r.wrong(changed[0], "Khác với dữ liệu đã nạp; cần một quyết định thay đổi."),
+            )
+        else:
+            feed.report.count(file, unchanged=1)
+    return fresh
+
+
+def resolve(row: dict[str, str], name: str, known: dict[str, int]) -> int:
+    found = known.get(r.text(row, name).upper())
+    if found is None:
+        raise r.wrong(name, "Không có mã {code}.", code=row[name])
+    return found
+
+
+def units_by_code(session: Session) -> dict[str, int]:
+    rows = session.execute(select(UnitCode.scheme, UnitCode.value, UnitCode.unit_id))
+    return {
+        key: unit_id
+        for scheme, value, unit_id in rows
+        for key in (
+            (value, f"SAMPLE:{value}") if scheme == "sample" else (f"{scheme.upper()}:{value}",)
+        )
+    }
+
+
+def positions_by_code(session: Session) -> dict[str, int]:
+    return dict(session.execute(select(Position.code, Position.id)).tuples().all())

@@ -1,0 +1,77 @@
+"""``dinhdanh feed``, ``unit``, ``user find``, ``effects``: the directory at the command line."""
+
+import getpass
+from pathlib import Path
+
+import click
+
+from directory.base.audit import Actor
+from directory.base.config import load_settings
+from directory.effects import render_table
+from directory.feeds.load import load
+from directory.feeds.rows import Report
+from directory.feeds.run import Feed
+from idp.wiring import build
+
+
+@click.group()
+def feed() -> None:
+    """Nạp dữ liệu từ hệ thống nhân sự. / Load data of a personnel system."""
+
+
+@feed.command("load")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--report", "report_file", type=click.Path(path_type=Path), help="Where refused rows go."
+)
+def feed_load(folder: Path, report_file: Path | None) -> None:
+    """Load positions, units, posts, people and assignments from CSV files in FOLDER.
+
+    Good rows are applied through the door in batches; refused rows are listed with their number
+    in the report file. Running it twice changes nothing. Exit status 2 when rows were refused.
+    """
+    settings = load_settings()
+    services = build(settings)
+    bars: dict[str, click._termui_impl.ProgressBar[int]] = {}
+
+    def progress(file: str, done: int, total: int) -> None:
+        if file not in bars:
+            bars[file] = click.progressbar(length=total, label=f"{file:16}", show_pos=True)
+            bars[file].__enter__()
+        bar = bars[file]
+        bar.update(done - bar.pos)
+        if done >= total:
+            bar.__exit__(None, None, None)
+
+    run = Feed(
+        services.db,
+        services.door,
+        Actor.operator(getpass.getuser()),
+        services.clock,
+        progress,
+        Report(),
+    )
+    report = load(run, folder)
+    for file in sorted(set(report.added) | set(report.unchanged)):
+        click.echo(f"{file}: +{report.added.get(file, 0)}, ={report.unchanged.get(file, 0)}")
+    if report.errors:
+        target = report_file or settings.data_dir / "reports" / f"{folder.name}-refused.csv"
+        report.write(target)
+        for error in report.errors[:10]:
+            click.echo(f"{error.file}:{error.row}: {error.field}: {error.message}", err=True)
+        click.echo(f"{len(report.errors)} dòng bị từ chối, xem {target}", err=True)
+        raise SystemExit(2)
+
+
+@click.command("effects")
+def effects_table() -> None:
+    """Print the event × artefact table as Markdown (docs/effects.md)."""
+    click.echo(
+        "# What each event does\n\n"
+        "Rendered from `directory/effects.py` by `dinhdanh effects`; a test keeps it true.\n\n"
+        + render_table(),
+        nl=False,
+    )
+
+
+commands: list[click.Command] = [feed, effects_table]
