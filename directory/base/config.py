@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     worker_threads: int = Field(default=8, ge=1, le=64)
     web_processes: int = Field(default=1, ge=1, le=64)
     """More than one only with PostgreSQL."""
+    web_threads: int = Field(default=16, ge=1, le=256)
+    """Requests a web process works on at once; password hashes have a bound of their own."""
+    tls_certificate: Path | None = None
+    """PEM chain for serving https ourselves; empty: plain http, TLS ends at a proxy in front."""
+    tls_key: Path | None = None
 
     trusted_proxies: list[str] = []
     """Addresses whose forwarding headers are believed. Empty: nobody's."""

@@ -87,7 +87,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 16) -> None:
         self.is_sqlite = url.startswith("sqlite")
-        self.engine = self._sqlite(url) if self.is_sqlite else self._postgresql(url, pool_size)
+        self.engine = (self._sqlite if self.is_sqlite else self._postgresql)(url, pool_size)
         # On SQLite a connection without BEGIN is in autocommit; the dialect's own switch would
         # bring the driver's implicit transactions back.
         self._hot = self.engine.execution_options(
@@ -96,8 +96,14 @@ class Database:
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @staticmethod
-    def _sqlite(url: str) -> Engine:
-        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    def _sqlite(url: str, pool_size: int) -> Engine:
+        engine = create_engine(
+            url,
+            connect_args={"timeout": 30, "check_same_thread": False},
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            hide_parameters=True,  # errors are logged, and parameters are people's data
+        )
 
         @event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: Any) -> None:
@@ -127,7 +133,13 @@ class Database:
     def _postgresql(url: str, pool_size: int) -> Engine:
         # READ COMMITTED with explicit row locks: the door takes them in one order, so that a
         # commit waits for another instead of failing on serialisation.
-        return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        return create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
 
     @contextmanager
     def write(self) -> Iterator[Session]:

@@ -24,7 +24,7 @@ class DinhdanhError(Exception):
 
     status = 500
 
-    def __init__(self, code: str, message: str, **args: Any) -> None:
+    def __init__(self, code: str, message: str, /, **args: Any) -> None:
         super().__init__(code)
         self.code = code
         self.message = message
@@ -63,7 +63,7 @@ class InvalidInput(DinhdanhError):
     status = 422
 
     def __init__(
-        self, code: str, message: str, *, field: str, row: int | None = None, **args: Any
+        self, code: str, message: str, /, *, field: str, row: int | None = None, **args: Any
     ) -> None:
         super().__init__(code, message, **args)
         self.field = field
@@ -75,7 +75,7 @@ class NotAllowed(DinhdanhError):
 
     status = 403
 
-    def __init__(self, code: str, message: str, *, missing: str = "", **args: Any) -> None:
+    def __init__(self, code: str, message: str, /, *, missing: str = "", **args: Any) -> None:
         super().__init__(code, message, **args)
         self.missing = missing
 

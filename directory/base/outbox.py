@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, and_, bindparam, case, func, select, text, update
+from sqlalchemy import Index, Select, and_, bindparam, case, func, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -75,16 +75,7 @@ class Job(Base):
             sqlite_where=text("state = 'running'"),
             postgresql_where=text("state = 'running'"),
         ),
-        Index(
-            "ix_job_queue",
-            "lane",
-            "priority",
-            "run_at",
-            "id",
-            sqlite_where=text("state = 'ready'"),
-            postgresql_where=text("state = 'ready'"),
-        ),
-        Index("ix_job_state", "state", "lease_until"),
+        Index("ix_job_queue", "state", "lane", "priority", "run_at", "id"),
         Index("ix_job_subject", "kind", "key"),
         AUTOINCREMENT,
     )
@@ -183,34 +174,66 @@ def enqueue_rows(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     return ids
 
 
+def enqueue_selected(
+    session: Session,
+    kind: JobKind,
+    subjects: Select[str, str],
+    *,
+    now: datetime,
+    priority: int = Priority.NORMAL,
+) -> int:
+    """Enqueue one job for each (key, lane) that ``subjects`` selects, in one statement.
+
+    How many were enqueued or brought forward. Merging is that of ``enqueue_rows``.
+    """
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    chosen = subjects.subquery()
+    key, lane = chosen.c
+    common = row_for(kind, "", now=now, priority=priority)
+    fixed = {k: v for k, v in common.items() if k not in ("key", "lane") and v is not None}
+    values = [literal(v, Job.__table__.c[k].type).label(k) for k, v in fixed.items()]
+    # SQLite reads ON CONFLICT after a SELECT without WHERE as part of a join.
+    rows = select(key, lane, *values).where(key.is_not(None))
+    statement = insert(Job).from_select(["key", "lane", *fixed], rows, include_defaults=False)
+    new = statement.excluded
+    merged = statement.on_conflict_do_update(
+        index_elements=["kind", "key", "due_day"],
+        index_where=text("state = 'ready'"),
+        set_={"run_at": case((new.run_at < Job.run_at, new.run_at), else_=Job.run_at)},
+    )
+    return len(session.execute(merged.returning(Job.id)).all())
+
+
 _HEADS = text(
     """
-    WITH RECURSIVE in_lanes (id) AS (
-        SELECT (SELECT id FROM job WHERE state = 'ready' AND lane IS NOT NULL
-                ORDER BY lane, priority, run_at, id LIMIT 1)
+    WITH RECURSIVE in_lanes (id, lane, priority, run_at) AS (
+        SELECT id, lane, priority, run_at FROM job
+        WHERE id = (SELECT id FROM job WHERE state = 'ready' AND lane IS NOT NULL
+                    ORDER BY state, lane, priority, run_at, id LIMIT 1)
         UNION ALL
-        SELECT (SELECT later.id FROM job AS later
-                WHERE later.state = 'ready'
-                  AND (later.lane, later.priority) > (head.lane, head.priority)
-                ORDER BY later.lane, later.priority, later.run_at, later.id LIMIT 1)
-        FROM in_lanes JOIN job AS head ON head.id = in_lanes.id
-    ), free (id) AS (
-        SELECT (SELECT id FROM job WHERE state = 'ready' AND lane IS NULL
-                ORDER BY priority, run_at, id LIMIT 1)
+        SELECT next.id, next.lane, next.priority, next.run_at FROM in_lanes
+        JOIN job AS next ON next.id = coalesce((
+            SELECT id FROM job WHERE state = 'ready' AND lane = in_lanes.lane
+               AND priority > in_lanes.priority
+            ORDER BY state, lane, priority, run_at, id LIMIT 1
+        ), (
+            SELECT id FROM job WHERE state = 'ready' AND lane > in_lanes.lane
+            ORDER BY state, lane, priority, run_at, id LIMIT 1))
+    ), free (id, lane, priority, run_at) AS (
+        SELECT id, lane, priority, run_at FROM job
+        WHERE id = (SELECT id FROM job WHERE state = 'ready' AND lane IS NULL
+                    ORDER BY state, lane, priority, run_at, id LIMIT 1)
         UNION ALL
-        SELECT (SELECT later.id FROM job AS later
-                WHERE later.state = 'ready' AND later.lane IS NULL
-                  AND later.priority > head.priority
-                ORDER BY later.priority, later.run_at, later.id LIMIT 1)
-        FROM free JOIN job AS head ON head.id = free.id
+        SELECT next.id, next.lane, next.priority, next.run_at FROM free
+        JOIN job AS next ON next.id = (
+            SELECT id FROM job WHERE state = 'ready' AND lane IS NULL
+               AND priority > free.priority
+            ORDER BY state, lane, priority, run_at, id LIMIT 1)
     )
-    SELECT job.id
-    FROM (SELECT id FROM in_lanes UNION ALL SELECT id FROM free) AS heads
-    JOIN job ON job.id = heads.id
-    WHERE job.run_at <= :now
-      AND NOT EXISTS (SELECT 1 FROM job AS other
-                      WHERE other.state = 'running' AND other.lane = job.lane)
-    ORDER BY job.priority, job.run_at, job.id
+    SELECT id FROM (SELECT * FROM in_lanes UNION ALL SELECT * FROM free) AS heads
+    WHERE run_at <= :now
+      AND NOT EXISTS (SELECT 1 FROM job WHERE state = 'running' AND lane = heads.lane)
+    ORDER BY priority, run_at, id
     LIMIT 1
     """
 ).bindparams(bindparam("now", type_=UTCDateTime()))

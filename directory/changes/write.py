@@ -132,7 +132,7 @@ def _write_join(session: Session, plan: Plan, change: Change) -> Plan:
             for row, person, sub in zip(plan.spec.rows, plan.people, subs, strict=True)
         ],
     )
-    ids = dict(session.execute(select(User.sub, User.id).where(User.sub.in_(subs))).tuples().all())
+    ids = dict(session.execute(select(User.sub, User.id).where(User.sub.in_(subs))).all())
     user_ids = [ids[sub] for sub in subs]
     rows = [
         joining.assignment_columns(post, user_id, change.id)

@@ -133,4 +133,4 @@ def units_by_code(session: Session) -> dict[str, int]:
 
 
 def positions_by_code(session: Session) -> dict[str, int]:
-    return dict(session.execute(select(Position.code, Position.id)).tuples().all())
+    return dict(session.execute(select(Position.code, Position.id)).all())

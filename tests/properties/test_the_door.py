@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -13,11 +13,12 @@ from directory.base.errors import DinhdanhError, InvalidInput, PlanStale
 from directory.changes import undo
 from directory.changes.model import Change, ChangeLine
 
-from .conftest import OPERATOR, Province, build_province, dump
+from tests.properties.conftest import OPERATOR, Province, build_province, dump
 
 QUIET = settings(
     max_examples=25,
     deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -1,0 +1,138 @@
+"""Which changes somebody may look at: lists of them, and one with its proof.
+
+A change is seen by whoever may see a unit of one of its lines: after a transfer the former
+officer still sees the change and its proof. Lines without a unit (a suspension) count as the
+units the person was assigned to when the change took effect.
+"""
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
+from sqlalchemy.orm import Session
+
+from directory import units
+from directory.assignments import Assignment
+from directory.base.errors import InvalidInput, NotFound
+from directory.changes.model import Change, ChangeLine
+from directory.changes.proof import Proof, proof
+from directory.permissions import Do, Rights
+from directory.units import OrgUnit
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True)
+class ChangePage:
+    """One page of changes, newest first; ``after`` asks for the next, None on the last."""
+
+    rows: list[Change]
+    after: str | None
+
+
+def visible(granted: Rights) -> ColumnElement[bool]:
+    """The SQL condition on ``Change`` for those the actor may see."""
+    paths = granted.paths(Do.SEE)
+    if paths is None:
+        return true()
+    inside = or_(false(), *(units.subtree(path) for path in paths))
+    named = exists(
+        select(ChangeLine.id)
+        .join(OrgUnit, OrgUnit.id == ChangeLine.unit_id)
+        .where(ChangeLine.change_id == Change.id, inside)
+    )
+    held_then = exists(
+        select(ChangeLine.id)
+        .join(Assignment, Assignment.user_id == ChangeLine.user_id)
+        .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
+        .where(
+            ChangeLine.change_id == Change.id,
+            ChangeLine.table == "users",
+            Assignment.valid_from <= Change.effective_on,
+            or_(Assignment.valid_to.is_(None), Assignment.valid_to > Change.effective_on),
+            inside,
+        )
+    )
+    return or_(named, held_then)
+
+
+def find(session: Session, granted: Rights, change_id: str) -> Proof:
+    """A change and its proof. Raises NotFound, also for one the actor may not see."""
+    if _ID.fullmatch(change_id) and session.scalar(
+        select(Change.id).where(Change.id == change_id, visible(granted))
+    ):
+        return proof(session, change_id)
+    raise NotFound("change_unknown", "Không tìm thấy thay đổi này.")
+
+
+def listed(
+    session: Session,
+    granted: Rights,
+    *,
+    user_id: int | None = None,
+    state: str | None = None,
+    after: str | None = None,
+    limit: int = 50,
+) -> ChangePage:
+    """Changes the actor may see, newest first, one keyset page. Raises InvalidInput."""
+    query = (
+        select(Change)
+        .where(visible(granted))
+        .order_by(Change.committed_at.desc(), Change.id.desc())
+        .limit(limit + 1)
+    )
+    if user_id is not None:
+        about = select(ChangeLine.change_id).where(ChangeLine.user_id == user_id)
+        query = query.where(Change.id.in_(about))
+    if state == "attention":
+        query = query.where(Change.needs_attention)
+    elif state is not None:
+        query = query.where(Change.state == state)
+    if after:
+        at, last = _unpacked(after)
+        query = query.where(
+            or_(Change.committed_at < at, and_(Change.committed_at == at, Change.id < last))
+        )
+    rows = list(session.scalars(query))
+    more = None
+    if len(rows) > limit:
+        rows = rows[:limit]
+        more = _packed(rows[-1])
+    return ChangePage(rows, more)
+
+
+def as_dict(change: Change) -> dict[str, Any]:
+    """A change as lists show it; its proof is ``present.proof_as_dict``."""
+    return {
+        "id": change.id,
+        "kind": change.kind,
+        "state": change.state,
+        "needs_attention": change.needs_attention,
+        "title": change.title,
+        "actor": {"kind": change.actor_kind, "label": change.actor_label},
+        "effective_on": change.effective_on.isoformat(),
+        "committed_at": change.committed_at.isoformat(timespec="milliseconds"),
+        "people": change.people_count,
+        "undo_of": change.undo_of,
+    }
+
+
+def _packed(change: Change) -> str:
+    raw = json.dumps([change.committed_at.isoformat(), change.id], separators=(",", ":"))
+    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def _unpacked(token: str) -> tuple[datetime, str]:
+    try:
+        at, change_id = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        moment = datetime.fromisoformat(at)
+        if isinstance(change_id, str) and _ID.fullmatch(change_id) and moment.tzinfo is not None:
+            return moment, change_id
+    except (binascii.Error, ValueError, TypeError):
+        pass
+    raise InvalidInput("after", "Dấu trang không hợp lệ.", field="after")
