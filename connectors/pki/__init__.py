@@ -1,0 +1,21 @@
+"""Certificates: our own authority, what it signed, and whether any of it may still be believed.
+
+    jobs         publish_crl, probe_certificate: push, then look from outside as a stranger would
+    artefact     the columns TRUST and CASE of the door: what an HR event does to certificates
+    requests     who may have a certificate, and the issue of one from the applicant's CSR
+    crl | ocsp   RFC 5280 lists, RFC 6960 answers
+    trust        is this certificate good for a sign-in, now?
+    holdings     the certificates of many people, read in bulk
+    issuance     making one certificate: intend, sign, settle
+    authority    the local CA: root and issuing authority, their keys
+    marks        distrust and revocation as dated rows, evaluated at use
+    keys         which keys of others are acceptable; the CSR
+    profiles     what goes into each kind of certificate
+    tables       authority, certificate, certificate_mark, certificate_request, crl
+
+An arrow only ever points down this list.
+
+What is wanted of a certificate is written by the commit that orders it; the authority answers
+from those rows at the moment it is asked (OCSP, and the CRL when it is fetched), so that a
+revocation is visible before any job has run. Jobs only push the list and prove the result.
+"""

@@ -1,0 +1,196 @@
+"""Certificate revocation lists: RFC 5280 §5.
+
+The list is published after every revocation and regularly; ``current`` also makes a new one
+when the newest no longer says what the marks say, so that a list fetched over HTTP is never
+behind the directory, whether or not a worker runs.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import and_, case, delete, exists, not_, select, update
+from sqlalchemy.orm import Session
+
+from connectors.pki import marks
+from connectors.pki.authority import certificate_of, issuing, signer
+from connectors.pki.tables import (
+    Authority,
+    Certificate,
+    CertificateMark,
+    CertificateState,
+    Crl,
+    Reason,
+    in_force,
+)
+from directory.base.config import Settings
+from directory.base.crypto import Keyring
+from directory.base.db import Database
+from directory.base.errors import NotFound
+
+KEPT = timedelta(days=7)
+"""How long a list stays in the database after its nextUpdate."""
+PERIODS = 24
+"""A list is good for this many publication periods: consumers outlive a day without us."""
+
+
+def publish(
+    session: Session, keyring: Keyring, settings: Settings, authority_id: int, *, now: datetime
+) -> Crl:
+    """Make and store the next list. Raises NotFound for an unknown authority."""
+    # RFC 5280 §5.2.3: numbers only rise. Following the clock, they also rise over a restore
+    # from a backup that has forgotten the last ones. The update holds the authority's row, so
+    # that two publishers cannot make two lists of one number.
+    at_least = int(now.timestamp())
+    number = session.scalar(
+        update(Authority)
+        .where(Authority.id == authority_id)
+        .values(
+            crl_number=case(
+                (Authority.crl_number >= at_least, Authority.crl_number + 1), else_=at_least
+            )
+        )
+        .returning(Authority.crl_number)
+    )
+    if number is None:
+        raise NotFound("ca_missing", "Hệ thống chưa có bộ chứng thực (CA).")
+    authority = session.get_one(Authority, authority_id)
+    before = newest(session, authority_id)
+    _mark_listed(session, authority_id, now)
+    next_update = min(now + timedelta(seconds=settings.crl_every * PERIODS), authority.not_after)
+    issuer = certificate_of(authority)
+    key = signer(keyring, authority)
+    # An entry stays until one list after its certificate's end has carried it (§3.3).
+    entries = list(_entries(session, authority_id, now, before.this_update if before else now))
+    signed = (
+        # The list of entries goes in at once: adding one by one copies all of them each time.
+        x509.CertificateRevocationListBuilder(revoked_certificates=entries)
+        .issuer_name(issuer.subject)
+        .last_update(now)
+        .next_update(next_update)
+        .add_extension(x509.CRLNumber(number), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
+        )
+        .sign(key, SHA256())
+    )
+    row = Crl(
+        authority_id=authority_id,
+        number=number,
+        this_update=now,
+        next_update=next_update,
+        der=signed.public_bytes(Encoding.DER),
+    )
+    session.add(row)
+    session.execute(
+        delete(Crl).where(Crl.authority_id == authority_id, Crl.next_update < now - KEPT)
+    )
+    session.flush()
+    return row
+
+
+def _mark_listed(session: Session, authority_id: int, now: datetime) -> None:
+    """Note on each mark whether the list being made says it."""
+    ours = CertificateMark.certificate_id.in_(
+        select(Certificate.id).where(Certificate.authority_id == authority_id)
+    )
+    for listed in (True, False):
+        session.execute(
+            update(CertificateMark)
+            .where(
+                CertificateMark.listed.is_(not listed),
+                in_force(now) if listed else not_(in_force(now)),
+                ours,
+            )
+            .values(listed=listed)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _entries(
+    session: Session, authority_id: int, now: datetime, valid_after: datetime
+) -> Iterator[x509.RevokedCertificate]:
+    rows = session.execute(
+        select(
+            Certificate.serial, CertificateMark.kind, CertificateMark.reason, CertificateMark.at
+        )
+        .join(CertificateMark, CertificateMark.certificate_id == Certificate.id)
+        .where(
+            Certificate.authority_id == authority_id,
+            Certificate.state == CertificateState.ISSUED.value,
+            Certificate.not_after > valid_after,
+            in_force(now),
+        )
+        .order_by(Certificate.id)
+    )
+    by_serial: dict[str, list[marks.Mark]] = {}
+    for row in rows:
+        by_serial.setdefault(row.serial, []).append(row)
+    for serial, held in by_serial.items():
+        found = marks.summary(held)
+        if found is not None:
+            yield _entry(serial, found)
+
+
+def _entry(serial: str, held: marks.Held) -> x509.RevokedCertificate:
+    builder = (
+        x509.RevokedCertificateBuilder()
+        .serial_number(int(serial, 16))
+        .revocation_date(held.since)
+    )
+    if held.reason is not Reason.UNSPECIFIED:  # §5.3.1: absent rather than unspecified
+        reason = x509.CRLReason(x509.ReasonFlags(held.reason.value))
+        builder = builder.add_extension(reason, critical=False)
+    return builder.build()
+
+
+def newest(session: Session, authority_id: int) -> Crl | None:
+    """The list last published by an authority."""
+    return session.scalars(
+        select(Crl).where(Crl.authority_id == authority_id).order_by(Crl.number.desc()).limit(1)
+    ).one_or_none()
+
+
+def latest(session: Session) -> Crl | None:
+    """The list last published by the authority that signs today; None before the first."""
+    return newest(session, issuing(session).id)
+
+
+def stale(session: Session, published: Crl | None, *, now: datetime) -> bool:
+    """Whether a list has ended, or no longer says what the marks say."""
+    if published is None or published.next_update <= now:
+        return True
+    counts = in_force(now)
+    return bool(
+        session.scalar(
+            select(
+                exists(
+                    select(CertificateMark.id)
+                    .join(Certificate, Certificate.id == CertificateMark.certificate_id)
+                    .where(
+                        Certificate.authority_id == published.authority_id,
+                        Certificate.not_after > now,
+                        (and_(CertificateMark.listed.is_(False), counts))
+                        | (and_(CertificateMark.listed.is_(True), not_(counts))),
+                    )
+                )
+            )
+        )
+    )
+
+
+def current(db: Database, keyring: Keyring, settings: Settings, *, now: datetime) -> Crl:
+    """The list to hand out now; a new one where the newest is stale. Raises NotFound."""
+    with db.read() as session:
+        published = latest(session)
+        if published is not None and not stale(session, published, now=now):
+            return published
+    with db.write() as session:
+        # Whoever comes second through this door finds the list the first has made.
+        authority = session.get_one(Authority, issuing(session).id, with_for_update=True)
+        published = newest(session, authority.id)
+        if published is not None and not stale(session, published, now=now):
+            return published
+        return publish(session, keyring, settings, authority.id, now=now)

@@ -1,0 +1,77 @@
+"""What many people hold, read in bulk for a change that concerns them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from connectors.pki import marks
+from connectors.pki.tables import (
+    Certificate,
+    CertificateMark,
+    CertificateRequest,
+    CertificateState,
+    RequestState,
+    Standing,
+)
+from directory.effects import Event
+
+
+def chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Ids in the portions one statement takes."""
+    return (ids[start : start + 500] for start in range(0, len(ids), 500))
+
+
+def alive(session: Session, users: Sequence[int], at: datetime) -> dict[int, list[Certificate]]:
+    """Each person's certificates that would still be valid and unrevoked at a moment."""
+    found = [
+        certificate
+        for some in chunks(users)
+        for certificate in session.scalars(
+            select(Certificate)
+            .where(
+                Certificate.user_id.in_(some),
+                Certificate.state == CertificateState.ISSUED.value,
+                Certificate.not_after > at,
+            )
+            .order_by(Certificate.id)
+        )
+    ]
+    held = marks.held(session, [c.id for c in found], now=at)
+    alive: dict[int, list[Certificate]] = {}
+    for certificate in found:
+        mark = held.get(certificate.id)
+        if mark is None or mark.standing is not Standing.REVOKED:
+            alive.setdefault(certificate.user_id or 0, []).append(certificate)
+    return alive
+
+
+def suspended(session: Session, certificates: Sequence[int], at: datetime) -> set[int]:
+    """Those a suspension distrusts at a moment."""
+    return {
+        id_
+        for some in chunks(certificates)
+        for id_ in session.scalars(
+            select(CertificateMark.certificate_id).where(
+                CertificateMark.certificate_id.in_(some),
+                CertificateMark.cause == Event.SUSPEND.value,
+                CertificateMark.at <= at,
+                CertificateMark.lifted_at.is_(None),
+            )
+        )
+    }
+
+
+def asked(session: Session, users: Sequence[int]) -> set[tuple[int, str]]:
+    """(person, profile) of requests that are open already."""
+    return {
+        (user_id, profile)
+        for some in chunks(users)
+        for user_id, profile in session.execute(
+            select(CertificateRequest.user_id, CertificateRequest.profile).where(
+                CertificateRequest.user_id.in_(some),
+                CertificateRequest.state == RequestState.OPEN.value,
+            )
+        )
+    }

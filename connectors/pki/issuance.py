@@ -1,0 +1,172 @@
+"""Making one certificate, in three steps, so that a crash never leaves one we do not know of.
+
+    intend   one transaction: serial, contents and key are written down
+    sign     no transaction
+    settle   another transaction: the signed bytes; only now may they leave this process
+
+What a certificate says is decided here from the directory, never by the applicant.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import AuthorityInformationAccessOID
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from connectors.pki.authority import BACKDATED, access, certificate_of, end_of, serial, signer
+from connectors.pki.keys import PublicKey, spki
+from connectors.pki.profiles import Profile
+from connectors.pki.tables import (
+    Authority,
+    Certificate,
+    CertificateMark,
+    CertificateState,
+    Reason,
+)
+from directory.base.config import Settings
+from directory.base.crypto import Keyring
+from directory.base.errors import Conflict, InvalidInput
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything a certificate will say, decided by us."""
+
+    profile: Profile
+    subject: x509.Name
+    title: str
+    """The subject in short, for people."""
+    alternatives: tuple[x509.GeneralName, ...]
+    lifetime: timedelta
+    user_id: int | None = None
+    username: str | None = None
+    assignment_id: int | None = None
+    unit_id: int | None = None
+
+
+
+def intend(
+    session: Session, authority: Authority, contents: Contents, key: PublicKey, *, now: datetime
+) -> Certificate:
+    """Write down the certificate that is about to be signed. Raises InvalidInput for a key that
+    belongs to somebody else or has been compromised.
+    """
+    _require_free(session, key, contents.user_id)
+    row = Certificate(
+        authority_id=authority.id,
+        serial=serial(),
+        profile=contents.profile.name,
+        user_id=contents.user_id,
+        username=contents.username,
+        assignment_id=contents.assignment_id,
+        unit_id=contents.unit_id,
+        subject=contents.subject.rfc4514_string(),
+        title=contents.title,
+        spki_hash=spki(key),
+        state=CertificateState.INTENDED.value,
+        intended_at=now,
+        not_before=(now - BACKDATED).replace(microsecond=0),
+        not_after=end_of(now + min(contents.lifetime, contents.profile.lifetime), authority),
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _require_free(session: Session, key: PublicKey, user_id: int | None) -> None:
+    digest = spki(key)
+    owners = session.scalars(
+        select(Certificate.user_id).where(
+            Certificate.spki_hash == digest, Certificate.state != CertificateState.ABANDONED.value
+        )
+    ).all()
+    compromised = session.scalar(
+        select(CertificateMark.id)
+        .join(Certificate, Certificate.id == CertificateMark.certificate_id)
+        .where(
+            Certificate.spki_hash == digest, CertificateMark.reason == Reason.KEY_COMPROMISE.value
+        )
+        .limit(1)
+    )
+    if compromised is not None or any(owner != user_id for owner in owners):
+        raise InvalidInput("csr_key_used", "Khóa này không dùng được; hãy tạo khóa mới.", field="csr")
+
+
+def sign(
+    keyring: Keyring,
+    settings: Settings,
+    authority: Authority,
+    intended: Certificate,
+    contents: Contents,
+    key: PublicKey,
+) -> x509.Certificate:
+    """Sign what was intended. Touches no database."""
+    issuer = certificate_of(authority)
+    private = signer(keyring, authority)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(contents.subject)
+        .issuer_name(issuer.subject)
+        .public_key(key)
+        .serial_number(int(intended.serial, 16))
+        .not_valid_before(intended.not_before)
+        .not_valid_after(intended.not_after)
+    )
+    base = f"{settings.issuer}/pki"
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        *contents.profile.usages(),
+        (x509.SubjectAlternativeName(contents.alternatives), False),
+        (x509.SubjectKeyIdentifier.from_public_key(key), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(private.public_key()), False),
+        (
+            x509.CRLDistributionPoints(
+                [x509.DistributionPoint([x509.UniformResourceIdentifier(f"{base}/crl.der")], None, None, None)]
+            ),
+            False,
+        ),
+        (
+            x509.AuthorityInformationAccess(
+                [
+                    access(AuthorityInformationAccessOID.OCSP, f"{base}/ocsp"),
+                    access(AuthorityInformationAccessOID.CA_ISSUERS, f"{base}/ca.crt"),
+                ]
+            ),
+            False,
+        ),
+    ]
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    signed = builder.sign(private, SHA256())
+    signed.verify_directly_issued_by(issuer)
+    return signed
+
+
+def settle(
+    session: Session, certificate_id: int, signed: x509.Certificate | None, *, now: datetime
+) -> None:
+    """The intended certificate was issued, or (None) must never leave. Happens once.
+
+    Raises Conflict when it has been settled before.
+    """
+    values: dict[str, object] = {"state": CertificateState.ABANDONED.value}
+    if signed is not None:
+        values = {
+            "state": CertificateState.ISSUED.value,
+            "der": signed.public_bytes(Encoding.DER),
+            "issued_at": now,
+        }
+    changed = session.execute(
+        update(Certificate)
+        .where(
+            Certificate.id == certificate_id,
+            Certificate.state == CertificateState.INTENDED.value,
+        )
+        .values(**values)
+        .returning(Certificate.id)
+    )
+    if changed.first() is None:
+        raise Conflict("certificate_settled", "Chứng thư này đã được xử lý.")

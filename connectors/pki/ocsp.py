@@ -1,0 +1,188 @@
+"""The OCSP responder: RFC 6960, with the nonces of RFC 9654.
+
+The answer is worked out from the database when it is asked for, so that a revocation is visible
+with the commit that ordered it; hence no nextUpdate ("newer revocation information is available
+all the time", RFC 6960 §4.2.2.1) and nothing to cache. The issuing authority signs its answers
+itself (§2.2, §4.2.2.2): a delegated responder would be one more key to renew and to lose.
+
+    good             issued by us, and nothing holds it back (also after its end)
+    revoked          revoked, or distrusted (certificateHold)
+    unknown          a serial we never issued
+    unauthorized     about another authority than ours (§2.3)
+    malformedRequest what cannot be read, several certificates at once, a nonce outside 1 to 128
+"""
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, Hash, HashAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import ocsp
+from sqlalchemy import Connection, and_, select
+
+from connectors.pki import marks
+from connectors.pki.authority import opened, parsed
+from connectors.pki.tables import (
+    Authority,
+    AuthorityKind,
+    Certificate,
+    CertificateMark,
+    CertificateState,
+    Reason,
+    in_force,
+)
+from directory.base.crypto import Keyring
+from directory.base.db import Database
+
+REQUEST_LIMIT = 8 * 1024
+NONCE_LIMIT = 128
+"""RFC 9654 §2.1: longer nonces, and empty ones, are rejected as malformed."""
+
+Failure = ocsp.OCSPResponseStatus
+
+
+class _Refused(Exception):
+    """The request gets an answer without a status in it."""
+
+    def __init__(self, status: ocsp.OCSPResponseStatus) -> None:
+        super().__init__(status.name)
+        self.status = status
+
+
+def answer(db: Database, keyring: Keyring, request: bytes, *, now: datetime) -> bytes:
+    """The DER of the OCSPResponse to what was sent, whatever that is."""
+    try:
+        made = _answer(db, keyring, request, now)
+    except _Refused as exc:
+        made = ocsp.OCSPResponseBuilder.build_unsuccessful(exc.status)
+    return made.public_bytes(Encoding.DER)
+
+
+def refusal() -> bytes:
+    """The DER of malformedRequest, for what is too long to be read."""
+    made = ocsp.OCSPResponseBuilder.build_unsuccessful(Failure.MALFORMED_REQUEST)
+    return made.public_bytes(Encoding.DER)
+
+
+def _answer(db: Database, keyring: Keyring, raw: bytes, now: datetime) -> ocsp.OCSPResponse:
+    asked, algorithm, nonce = _read(raw)
+    serial = f"{asked.serial_number:032x}"
+    with db.hot() as connection:
+        authority = _authority(connection, asked, algorithm)
+        held, issued = _status(connection, authority.id, serial, now)
+    status = ocsp.OCSPCertStatus.GOOD if issued else ocsp.OCSPCertStatus.UNKNOWN
+    if held is not None:
+        status = ocsp.OCSPCertStatus.REVOKED
+    builder = (
+        ocsp.OCSPResponseBuilder()
+        .add_response_by_hash(
+            asked.issuer_name_hash,
+            asked.issuer_key_hash,
+            asked.serial_number,
+            algorithm,
+            status,
+            this_update=now,
+            next_update=None,
+            revocation_time=held.since if held else None,
+            revocation_reason=_reason(held),
+        )
+        .responder_id(ocsp.OCSPResponderEncoding.HASH, parsed(authority.der))
+    )
+    if nonce is not None:
+        builder = builder.add_extension(nonce, critical=False)
+    return builder.sign(opened(keyring, authority.key_sealed), SHA256())
+
+
+def _read(
+    raw: bytes,
+) -> tuple[ocsp.OCSPRequest, HashAlgorithm, x509.OCSPNonce | None]:
+    try:
+        request = ocsp.load_der_ocsp_request(raw)
+        algorithm = request.hash_algorithm
+        nonce = next((e.value for e in request.extensions if isinstance(e.value, x509.OCSPNonce)), None)
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        NotImplementedError,  # more than one certificate in one request
+    ) as exc:
+        raise _Refused(Failure.MALFORMED_REQUEST) from exc
+    if request.serial_number < 0:  # it cannot even be echoed
+        raise _Refused(Failure.MALFORMED_REQUEST)
+    if nonce is not None and not 1 <= len(nonce.nonce) <= NONCE_LIMIT:
+        raise _Refused(Failure.MALFORMED_REQUEST)
+    return request, algorithm, nonce
+
+
+def _authority(
+    connection: Connection, asked: ocsp.OCSPRequest, algorithm: HashAlgorithm
+) -> Any:
+    """The authority a CertID names (RFC 6960 §4.1.1), of those whose key is at hand."""
+    rows = connection.execute(
+        select(Authority.id, Authority.der, Authority.key_sealed).where(
+            Authority.kind == AuthorityKind.ISSUING.value, Authority.key_sealed.is_not(None)
+        )
+    )
+    wanted = (asked.issuer_name_hash, asked.issuer_key_hash)
+    kind = _KINDS.get(algorithm.name)
+    for row in rows.all() if kind else ():
+        if _hashes(row.der, algorithm.name) == wanted:
+            return row
+    raise _Refused(Failure.UNAUTHORIZED)
+
+
+_KINDS: dict[str, type[SHA1 | SHA256 | SHA384 | SHA512]] = {
+    "sha1": SHA1,  # a fingerprint here, not a signature: RFC 6960 §4.3 wants it answered
+    "sha256": SHA256,
+    "sha384": SHA384,
+    "sha512": SHA512,
+}
+
+
+@lru_cache(maxsize=64)
+def _hashes(der: bytes, algorithm: str) -> tuple[bytes, bytes]:
+    """The issuerNameHash and issuerKeyHash of an authority; the latter over the key's BIT STRING."""
+    certificate = parsed(der)
+    key = certificate.public_key()
+    if isinstance(key, EllipticCurvePublicKey):
+        bits = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    else:
+        bits = key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    return _hash(algorithm, certificate.subject.public_bytes()), _hash(algorithm, bits)
+
+
+def _hash(algorithm: str, content: bytes) -> bytes:
+    digest = Hash(_KINDS[algorithm]())
+    digest.update(content)
+    return digest.finalize()
+
+
+def _status(
+    connection: Connection, authority_id: int, serial: str, now: datetime
+) -> tuple[marks.Held | None, bool]:
+    """What holds a serial back, and whether we issued it. One statement."""
+    rows = connection.execute(
+        select(Certificate.id, CertificateMark.kind, CertificateMark.reason, CertificateMark.at)
+        .outerjoin(
+            CertificateMark,
+            and_(CertificateMark.certificate_id == Certificate.id, in_force(now)),
+        )
+        .where(
+            Certificate.authority_id == authority_id,
+            Certificate.serial == serial,
+            Certificate.state == CertificateState.ISSUED.value,
+        )
+    ).all()
+    return marks.summary([row for row in rows if row.kind is not None]), bool(rows)
+
+
+def _reason(held: marks.Held | None) -> x509.ReasonFlags | None:
+    if held is None or held.reason is Reason.UNSPECIFIED:
+        return None
+    return x509.ReasonFlags(held.reason.value)

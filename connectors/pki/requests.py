@@ -1,0 +1,337 @@
+"""Who may have a certificate, and the issue of one from the applicant's own CSR.
+
+    open_request     by HR or by an event: this person is to have one
+    request          by herself: she has no valid one, or it ends soon
+    fulfil           an open request and a CSR → the certificate, with its chain
+    certificates_of  what the portal and HR pages show
+
+The directory decides what a certificate says: name, username, unit and legal person of the
+primary assignment on the day. The citizen number is not among it: a certificate is shown to
+every server its holder talks to.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from connectors.pki import authority, issuance, keys, marks, trust
+from connectors.pki.authority import name
+from connectors.pki.issuance import Contents
+from connectors.pki.profiles import SERVICE, SIGN_IN, by_name
+from connectors.pki.tables import (
+    Authority,
+    Certificate,
+    CertificateRequest,
+    CertificateState,
+    RequestReason,
+    RequestState,
+    Standing,
+)
+from directory import assignments, people, units
+from directory.base import audit
+from directory.base.audit import Actor, Tag
+from directory.base.clock import local_day
+from directory.base.config import Settings
+from directory.base.crypto import Keyring
+from directory.base.db import Database
+from directory.base.errors import Conflict, InvalidInput
+from directory.base.failpoints import failpoint
+from directory.entitlements import Installation
+from directory.people import User
+
+RENEWABLE = timedelta(days=30)
+"""So long before its end a certificate may be renewed."""
+IN_MAKING = timedelta(minutes=1)
+"""After so long, an intended certificate that was never issued no longer counts: it crashed."""
+
+
+@dataclass(frozen=True)
+class CertificateView:
+    """A person's certificate as pages show it."""
+
+    id: int
+    serial: str
+    profile: str
+    title: str
+    subject: str
+    not_before: datetime
+    not_after: datetime
+    issued_at: datetime | None
+    standing: Standing
+    held: marks.Held | None
+    """Since when and why it is distrusted or revoked."""
+
+
+def certificates_of(session: Session, user_id: int, *, now: datetime) -> list[CertificateView]:
+    """All certificates ever issued to a person, newest first, as they stand now."""
+    rows = session.scalars(
+        select(Certificate)
+        .where(
+            Certificate.user_id == user_id, Certificate.state == CertificateState.ISSUED.value
+        )
+        .order_by(Certificate.id.desc())
+    ).all()
+    held = marks.held(session, [c.id for c in rows], now=now)
+    return [
+        CertificateView(
+            c.id,
+            c.serial,
+            c.profile,
+            c.title,
+            c.subject,
+            c.not_before,
+            c.not_after,
+            c.issued_at,
+            trust.standing(c, held.get(c.id), now=now),
+            held.get(c.id),
+        )
+        for c in rows
+    ]
+
+
+def by_serial(session: Session, serial: str) -> Certificate | None:
+    """The issued certificate with this serial (hexadecimal, colons allowed)."""
+    wanted = serial.replace(":", "").strip().lower().rjust(32, "0")
+    return session.scalars(
+        select(Certificate)
+        .where(Certificate.serial == wanted, Certificate.state == CertificateState.ISSUED.value)
+        .order_by(Certificate.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def open_requests(session: Session, user_id: int) -> list[CertificateRequest]:
+    """Requests waiting for the person's CSR; one a scheduled change opened has a later date."""
+    return list(
+        session.scalars(
+            select(CertificateRequest)
+            .where(
+                CertificateRequest.user_id == user_id,
+                CertificateRequest.state == RequestState.OPEN.value,
+            )
+            .order_by(CertificateRequest.id)
+        )
+    )
+
+
+def open_request(
+    session: Session,
+    *,
+    user_id: int,
+    reason: RequestReason,
+    now: datetime,
+    change_id: str | None = None,
+    profile: str = SIGN_IN.name,
+) -> CertificateRequest:
+    """Open a request, or the one that is open already (from today on). Raises InvalidInput."""
+    by_name(profile)
+    people.lock(session, [user_id])
+    for waiting in open_requests(session, user_id):
+        if waiting.profile == profile:
+            waiting.opened_at = min(waiting.opened_at, now)
+            return waiting
+    row = CertificateRequest(
+        user_id=user_id,
+        profile=profile,
+        reason=reason.value,
+        state=RequestState.OPEN.value,
+        opened_at=now,
+        change_id=change_id,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def request(session: Session, user_id: int, *, now: datetime) -> CertificateRequest:
+    """A person asks for a certificate of her own. Raises Conflict while she has a good one that
+    does not end soon, or one is being made, and when she may not act.
+    """
+    _require_active(people.lock(session, [user_id])[0], now)
+    if _in_making(session, user_id, now):
+        raise Conflict("certificate_in_making", "Chứng thư của bạn đang được cấp.")
+    mine = [c for c in certificates_of(session, user_id, now=now) if c.profile == SIGN_IN.name]
+    good = [c for c in mine if c.standing is Standing.GOOD]
+    if any(c.not_after > now + RENEWABLE for c in good):
+        raise Conflict("certificate_valid", "Bạn đang có chứng thư còn hiệu lực.")
+    reason = RequestReason.RENEWAL if good else RequestReason.REPLACEMENT
+    return open_request(
+        session, user_id=user_id, reason=reason if mine else RequestReason.FIRST, now=now
+    )
+
+
+def _in_making(session: Session, user_id: int, now: datetime) -> bool:
+    started = select(Certificate.id).where(
+        Certificate.user_id == user_id,
+        Certificate.state == CertificateState.INTENDED.value,
+        Certificate.intended_at > now - IN_MAKING,
+    )
+    return session.scalar(started.limit(1)) is not None
+
+
+def _require_active(user: User, now: datetime) -> None:
+    if not user.may_act(local_day(now)):
+        raise Conflict("user_inactive", "Người dùng này hiện không được cấp chứng thư.")
+
+
+def fulfil(
+    db: Database,
+    keyring: Keyring,
+    settings: Settings,
+    user_id: int,
+    csr_pem: str,
+    *,
+    now: datetime,
+    actor: Actor | None = None,
+) -> str:
+    """Issue the certificate an open request waits for; PEM, followed by its chain.
+
+    A person who may ask for herself needs no request before. The request is spent before
+    anything is signed, so that of two answers to it one is refused. Raises InvalidInput for the
+    CSR, Conflict without a request, when she may not act, and when her assignment changed while
+    the certificate was being made (it is thrown away and the request is open again).
+    """
+    key = keys.from_csr(csr_pem)
+    with db.write() as session:
+        user = people.lock(session, [user_id])[0]
+        _require_active(user, now)
+        waiting = [r for r in open_requests(session, user_id) if r.opened_at <= now]
+        wanted = waiting[0] if waiting else request(session, user_id, now=now)
+        ours = authority.issuing(session)
+        contents = _contents(session, user, settings, now)
+        intended = issuance.intend(session, ours, contents, key, now=now)
+        _spend(session, wanted, intended)
+    failpoint("certificate.intended")
+    signed = issuance.sign(keyring, settings, ours, intended, contents, key)
+    with db.write() as session:
+        user = people.lock(session, [user_id])[0]
+        still = user.may_act(local_day(now)) and _contents(session, user, settings, now) == contents
+        issuance.settle(session, intended.id, signed if still else None, now=now)
+        if still:
+            _note(session, intended, actor or Actor("user", user.id, user.username), now)
+        else:
+            _reopen(session, intended)
+        chain = authority.chain(session, session.get_one(Authority, ours.id))
+    if not still:
+        raise Conflict(
+            "certificate_overtaken", "Vị trí công tác vừa thay đổi; hãy gửi lại yêu cầu chứng thư."
+        )
+    return authority.pem([signed, *chain])
+
+
+def _spend(session: Session, wanted: CertificateRequest, intended: Certificate) -> None:
+    spent = session.execute(
+        update(CertificateRequest)
+        .where(
+            CertificateRequest.id == wanted.id,
+            CertificateRequest.state == RequestState.OPEN.value,
+        )
+        .values(state=RequestState.FULFILLED.value, fulfilled_by=intended.id)
+        .returning(CertificateRequest.id)
+    )
+    if spent.first() is None:
+        raise Conflict("request_spent", "Yêu cầu cấp chứng thư này đã được xử lý.")
+
+
+def _reopen(session: Session, intended: Certificate) -> None:
+    user_id = intended.user_id
+    if user_id is not None and any(
+        r.profile == intended.profile for r in open_requests(session, user_id)
+    ):
+        return  # the change that overtook it has opened its own
+    session.execute(
+        update(CertificateRequest)
+        .where(CertificateRequest.fulfilled_by == intended.id)
+        .values(state=RequestState.OPEN.value, fulfilled_by=None)
+    )
+
+
+def _note(session: Session, issued: Certificate, actor: Actor, now: datetime) -> None:
+    audit.record(
+        session,
+        Tag.CERTIFICATE_ISSUE,
+        at=now,
+        actor=actor,
+        subject=("certificate", issued.serial),
+        data={"user": issued.user_id, "profile": issued.profile, "spki": issued.spki_hash},
+    )
+
+
+def _contents(session: Session, user: User, settings: Settings, now: datetime) -> Contents:
+    """What a sign-in certificate of this person says today."""
+    held = assignments.current(session, user.id, local_day(now))
+    primary = held[0] if held else None
+    unit = session.get_one(units.OrgUnit, primary.unit.id) if primary else None
+    owner = units.legal_person_of(session, unit) if unit else None
+    organization = owner.name if owner else installation_name(session)
+    inside = unit.name if unit and owner and unit.id != owner.id else None
+    return Contents(
+        profile=SIGN_IN,
+        subject=name(
+            (NameOID.COUNTRY_NAME, "VN"),
+            (NameOID.ORGANIZATION_NAME, organization),
+            (NameOID.ORGANIZATIONAL_UNIT_NAME, inside),
+            (NameOID.USER_ID, user.username),
+            (NameOID.COMMON_NAME, user.full_name),
+        ),
+        title=", ".join(part for part in (user.full_name, inside, organization) if part),
+        # OIDC Core §2: a subject is known by issuer and sub together.
+        alternatives=(x509.UniformResourceIdentifier(f"{settings.issuer}#{user.sub}"),),
+        lifetime=timedelta(days=settings.certificate_days),
+        user_id=user.id,
+        username=user.username,
+        assignment_id=primary.id if primary else None,
+        unit_id=unit.id if unit else None,
+    )
+
+
+def installation_name(session: Session) -> str:
+    """The organisation a certificate names where no unit gives one."""
+    return session.scalars(select(Installation.name)).one()
+
+
+def issue_service(
+    db: Database,
+    keyring: Keyring,
+    settings: Settings,
+    *,
+    hosts: tuple[str, ...],
+    csr_pem: str,
+    now: datetime,
+    actor: Actor,
+) -> str:
+    """A certificate for a server of the installation, named by its DNS names; PEM with chain.
+
+    Raises InvalidInput for the CSR and for names that are none.
+    """
+    key = keys.from_csr(csr_pem)
+    try:
+        names = tuple(x509.DNSName(host) for host in hosts)
+    except ValueError as exc:
+        raise InvalidInput("hosts", "Tên máy chủ không hợp lệ.", field="hosts") from exc
+    if not names or not all(hosts):
+        raise InvalidInput("hosts", "Cần ít nhất một tên máy chủ.", field="hosts")
+    with db.write() as session:
+        ours = authority.issuing(session)
+        contents = Contents(
+            profile=SERVICE,
+            subject=name(
+                (NameOID.COUNTRY_NAME, "VN"),
+                (NameOID.ORGANIZATION_NAME, installation_name(session)),
+                (NameOID.COMMON_NAME, hosts[0]),
+            ),
+            title=hosts[0],
+            alternatives=names,
+            lifetime=timedelta(days=settings.certificate_days),
+        )
+        intended = issuance.intend(session, ours, contents, key, now=now)
+    signed = issuance.sign(keyring, settings, ours, intended, contents, key)
+    with db.write() as session:
+        issuance.settle(session, intended.id, signed, now=now)
+        _note(session, intended, actor, now)
+        chain = authority.chain(session, session.get_one(Authority, ours.id))
+    return authority.pem([signed, *chain])

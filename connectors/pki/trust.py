@@ -1,0 +1,87 @@
+"""Whether a certificate is good for us, decided in the directory at the moment of use.
+
+A certificate presented at sign-in is bound to its person by (issuer, serial), or by the hash of
+its key where only that is known; never by what its DN says. Distrust counts from its moment on,
+also while the revocation it belongs to is still on its way to everybody else.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from connectors.pki import marks
+from connectors.pki.tables import Authority, Certificate, CertificateState, Standing
+
+
+class Refusal(StrEnum):
+    """Why a certificate is not believed."""
+
+    UNKNOWN = "unknown"
+    """No authority of ours issued it."""
+    EARLY = "not yet valid"
+    EXPIRED = "expired"
+    DISTRUSTED = "distrusted"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A certificate that is not believed. ``certificate`` is None where it is unknown."""
+
+    refusal: Refusal
+    certificate: Certificate | None = None
+
+
+_REFUSALS = {
+    Standing.EARLY: Refusal.EARLY,
+    Standing.EXPIRED: Refusal.EXPIRED,
+    Standing.HELD: Refusal.DISTRUSTED,
+    Standing.REVOKED: Refusal.REVOKED,
+}
+
+
+def trusted(
+    session: Session,
+    *,
+    issuer: str,
+    serial: str | None = None,
+    spki: str | None = None,
+    now: datetime,
+) -> Certificate | Refused:
+    """The certificate, if it is believed at this moment; else why not.
+
+    ``issuer`` is the issuer's DN as RFC 4514 text, ``serial`` hexadecimal, ``spki`` the SHA-256
+    of the SubjectPublicKeyInfo. Where both are given both must fit. Of several certificates of
+    one key the newest decides. Whether its person may act is the session's question.
+    """
+    if serial is None and spki is None:
+        return Refused(Refusal.UNKNOWN)
+    wanted = [Authority.subject == issuer, Certificate.state == CertificateState.ISSUED.value]
+    if serial is not None:
+        wanted.append(Certificate.serial == serial.lower().rjust(32, "0"))
+    if spki is not None:
+        wanted.append(Certificate.spki_hash == spki.lower())
+    found = session.scalars(
+        select(Certificate)
+        .join(Authority, Authority.id == Certificate.authority_id)
+        .where(*wanted)
+        .order_by(Certificate.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if found is None:
+        return Refused(Refusal.UNKNOWN)
+    held = marks.held(session, [found.id], now=now).get(found.id)
+    now_is = standing(found, held, now=now)
+    return found if now_is is Standing.GOOD else Refused(_REFUSALS[now_is], found)
+
+
+def standing(certificate: Certificate, held: marks.Held | None, *, now: datetime) -> Standing:
+    """What an issued certificate is worth at a moment; what holds it back is told first."""
+    if held is not None:
+        return held.standing
+    if now < certificate.not_before:
+        return Standing.EARLY
+    return Standing.EXPIRED if certificate.not_after <= now else Standing.GOOD

@@ -1,0 +1,187 @@
+"""``dinhdanh cert``: the certification authority at the command line."""
+
+import getpass
+import os
+from pathlib import Path
+
+import click
+
+from connectors.pki import authority, crl, marks, requests
+from connectors.pki.authority import Algorithm
+from connectors.pki.tables import REVOCABLE_FOR, Reason, RequestReason, Standing
+from directory import people
+from directory.base.audit import Actor
+from directory.base.clock import VIETNAM
+from directory.base.config import load_settings
+from directory.base.errors import DinhdanhError
+from idp.wiring import Services, build
+
+STANDINGS = {
+    Standing.GOOD: "đang hiệu lực",
+    Standing.EARLY: "chưa có hiệu lực",
+    Standing.EXPIRED: "hết hạn",
+    Standing.HELD: "tạm ngừng tin cậy",
+    Standing.REVOKED: "đã thu hồi",
+}
+
+
+class _Commands(click.Group):
+    """Shows our own errors as a sentence instead of a trace."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except DinhdanhError as exc:
+            raise click.ClickException(str(exc)) from exc
+
+
+@click.group(cls=_Commands)
+def cert() -> None:
+    """Bộ chứng thực và chứng thư. / The certification authority and its certificates."""
+
+
+def _services() -> Services:
+    return build(load_settings())
+
+
+def _operator() -> Actor:
+    return Actor.operator(getpass.getuser())
+
+
+@cert.command("init")
+@click.option("--name", help="Organisation in the authority's DN; the installation's by default.")
+@click.option(
+    "--algorithm",
+    type=click.Choice([a.value for a in Algorithm]),
+    default=Algorithm.ES256.value,
+    show_default=True,
+)
+def init(name: str | None, algorithm: str) -> None:
+    """Make the root and the issuing authority, and publish the first list."""
+    services = _services()
+    now = services.clock()
+    with services.db.write() as session:
+        made = authority.create(
+            session,
+            services.keyring,
+            services.settings,
+            organization=name or requests.installation_name(session),
+            now=now,
+            algorithm=Algorithm(algorithm),
+        )
+        crl.publish(session, services.keyring, services.settings, made.id, now=now)
+        for certificate in authority.chain(session, made):
+            click.echo(certificate.subject.rfc4514_string())
+    click.echo(f"{services.settings.issuer}/pki/ca.pem")
+
+
+@cert.command("list")
+@click.argument("user")
+def list_(user: str) -> None:
+    """List the certificates and open requests of USER (username or id)."""
+    services = _services()
+    with services.db.read() as session:
+        found = people.by_ref(session, user)
+        for view in requests.certificates_of(session, found.id, now=services.clock()):
+            until = view.not_after.astimezone(VIETNAM)
+            reason = f" ({view.held.reason.value})" if view.held else ""
+            click.echo(
+                f"{view.serial}  {view.profile}  {until:%d/%m/%Y}  "
+                f"{STANDINGS[view.standing]}{reason}  {view.title}"
+            )
+        for waiting in requests.open_requests(session, found.id):
+            since = waiting.opened_at.astimezone(VIETNAM)
+            click.echo(f"yêu cầu  {waiting.profile}  {since:%d/%m/%Y}  {waiting.reason}")
+
+
+@cert.command("request")
+@click.argument("user")
+def request(user: str) -> None:
+    """Open a request, so that USER may have a certificate."""
+    services = _services()
+    with services.db.write() as session:
+        found = people.by_ref(session, user)
+        requests.open_request(
+            session, user_id=found.id, reason=RequestReason.REPLACEMENT, now=services.clock()
+        )
+
+
+@cert.command("service")
+@click.argument("hosts", nargs=-1, required=True)
+@click.option("--csr", type=click.Path(exists=True, path_type=Path), required=True)
+def service(hosts: tuple[str, ...], csr: Path) -> None:
+    """Issue a certificate for a server with the DNS names HOSTS; PEM with its chain."""
+    services = _services()
+    issued = requests.issue_service(
+        services.db,
+        services.keyring,
+        services.settings,
+        hosts=hosts,
+        csr_pem=csr.read_text("utf-8", errors="replace"),
+        now=services.clock(),
+        actor=_operator(),
+    )
+    click.echo(issued, nl=False)
+
+
+@cert.command("crl")
+def publish() -> None:
+    """Publish a new revocation list now."""
+    services = _services()
+    with services.db.write() as session:
+        made = crl.publish(
+            session,
+            services.keyring,
+            services.settings,
+            authority.issuing(session).id,
+            now=services.clock(),
+        )
+        click.echo(f"CRL {made.number}, {made.next_update.astimezone(VIETNAM):%d/%m/%Y %H:%M}")
+
+
+@cert.command("revoke")
+@click.argument("serial")
+@click.option("--reason", type=click.Choice(sorted(r.value for r in REVOCABLE_FOR)), required=True)
+def revoke(serial: str, reason: str) -> None:
+    """Revoke the certificate with this SERIAL, at once and for good."""
+    services = _services()
+    now = services.clock()
+    with services.db.write() as session:
+        found = requests.by_serial(session, serial)
+        if found is None:
+            raise click.ClickException("Không có chứng thư với số sê-ri này.")
+        marks.revoke(
+            session, found, reason=Reason(reason), at=now, now=now, actor=_operator()
+        )
+        crl.publish(
+            session, services.keyring, services.settings, found.authority_id, now=now
+        )
+
+
+@cert.command("export-root")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.password_option("--passphrase")
+def export_root(file: Path, passphrase: str) -> None:
+    """Move the root's key to FILE, encrypted, and remove it from the database."""
+    services = _services()
+    with services.db.write() as session:
+        body = authority.export_root(session, services.keyring, passphrase)
+        # On the disk before it leaves the database: the transaction commits after this.
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(body)
+            out.flush()
+            os.fsync(out.fileno())
+
+
+@cert.command("import-root")
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.option("--passphrase", prompt=True, hide_input=True)
+def import_root(file: Path, passphrase: str) -> None:
+    """Bring the root's key back from FILE, to sign another issuing authority."""
+    services = _services()
+    with services.db.write() as session:
+        authority.import_root(session, services.keyring, file.read_bytes(), passphrase)
+
+
+commands: list[click.Command] = [cert]
