@@ -1,0 +1,128 @@
+"""Two languages. The message id is the Vietnamese sentence; English comes from locale/en/*.po.
+
+Every part of the product keeps its own ``.po`` file; they are merged when the process starts. A
+sentence without a translation is shown in Vietnamese. The language of a request is that of the
+``lang`` cookie, else the best match of Accept-Language, else Vietnamese.
+"""
+
+from contextvars import ContextVar
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from babel.messages.pofile import read_po
+from flask import Flask, request
+
+from directory.base.clock import VIETNAM
+from directory.base.errors import DinhdanhError
+
+LANGUAGES = {"vi": "Tiếng Việt", "en": "English"}
+DEFAULT = "vi"
+COOKIE = "lang"
+
+_language: ContextVar[str] = ContextVar("language", default=DEFAULT)
+_FOLDER = Path(__file__).parent / "locale"
+
+
+def _load(language: str) -> dict[str, str]:
+    merged: dict[str, str] = {}
+    for part in sorted((_FOLDER / language).glob("*.po")):
+        with part.open("rb") as file:
+            catalog = read_po(file, locale=language, charset="utf-8")
+        for message in catalog:
+            if message.id and message.string and not message.fuzzy:
+                merged.setdefault(cast("str", message.id), cast("str", message.string))
+    return merged
+
+
+CATALOGS: dict[str, dict[str, str]] = {code: _load(code) for code in LANGUAGES if code != DEFAULT}
+
+
+def language() -> str:
+    """The language in force: ``vi`` or ``en``."""
+    return _language.get()
+
+
+def use(code: str | None) -> None:
+    """Speak this language from here on in this request or job; an unknown one is Vietnamese."""
+    _language.set(code if code in LANGUAGES else DEFAULT)
+
+
+def gettext(message: str, /, **args: Any) -> str:
+    """The sentence in the language in force, its ``{names}`` filled in."""
+    text = CATALOGS.get(language(), {}).get(message, message)
+    return text.format(**args) if args else text
+
+
+class Lazy:
+    """A sentence that is translated when it is shown; for labels made when a module loads."""
+
+    def __init__(self, message: str, args: dict[str, Any]) -> None:
+        self._message = message
+        self._args = args
+
+    def __str__(self) -> str:
+        return gettext(self._message, **self._args)
+
+
+def lazy_gettext(message: str, /, **args: Any) -> Lazy:
+    """Like ``gettext``, decided later."""
+    return Lazy(message, args)
+
+
+def error_text(error: DinhdanhError) -> str:
+    """What an error says to a person, in the language in force."""
+    return gettext(error.message, **error.message_args)
+
+
+def day(value: date | datetime | None) -> str:
+    """dd/mm/yyyy in Viet Nam; nothing for nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        value = value.astimezone(VIETNAM).date()
+    return value.strftime("%d/%m/%Y")
+
+
+def moment(value: datetime | None) -> str:
+    """dd/mm/yyyy HH:MM in Viet Nam; nothing for nothing."""
+    return value.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M") if value else ""
+
+
+def instant(value: datetime | None) -> str:
+    """dd/mm/yyyy HH:MM:SS.mmm in Viet Nam, for proofs; nothing for nothing."""
+    if value is None:
+        return ""
+    local = value.astimezone(VIETNAM)
+    return f"{local:%d/%m/%Y %H:%M:%S}.{local.microsecond // 1000:03d}"
+
+
+def duration(value: timedelta | None) -> str:
+    """A latency people can compare: ``340 ms``, ``2,1 s``, ``3 min``; nothing for nothing."""
+    if value is None:
+        return ""
+    seconds = value.total_seconds()
+    if seconds < 1:
+        return f"{max(round(seconds * 1000), 0)} ms"
+    if seconds < 120:
+        text = f"{seconds:.1f} s"
+        return text.replace(".", ",") if language() == "vi" else text
+    if seconds < 7200:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h"
+
+
+def _choose() -> None:
+    code = request.cookies.get(COOKIE)
+    if code not in LANGUAGES:
+        code = request.accept_languages.best_match(list(LANGUAGES), default=DEFAULT)
+    use(code)
+
+
+def install(app: Flask) -> None:
+    """Give templates ``_``, the date filters and the language; choose it for each request."""
+    app.before_request(_choose)
+    app.jinja_env.globals.update(
+        _=gettext, gettext=gettext, language=language, languages=LANGUAGES, error_text=error_text
+    )
+    app.jinja_env.filters.update(day=day, moment=moment, instant=instant, duration=duration)

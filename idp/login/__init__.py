@@ -1,0 +1,8 @@
+"""Sign-in: what is still missing before a session may start, and the pages that ask for it.
+
+views           records what a person enters, redirects to /login/<flow>; never to a step
+flow            the stored state of one sign-in; finishing it, once
+policy          next_step(state, policy): pure; what is asked for, in which order
+
+/login ──begin──▶ /login/<flow> ──▶ PASSWORD ▶ CHANGE_PASSWORD ▶ CAPACITY ▶ DONE ──▶ return_to
+"""

@@ -1,0 +1,388 @@
+"""The stored state of one sign-in, and finishing it.
+
+A flow is begun by whoever needs a signed-in person (``/oauth2/authorize``, a page) and lives
+``flow_lifetime``. It belongs to one browser: the first that opens it, or the one that began it.
+Steps only record; ``finish`` consumes the flow and starts the session in one transaction, under
+the epochs read when the password was verified.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, ForeignKey, or_, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory import assignments, people, permissions
+from directory.assignments import Held
+from directory.base.audit import Actor
+from directory.base.clock import local_day
+from directory.base.config import Settings
+from directory.base.crypto import Keyring, random_id
+from directory.base.db import Base, Key
+from directory.base.errors import Conflict, InvalidInput, NotFound
+from directory.base.failpoints import failpoint
+from directory.entitlements import Installation
+from directory.people import User
+from idp import sessions
+from idp.factors.passwords import Candidate
+from idp.login import policy
+from idp.login.policy import FlowState, Policy, Step
+from idp.sessions import SessionView
+
+__all__ = ["FlowState", "LoginFlow", "Policy", "Step", "begin", "consume_completed", "finish"]
+
+
+class LoginFlow(Base):
+    """One sign-in under way."""
+
+    __tablename__ = "login_flow"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    return_to: Mapped[str]
+    client_id: Mapped[int | None] = mapped_column(Key)
+    """Internal id of the relying party that asks, if one does."""
+    request: Mapped[dict[str, Any]]
+    """prompt, max_age, acr_values, login_hint, ui_locales, form_origin."""
+    browser: Mapped[str | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    user_epoch: Mapped[int | None]
+    installation_epoch: Mapped[int | None]
+    password_at: Mapped[datetime | None]
+    must_change: Mapped[bool] = mapped_column(default=False)
+    assignment_id: Mapped[int | None] = mapped_column(Key)
+    capacity_chosen: Mapped[bool] = mapped_column(default=False)
+    done_at: Mapped[datetime | None]
+    session_id: Mapped[str | None]
+    consumed: Mapped[bool] = mapped_column(default=False)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a sign-in comes from, for the session row and the audit."""
+
+    ip: str | None
+    port: int | None
+    user_agent: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a finished sign-in gives the browser, and which sessions it replaced."""
+
+    view: SessionView
+    cookie_value: str
+    return_to: str
+    replaced: Sequence[str]
+    reason: str
+
+
+def begin(
+    session: Session,
+    *,
+    return_to: str,
+    client_id: int | None,
+    request: dict[str, Any],
+    now: datetime,
+    settings: Settings,
+    browser: str | None = None,
+) -> str:
+    """Begin a sign-in; the browser is sent to ``/login/<id>``.
+
+    ``return_to`` is a path of this server (``security.local_path``). ``request`` may carry
+    prompt, max_age, acr_values, login_hint, ui_locales, and ``form_origin``: the origin of the
+    checked redirect URI, which the sign-in pages' content policy must let the form end at.
+    """
+    flow_id = random_id()
+    session.add(
+        LoginFlow(
+            id=flow_id,
+            return_to=return_to,
+            client_id=client_id,
+            request=request,
+            browser=browser,
+            created_at=now,
+            expires_at=now + timedelta(seconds=settings.flow_lifetime),
+        )
+    )
+    session.flush()
+    return flow_id
+
+
+def mark(session: Session, flow_id: str, return_to: str) -> None:
+    """Return somewhere else: ``/oauth2/authorize`` puts the flow's own id into its address."""
+    session.execute(update(LoginFlow).where(LoginFlow.id == flow_id).values(return_to=return_to))
+
+
+_STATE = (
+    LoginFlow.id,
+    LoginFlow.return_to,
+    LoginFlow.client_id,
+    LoginFlow.request,
+    LoginFlow.browser,
+    LoginFlow.expires_at,
+    LoginFlow.user_id,
+    LoginFlow.password_at,
+    LoginFlow.user_epoch,
+    LoginFlow.must_change,
+    LoginFlow.assignment_id,
+    LoginFlow.capacity_chosen,
+    LoginFlow.done_at,
+)
+
+
+def load(
+    connection: Connection | Session, flow_id: str, *, browser: str, now: datetime
+) -> FlowState:
+    """The flow as this browser may see it. Raises NotFound when it is unknown, too old or
+    another browser's: the three look the same.
+    """
+    row = connection.execute(
+        select(*_STATE).where(
+            LoginFlow.id == flow_id,
+            LoginFlow.expires_at > now,
+            or_(LoginFlow.browser.is_(None), LoginFlow.browser == browser),
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(
+            "flow_unknown", "Lượt đăng nhập này đã hết hạn hoặc thuộc về một trình duyệt khác."
+        )
+    return FlowState(**row._mapping)  # noqa: SLF001 (SQLAlchemy's public name)
+
+
+def bind(session: Session, flow_id: str, browser: str) -> None:
+    """Tie an unbound flow to the browser that opens it first. Raises NotFound for the second."""
+    bound = session.execute(
+        update(LoginFlow)
+        .where(
+            LoginFlow.id == flow_id,
+            or_(LoginFlow.browser.is_(None), LoginFlow.browser == browser),
+        )
+        .values(browser=browser)
+        .returning(LoginFlow.id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if bound is None:
+        raise NotFound(
+            "flow_unknown", "Lượt đăng nhập này đã hết hạn hoặc thuộc về một trình duyệt khác."
+        )
+
+
+def record_password(
+    session: Session, flow_id: str, found: Candidate, *, installation_epoch: int, at: datetime
+) -> None:
+    """The password fitted. ``found`` was read before it was checked, and so were the epochs."""
+    _record(
+        session,
+        flow_id,
+        user_id=found.user_id,
+        user_epoch=found.user_epoch,
+        installation_epoch=installation_epoch,
+        password_at=at,
+        must_change=found.must_change,
+        assignment_id=None,
+        capacity_chosen=False,
+    )
+
+
+def record_change(session: Session, flow: FlowState, *, user_epoch: int) -> None:
+    """The person chose a new password, which raised her epoch to ``user_epoch``.
+
+    Raises Conflict when the flow is no longer hers.
+    """
+    _record(
+        session,
+        flow.id,
+        LoginFlow.user_id == flow.user_id,
+        must_change=False,
+        user_epoch=user_epoch,
+    )
+
+
+def record_capacity(
+    session: Session, flow: FlowState, assignment_id: int, *, capacities: Sequence[int]
+) -> None:
+    """The person chose what she acts as. Raises InvalidInput when it is not hers today."""
+    if assignment_id not in capacities:
+        raise InvalidInput(
+            "capacity_unknown", "Hãy chọn một vị trí công tác trong danh sách.", field="assignment"
+        )
+    _record(
+        session,
+        flow.id,
+        LoginFlow.user_id == flow.user_id,
+        assignment_id=assignment_id,
+        capacity_chosen=True,
+    )
+
+
+def _record(session: Session, flow_id: str, *conditions: Any, **values: Any) -> None:
+    done = session.execute(
+        update(LoginFlow)
+        .where(LoginFlow.id == flow_id, LoginFlow.done_at.is_(None), *conditions)
+        .values(**values)
+        .returning(LoginFlow.id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if done is None:
+        raise Conflict("flow_done", "Lượt đăng nhập này đã kết thúc.")
+
+
+def capacities(session: Session, user_id: int, *, now: datetime) -> list[Held]:
+    """What a person may act as today, the primary assignment first."""
+    return assignments.current(session, user_id, local_day(now))
+
+
+def policy_for(
+    session: Session, flow: FlowState, *, acting: SessionView | None, now: datetime
+) -> Policy:
+    """Read what ``next_step`` needs to know about the person of a flow."""
+    if flow.user_id is None:
+        return Policy()
+    return _policy(session, people.get(session, flow.user_id), acting=acting, now=now)
+
+
+def _policy(session: Session, user: User, *, acting: SessionView | None, now: datetime) -> Policy:
+    today = local_day(now)
+    held = capacities(session, user.id, now=now)
+    same = acting is not None and acting.user_id == user.id
+    return Policy(
+        active=user.may_act(today),
+        capacities=tuple(h.id for h in held),
+        administers=bool(
+            permissions.rights(session, Actor("user", user.id), today).reaches if not held else ()
+        ),
+        acting=acting.assignment_id if same and acting else None,
+    )
+
+
+def installation_epoch(connection: Connection | Session) -> int:
+    """The installation's epoch now."""
+    return int(connection.execute(select(Installation.epoch)).scalar_one())
+
+
+def finish(  # noqa: PLR0913 (one keyword per fact)
+    session: Session,
+    flow_id: str,
+    *,
+    browser: str,
+    acting: SessionView | None,
+    source: Source,
+    now: datetime,
+    settings: Settings,
+    keyring: Keyring,
+) -> Finished:
+    """Consume the flow and start the session, in the caller's one transaction.
+
+    Raises Conflict when another request finished it, when something is still missing, or when
+    the person's access was cut since her password was verified.
+    """
+    taken = session.execute(
+        update(LoginFlow)
+        .where(
+            LoginFlow.id == flow_id,
+            LoginFlow.browser == browser,
+            LoginFlow.done_at.is_(None),
+            LoginFlow.expires_at > now,
+            LoginFlow.password_at.is_not(None),
+        )
+        .values(done_at=now)
+        .returning(*_STATE, LoginFlow.installation_epoch)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if taken is None:
+        raise Conflict("flow_done", "Lượt đăng nhập này đã kết thúc.")
+    values = dict(taken._mapping)  # noqa: SLF001
+    epoch = values.pop("installation_epoch")
+    state = FlowState(**(values | {"done_at": None}))
+    user = people.get(session, taken.user_id)
+    rule = _policy(session, user, acting=acting, now=now)
+    if policy.next_step(state, rule) is not Step.DONE:
+        raise Conflict("flow_incomplete", "Lượt đăng nhập này chưa hoàn tất.")
+    if user.access_epoch != state.user_epoch:
+        # The epoch carried below would make the session dead anyway; say so at once.
+        raise Conflict(
+            "login_overtaken", "Thông tin công tác của bạn vừa thay đổi. Hãy đăng nhập lại."
+        )
+    failpoint("login.finish")
+    done = _start(session, state, user, rule, epoch, acting, source, now, settings, keyring)
+    session.execute(
+        update(LoginFlow).where(LoginFlow.id == flow_id).values(session_id=done.view.id)
+    )
+    return done
+
+
+def _start(  # noqa: PLR0913 (the one caller's local values)
+    session: Session,
+    state: FlowState,
+    user: User,
+    rule: Policy,
+    epoch: int,
+    acting: SessionView | None,
+    source: Source,
+    now: datetime,
+    settings: Settings,
+    keyring: Keyring,
+) -> Finished:
+    acr, amr = policy.methods(state)
+    assignment_id = policy.capacity(state, rule)
+    proven: dict[str, Any] = {
+        "acr": acr,
+        "amr": amr,
+        "auth_time": state.password_at or now,
+        "user_epoch": state.user_epoch or 0,
+        "installation_epoch": epoch,
+        "now": now,
+        "settings": settings,
+        "keyring": keyring,
+    }
+    same_person = acting is not None and acting.user_id == user.id
+    if (
+        acting is not None
+        and same_person
+        and acting.assignment_id == assignment_id
+        and acting.acr == acr
+    ):
+        view, cookie = sessions.renew(session, acting, **proven)
+        return Finished(view, cookie, state.return_to, (), "renewed")
+    replaced: list[str] = []
+    reason = "switched" if same_person else "replaced"
+    if acting is not None:
+        replaced = sessions.end_many(
+            session, [acting.id], now=now, reason=reason, actor=acting.actor(source.ip, source.port)
+        )
+    view, cookie = sessions.start(
+        session,
+        user=user,
+        assignment_id=assignment_id,
+        ip=source.ip,
+        port=source.port,
+        user_agent=source.user_agent,
+        **proven,
+    )
+    return Finished(view, cookie, state.return_to, replaced, reason)
+
+
+def consume_completed(session: Session | Connection, flow_id: str, session_id: str) -> bool:
+    """Whether that flow was completed and gave this session, told once: the next asker hears no.
+
+    ``/oauth2/authorize`` appends ``flow=<id>`` to its own return_to, so that ``prompt=login`` is
+    satisfied by exactly the sign-in it asked for.
+    """
+    found = session.execute(
+        update(LoginFlow)
+        .where(
+            LoginFlow.id == flow_id,
+            LoginFlow.session_id == session_id,
+            LoginFlow.done_at.is_not(None),
+            LoginFlow.consumed.is_(False),
+        )
+        .values(consumed=True)
+        .returning(LoginFlow.id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    return found is not None

@@ -1,0 +1,338 @@
+"""The sign-in pages. Each POST records one thing and redirects to /login/<flow>."""
+
+from typing import Any
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import session as browser_state
+
+from directory import people
+from directory.base.audit import Actor
+from directory.base.errors import Conflict, DinhdanhError, InvalidInput, Locked, NotFound
+from directory.people import User
+from idp import i18n, security, sessions, throttle
+from idp.factors import passwords
+from idp.i18n import error_text, gettext
+from idp.login import flow as flows
+from idp.login.policy import FlowState, Policy, Step, next_step
+from idp.security import services
+
+blueprint = Blueprint("login", __name__)
+
+WRONG = "Tên đăng nhập hoặc mật khẩu không đúng."
+"""One sentence for an unknown name and a wrong password: nobody learns who exists."""
+YEAR = 365 * 24 * 3600
+
+
+@blueprint.get("/login")
+def start() -> Any:
+    """Begin a sign-in that ends at ``return_to``; with a session and no ``prompt``, go there."""
+    has = services()
+    return_to = security.local_path(request.args.get("return_to")) or "/"
+    prompt = request.args.get("prompt")
+    if prompt != "login" and security.current_session() is not None:
+        return redirect(return_to, 303)
+    with has.db.write() as session:
+        flow_id = flows.begin(
+            session,
+            return_to=return_to,
+            client_id=None,
+            request={"prompt": prompt} if prompt else {},
+            now=has.clock(),
+            settings=has.settings,
+            browser=security.browser_id(),
+        )
+    return redirect(url_for("login.show", flow_id=flow_id), 303)
+
+
+@blueprint.get("/login/<flow_id>")
+def show(flow_id: str) -> Any:
+    """The page of the next step, or the end of the sign-in."""
+    try:
+        flow, policy = _load(flow_id)
+    except NotFound as error:
+        return _again(error, 404)
+    step = next_step(flow, policy)
+    if step is Step.FINISHED:
+        return redirect(flow.return_to, 303)
+    if step is Step.DONE:
+        return _finish(flow)
+    return _page(flow, step)
+
+
+@blueprint.post("/login/<flow_id>")
+def record(flow_id: str) -> Any:
+    """Record what was entered for the step the flow stands at."""
+    try:
+        flow, policy = _load(flow_id)
+    except NotFound as error:
+        return _again(error, 404)
+    step = next_step(flow, policy)
+    # A form sent twice, or from an older tab, is about a step already taken.
+    if request.form.get("step", step.value) == step.value and step in _RECORD:
+        try:
+            _RECORD[step](flow, policy)
+        except InvalidInput as error:
+            return _page(flow, step, error=error), 422
+        except Locked as error:
+            return _locked(flow, error)
+        except Conflict as error:
+            return _again(error, 409, return_to=flow.return_to)
+    return redirect(url_for("login.show", flow_id=flow_id), 303)
+
+
+def _load(flow_id: str) -> tuple[FlowState, Policy]:
+    has = services()
+    browser = security.browser_id()
+    acting = security.current_session()
+    with has.db.read() as session:
+        flow = flows.load(session, flow_id, browser=browser, now=has.clock())
+        policy = flows.policy_for(session, flow, acting=acting, now=has.clock())
+    if flow.browser is None:
+        with has.db.write() as session:
+            flows.bind(session, flow_id, browser)
+    locales = str(flow.request.get("ui_locales") or "").split()
+    if locales and i18n.COOKIE not in request.cookies:
+        i18n.use(next((c[:2] for c in locales if c[:2] in i18n.LANGUAGES), i18n.language()))
+    _allow_form(flow)
+    return flow, policy
+
+
+def _allow_form(flow: FlowState) -> None:
+    security.allow_form_to(str(flow.request.get("form_origin") or "") or None)
+
+
+# ---- steps -----------------------------------------------------------------------------------
+
+
+def _password(flow: FlowState, _policy: Policy) -> None:
+    """Check name and password. Raises InvalidInput, Locked."""
+    has = services()
+    username = request.form.get("username", "").strip()
+    password = request.form.get("password", "")
+    if not username or not password:
+        raise InvalidInput("empty", "Hãy nhập tên đăng nhập và mật khẩu.", field="username")
+    now = has.clock()
+    ip, port = security.client_address()
+    with has.db.hot() as connection:
+        throttle.check_source(connection, ip, now=now, settings=has.settings)
+        found = passwords.candidate(connection, username)
+        epoch = flows.installation_epoch(connection)
+    user_id = found.user_id if found else None
+    key = throttle.account_key(has.keyring, username, user_id)
+    with has.db.write() as session:
+        attempt = throttle.claim(session, key, now=now, settings=has.settings)
+    fits = passwords.verify(has.passwords, found, password)
+    if found is None or not fits:
+        with has.db.write() as session:
+            throttle.count_source(session, ip, now=now)
+            until = throttle.failed(
+                session,
+                attempt,
+                now=now,
+                settings=has.settings,
+                user_id=user_id,
+                actor=Actor("anonymous", None, "", ip, port),
+            )
+        if until is not None:
+            raise Locked(until)
+        raise InvalidInput("login_wrong", WRONG, field="username")
+    renewed = passwords.rehashed(has.passwords, found, password)
+    with has.db.write() as session:
+        throttle.succeeded(session, attempt)
+        if renewed and found.hash:
+            passwords.replace_hash(session, found.user_id, old=found.hash, new=renewed)
+        flows.record_password(session, flow.id, found, installation_epoch=epoch, at=now)
+
+
+def _change(flow: FlowState, _policy: Policy) -> None:
+    """Set the new password that the first sign-in demands. Raises InvalidInput."""
+    has = services()
+    with has.db.read() as session:
+        user = people.get(session, flow.user_id or 0)
+        found = passwords.candidate(session, user.username)
+    phc = _new_password(user, unlike=found)
+    now = has.clock()
+    ip, port = security.client_address()
+    actor = Actor("user", user.id, user.username, ip, port)
+    with has.db.write() as session:
+        epoch, ended = sessions.cut_others(
+            session, user.id, epoch=flow.user_epoch or 0, keep=None, now=now, actor=actor
+        )
+        flows.record_change(session, flow, user_epoch=epoch)
+        passwords.store(session, user.id, phc, must_change=False, now=now, actor=actor)
+        security.sessions_ended(session, ended, now=now, reason="password")
+
+
+def _new_password(user: User, *, unlike: passwords.Candidate | None) -> str:
+    """The hash of a checked new password from the form. Raises InvalidInput."""
+    has = services()
+    return passwords.chosen_hash(
+        has.passwords,
+        request.form.get("password", ""),
+        again=request.form.get("again", ""),
+        user=user,
+        unlike=unlike,
+        settings=has.settings,
+    )
+
+
+def _capacity(flow: FlowState, policy: Policy) -> None:
+    """Record the chosen capacity. Raises InvalidInput."""
+    chosen = request.form.get("assignment", "")
+    with services().db.write() as session:
+        flows.record_capacity(
+            session,
+            flow,
+            int(chosen) if chosen.isdecimal() and len(chosen) < 16 else 0,
+            capacities=policy.capacities,
+        )
+
+
+_RECORD = {
+    Step.PASSWORD: _password,
+    Step.CHANGE_PASSWORD: _change,
+    Step.CAPACITY: _capacity,
+}
+
+
+# ---- pages -----------------------------------------------------------------------------------
+
+
+def _page(flow: FlowState, step: Step, *, error: InvalidInput | None = None) -> Any:
+    has = services()
+    about: dict[str, Any] = {
+        "flow": flow,
+        "step": step.value,
+        "error": error_text(error) if error else None,
+        "field": error.field if error else None,
+        "settings": has.settings,
+    }
+    if step is Step.PASSWORD:
+        acting = security.current_session()
+        hint = str(flow.request.get("login_hint") or "") or (acting.username if acting else "")
+        return render_template(
+            "login/password.html", username=request.form.get("username", hint), **about
+        )
+    if step is Step.CAPACITY:
+        with has.db.read() as session:
+            held = flows.capacities(session, flow.user_id or 0, now=has.clock())
+        return render_template("login/capacity.html", held=held, **about)
+    if step is Step.CHANGE_PASSWORD:
+        return render_template("login/change.html", **about)
+    return make_response(render_template("login/refused.html", **about), 403)
+
+
+def _finish(flow: FlowState) -> Any:
+    """Start the session in one transaction and send the browser on with its cookie."""
+    has = services()
+    ip, port = security.client_address()
+    now = has.clock()
+    try:
+        with has.db.write() as session:
+            done = flows.finish(
+                session,
+                flow.id,
+                browser=security.browser_id(),
+                acting=security.current_session(),
+                source=flows.Source(ip, port, request.user_agent.string),
+                now=now,
+                settings=has.settings,
+                keyring=has.keyring,
+            )
+            security.sessions_ended(session, done.replaced, now=now, reason=done.reason)
+    except Conflict as error:
+        if error.code == "flow_done":
+            return redirect(url_for("login.show", flow_id=flow.id), 303)
+        return _again(error, 409, return_to=flow.return_to)
+    # Form tokens handed out before the sign-in are not good after it.
+    browser_state.clear()
+    response = redirect(done.return_to, 303)
+    security.set_session_cookie(response, done.cookie_value)
+    return response
+
+
+def _again(error: DinhdanhError, status: int, *, return_to: str = "/") -> Any:
+    """What happened, and a way to begin anew."""
+    page = render_template("login/again.html", sentence=error_text(error), return_to=return_to)
+    return make_response(page, status)
+
+
+def _locked(flow: FlowState, error: Locked) -> Response:
+    wait = max(1, int((error.until - services().clock()).total_seconds()) + 1)
+    response = make_response(
+        render_template("login/locked.html", flow=flow, until=error.until), 429
+    )
+    response.headers["Retry-After"] = str(wait)
+    return response
+
+
+# ---- activation, language, after signing out ---------------------------------------------------
+
+
+@blueprint.get("/activate/<token>")
+def activate(token: str) -> Any:
+    """The page of a printed slip; looking does not use it up."""
+    owner = _owner(token)
+    return render_template("login/activate.html", owner=owner, settings=services().settings)
+
+
+@blueprint.post("/activate/<token>")
+def activated(token: str) -> Any:
+    """Set the first password by a printed slip, once."""
+    has = services()
+    owner = _owner(token)
+    try:
+        phc = _new_password(owner, unlike=None)
+    except InvalidInput as error:
+        page = render_template(
+            "login/activate.html",
+            owner=owner,
+            error=error_text(error),
+            field=error.field,
+            settings=has.settings,
+        )
+        return page, 422
+    now = has.clock()
+    ip, port = security.client_address()
+    actor = Actor("user", owner.id, owner.username, ip, port)
+    with has.db.write() as session:
+        passwords.use_activation(session, has.keyring, token, now=now)
+        epoch = people.lock(session, [owner.id])[0].access_epoch
+        _, ended = sessions.cut_others(
+            session, owner.id, epoch=epoch, keep=None, now=now, actor=actor
+        )
+        passwords.store(session, owner.id, phc, must_change=False, now=now, actor=actor)
+        throttle.unlock(session, owner.id, now=now, actor=actor)
+        security.sessions_ended(session, ended, now=now, reason="password")
+    return render_template("login/activated.html", owner=owner)
+
+
+def _owner(token: str) -> User:
+    has = services()
+    with has.db.read() as session:
+        owner = passwords.activation_owner(session, has.keyring, token[:100], now=has.clock())
+    if owner is None:
+        raise NotFound("activation_unknown", "Phiếu kích hoạt không đúng, đã dùng hoặc đã hết hạn.")
+    return owner
+
+
+@blueprint.get("/lang/<code>")
+def language(code: str) -> Any:
+    """Keep the language in a cookie and go back."""
+    response = redirect(security.local_path(request.args.get("next")) or "/", 303)
+    if code in i18n.LANGUAGES:
+        response.set_cookie(
+            i18n.COOKIE,
+            code,
+            max_age=YEAR,
+            secure=services().settings.secure,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+@blueprint.get("/signed-out")
+def signed_out() -> Any:
+    """What remains after signing out."""
+    return render_template("login/again.html", sentence=gettext("Bạn đã đăng xuất."), return_to="/")

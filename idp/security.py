@@ -1,0 +1,353 @@
+"""What every request goes through: host, request id, session, CSRF, headers, errors.
+
+``install`` is called once by the application factory. It is handed what lies above this module:
+how a session is resolved, and who is told when sessions end.
+"""
+
+import ipaddress
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from urllib.parse import urlsplit
+
+import structlog
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    after_this_request,
+    current_app,
+    g,
+    redirect,
+    request,
+    url_for,
+)
+from flask_wtf.csrf import CSRFProtect
+
+from directory.base.audit import Actor
+from directory.base.crypto import random_id
+from idp import handles
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from idp.sessions import SessionView
+    from idp.wiring import Services
+
+log = structlog.get_logger(__name__)
+csrf = CSRFProtect()
+
+MACHINES = ("oidc", "api", "scim", "pki")
+"""Blueprints called by programs: no cookie authorises there, so no token against forgery. A page
+of theirs with a form calls ``csrf.protect()`` itself.
+"""
+ANY_HOST = ("/healthz", "/readyz", "/metrics", "/pki/")
+"""Asked by address or under other names: probes, and readers of CRL and OCSP."""
+BODY_LIMIT = 1024 * 1024
+CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*:(//[A-Za-z0-9.\-\[\]:]+)?")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def services() -> "Services":
+    """The process's services."""
+    return cast("Services", current_app.extensions["dinhdanh"])
+
+
+# ---- addresses -------------------------------------------------------------------------------
+
+
+def local_path(value: str | None) -> str | None:
+    """The value if it is a path on this server, else None: never another origin.
+
+    Refused: schemes, ``//host``, backslashes (browsers read them as slashes), control
+    characters and spaces (browsers drop some of them).
+    """
+    if not value or not value.startswith("/") or value.startswith("//") or len(value) > 8000:
+        return None
+    if CONTROL.search(value):
+        return None
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return None
+    return None if parts.scheme or parts.netloc else value
+
+
+def absolute(path: str) -> str:
+    """The public URL of a path; the Host header is never asked."""
+    return services().settings.issuer + path
+
+
+def _host_of(url: str) -> str:
+    parts = urlsplit(url)
+    standard = {"http": 80, "https": 443}.get(parts.scheme)
+    port = parts.port or standard
+    return f"{parts.hostname}" if port == standard else f"{parts.hostname}:{port}"
+
+
+def _trusted(address: str, proxies: Sequence[str]) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in ipaddress.ip_network(proxy, strict=False) for proxy in proxies)
+
+
+def _split_port(entry: str) -> tuple[str, int | None]:
+    entry = entry.strip().strip('"')
+    bracketed = re.fullmatch(r"\[([0-9a-fA-F:.]+)\](?::(\d{1,5}))?", entry)
+    plain = re.fullmatch(r"([0-9.]+):(\d{1,5})", entry)
+    found = bracketed or plain
+    if found is None:
+        return entry, None
+    return found[1], int(found[2]) if found[2] else None
+
+
+def client_address() -> tuple[str, int | None]:
+    """(address, port) of whoever asks. Forwarding headers are believed from trusted proxies only,
+    read from the right: what a client wrote itself stands on the left.
+    """
+    address = request.environ.get("REMOTE_ADDR") or "unknown"
+    remote_port = str(request.environ.get("REMOTE_PORT") or "")
+    port = int(remote_port) if remote_port.isdecimal() else None
+    proxies = services().settings.trusted_proxies
+    for entry in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+        if not entry.strip() or not _trusted(address, proxies):
+            break
+        forwarded, forwarded_port = _split_port(entry)
+        try:
+            ipaddress.ip_address(forwarded)
+        except ValueError:
+            break
+        address, port = forwarded, forwarded_port
+    return address, port
+
+
+# ---- cookies and the session -----------------------------------------------------------------
+
+
+def cookie_name(purpose: str = "") -> str:
+    """``__Host-dinhdanh`` on https, ``dinhdanh`` otherwise; ``-purpose`` behind it."""
+    base = "dinhdanh-" + purpose if purpose else "dinhdanh"
+    return "__Host-" + base if services().settings.secure else base
+
+
+def _set_cookie(response: Any, name: str, value: str, *, max_age: int | None = None) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=max_age,
+        path="/",
+        secure=services().settings.secure,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def set_session_cookie(response: Any, value: str) -> None:
+    """Hand the browser its session."""
+    _set_cookie(response, cookie_name(), value)
+
+
+def clear_session_cookie(response: Any) -> None:
+    """Take it away again."""
+    response.delete_cookie(
+        cookie_name(),
+        path="/",
+        secure=services().settings.secure,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def current_session() -> "SessionView | None":
+    """The good session of this request, resolved once."""
+    if "dinhdanh_session" not in g:
+        g.dinhdanh_session = None
+        value = request.cookies.get(cookie_name())
+        if value:
+            has = services()
+            resolve = current_app.extensions["dinhdanh-resolve"]
+            with has.db.hot() as connection:
+                g.dinhdanh_session = resolve(
+                    connection, has.keyring, value, now=has.clock(), settings=has.settings
+                )
+    return cast("SessionView | None", g.dinhdanh_session)
+
+
+def forget_session() -> None:
+    """Later code of this request sees nobody signed in."""
+    g.dinhdanh_session = None
+
+
+def actor() -> Actor:
+    """The signed-in person as the actor of this request, with her address for the audit."""
+    view = current_session()
+    if view is None:
+        ip, port = client_address()
+        return Actor("anonymous", None, "", ip, port)
+    return view.actor(*client_address())
+
+
+def sessions_ended(session: "Session", ids: Sequence[str], *, now: datetime, reason: str) -> None:
+    """Whoever must hear that sessions ended is told, in the caller's transaction."""
+    if ids:
+        current_app.extensions["dinhdanh-ended"](session, ids, now=now, reason=reason)
+
+
+def browser_id() -> str:
+    """An opaque id of this browser, kept in a cookie: what a sign-in under way is bound to."""
+    name = cookie_name("browser")
+    if "dinhdanh_browser" not in g:
+        keyring = services().keyring
+        known = handles.unseal(keyring, "browser", request.cookies.get(name, ""))
+        g.dinhdanh_browser = known or random_id()
+        if known is None:
+            value = handles.seal(keyring, "browser", g.dinhdanh_browser)
+
+            @after_this_request
+            def _keep(response: Response) -> Response:
+                _set_cookie(response, name, value)
+                return response
+
+    return cast("str", g.dinhdanh_browser)
+
+
+def login_url(return_to: str, *, prompt: str | None = None) -> str:
+    """Where to send someone who must sign in; ``prompt="login"`` even if she is signed in."""
+    return url_for("login.start", return_to=local_path(return_to) or "/", prompt=prompt)
+
+
+def here() -> str:
+    """The path and query of this request, to come back to."""
+    return request.full_path.rstrip("?")
+
+
+def require_session(view: Callable[P, R]) -> Callable[P, R]:
+    """Only for signed-in people: others are sent to sign in and come back."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if current_session() is None:
+            back = here() if request.method in ("GET", "HEAD") else "/"
+            return cast("R", redirect(login_url(back), 303))
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+# ---- headers ---------------------------------------------------------------------------------
+
+
+def allow_form_to(url: str | None) -> None:
+    """Let this page's form end at the origin of a relying party's URL.
+
+    Browsers apply ``form-action`` to the redirects that follow a submission (CSP3 section
+    6.4.2), and a sign-in ends at the redirect URI.
+    """
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return
+    origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
+    if ORIGIN.fullmatch(origin) and parts.scheme not in ("javascript", "data"):
+        g.form_origins = {*g.get("form_origins", ()), origin}
+
+
+def _policy() -> str:
+    forms = " ".join(["'self'", *sorted(g.get("form_origins", ()))])
+    return (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+        f"form-action {forms}; frame-ancestors 'none'"
+    )
+
+
+def _headers(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", _policy())
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    headers.setdefault("X-Request-ID", request_id())
+    if services().settings.secure:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def request_id() -> str:
+    """What the log, the answer and the error page call this request."""
+    if "request_id" not in g:
+        g.request_id = secrets.token_hex(8)
+    return cast("str", g.request_id)
+
+
+def _enter() -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id())
+    if request.path.startswith(ANY_HOST):
+        return
+    settings = services().settings
+    given = f"{urlsplit(settings.issuer).scheme}://{request.environ.get('HTTP_HOST', '')}"
+    try:
+        known = _host_of(given) == _host_of(settings.issuer)
+    except ValueError:
+        known = False
+    if not known:
+        abort(421)
+    origin = request.headers.get("Origin")
+    if (
+        request.method not in ("GET", "HEAD", "OPTIONS")
+        and request.blueprint not in MACHINES
+        and origin is not None
+        and origin != "{0.scheme}://{0.netloc}".format(urlsplit(settings.issuer))
+    ):
+        abort(403)
+
+
+def install(
+    app: Flask,
+    has: "Services",
+    *,
+    resolve_session: Callable[..., "SessionView | None"],
+    on_session_end: Callable[..., Any],
+) -> None:
+    """Set the application up. ``resolve_session`` is ``idp.sessions.resolve``;
+    ``on_session_end(session, session_ids, *, now, reason)`` is ``idp.oidc.logout.enqueue_logout``.
+    """
+    settings = has.settings
+    app.extensions["dinhdanh"] = has
+    app.extensions["dinhdanh-resolve"] = resolve_session
+    app.extensions["dinhdanh-ended"] = on_session_end
+    public = urlsplit(settings.issuer)
+    app.config.update(
+        # Derived, so that every process of the installation reads the others' form tokens.
+        SECRET_KEY=has.keyring.mac("flask", b"secret-key", size=32),
+        SERVER_NAME=public.netloc,
+        PREFERRED_URL_SCHEME=public.scheme,
+        SESSION_COOKIE_NAME="__Host-dinhdanh-form" if settings.secure else "dinhdanh-form",
+        SESSION_COOKIE_SECURE=settings.secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+        MAX_CONTENT_LENGTH=BODY_LIMIT,
+        SEND_FILE_MAX_AGE_DEFAULT=86400,
+        # A form token lives as long as its cookie; Referer is not always sent, Origin is checked.
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=False,
+    )
+    app.before_request(_enter)
+    app.after_request(_headers)
+    csrf.init_app(app)
+    for name in MACHINES:
+        csrf.exempt(Blueprint(name, __name__))

@@ -1,0 +1,41 @@
+"""SSO sessions: server-side rows, one SELECT to resolve one, dead the moment the directory says so.
+
+The cookie is a handle ``id.generation.mac``: nothing secret is stored, and what does not carry
+our MAC never reaches the database. A session is good while its row has not ended, it is neither
+idle nor too old, and ``directory.access.still_good`` holds; the epochs it carries are those read
+when the person proved who she was, so that a sign-in that raced an open commit is dead.
+
+A session acts in one capacity. ``switch`` ends the row and starts another under the same ``sub``;
+``renew`` keeps the row (and what hangs on it) but changes the cookie after a fresh sign-in.
+Whoever ends sessions tells the relying parties: these functions return what they ended.
+
+    acts            start, renew, switch, end
+    rows            the table, the one condition, peek, resolve, living
+"""
+
+from idp.sessions.acts import cut_others, end, end_many, renew, start, switch
+from idp.sessions.rows import (
+    SessionView,
+    SsoSession,
+    good_ones,
+    handle,
+    living,
+    peek,
+    resolve,
+)
+
+__all__ = [
+    "SessionView",
+    "SsoSession",
+    "cut_others",
+    "end",
+    "end_many",
+    "good_ones",
+    "handle",
+    "living",
+    "peek",
+    "renew",
+    "resolve",
+    "start",
+    "switch",
+]

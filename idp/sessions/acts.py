@@ -1,0 +1,265 @@
+"""What happens to a session: start, renew, switch, end. The caller owns the transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from directory.assignments import Assignment
+from directory.base import audit
+from directory.base.audit import Actor, Tag
+from directory.base.config import Settings
+from directory.base.crypto import Keyring, random_id
+from directory.base.errors import Conflict
+from directory.base.failpoints import failpoint
+from directory.entitlements import Installation
+from directory.people import User
+from idp.sessions.rows import SessionView, SsoSession, good, handle, living, query, view_of
+
+
+def start(  # noqa: PLR0913 (one keyword per column)
+    session: Session,
+    *,
+    user: User,
+    assignment_id: int | None,
+    acr: str,
+    amr: Sequence[str],
+    now: datetime,
+    settings: Settings,
+    ip: str | None,
+    port: int | None,
+    user_agent: str,
+    keyring: Keyring,
+    auth_time: datetime | None = None,
+    user_epoch: int | None = None,
+    installation_epoch: int | None = None,
+) -> tuple[SessionView, str]:
+    """A new session and its cookie value.
+
+    ``auth_time`` and the epochs are those read when the person was verified; left out, they are
+    read now.
+    """
+    proven = auth_time or now
+    if installation_epoch is None:
+        installation_epoch = session.execute(select(Installation.epoch)).scalar_one()
+    row = _open(
+        session,
+        now=now,
+        settings=settings,
+        user_id=user.id,
+        assignment_id=assignment_id,
+        acr=acr,
+        amr=list(amr),
+        auth_time=proven,
+        user_epoch=user.access_epoch if user_epoch is None else user_epoch,
+        installation_epoch=installation_epoch,
+        issued_at=proven,
+        expires_at=proven + timedelta(seconds=settings.session_lifetime),
+        ip=ip,
+        port=port,
+        user_agent=user_agent[:300],
+    )
+    audit.record(
+        session,
+        Tag.SESSION_START,
+        at=now,
+        actor=Actor("user", user.id, user.username, ip, port),
+        subject=("user", user.id),
+        data={"session": row.id, "assignment": assignment_id, "acr": acr, "amr": list(amr)},
+    )
+    failpoint("session.start")
+    return _stored(session, row.id, now), handle(keyring, row.id, row.generation)
+
+
+def _open(session: Session, *, now: datetime, settings: Settings, **columns: Any) -> SsoSession:
+    idle_until = now + timedelta(seconds=settings.session_idle)
+    row = SsoSession(
+        id=random_id(),
+        generation=1,
+        created_at=now,
+        last_seen_at=now,
+        idle_until=idle_until,
+        **columns,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _stored(session: Session, session_id: str, now: datetime) -> SessionView:
+    """The view of a row whatever its state: a session may be born dead."""
+    return view_of(session.execute(query(now).where(SsoSession.id == session_id)).one())
+
+
+def renew(  # noqa: PLR0913 (one keyword per column)
+    session: Session,
+    view: SessionView,
+    *,
+    acr: str,
+    amr: Sequence[str],
+    auth_time: datetime,
+    user_epoch: int,
+    installation_epoch: int,
+    now: datetime,
+    settings: Settings,
+    keyring: Keyring,
+) -> tuple[SessionView, str]:
+    """The same person proved herself again in the same capacity and assurance: the row stays
+    (and the grants on it), the cookie changes. Raises Conflict if the session died meanwhile.
+    """
+    generation = session.execute(
+        update(SsoSession)
+        .where(
+            SsoSession.id == view.id,
+            SsoSession.generation == view.generation,
+            SsoSession.ended_at.is_(None),
+        )
+        .values(
+            generation=SsoSession.generation + 1,
+            acr=acr,
+            amr=list(amr),
+            auth_time=auth_time,
+            user_epoch=user_epoch,
+            installation_epoch=installation_epoch,
+            last_seen_at=now,
+            idle_until=now + timedelta(seconds=settings.session_idle),
+            expires_at=auth_time + timedelta(seconds=settings.session_lifetime),
+        )
+        .returning(SsoSession.generation)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    if generation is None:
+        raise Conflict("session_ended", "Phiên đăng nhập đã kết thúc. Hãy đăng nhập lại.")
+    session.expire_all()
+    return _stored(session, view.id, now), handle(keyring, view.id, generation)
+
+
+def end(
+    session: Session, session_id: str, *, now: datetime, reason: str, actor: Actor | None = None
+) -> bool:
+    """End one session; False if it had ended before."""
+    return bool(end_many(session, [session_id], now=now, reason=reason, actor=actor))
+
+
+def end_many(
+    session: Session,
+    session_ids: Iterable[str],
+    *,
+    now: datetime,
+    reason: str,
+    actor: Actor | None = None,
+) -> list[str]:
+    """End those of the sessions that had not ended; which these were."""
+    wanted = sorted(set(session_ids))
+    ended: list[str] = []
+    entries = []
+    for begin in range(0, len(wanted), 500):
+        for row in session.execute(
+            update(SsoSession)
+            .where(SsoSession.id.in_(wanted[begin : begin + 500]), SsoSession.ended_at.is_(None))
+            .values(ended_at=now, end_reason=reason)
+            .returning(SsoSession.id, SsoSession.user_id)
+            .execution_options(synchronize_session=False)
+        ):
+            ended.append(row.id)
+            entries.append(
+                audit.entry(
+                    Tag.SESSION_END,
+                    at=now,
+                    actor=actor or Actor.system(),
+                    subject=("user", row.user_id),
+                    data={"session": row.id, "reason": reason},
+                )
+            )
+    audit.record_rows(session, entries)
+    session.expire_all()
+    return ended
+
+
+def switch(  # noqa: PLR0913 (one keyword per fact)
+    session: Session,
+    view: SessionView,
+    assignment_id: int | None,
+    *,
+    now: datetime,
+    settings: Settings,
+    keyring: Keyring,
+    ip: str | None = None,
+    port: int | None = None,
+) -> tuple[SessionView, str]:
+    """Go on in another capacity: the old row ends (``switched``), a new one starts with the same
+    person, assurance and time of sign-in. The caller tells the old session's relying parties.
+
+    The caller has checked that the capacity is hers today. Raises Conflict if the session is no
+    longer good.
+    """
+    old = session.execute(
+        select(SsoSession)
+        .join(User, User.id == SsoSession.user_id)
+        .outerjoin(Assignment, Assignment.id == SsoSession.assignment_id)
+        .where(SsoSession.id == view.id, good(now))
+    ).scalar_one_or_none()
+    if old is None or not end_many(
+        session, [view.id], now=now, reason="switched", actor=view.actor(ip, port)
+    ):
+        raise Conflict("session_ended", "Phiên đăng nhập đã kết thúc. Hãy đăng nhập lại.")
+    row = _open(
+        session,
+        now=now,
+        settings=settings,
+        user_id=old.user_id,
+        assignment_id=assignment_id,
+        acr=old.acr,
+        amr=old.amr,
+        auth_time=old.auth_time,
+        user_epoch=old.user_epoch,
+        installation_epoch=old.installation_epoch,
+        issued_at=now,
+        expires_at=old.expires_at,
+        ip=ip or old.ip,
+        port=port if ip else old.port,
+        user_agent=old.user_agent,
+    )
+    audit.record(
+        session,
+        Tag.SESSION_SWITCH,
+        at=now,
+        actor=view.actor(ip, port),
+        subject=("user", view.user_id),
+        data={"from": view.id, "to": row.id, "assignment": assignment_id},
+    )
+    return _stored(session, row.id, now), handle(keyring, row.id, row.generation)
+
+
+def cut_others(
+    session: Session,
+    user_id: int,
+    *,
+    epoch: int,
+    keep: str | None,
+    now: datetime,
+    actor: Actor,
+) -> tuple[int, list[str]]:
+    """A password was set: everything issued to the person before is dead, but for the session
+    ``keep``. Gives the new epoch and the sessions ended.
+
+    Raises Conflict when her epoch is no longer the one the caller acts under: her access was cut
+    meanwhile, and nothing may outlive that.
+    """
+    raised = session.execute(
+        update(User)
+        .where(User.id == user_id, User.access_epoch == epoch)
+        .values(access_epoch=User.access_epoch + 1)
+        .returning(User.access_epoch)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    if raised is None:
+        raise Conflict(
+            "login_overtaken", "Thông tin công tác của bạn vừa thay đổi. Hãy đăng nhập lại."
+        )
+    session.expire_all()
+    others = [row.id for row in living(session, [user_id], now=now) if row.id != keep]
+    session.execute(update(SsoSession).where(SsoSession.id == keep).values(user_epoch=raised))
+    return raised, end_many(session, others, now=now, reason="password", actor=actor)

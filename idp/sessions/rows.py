@@ -1,0 +1,240 @@
+"""The stored session, what makes one good, and the reads: peek, resolve, living, good_ones."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, ForeignKey, Index, and_, exists, or_, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.access import still_good
+from directory.assignments import Assignment, Position
+from directory.base.audit import Actor
+from directory.base.clock import local_day
+from directory.base.config import Settings
+from directory.base.crypto import Keyring
+from directory.base.db import Base, Key
+from directory.people import User
+from directory.permissions import AdminRole
+from directory.units import OrgUnit
+from idp import handles
+
+TOUCH_EVERY = timedelta(minutes=1)
+"""Idle time is written no more often than this; a session may idle out that much too early."""
+
+
+class SsoSession(Base):
+    """One signed-in browser, acting in one capacity."""
+
+    __tablename__ = "sso_session"
+    __table_args__ = (Index("ix_sso_session_user", "user_id", "ended_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """128 random bits; also the OIDC ``sid``."""
+    generation: Mapped[int] = mapped_column(default=1)
+    """Part of the cookie: raised when the cookie must change and the session may stay."""
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    assignment_id: Mapped[int | None] = mapped_column(ForeignKey("assignment.id"))
+    """The capacity; None for people and administrators without a post."""
+    acr: Mapped[str]
+    amr: Mapped[list[str]]
+    auth_time: Mapped[datetime]
+    user_epoch: Mapped[int]
+    installation_epoch: Mapped[int]
+    issued_at: Mapped[datetime]
+    """The moment dated cuts are compared with."""
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    idle_until: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]
+    ip: Mapped[str | None]
+    port: Mapped[int | None] = mapped_column(Key)
+    user_agent: Mapped[str]
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """A good session with what pages and claims need of its person and capacity."""
+
+    id: str
+    generation: int
+    user_id: int
+    sub: str
+    username: str
+    full_name: str
+    status: str
+    assignment_id: int | None
+    capacity_kind: str | None
+    unit_id: int | None
+    unit_name: str | None
+    position_name: str | None
+    administers: bool
+    """Whether she holds any administrative role today: decides a link, never a right."""
+    auth_time: datetime
+    acr: str
+    amr: tuple[str, ...]
+    user_epoch: int
+    installation_epoch: int
+    created_at: datetime
+    last_seen_at: datetime
+    """Before the present request; the console compares it with its own, shorter idle limit."""
+    expires_at: datetime
+    ip: str | None
+    user_agent: str
+
+    @property
+    def sid(self) -> str:
+        """The session as relying parties know it."""
+        return self.id
+
+    def actor(self, ip: str | None = None, port: int | None = None) -> Actor:
+        """The person as the actor of what this session does."""
+        return Actor("user", self.user_id, self.username, ip, port)
+
+
+def handle(keyring: Keyring, session_id: str, generation: int) -> str:
+    """The cookie value of a session."""
+    return handles.seal(keyring, "session", f"{session_id}.{generation}")
+
+
+_COLUMNS = (
+    SsoSession.id,
+    SsoSession.generation,
+    SsoSession.user_id,
+    User.sub,
+    User.username,
+    User.full_name,
+    User.status,
+    SsoSession.assignment_id,
+    Assignment.kind.label("capacity_kind"),
+    Assignment.unit_id,
+    OrgUnit.name.label("unit_name"),
+    Position.name.label("position_name"),
+    SsoSession.auth_time,
+    SsoSession.acr,
+    SsoSession.amr,
+    SsoSession.user_epoch,
+    SsoSession.installation_epoch,
+    SsoSession.created_at,
+    SsoSession.last_seen_at,
+    SsoSession.expires_at,
+    SsoSession.ip,
+    SsoSession.user_agent,
+)
+
+
+def good(now: datetime) -> Any:
+    """The condition that a session opens doors at this moment."""
+    return and_(
+        SsoSession.ended_at.is_(None),
+        SsoSession.expires_at > now,
+        SsoSession.idle_until > now,
+        still_good(
+            user_epoch=SsoSession.user_epoch,
+            installation_epoch=SsoSession.installation_epoch,
+            assignment_id=SsoSession.assignment_id,
+            issued_at=SsoSession.issued_at,
+            now=now,
+        ),
+    )
+
+
+def query(now: datetime) -> Any:
+    """The SELECT of a view, without any condition."""
+    today = local_day(now)
+    administers = exists(
+        select(AdminRole.id).where(
+            AdminRole.user_id == SsoSession.user_id,
+            AdminRole.valid_from <= today,
+            or_(AdminRole.valid_to.is_(None), AdminRole.valid_to > today),
+        )
+    ).correlate_except(AdminRole)
+    return (
+        select(*_COLUMNS, administers.label("administers"))
+        .join(User, User.id == SsoSession.user_id)
+        .outerjoin(Assignment, Assignment.id == SsoSession.assignment_id)
+        .outerjoin(OrgUnit, OrgUnit.id == Assignment.unit_id)
+        .outerjoin(Position, Position.id == Assignment.position_id)
+    )
+
+
+def view_of(row: Any) -> SessionView:
+    """The view of a row of ``query``."""
+    values = dict(row._mapping)  # noqa: SLF001 (SQLAlchemy's public name)
+    values["amr"] = tuple(values["amr"])
+    values["administers"] = bool(values["administers"])
+    return SessionView(**values)
+
+
+def peek(
+    connection: Connection | Session, keyring: Keyring, cookie_value: str, *, now: datetime
+) -> SessionView | None:
+    """The good session behind a cookie, without counting as a sign of life. One SELECT."""
+    body = handles.unseal(keyring, "session", cookie_value)
+    if body is None:
+        return None
+    session_id, _, generation = body.partition(".")
+    row = connection.execute(
+        query(now).where(
+            SsoSession.id == session_id, SsoSession.generation == int(generation), good(now)
+        )
+    ).one_or_none()
+    return view_of(row) if row else None
+
+
+def resolve(
+    connection: Connection,
+    keyring: Keyring,
+    cookie_value: str,
+    *,
+    now: datetime,
+    settings: Settings,
+) -> SessionView | None:
+    """The good session behind a cookie: one SELECT, and at most once a minute one UPDATE."""
+    view = peek(connection, keyring, cookie_value, now=now)
+    if view is not None and now - view.last_seen_at >= TOUCH_EVERY:
+        # Guarded by the value read: of several requests at once one writes.
+        connection.execute(
+            update(SsoSession)
+            .where(
+                SsoSession.id == view.id,
+                SsoSession.last_seen_at == view.last_seen_at,
+                SsoSession.ended_at.is_(None),
+            )
+            .values(last_seen_at=now, idle_until=now + timedelta(seconds=settings.session_idle))
+        )
+    return view
+
+
+def living(session: Session, user_ids: Iterable[int], *, now: datetime) -> list[SsoSession]:
+    """Sessions of these people that have neither ended nor run out, oldest first.
+
+    Epochs and cuts are not asked: inside a commit this lists what the commit is about to cut.
+    """
+    wanted = sorted(set(user_ids))
+    found: list[SsoSession] = []
+    for begin in range(0, len(wanted), 500):
+        found += session.scalars(
+            select(SsoSession)
+            .where(
+                SsoSession.user_id.in_(wanted[begin : begin + 500]),
+                SsoSession.ended_at.is_(None),
+                SsoSession.expires_at > now,
+                SsoSession.idle_until > now,
+            )
+            .order_by(SsoSession.created_at, SsoSession.id)
+        )
+    return found
+
+
+def good_ones(session: Session, user_id: int, *, now: datetime) -> list[SessionView]:
+    """The sessions in which one person is signed in right now, newest first."""
+    rows = session.execute(
+        query(now)
+        .where(SsoSession.user_id == user_id, good(now))
+        .order_by(SsoSession.created_at.desc())
+    )
+    return [view_of(row) for row in rows]
