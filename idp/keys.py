@@ -1,0 +1,251 @@
+"""Signing keys: private halves sealed at rest, public halves published, rotated with overlap.
+
+Per algorithm there is always one ``current`` key that signs and one ``next`` key that is only
+published, so that a rotation is one step and no relying party meets a key id its cached copy of
+our JWKS lacks. A ``retired`` key stays published until ``retire_at``, when everything it signed
+has expired.
+
+    next ──rotate──▶ current ──rotate──▶ retired ──retire_at──▶ gone from the JWKS
+
+Loading an RSA key costs 33 ms, so key objects are kept per process (``signing_keys``) and the
+table is looked at again every ``FRESH``.
+"""
+
+import json
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from joserfc.jwk import ECKey, KeySet, RSAKey
+from sqlalchemy import Index, delete, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.base import audit
+from directory.base.audit import Actor, Tag
+from directory.base.crypto import Keyring
+from directory.base.db import Base, Database
+from directory.base.errors import Conflict, InvalidInput, Misconfigured
+
+ALGORITHMS = ("RS256", "ES256", "PS256")
+AT_START = ("RS256", "ES256")
+FRESH = timedelta(seconds=30)
+"""How long a process may sign and publish from what it last read."""
+ANNOUNCED = timedelta(hours=1)
+"""How long a key must have been published before it signs: what relying parties may cache."""
+OVERLAP = timedelta(days=1)
+"""How long a retired key stays published; longer than anything it signed."""
+
+Key = RSAKey | ECKey
+
+
+class SigningKey(Base):
+    """One key pair. The key id is its thumbprint (RFC 7638)."""
+
+    __tablename__ = "signing_key"
+    __table_args__ = (
+        Index(
+            "uq_signing_key_current",
+            "alg",
+            unique=True,
+            sqlite_where=text("state = 'current'"),
+            postgresql_where=text("state = 'current'"),
+        ),
+    )
+
+    kid: Mapped[str] = mapped_column(primary_key=True)
+    alg: Mapped[str]
+    private_sealed: Mapped[str]
+    """The private JWK, encrypted under the keyring, purpose ``signing``."""
+    public: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    """``next``, ``current`` or ``retired``."""
+    created_at: Mapped[datetime]
+    retire_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True)
+class Signer:
+    """The key that signs for one algorithm now."""
+
+    kid: str
+    alg: str
+    key: Key
+
+    def header(self, *, typ: str) -> dict[str, Any]:
+        """The JOSE header of what it signs."""
+        return {"alg": self.alg, "kid": self.kid, "typ": typ}
+
+
+class SigningKeys:
+    """One process's view of the table; safe to use from several threads."""
+
+    def __init__(self, db: Database, keyring: Keyring) -> None:
+        self._db = db
+        self._keyring = keyring
+        self._lock = threading.Lock()
+        self._private: dict[str, Key] = {}
+        self._current: dict[str, Signer] = {}
+        self._public: tuple[dict[str, Any], ...] = ()
+        self._verifying = KeySet([])
+        self._read_at: datetime | None = None
+
+    def signer(self, alg: str, *, now: datetime) -> Signer:
+        """The current key of an algorithm. Raises Misconfigured when there is none."""
+        self._refresh(now)
+        try:
+            return self._current[alg]
+        except KeyError:
+            raise Misconfigured("key_missing", "Chưa có khóa ký {alg}.", alg=alg) from None
+
+    def algorithms(self, *, now: datetime) -> list[str]:
+        """The algorithms we can sign with, in our order."""
+        self._refresh(now)
+        return [alg for alg in ALGORITHMS if alg in self._current]
+
+    def jwks(self, *, now: datetime) -> dict[str, Any]:
+        """The public key set (RFC 7517 §5)."""
+        self._refresh(now)
+        return {"keys": [dict(key) for key in self._public]}
+
+    def verifying(self, *, now: datetime) -> KeySet:
+        """The public keys as objects, to check what we have signed ourselves."""
+        self._refresh(now)
+        return self._verifying
+
+    def forget(self) -> None:
+        """Read the table afresh at the next use."""
+        self._read_at = None
+
+    def _refresh(self, now: datetime) -> None:
+        read_at = self._read_at
+        if read_at is not None and read_at <= now < read_at + FRESH:
+            return
+        with self._lock, self._db.hot() as connection:
+            rows = connection.execute(
+                select(SigningKey.kid, SigningKey.alg, SigningKey.state, SigningKey.public)
+                .add_columns(SigningKey.private_sealed)
+                .where((SigningKey.retire_at.is_(None)) | (SigningKey.retire_at > now))
+                .order_by(SigningKey.created_at, SigningKey.kid)
+            ).all()
+            current = {}
+            for row in rows:
+                if row.state == "current":
+                    current[row.alg] = Signer(row.kid, row.alg, self._load(row))
+            self._current = current
+            self._public = tuple(row.public for row in rows)
+            self._verifying = KeySet([_import(key) for key in self._public])
+            self._read_at = now
+
+    def _load(self, row: Any) -> Key:
+        if row.kid not in self._private:
+            plain = self._keyring.decrypt("signing", row.private_sealed)
+            self._private[row.kid] = _import(json.loads(plain))
+        return self._private[row.kid]
+
+
+_views: "WeakKeyDictionary[Database, SigningKeys]" = WeakKeyDictionary()
+_views_lock = threading.Lock()
+
+
+def signing_keys(db: Database, keyring: Keyring) -> SigningKeys:
+    """This process's keys for a database: the same object each time."""
+    with _views_lock:
+        if db not in _views:
+            _views[db] = SigningKeys(db, keyring)
+        return _views[db]
+
+
+def ensure_keys(
+    session: Session, keyring: Keyring, now: datetime, *, algorithms: Iterable[str] = AT_START
+) -> list[str]:
+    """Make the current and next keys that are missing; the key ids made."""
+    made = []
+    for alg in algorithms:
+        if alg not in ALGORITHMS:
+            raise InvalidInput(
+                "key_algorithm", "Không hỗ trợ thuật toán ký {alg}.", field="alg", alg=alg[:20]
+            )
+        states = set(
+            session.scalars(
+                select(SigningKey.state).where(
+                    SigningKey.alg == alg, SigningKey.state.in_(("current", "next"))
+                )
+            )
+        )
+        made += [
+            _add(session, keyring, alg, state, now)
+            for state in ("current", "next")
+            if state not in states
+        ]
+    return made
+
+
+def rotate(
+    session: Session, keyring: Keyring, now: datetime, *, alg: str, actor: Actor
+) -> tuple[str, str]:
+    """The next key signs from now on and a new next one is published; (old, new) key ids.
+
+    Raises Conflict while the next key has not been published long enough for everybody's
+    cache, and InvalidInput when there is no key of this algorithm.
+    """
+    rows = {
+        row.state: row
+        for row in session.scalars(
+            select(SigningKey)
+            .where(SigningKey.alg == alg, SigningKey.state.in_(("current", "next")))
+            .with_for_update()
+        )
+    }
+    if rows.keys() != {"current", "next"}:
+        raise InvalidInput(
+            "key_algorithm", "Không có khóa ký {alg} để thay.", field="alg", alg=alg[:20]
+        )
+    old, new = rows["current"], rows["next"]
+    if now < new.created_at + ANNOUNCED:
+        raise Conflict(
+            "key_unannounced", "Khóa kế tiếp chưa được công bố đủ lâu; hãy thử lại sau một giờ."
+        )
+    old.state, old.retire_at = "retired", now + OVERLAP
+    session.flush()
+    new.state = "current"
+    session.flush()
+    _add(session, keyring, alg, "next", now)
+    session.execute(
+        delete(SigningKey).where(SigningKey.state == "retired", SigningKey.retire_at <= now)
+    )
+    audit.record(
+        session,
+        Tag.KEY_ROTATE,
+        at=now,
+        actor=actor,
+        subject=("signing_key", new.kid),
+        data={"alg": alg, "old": old.kid, "new": new.kid},
+    )
+    return old.kid, new.kid
+
+
+def _add(session: Session, keyring: Keyring, alg: str, state: str, now: datetime) -> str:
+    key: Key = ECKey.generate_key("P-256") if alg == "ES256" else RSAKey.generate_key(2048)
+    kid = key.thumbprint()
+    named = {"kid": kid, "alg": alg, "use": "sig"}
+    private = json.dumps(key.as_dict(private=True) | named)
+    session.add(
+        SigningKey(
+            kid=kid,
+            alg=alg,
+            private_sealed=keyring.encrypt("signing", private.encode()),
+            public=dict(key.as_dict(private=False)) | named,
+            state=state,
+            created_at=now,
+            retire_at=None,
+        )
+    )
+    session.flush()
+    return kid
+
+
+def _import(jwk: dict[str, Any]) -> Key:
+    return ECKey.import_key(jwk) if jwk["kty"] == "EC" else RSAKey.import_key(jwk)

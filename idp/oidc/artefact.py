@@ -1,0 +1,297 @@
+"""The door's column ACCESS: sessions, grants and all that hangs on them.
+
+The door itself raises epochs, writes dated cuts and ends assignments; from then on nothing here
+answers "good" any more. This marks the rows (so that an undo revives nothing), and orders what
+tells the world and what proves the cut:
+
+    session.end      probed with the session's own cookie             verified
+    grant.end        introspected as an ordinary client would         verified
+    logout.deliver   logout token to the relying party                acknowledged
+    token.lapse      a JWT somebody may be checking offline           lapsed
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from directory import effects
+from directory.assignments import Assignment
+from directory.base import outbox
+from directory.base.clock import local_day
+from directory.base.config import Settings
+from directory.base.outbox import JobKind, Priority
+from directory.changes.model import Change, Person, Plan
+from directory.effects import Action, Column, Due, Effect, Foreseen, State
+from directory.people import UserCut
+from idp import sessions
+from idp.oidc import grants
+from idp.oidc.clients import TokenFormat
+from idp.oidc.grants import Held
+from idp.sessions import SsoSession
+
+RELYING_PARTY_SESSION = timedelta(days=1)
+"""How long an application may keep its own session after ours has run out: it is told that long."""
+MANY = 50
+"""A change of more people than this gives way to changes of single ones."""
+LANES = 4
+
+SESSION, GRANT, LOGOUT, LAPSE = "session.end", "grant.end", "logout.deliver", "token.lapse"
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Whose access ends: everything of some people, or what acts in ended assignments."""
+
+    everything: frozenset[int]
+    acting: dict[int, frozenset[int]]
+
+    @property
+    def users(self) -> list[int]:
+        """Everybody concerned."""
+        return sorted({*self.everything, *self.acting})
+
+    def covers(self, user_id: int, assignment_id: int | None) -> bool:
+        """Whether this session or grant ends."""
+        return user_id in self.everything or assignment_id in self.acting.get(user_id, ())
+
+
+@dataclass(frozen=True)
+class Found:
+    """What ends, as it stands at this moment."""
+
+    sessions: list[SsoSession]
+    grants: list[Held]
+    """Those that could still give access."""
+    told: list[Held]
+    """One per relying party and session: whoever may have a session of her own."""
+
+
+class AccessArtefact:
+    """Implements ``directory.effects.Artefact`` for the column ACCESS."""
+
+    columns = frozenset({Column.ACCESS})
+
+    def __init__(self, settings: Settings) -> None:
+        self._token_lifetime = timedelta(seconds=settings.access_token_lifetime)
+
+    def preview(self, session: Session, plan: Plan) -> Sequence[Foreseen]:
+        """How much would end, counted at this moment, and where she is signed in."""
+        found = self._find(session, _ordered(plan.people), plan.now)
+        foreseen = []
+        concerned = {s.user_id for s in found.sessions} | {g.user_id for g in found.grants}
+        for user_id in sorted(concerned):
+            own = [g for g in found.grants if g.user_id == user_id]
+            counts = (
+                (SESSION, "Phiên đăng nhập", [s for s in found.sessions if s.user_id == user_id]),
+                (GRANT, "Ứng dụng đang đăng nhập", own),
+                ("refresh.end", "Quyền truy cập dài hạn", [g for g in own if g.refreshable]),
+            )
+            apps = sorted({g.application_name or g.client_name for g in own})
+            foreseen += [
+                Foreseen(
+                    Column.ACCESS,
+                    kind,
+                    user_id,
+                    target=str(user_id),
+                    label=label,
+                    count=len(rows),
+                    counted=True,
+                    detail={"applications": apps} if kind == GRANT else {},
+                )
+                for kind, label, rows in counts
+                if rows
+            ]
+        return foreseen
+
+    def cut(self, session: Session, plan: Plan, change: Change) -> Sequence[Due]:
+        """End what lives now. A scheduled plan is cut by its dates; see ``due``."""
+        if plan.scheduled:
+            return ()
+        priority = Priority.BULK if len(plan.people) > MANY else Priority.URGENT
+        return self._end(session, _ordered(plan.people), change, plan.now, priority)
+
+    def due(self, session: Session, change: Change, users: Sequence[int]) -> Sequence[Due]:
+        """The day has come: end and prove what lives by now."""
+        now = change.took_effect_at or change.effective_at
+        targets = _by_date(session, change, users, now)
+        priority = Priority.BULK if len(users) > MANY else Priority.URGENT
+        return self._end(session, targets, change, now, priority)
+
+    def _find(self, session: Session, targets: Targets, now: datetime) -> Found:
+        users = targets.users
+        living = [
+            row
+            for row in sessions.living(session, users, now=now)
+            if targets.covers(row.user_id, row.assignment_id)
+        ]
+        held = [
+            grant
+            for grant in grants.not_revoked(
+                session, user_ids=users, since=now - RELYING_PARTY_SESSION
+            )
+            if targets.covers(grant.user_id, grant.assignment_id) and grant.code_used_at
+        ]
+        alive = [g for g in held if self._could_give_access(g, now)]
+        return Found(living, alive, latest_per_party(held))
+
+    def _could_give_access(self, grant: Held, now: datetime) -> bool:
+        """Not a grant whose only access token has expired long since."""
+        if grant.expires_at <= now or grant.code_used_at is None:
+            return False
+        return grant.refreshable or grant.code_used_at + self._token_lifetime > now
+
+    def _end(
+        self,
+        session: Session,
+        targets: Targets,
+        change: Change,
+        now: datetime,
+        priority: int,
+    ) -> list[Due]:
+        found = self._find(session, targets, now)
+        reason = f"change:{change.id}"
+        # Everything of theirs is marked, also what was too idle to count as living.
+        open_sessions = [
+            row.id
+            for row in not_ended(session, targets.users)
+            if targets.covers(row.user_id, row.assignment_id)
+        ]
+        sessions.end_many(session, open_sessions, now=now, reason=reason)
+        unrevoked = [
+            g.id
+            for g in grants.not_revoked(session, user_ids=targets.users, since=now)
+            if targets.covers(g.user_id, g.assignment_id)
+        ]
+        grants.revoke(session, unrevoked, now=now, reason=reason)
+        dues = [
+            _probed(SESSION, f"session:{row.id}", row.user_id, _device(row), now, priority, n)
+            for n, row in enumerate(found.sessions)
+        ]
+        for n, grant in enumerate(found.grants):
+            label = grant.application_name or grant.client_name
+            dues.append(_probed(GRANT, f"grant:{grant.id}", grant.user_id, label, now, priority, n))
+            if grant.access_token_format == TokenFormat.JWT:
+                dues.append(
+                    Due(
+                        Column.ACCESS,
+                        LAPSE,
+                        grant.user_id,
+                        grant.id,
+                        label,
+                        State.LAPSED,
+                        lapses_at=now + self._token_lifetime,
+                    )
+                )
+        for n, grant in enumerate(found.told):
+            dues.append(
+                Due(
+                    Column.ACCESS,
+                    LOGOUT,
+                    grant.user_id,
+                    grant.id,
+                    grant.application_name or grant.client_name,
+                    State.ACKNOWLEDGED,
+                    job=logout_job(grant, n, now=now, priority=priority),
+                )
+            )
+        return dues
+
+
+def _ordered(people: Iterable[Person]) -> Targets:
+    everything, acting = set(), {}
+    for person in people:
+        action = person.orders(Column.ACCESS)
+        if action is Action.END_ALL:
+            everything.add(person.id)
+        elif action is Action.END_ACTING and person.ended:
+            acting[person.id] = frozenset(person.ended)
+    return Targets(frozenset(everything), acting)
+
+
+def _by_date(session: Session, change: Change, users: Sequence[int], now: datetime) -> Targets:
+    """What a scheduled change wrote for its day: dated cuts, and assignments it closed."""
+    everything: set[int] = set()
+    acting: dict[int, set[int]] = {}
+    for start in range(0, len(users), 500):
+        part = users[start : start + 500]
+        everything |= set(
+            session.scalars(
+                select(UserCut.user_id).where(
+                    UserCut.change_id == change.id,
+                    UserCut.assignment_id.is_(None),
+                    UserCut.at <= now,
+                    UserCut.user_id.in_(part),
+                )
+            )
+        )
+        for row in session.execute(
+            select(Assignment.id, Assignment.user_id).where(
+                Assignment.closed_by == change.id,
+                Assignment.valid_to <= local_day(now),
+                Assignment.user_id.in_(part),
+            )
+        ):
+            acting.setdefault(row.user_id, set()).add(row.id)
+    return Targets(frozenset(everything), {u: frozenset(ids) for u, ids in acting.items()})
+
+
+def not_ended(session: Session, user_ids: Sequence[int]) -> list[Any]:
+    """(id, user, assignment) of sessions nobody has ended, idle ones too."""
+    found: list[Any] = []
+    for start in range(0, len(user_ids), 500):
+        found += session.execute(
+            select(SsoSession.id, SsoSession.user_id, SsoSession.assignment_id).where(
+                SsoSession.user_id.in_(user_ids[start : start + 500]),
+                SsoSession.ended_at.is_(None),
+            )
+        )
+    return found
+
+
+def latest_per_party(held: Iterable[Held]) -> list[Held]:
+    """The latest grant of each client and session that can be told: one logout token ends all
+    that the client knows under that ``sid``.
+    """
+    latest = {(g.client_id, g.session_id, g.user_id): g for g in held if g.backchannel_logout_uri}
+    return list(latest.values())
+
+
+def logout_job(grant: Held, n: int, *, now: datetime, priority: int) -> dict[str, Any]:
+    """The job that tells one relying party; four lanes each, so that a slow one delays itself."""
+    return outbox.row_for(
+        JobKind.LOGOUT_DELIVER,
+        grant.id,
+        now=now,
+        lane=f"rp:{grant.client_id}:{n % LANES}",
+        priority=priority,
+    )
+
+
+def _probed(
+    kind: str, key: str, user_id: int, label: str, now: datetime, priority: int, n: int
+) -> Due:
+    job = outbox.row_for(
+        JobKind.ACCESS_PROBE, key, now=now, lane=f"probe:{n % LANES}", priority=priority
+    )
+    target = key.partition(":")[2]
+    return Due(Column.ACCESS, kind, user_id, target, label, State.VERIFIED, job=job)
+
+
+def _device(row: SsoSession) -> str:
+    return f"{row.user_agent[:60]} ({row.ip})" if row.ip else row.user_agent[:60] or row.acr
+
+
+def lapse_due(session: Session, now: datetime) -> set[str]:
+    """JWTs whose last moment has come have lapsed; the changes to settle. For the worker."""
+    waiting = session.scalars(
+        select(Effect).where(
+            Effect.kind == LAPSE,
+            Effect.state == State.PENDING.value,
+            Effect.lapses_at <= now,
+        )
+    ).all()
+    return effects.advance(session, waiting, State.LAPSED, at=now)

@@ -1,0 +1,140 @@
+"""ClientView: a client as one request sees it, read by one SELECT.
+
+The SELECT also brings the linked application and the installation's counters, so that nothing
+else has to be asked about a client, and finds only enabled clients of enabled applications.
+"""
+
+import hmac
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, true
+
+from directory.base.crypto import Keyring
+from directory.entitlements import Application, Installation
+from idp.oidc import redirects
+from idp.oidc.clients import AuthMethod, Client, Kind
+
+
+@dataclass(frozen=True)
+class ClientView:
+    """A client as one request sees it, in the shape Authlib's grants ask for."""
+
+    id: int
+    client_id: str
+    name: str
+    kind: str
+    application_id: int | None
+    secrets: list[Any] = field(repr=False)
+    auth_method: str
+    redirect_uris: list[str]
+    post_logout_redirect_uris: list[str]
+    backchannel_logout_uri: str | None
+    grant_types: list[str]
+    response_types: list[str]
+    scopes: list[str]
+    id_token_alg: str
+    access_token_format: str
+    first_party: bool
+    resource_server: bool
+    introspect_all: bool
+    epoch: int
+    application_code: str | None
+    application_name: str | None
+    application_epoch: int | None
+    open_to_all: bool | None
+    installation_epoch: int
+    rules_revision: int
+
+    @property
+    def public(self) -> bool:
+        """Whether it cannot keep a secret."""
+        return self.auth_method == AuthMethod.NONE
+
+    @property
+    def restricted(self) -> bool:
+        """Whether only people entitled to its application may sign in."""
+        return self.application_id is not None and not self.open_to_all
+
+    @property
+    def audience(self) -> str:
+        """Who its access tokens are meant for: its application, or itself."""
+        return self.application_code or self.client_id
+
+    def get_client_id(self) -> str:
+        """For Authlib."""
+        return self.client_id
+
+    def get_default_redirect_uri(self) -> None:
+        """None: a request names its redirect URI (OIDC Core §3.1.2.1)."""
+
+    def get_allowed_scope(self, scope: str | None) -> str | None:
+        """The requested scopes it may have, in our order; None when nothing is left."""
+        asked = set((scope or "").split())
+        return " ".join(s for s in self.scopes if s in asked) or None
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        """RFC 9700 §4.1.3."""
+        return redirects.registered(
+            redirect_uri, self.redirect_uris, native=self.kind == Kind.NATIVE
+        )
+
+    def check_response_type(self, response_type: str) -> bool:
+        """For Authlib."""
+        return response_type in self.response_types
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        """For Authlib."""
+        return grant_type in self.grant_types
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        """The registered method, at every endpoint; RFC 7662 §2.1 wants a real one."""
+        return method == self.auth_method and not (self.public and endpoint == "introspection")
+
+    def secret_fits(self, secret: str, *, keyring: Keyring, now: datetime) -> bool:
+        """Whether this is one of its secrets in force; all are compared, in constant time."""
+        digest = keyring.keyed_hash("client-secret", secret)
+        fits = False
+        for kept in self.secrets:
+            same = hmac.compare_digest(kept["hash"], digest)
+            until = kept["expires_at"]
+            in_force = until is None or datetime.fromisoformat(until) > now
+            fits = fits or (same and in_force)
+        return fits
+
+
+_OF_APPLICATION = (
+    Application.code.label("application_code"),
+    Application.name.label("application_name"),
+    Application.epoch.label("application_epoch"),
+    Application.open_to_all,
+)
+_FIELDS = [f.name for f in fields(ClientView)]
+_VIEW = (
+    select(
+        *(getattr(Client, name) for name in _FIELDS if hasattr(Client, name)),
+        *_OF_APPLICATION,
+        Installation.epoch.label("installation_epoch"),
+        Installation.rules_revision,
+    )
+    .select_from(Client)
+    .outerjoin(Application, Application.id == Client.application_id)
+    .join(Installation, true())
+    .where(
+        Client.enabled,
+        (Client.application_id.is_(None)) | (Application.enabled),
+    )
+)
+
+
+def view(connection: Connection, client_id: str) -> ClientView | None:
+    """The enabled client with this client_id, of an enabled application if it has one."""
+    row = connection.execute(_VIEW.where(Client.client_id == client_id)).one_or_none()
+    return ClientView(**row._asdict()) if row else None
+
+
+def view_by_id(connection: Connection, key: int) -> ClientView | None:
+    """The enabled client with this internal id."""
+    row = connection.execute(_VIEW.where(Client.id == key)).one_or_none()
+    return ClientView(**row._asdict()) if row else None

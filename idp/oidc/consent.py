@@ -1,0 +1,132 @@
+"""Consent: what a person has allowed a client that is not ours to be told, remembered per scope.
+
+``standing`` reads, in one SELECT, all that an authorization must know beside session and client:
+the capacity (for entitlement) and the remembered consent.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, ForeignKey, UniqueConstraint, and_, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.assignments import Assignment
+from directory.base import audit
+from directory.base.audit import Actor, Tag
+from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.people import User
+from idp.oidc.claims import Person, person, with_person
+from idp.oidc.grants import Grant
+
+
+class Consent(Base):
+    """One person's standing answer to one client."""
+
+    __tablename__ = "consent"
+    __table_args__ = (UniqueConstraint("user_id", "client_id"), AUTOINCREMENT)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    client_id: Mapped[int] = mapped_column(ForeignKey("client.id"), index=True)
+    scopes: Mapped[list[str]]
+    given_at: Mapped[datetime]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a person is and has allowed, before she is asked anything."""
+
+    person: Person
+    allowed: frozenset[str]
+
+
+_STANDING = with_person(
+    select(User.id.label("user_id"), Consent.scopes.label("allowed"))
+    .select_from(User)
+    .outerjoin(
+        Assignment,
+        and_(Assignment.id == bindparam("assignment"), Assignment.user_id == User.id),
+    )
+    .outerjoin(Consent, and_(Consent.user_id == User.id, Consent.client_id == bindparam("client")))
+).where(User.id == bindparam("user"))
+
+
+def standing(
+    connection: Connection, user_id: int, *, assignment_id: int | None, client_id: int
+) -> Standing:
+    """The capacity and the remembered consent of one person towards one client."""
+    row = connection.execute(
+        _STANDING, {"user": user_id, "assignment": assignment_id, "client": client_id}
+    ).one()
+    return Standing(person(row), frozenset(row.allowed or ()))
+
+
+def remember(
+    session: Session,
+    *,
+    user_id: int,
+    client_id: int,
+    scopes: Iterable[str],
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """She allows these scopes, beside what she allowed before."""
+    before = session.execute(
+        select(Consent.scopes)
+        .where(Consent.user_id == user_id, Consent.client_id == client_id)
+        .with_for_update()
+    ).scalar_one_or_none()
+    allowed = sorted({*(before or ()), *scopes})
+    insert: Any = (
+        sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    )
+    session.execute(
+        insert(Consent)
+        .values(user_id=user_id, client_id=client_id, scopes=allowed, given_at=now)
+        .on_conflict_do_update(
+            index_elements=["user_id", "client_id"], set_={"scopes": allowed, "given_at": now}
+        )
+    )
+    audit.record(
+        session,
+        Tag.GRANT_ISSUE,
+        at=now,
+        actor=actor,
+        subject=("user", user_id),
+        data={"client": client_id, "consent": sorted(scopes)},
+    )
+
+
+def withdraw(
+    session: Session, *, user_id: int, client_id: int, actor: Actor, now: datetime
+) -> list[str]:
+    """She takes her consent back: the client's grants end with it, offline ones too."""
+    for row in session.scalars(
+        select(Consent).where(Consent.user_id == user_id, Consent.client_id == client_id)
+    ):
+        session.delete(row)
+    ended = list(
+        session.execute(
+            update(Grant)
+            .where(
+                Grant.user_id == user_id,
+                Grant.client_id == client_id,
+                Grant.revoked_at.is_(None),
+            )
+            .values(revoked_at=now, revoke_reason="consent_withdrawn")
+            .returning(Grant.id)
+            .execution_options(synchronize_session=False)
+        ).scalars()
+    )
+    audit.record(
+        session,
+        Tag.GRANT_REVOKE,
+        at=now,
+        actor=actor,
+        subject=("user", user_id),
+        data={"client": client_id, "reason": "consent_withdrawn", "grants": len(ended)},
+    )
+    return ended

@@ -1,0 +1,135 @@
+"""Discovery (OIDC Discovery 1.0, RFC 8414) and the key set, as ready bytes with an ETag.
+
+The metadata says exactly what is enforced: whoever adds a feature adds it here, and a test
+compares the two. ``Ready`` answers the documents before Flask is entered.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from connectors.contract import Tools
+from idp.keys import signing_keys
+from idp.oidc import claims
+from idp.oidc.clients import SCOPES, AuthMethod, GrantType
+from idp.oidc.code import Pkce
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+OPENID = "/.well-known/openid-configuration"
+OAUTH = "/.well-known/oauth-authorization-server"
+JWKS = "/oauth2/jwks"
+MAX_AGE = 300
+"""Seconds a relying party may keep them; far below the time a key is announced before use."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """Bytes, their ETag and the headers they go out with."""
+
+    body: bytes
+    etag: str
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Public: anyone may read them, scripts of other origins too."""
+        return [
+            ("Content-Type", "application/json"),
+            ("Cache-Control", f"public, max-age={MAX_AGE}"),
+            ("ETag", self.etag),
+            ("Access-Control-Allow-Origin", "*"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+
+
+def metadata(issuer: str, algorithms: list[str]) -> dict[str, Any]:
+    """What this provider is and does."""
+    secret_methods = [m.value for m in AuthMethod if m is not AuthMethod.NONE]
+    every_method = [m.value for m in AuthMethod]
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": issuer + "/oauth2/authorize",
+        "token_endpoint": issuer + "/oauth2/token",
+        "userinfo_endpoint": issuer + "/oauth2/userinfo",
+        "jwks_uri": issuer + JWKS,
+        "introspection_endpoint": issuer + "/oauth2/introspect",
+        "revocation_endpoint": issuer + "/oauth2/revoke",
+        "end_session_endpoint": issuer + "/oauth2/logout",
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": [g.value for g in GrantType],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": algorithms,
+        "token_endpoint_auth_methods_supported": every_method,
+        "introspection_endpoint_auth_methods_supported": secret_methods,
+        "revocation_endpoint_auth_methods_supported": every_method,
+        "code_challenge_methods_supported": list(Pkce.SUPPORTED_CODE_CHALLENGE_METHOD),
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "claim_types_supported": ["normal"],
+        "claims_supported": claims.supported(),
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "authorization_response_iss_parameter_supported": True,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+        "ui_locales_supported": ["vi", "en"],
+    }
+
+
+class Documents:
+    """The three documents of one installation, rebuilt when the keys have changed."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._keys = signing_keys(tools.db, tools.keyring)
+        self._made_from: tuple[str, ...] | None = None
+        self._documents: dict[str, Document] = {}
+
+    def get(self, path: str, *, now: datetime) -> Document | None:
+        """The document at a path; None for any other path."""
+        if path not in (OPENID, OAUTH, JWKS):
+            return None
+        jwks = self._keys.jwks(now=now)
+        kids = tuple(key["kid"] for key in jwks["keys"])
+        if kids != self._made_from:
+            offered = metadata(self._tools.settings.issuer, self._keys.algorithms(now=now))
+            described = _document(offered)
+            self._documents = {OPENID: described, OAUTH: described, JWKS: _document(jwks)}
+            self._made_from = kids
+        return self._documents[path]
+
+
+def _document(value: dict[str, Any]) -> Document:
+    body = json.dumps(value, separators=(",", ":")).encode()
+    return Document(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+class Ready:
+    """WSGI middleware: the documents as ready bytes, everything else to the application."""
+
+    def __init__(self, application: "WSGIApplication", tools: Tools) -> None:
+        self._application = application
+        self._tools = tools
+        self._documents = Documents(tools)
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """One request."""
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return self._application(environ, start_response)
+        document = self._documents.get(environ.get("PATH_INFO", ""), now=self._tools.clock())
+        if document is None:
+            return self._application(environ, start_response)
+        if document.etag in environ.get("HTTP_IF_NONE_MATCH", ""):
+            start_response("304 Not Modified", document.headers)
+            return [b""]
+        size = ("Content-Length", str(len(document.body)))
+        start_response("200 OK", [*document.headers, size])
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else document.body]

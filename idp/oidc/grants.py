@@ -1,0 +1,354 @@
+"""Grant: one row per authorization. Kill it and its code, refresh and access tokens die together.
+
+A grant is *living* while it is not revoked and not past its end, ``directory.access.still_good``
+holds for its person, its client (and the client's application) is enabled under the epoch it was
+issued under, and, unless it is offline, its session has not ended and is not past its lifetime.
+Idle time does not matter here: an idle browser cannot start anything new, but what an
+application already holds lives on with the session itself. Epochs are copied from the session
+that was resolved, not from today's rows: a sign-in that raced an open commit is dead.
+
+Statements are made once; the present moment comes in as a bound parameter.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Date,
+    ForeignKey,
+    Index,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.access import still_good
+from directory.assignments import Assignment
+from directory.base.clock import local_day
+from directory.base.db import Base, UTCDateTime
+from directory.entitlements import Application
+from directory.people import User
+from idp.oidc.claims import Person, person, with_person
+from idp.oidc.clients import Client
+from idp.sessions import SsoSession
+
+GRACE = timedelta(seconds=10)
+"""How long the refresh token just replaced may come again (a retry after a lost answer, a
+second tab) without the grant being taken for stolen."""
+
+
+class Grant(Base):
+    """What one person allowed one client, in one capacity, at one sign-in."""
+
+    __tablename__ = "access_grant"
+    __table_args__ = (
+        Index("ix_access_grant_user", "user_id", "revoked_at"),
+        Index("ix_access_grant_session", "session_id"),
+        Index("ix_access_grant_client", "client_id", "issued_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    client_id: Mapped[int] = mapped_column(ForeignKey("client.id"))
+    session_id: Mapped[str | None] = mapped_column(ForeignKey("sso_session.id"))
+    assignment_id: Mapped[int | None] = mapped_column(ForeignKey("assignment.id"))
+    scopes: Mapped[list[str]]
+    claims: Mapped[dict[str, Any]]
+    """The claims request (OIDC Core §5.5), as far as we honour it."""
+    nonce: Mapped[str | None]
+    redirect_uri: Mapped[str]
+    code_challenge: Mapped[str]
+    auth_time: Mapped[datetime]
+    """Of the sign-in it rests on; dated cuts are compared with it."""
+    acr: Mapped[str]
+    amr: Mapped[list[str]]
+    user_epoch: Mapped[int]
+    installation_epoch: Mapped[int]
+    client_epoch: Mapped[int]
+    application_epoch: Mapped[int | None]
+    offline: Mapped[bool]
+    """``offline_access``: survives sign-out, but no epoch, cut or end of its assignment."""
+    refreshable: Mapped[bool]
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    code_expires_at: Mapped[datetime]
+    code_used_at: Mapped[datetime | None]
+    refresh_generation: Mapped[int] = mapped_column(default=0)
+    """The generation of the refresh token that has not been used."""
+    refreshed_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    revoke_reason: Mapped[str | None]
+
+
+@dataclass(frozen=True)
+class GrantView:
+    """A grant as one request sees it, in the shape Authlib's grants ask for."""
+
+    id: str
+    user_id: int
+    client_id: int
+    session_id: str | None
+    scopes: list[str]
+    claims: dict[str, Any]
+    nonce: str | None
+    redirect_uri: str
+    code_challenge: str
+    auth_time: datetime
+    acr: str
+    amr: list[str]
+    offline: bool
+    refreshable: bool
+    issued_at: datetime
+    expires_at: datetime
+    code_expires_at: datetime
+    code_used_at: datetime | None
+    refresh_generation: int
+    refreshed_at: datetime | None
+    sub: str
+    username: str
+    public_client_id: str
+    client_application_id: int | None
+    audience: str
+    living: bool
+    person: Person | None = None
+
+    code_challenge_method = "S256"
+    """The only one ever stored (RFC 9700 §2.1.1)."""
+
+    def get_redirect_uri(self) -> str:
+        """For Authlib."""
+        return self.redirect_uri
+
+    def get_scope(self) -> str:
+        """For Authlib."""
+        return " ".join(self.scopes)
+
+    def check_client(self, client: Any) -> bool:
+        """Whether it was given to this client."""
+        return bool(self.client_id == client.id)
+
+
+_NOW = bindparam("now", type_=UTCDateTime())
+_TODAY = bindparam("today", type_=Date())
+_GRANT: BindParameter[str] = bindparam("grant", type_=Text())
+
+_LIVING = and_(
+    Grant.revoked_at.is_(None),
+    Grant.expires_at > _NOW,
+    still_good(
+        user_epoch=Grant.user_epoch,
+        installation_epoch=Grant.installation_epoch,
+        assignment_id=Grant.assignment_id,
+        issued_at=Grant.auth_time,
+        now=_NOW,
+        today=_TODAY,
+    ),
+    or_(
+        Grant.offline,
+        Grant.session_id.is_(None),
+        and_(SsoSession.ended_at.is_(None), SsoSession.expires_at > _NOW),
+    ),
+    Client.enabled,
+    Client.epoch == Grant.client_epoch,
+    or_(
+        Client.application_id.is_(None),
+        and_(Application.enabled, Application.epoch == Grant.application_epoch),
+    ),
+)
+
+
+def _joined(statement: Select[Any]) -> Select[Any]:
+    """From the person on: what the living condition looks at beside the grant itself."""
+    return (
+        statement.join(Client, Client.id == Grant.client_id)
+        .outerjoin(Application, Application.id == Client.application_id)
+        .outerjoin(Assignment, Assignment.id == Grant.assignment_id)
+        .outerjoin(SsoSession, SsoSession.id == Grant.session_id)
+    )
+
+
+_OWN = [f.name for f in fields(GrantView) if hasattr(Grant, f.name)]
+_LEAN = _joined(
+    select(
+        *(getattr(Grant, name) for name in _OWN),
+        User.sub,
+        User.username,
+        Client.client_id.label("public_client_id"),
+        Client.application_id.label("client_application_id"),
+        Application.code.label("application_code"),
+        _LIVING.label("living"),
+    )
+    .select_from(Grant)
+    .join(User, User.id == Grant.user_id)
+).where(Grant.id == _GRANT)
+_FULL = with_person(_LEAN)
+
+_IS_LIVING = exists(
+    _joined(select(User.id).select_from(User))
+    .where(User.id == Grant.user_id, _LIVING)
+    .correlate(Grant)
+)
+_CONSUME_CODE = (
+    update(Grant)
+    .where(
+        Grant.id == _GRANT,
+        Grant.client_id == bindparam("client"),
+        Grant.code_used_at.is_(None),
+        Grant.code_expires_at > _NOW,
+        _IS_LIVING,
+    )
+    .values(code_used_at=_NOW)
+    .returning(Grant.id)
+)
+_CONSUME_REFRESH = (
+    update(Grant)
+    .where(
+        Grant.id == _GRANT,
+        Grant.client_id == bindparam("client"),
+        Grant.refresh_generation == bindparam("generation"),
+        Grant.refreshable,
+        Grant.code_used_at.is_not(None),
+        _IS_LIVING,
+    )
+    .values(refresh_generation=Grant.refresh_generation + 1, refreshed_at=_NOW)
+    .returning(Grant.id)
+)
+_INSERT = insert(Grant)
+
+
+def at(now: datetime) -> dict[str, Any]:
+    """The bound parameters of the present moment."""
+    return {"now": now, "today": local_day(now)}
+
+
+def issue(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Write a new grant."""
+    connection.execute(_INSERT, [dict(values)])
+
+
+def read(connection: Connection, grant_id: str, *, now: datetime) -> GrantView | None:
+    """The grant, living or not, without the person's data."""
+    row = connection.execute(_LEAN, {"grant": grant_id, **at(now)}).one_or_none()
+    return _view(row, None) if row else None
+
+
+def read_with_person(connection: Connection, grant_id: str, *, now: datetime) -> GrantView | None:
+    """The grant, living or not, with everything claims need."""
+    row = connection.execute(_FULL, {"grant": grant_id, **at(now)}).one_or_none()
+    return _view(row, person(row)) if row else None
+
+
+def _view(row: Any, about: Person | None) -> GrantView:
+    return GrantView(
+        **{name: getattr(row, name) for name in _OWN},
+        sub=row.sub,
+        username=row.username,
+        public_client_id=row.public_client_id,
+        client_application_id=row.client_application_id,
+        audience=row.application_code or row.public_client_id,
+        living=bool(row.living),
+        person=about,
+    )
+
+
+def consume_code(connection: Connection, grant_id: str, client_id: int, *, now: datetime) -> bool:
+    """Use up the code: True for exactly one caller, and only while the grant is living."""
+    parameters = {"grant": grant_id, "client": client_id, **at(now)}
+    return connection.execute(_CONSUME_CODE, parameters).first() is not None
+
+
+def consume_refresh(
+    connection: Connection, grant_id: str, client_id: int, *, generation: int, now: datetime
+) -> bool:
+    """Use up this generation: True for exactly one caller, and only while the grant is living."""
+    parameters = {"grant": grant_id, "client": client_id, "generation": generation, **at(now)}
+    return connection.execute(_CONSUME_REFRESH, parameters).first() is not None
+
+
+def revoke(
+    connection: Connection | Session, grant_ids: Sequence[str], *, now: datetime, reason: str
+) -> list[str]:
+    """Revoke grants; those that had not been revoked before."""
+    revoked: list[str] = []
+    for start in range(0, len(grant_ids), 500):
+        revoked += connection.execute(
+            update(Grant)
+            .where(Grant.id.in_(grant_ids[start : start + 500]), Grant.revoked_at.is_(None))
+            .values(revoked_at=now, revoke_reason=reason)
+            .returning(Grant.id)
+            .execution_options(synchronize_session=False)
+        ).scalars()
+    return revoked
+
+
+@dataclass(frozen=True)
+class Held:
+    """A grant as the door and sign-out see it: whose, whose session's, which client's."""
+
+    id: str
+    user_id: int
+    session_id: str | None
+    assignment_id: int | None
+    client_id: int
+    client_name: str
+    backchannel_logout_uri: str | None
+    access_token_format: str
+    application_name: str | None
+    offline: bool
+    refreshable: bool
+    code_used_at: datetime | None
+    issued_at: datetime
+    expires_at: datetime
+
+
+def not_revoked(
+    session: Session,
+    *,
+    user_ids: Iterable[int] = (),
+    session_ids: Iterable[str] = (),
+    since: datetime,
+) -> list[Held]:
+    """Unrevoked grants of these people or sessions that end after ``since``, oldest first."""
+    found: list[Held] = []
+    for column, wanted in ((Grant.user_id, set(user_ids)), (Grant.session_id, set(session_ids))):
+        ordered: list[Any] = sorted(wanted)
+        for start in range(0, len(ordered), 500):
+            rows = session.execute(
+                select(
+                    Grant.id,
+                    Grant.user_id,
+                    Grant.session_id,
+                    Grant.assignment_id,
+                    Grant.client_id,
+                    Client.name.label("client_name"),
+                    Client.backchannel_logout_uri,
+                    Client.access_token_format,
+                    Application.name.label("application_name"),
+                    Grant.offline,
+                    Grant.refreshable,
+                    Grant.code_used_at,
+                    Grant.issued_at,
+                    Grant.expires_at,
+                )
+                .join(Client, Client.id == Grant.client_id)
+                .outerjoin(Application, Application.id == Client.application_id)
+                .where(
+                    column.in_(ordered[start : start + 500]),
+                    Grant.revoked_at.is_(None),
+                    Grant.expires_at > since,
+                )
+                .order_by(Grant.issued_at, Grant.id)
+            )
+            found += [Held(**row._asdict()) for row in rows]
+    return found

@@ -1,0 +1,191 @@
+"""Codes and tokens that are stored nowhere: identifiers and numbers under a MAC.
+
+    code      ddc_  grant
+    refresh   ddr_  grant, generation
+    access    dda_  grant, generation, expiry, which of the grant's scopes
+    machine   ddm_  client, its counters, issued, expiry, scopes     (client_credentials)
+
+The MAC covers the kind, the issuer and everything said, so that no handle passes for another
+kind or at another installation, and it is checked before the database is asked anything. What
+the row says (used, revoked, epochs) is checked by whoever opens a handle. The prefixes let
+people and secret scanners recognise a leaked one.
+"""
+
+import base64
+import binascii
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from directory.base.crypto import Keyring
+
+_MAC = 16
+_LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class Code:
+    """An authorization code: it names its grant, whose row knows the rest."""
+
+    grant_id: str
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """A refresh token: good while its generation is the grant's unused one."""
+
+    grant_id: str
+    generation: int
+
+
+@dataclass(frozen=True)
+class Access:
+    """An access token for a person's grant. ``scope_mask`` counts along the grant's scopes."""
+
+    grant_id: str
+    generation: int
+    expires_at: datetime
+    scope_mask: int
+
+    def scopes(self, granted: Sequence[str]) -> list[str]:
+        """Those of the granted scopes this token carries."""
+        return [scope for n, scope in enumerate(granted) if self.scope_mask >> n & 1]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A client's token on its own account; good while all three counters are as they were."""
+
+    client_id: int
+    client_epoch: int
+    application_epoch: int
+    installation_epoch: int
+    issued_at: datetime
+    expires_at: datetime
+    scopes: tuple[str, ...]
+    jti: str
+
+
+def mask(scopes: Sequence[str], granted: Sequence[str]) -> int:
+    """The bits of ``scopes`` along ``granted``."""
+    return sum(1 << n for n, scope in enumerate(granted) if scope in scopes)
+
+
+class Handles:
+    """Makes and opens handles of one installation."""
+
+    def __init__(self, keyring: Keyring, issuer: str) -> None:
+        self._keyring = keyring
+        self._issuer = issuer.encode()
+
+    def code(self, code: Code) -> str:
+        """To text."""
+        return self._seal("ddc_", _id(code.grant_id))
+
+    def refresh(self, token: Refresh) -> str:
+        """To text."""
+        return self._seal("ddr_", _id(token.grant_id) + struct.pack(">I", token.generation))
+
+    def access(self, token: Access) -> str:
+        """To text."""
+        return self._seal(
+            "dda_",
+            _id(token.grant_id)
+            + struct.pack(
+                ">IIH", token.generation, int(token.expires_at.timestamp()), token.scope_mask
+            ),
+        )
+
+    def machine(self, token: Machine) -> str:
+        """To text."""
+        return self._seal(
+            "ddm_",
+            struct.pack(
+                ">QIIIII",
+                token.client_id,
+                token.client_epoch,
+                token.application_epoch,
+                token.installation_epoch,
+                int(token.issued_at.timestamp()),
+                int(token.expires_at.timestamp()),
+            )
+            + _id(token.jti)
+            + " ".join(token.scopes).encode(),
+        )
+
+    def open_code(self, text: str) -> Code | None:
+        """The code, if we made it."""
+        body = self._open("ddc_", text)
+        return Code(_text(body)) if body is not None and len(body) == 16 else None
+
+    def open_refresh(self, text: str) -> Refresh | None:
+        """The refresh token, if we made it."""
+        body = self._open("ddr_", text)
+        if body is None or len(body) != 20:
+            return None
+        return Refresh(_text(body[:16]), *struct.unpack(">I", body[16:]))
+
+    def open_access(self, text: str) -> Access | None:
+        """The access token, if we made it; its expiry is the caller's to compare."""
+        body = self._open("dda_", text)
+        if body is None or len(body) != 26:
+            return None
+        generation, expiry, scope_mask = struct.unpack(">IIH", body[16:])
+        return Access(_text(body[:16]), generation, _moment(expiry), scope_mask)
+
+    def open_machine(self, text: str) -> Machine | None:
+        """The client's token, if we made it; expiry and counters are the caller's to compare."""
+        body = self._open("ddm_", text)
+        if body is None or len(body) < 44:
+            return None
+        numbers = struct.unpack(">QIIIII", body[:28])
+        return Machine(
+            client_id=numbers[0],
+            client_epoch=numbers[1],
+            application_epoch=numbers[2],
+            installation_epoch=numbers[3],
+            issued_at=_moment(numbers[4]),
+            expires_at=_moment(numbers[5]),
+            scopes=tuple(body[44:].decode().split()),
+            jti=_text(body[28:44]),
+        )
+
+    def _seal(self, prefix: str, body: bytes) -> str:
+        return prefix + _encode(body + self._mac(prefix, body))
+
+    def _open(self, prefix: str, text: str) -> bytes | None:
+        if not text.startswith(prefix) or len(text) > _LIMIT:
+            return None
+        encoded = text[len(prefix) :]
+        try:
+            raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        body, tag = raw[:-_MAC], raw[-_MAC:]
+        # One token has one spelling: base64 leaves unused bits in the last character.
+        if len(raw) <= _MAC or _encode(raw) != encoded:
+            return None
+        return body if self._keyring.mac_fits("handle:" + prefix, self._said(body), tag) else None
+
+    def _mac(self, prefix: str, body: bytes) -> bytes:
+        return self._keyring.mac("handle:" + prefix, self._said(body), size=_MAC)
+
+    def _said(self, body: bytes) -> bytes:
+        return self._issuer + b"\0" + body
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _id(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "==")
+
+
+def _text(raw: bytes) -> str:
+    return _encode(raw)
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

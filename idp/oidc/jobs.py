@@ -1,0 +1,161 @@
+"""Jobs of the column ACCESS: tell relying parties, and prove from outside that the cut holds.
+
+A probe never looks into our own tables: it makes the very token or cookie a thief would hold and
+presents it over HTTP, as an ordinary client or browser would.
+"""
+
+import base64
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from joserfc import jwt
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from connectors import logout
+from connectors.contract import Tools
+from connectors.errors import Misconfigured, Rejected, Transient
+from directory import effects
+from directory.base.crypto import random_id
+from directory.base.failpoints import failpoint
+from directory.base.outbox import Claim
+from directory.effects import State
+from directory.people import User
+from idp import sessions
+from idp.oidc.clients import PROBE, Client, probe_secret
+from idp.oidc.grants import Grant
+from idp.oidc.handles import Access
+from idp.oidc.tokens import Tokens
+from idp.sessions import SsoSession
+
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_TYPE = "logout+jwt"
+LOGOUT_LIFETIME = timedelta(minutes=2)
+"""Back-Channel Logout §2.4: two minutes at most."""
+PATIENCE = 5
+"""Attempts after which something that is still active needs a person."""
+
+Done = Callable[[Session], set[str]]
+
+
+def deliver_logout(tools: Tools, claim: Claim) -> Done:
+    """Sign a logout token now and deliver it. Raises as ``connectors.logout.deliver`` does."""
+    now = tools.clock()
+    with tools.db.read() as session:
+        row = session.execute(
+            select(
+                Grant.session_id,
+                User.sub,
+                Client.client_id,
+                Client.id_token_alg,
+                Client.backchannel_logout_uri,
+            )
+            .join(User, User.id == Grant.user_id)
+            .join(Client, Client.id == Grant.client_id)
+            .where(Grant.id == claim.key)
+        ).one_or_none()
+    if row is None or row.backchannel_logout_uri is None:
+        return _advance(tools, claim, State.SUPERSEDED, {"receiver": None})
+    token, jti = logout_token(tools, row)
+    failpoint("logout.before_send")
+    status = logout.deliver(tools.outbound, row.backchannel_logout_uri, token)
+    failpoint("logout.after_send")
+    detail = {"status": status, "jti": jti, "sent_at": now.isoformat()}
+    return _advance(tools, claim, State.ACKNOWLEDGED, detail)
+
+
+def logout_token(tools: Tools, row: Any) -> tuple[str, str]:
+    """A logout token (Back-Channel Logout §2.4) and its ``jti``. It has no nonce, ever."""
+    now = tools.clock()
+    tokens = Tokens(tools)
+    signer = tokens.keys.signer(row.id_token_alg, now=now)
+    jti = random_id()
+    claims = {
+        "iss": tools.settings.issuer,
+        "aud": row.client_id,
+        "iat": int(now.timestamp()),
+        "exp": int((now + LOGOUT_LIFETIME).timestamp()),
+        "jti": jti,
+        "events": {LOGOUT_EVENT: {}},
+        "sub": row.sub,
+        **({"sid": row.session_id} if row.session_id else {}),
+    }
+    return jwt.encode(signer.header(typ=LOGOUT_TYPE), claims, signer.key, [signer.alg]), jti
+
+
+def probe_access(tools: Tools, claim: Claim) -> Done:
+    """Present what was cut and see it refused. Raises Transient, and Rejected in the end, while
+    it still opens something.
+    """
+    kind, _, target = claim.key.partition(":")
+    failpoint("access.before_probe")
+    evidence = _probe_session(tools, target) if kind == "session" else _probe_grant(tools, target)
+    if not evidence.pop("refused"):
+        if claim.attempt >= PATIENCE:
+            raise Rejected("Quyền truy cập vẫn còn hiệu lực sau khi thu hồi.")
+        raise Transient("Quyền truy cập vẫn còn hiệu lực; sẽ kiểm tra lại.")
+    return _advance(tools, claim, State.VERIFIED, evidence)
+
+
+def _probe_grant(tools: Tools, grant_id: str) -> dict[str, Any]:
+    now = tools.clock()
+    with tools.db.read() as session:
+        generation = session.execute(
+            select(Grant.refresh_generation).where(Grant.id == grant_id)
+        ).scalar_one_or_none()
+    made = Access(grant_id, generation or 0, now + timedelta(minutes=1), 0xFFFF)
+    path = "/oauth2/introspect"
+    credentials = f"{PROBE}:{probe_secret(tools.keyring)}".encode()
+    answer = tools.outbound.request(
+        "POST",
+        tools.settings.issuer + path,
+        headers={
+            "Authorization": "Basic " + base64.b64encode(credentials).decode(),
+            "Content-Type": "application/x-www-form-urlencoded",
+        },
+        content=urlencode({"token": Tokens(tools).handles.access(made)}).encode(),
+    )
+    if answer.status == 401:
+        raise Misconfigured("Tài khoản kiểm chứng không được chấp nhận.")
+    active = answer.require_ok().json().get("active")
+    return {
+        "refused": active is False,
+        "probe": path,
+        "status": answer.status,
+        "active": active,
+        "at": now.isoformat(),
+    }
+
+
+def _probe_session(tools: Tools, session_id: str) -> dict[str, Any]:
+    now = tools.clock()
+    with tools.db.read() as session:
+        generation = session.execute(
+            select(SsoSession.generation).where(SsoSession.id == session_id)
+        ).scalar_one_or_none()
+    name = "__Host-dinhdanh" if tools.settings.secure else "dinhdanh"
+    cookie = sessions.handle(tools.keyring, session_id, generation or 1)
+    path = "/session/status"
+    answer = tools.outbound.request(
+        "GET", tools.settings.issuer + path, headers={"Cookie": f"{name}={cookie}"}
+    )
+    if answer.status not in (200, 204, 401):
+        answer.require_ok()
+        raise Transient("Trang trạng thái phiên trả lời lạ ({status}).", status=answer.status)
+    return {
+        "refused": answer.status == 401,
+        "probe": path,
+        "status": answer.status,
+        "active": answer.status != 401,
+        "at": now.isoformat(),
+    }
+
+
+def _advance(tools: Tools, claim: Claim, state: State, detail: dict[str, Any]) -> Done:
+    def done(session: Session) -> set[str]:
+        waiting = effects.of_job(session, claim.id)
+        return effects.advance(session, waiting, state, at=tools.clock(), detail=detail)
+
+    return done

@@ -1,0 +1,246 @@
+"""Access tokens, made and opened: opaque handles by default, JWTs (RFC 9068) where a client asks.
+
+Opening proves only that we made it and that it has not expired. ``active`` asks the database
+whether it is still good, for opaque tokens and JWTs alike: whoever asks us is told the truth of
+this moment; only an application that checks a JWT offline may be wrong for its last minutes.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from sqlalchemy import Connection
+
+from connectors.contract import Tools
+from directory.base.crypto import random_id
+from idp.keys import ALGORITHMS, SigningKeys, signing_keys
+from idp.oidc import client_view, grants
+from idp.oidc.client_view import ClientView
+from idp.oidc.clients import TokenFormat
+from idp.oidc.grants import GrantView
+from idp.oidc.handles import Access, Handles, Machine, mask
+
+ACCESS_TYPE = "at+jwt"
+"""``typ`` of a JWT access token (RFC 9068 §2.1): it passes for no other kind of JWT."""
+
+
+@dataclass(frozen=True)
+class Active:
+    """An access or refresh token that is good at this moment."""
+
+    client_id: int
+    public_client_id: str
+    application_id: int | None
+    audience: str
+    scopes: tuple[str, ...]
+    issued_at: datetime
+    expires_at: datetime
+    jti: str
+    grant: GrantView | None = None
+    """None for a client's token on its own account."""
+    refresh: bool = False
+
+
+class Tokens:
+    """Makes and opens the tokens of one installation."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._settings = tools.settings
+        self.handles = Handles(tools.keyring, tools.settings.issuer)
+        self.keys: SigningKeys = signing_keys(tools.db, tools.keyring)
+
+    def expiry(self, now: datetime) -> datetime:
+        """When an access token made now ends."""
+        return (now + timedelta(seconds=self._settings.access_token_lifetime)).replace(
+            microsecond=0
+        )
+
+    def access(
+        self,
+        client: ClientView,
+        grant: GrantView,
+        *,
+        scopes: list[str],
+        generation: int,
+        now: datetime,
+    ) -> tuple[str, datetime]:
+        """An access token for a person's grant, and when it ends."""
+        expires_at = min(self.expiry(now), grant.expires_at.replace(microsecond=0))
+        if client.access_token_format != TokenFormat.JWT:
+            bits = mask(scopes, grant.scopes)
+            return self.handles.access(Access(grant.id, generation, expires_at, bits)), expires_at
+        body = {
+            "sub": grant.sub,
+            "jti": f"{grant.id}.{generation}",
+            "auth_time": int(grant.auth_time.timestamp()),
+            "acr": grant.acr,
+            "amr": grant.amr,
+        }
+        return self._jwt(client, body, scopes, now, expires_at), expires_at
+
+    def machine(
+        self, client: ClientView, *, scopes: list[str], now: datetime
+    ) -> tuple[str, datetime]:
+        """A token for the client itself, and when it ends. Nothing is stored."""
+        expires_at = self.expiry(now)
+        made = Machine(
+            client_id=client.id,
+            client_epoch=client.epoch,
+            application_epoch=client.application_epoch or 0,
+            installation_epoch=client.installation_epoch,
+            issued_at=now,
+            expires_at=expires_at,
+            scopes=tuple(scopes),
+            jti=random_id(),
+        )
+        if client.access_token_format != TokenFormat.JWT:
+            return self.handles.machine(made), expires_at
+        counters = [made.client_epoch, made.application_epoch, made.installation_epoch]
+        body = {"sub": client.client_id, "jti": made.jti, "client": client.id, "epochs": counters}
+        return self._jwt(client, body, scopes, now, expires_at), expires_at
+
+    def _jwt(
+        self,
+        client: ClientView,
+        body: dict[str, Any],
+        scopes: list[str],
+        now: datetime,
+        expires_at: datetime,
+    ) -> str:
+        signer = self.keys.signer(client.id_token_alg, now=now)
+        claims = {
+            "iss": self._settings.issuer,
+            "aud": client.audience,
+            "client_id": client.client_id,
+            "iat": int(now.timestamp()),
+            "exp": int(expires_at.timestamp()),
+            "scope": " ".join(scopes),
+            **body,
+        }
+        return jwt.encode(signer.header(typ=ACCESS_TYPE), claims, signer.key, [signer.alg])
+
+    def signed_by_us(self, text: str, *, typ: str, now: datetime) -> dict[str, Any] | None:
+        """The claims of a JWT of ours of one type, expired or not; None if it is not."""
+        if len(text) > 8192:
+            return None
+        try:
+            token = jwt.decode(text, self.keys.verifying(now=now), list(ALGORITHMS))
+        except (JoseError, ValueError, KeyError):
+            return None
+        if token.header.get("typ") != typ or token.claims.get("iss") != self._settings.issuer:
+            return None
+        return dict(token.claims)
+
+    def open(self, text: str, *, now: datetime) -> Access | Machine | None:
+        """The access token, if we made it and it has not expired."""
+        found = (
+            self.handles.open_access(text)
+            or self.handles.open_machine(text)
+            or (self._open_jwt(text, now) if text.count(".") == 2 else None)
+        )
+        return found if found is not None and found.expires_at > now else None
+
+    def _open_jwt(self, text: str, now: datetime) -> Access | Machine | None:
+        body = self.signed_by_us(text, typ=ACCESS_TYPE, now=now)
+        if body is None:
+            return None
+        expires_at = datetime.fromtimestamp(body["exp"], UTC)
+        scopes = tuple(body["scope"].split())
+        if "epochs" not in body:
+            grant_id, _, generation = body["jti"].partition(".")
+            return _Offline(grant_id, int(generation), expires_at, 0, scopes)
+        client_epoch, application_epoch, installation_epoch = body["epochs"]
+        return Machine(
+            client_id=body["client"],
+            client_epoch=client_epoch,
+            application_epoch=application_epoch,
+            installation_epoch=installation_epoch,
+            issued_at=datetime.fromtimestamp(body["iat"], UTC),
+            expires_at=expires_at,
+            scopes=scopes,
+            jti=body["jti"],
+        )
+
+    def active(
+        self, connection: Connection, text: str, *, now: datetime, with_person: bool = False
+    ) -> Active | None:
+        """The access token, if it is good at this moment. One SELECT."""
+        token = self.open(text, now=now)
+        if isinstance(token, Machine):
+            return self._active_machine(connection, token)
+        if token is None:
+            return None
+        read = grants.read_with_person if with_person else grants.read
+        grant = read(connection, token.grant_id, now=now)
+        # A code that was never redeemed has given nothing.
+        if grant is None or not grant.living or grant.code_used_at is None:
+            return None
+        return Active(
+            grant.client_id,
+            grant.public_client_id,
+            grant.client_application_id,
+            grant.audience,
+            tuple(token.scopes(grant.scopes)),
+            token.expires_at - timedelta(seconds=self._settings.access_token_lifetime),
+            token.expires_at,
+            f"{token.grant_id}.{token.generation}",
+            grant,
+        )
+
+    @staticmethod
+    def _active_machine(connection: Connection, token: Machine) -> Active | None:
+        client = client_view.view_by_id(connection, token.client_id)
+        if client is None or (
+            client.epoch,
+            client.application_epoch or 0,
+            client.installation_epoch,
+        ) != (token.client_epoch, token.application_epoch, token.installation_epoch):
+            return None
+        return Active(
+            client.id,
+            client.client_id,
+            client.application_id,
+            client.audience,
+            tuple(s for s in token.scopes if s in client.scopes),
+            token.issued_at,
+            token.expires_at,
+            token.jti,
+        )
+
+    def active_refresh(self, connection: Connection, text: str, *, now: datetime) -> Active | None:
+        """The refresh token, if it could be used at this moment. Using it is another matter."""
+        token = self.handles.open_refresh(text)
+        grant = grants.read(connection, token.grant_id, now=now) if token else None
+        if (
+            token is None
+            or grant is None
+            or not grant.living
+            or not grant.refreshable
+            or grant.code_used_at is None
+            or grant.refresh_generation != token.generation
+        ):
+            return None
+        return Active(
+            grant.client_id,
+            grant.public_client_id,
+            grant.client_application_id,
+            grant.audience,
+            tuple(grant.scopes),
+            grant.refreshed_at or grant.code_used_at,
+            grant.expires_at,
+            f"{grant.id}.r{token.generation}",
+            grant,
+            refresh=True,
+        )
+
+
+@dataclass(frozen=True)
+class _Offline(Access):
+    """A JWT access token: it says its scopes itself."""
+
+    said: tuple[str, ...] = ()
+
+    def scopes(self, granted: Any) -> list[str]:
+        return [scope for scope in granted if scope in self.said]
