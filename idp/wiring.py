@@ -10,6 +10,7 @@ import idp.factors.passwords
 import idp.keys
 import idp.login.flow
 import idp.oidc.clients
+import idp.oidc.consent
 import idp.oidc.grants
 import idp.sessions
 import idp.throttle  # noqa: F401 (each import above registers its tables)
@@ -38,7 +39,9 @@ class Services:
     outbound: Outbound
 
 
-def build(settings: Settings, *, clock: Clock = system_clock, create_keyring: bool = False) -> Services:
+def build(
+    settings: Settings, *, clock: Clock = system_clock, create_keyring: bool = False
+) -> Services:
     """Open the database and the keyring and hand the door its artefacts."""
     keyring = Keyring.open(settings.keyring, create=create_keyring)
     return Services(
@@ -49,7 +52,7 @@ def build(settings: Settings, *, clock: Clock = system_clock, create_keyring: bo
         passwords=PasswordHasher(),
         door=Door(
             artefacts=(
-                AccessArtefact(),
+                AccessArtefact(settings),
                 AccountArtefact(),
                 CertificateArtefact(),
                 RoleArtefact(),

@@ -1,0 +1,117 @@
+"""From an edge to the door: the one path that console, API and command line share.
+
+    ask = asked(has, body)                 or undoing(has, change_id, actor)
+    plan = preview(has, ask, actor)        plain data, read only
+    done = commit(has, ask, actor, fingerprint=plan["fingerprint"], key=…)
+
+An edge adds how somebody proves who she is and how a plan looks; nothing else differs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from directory import entitlements, permissions
+from directory.base.audit import Actor
+from directory.base.clock import local_day
+from directory.base.errors import PlanStale
+from directory.changes import history, present, spec, undo
+from directory.changes.model import Person, Plan, Spec
+from directory.changes.proof import Proof
+from directory.entitlements import Application, Desired, desired_accounts
+from directory.permissions import Rights
+from idp.wiring import Services
+
+Ask = Callable[[Session, datetime], Spec]
+"""Makes the Spec inside the transaction that plans it: references resolve where they are used."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A committed change."""
+
+    id: str
+    state: str
+
+
+def asked(has: Services, body: Any) -> Ask:
+    """What the body of the changes API asks for; a form of the console makes the same body."""
+    return lambda session, now: spec.parse(session, body, now=now, keyring=has.keyring)
+
+
+def undoing(change_id: str, actor: Actor) -> Ask:
+    """The undoing of a change the actor may see."""
+
+    def ask(session: Session, now: datetime) -> Spec:
+        return undo.spec_of(session, seen(session, actor, change_id, now=now).change.id)
+
+    return ask
+
+
+def preview(has: Services, ask: Ask, actor: Actor) -> dict[str, Any]:
+    """The plan as plain data. Raises InvalidInput, NotAllowed, Conflict, NotFound."""
+    now = has.clock()
+    with has.db.read() as session:
+        plan = has.door.plan(session, ask(session, now), actor, now=now)
+        return present.plan_as_dict(plan) | {"applications": _applications(session, plan)}
+
+
+def commit(has: Services, ask: Ask, actor: Actor, *, fingerprint: str, key: str | None) -> Done:
+    """Do what the preview announced. Raises PlanStale, also when another writer got in between."""
+    now = has.clock()
+    try:
+        with has.db.write() as session:
+            change = has.door.commit(
+                session,
+                ask(session, now),
+                actor,
+                now=now,
+                fingerprint=fingerprint,
+                idempotency_key=key,
+            )
+            return Done(change.id, change.state)
+    except IntegrityError as exc:
+        raise PlanStale from exc
+
+
+def rights(session: Session, actor: Actor, *, now: datetime) -> Rights:
+    """What the actor may do today."""
+    return permissions.rights(session, actor, local_day(now))
+
+
+def seen(session: Session, actor: Actor, change_id: str, *, now: datetime) -> Proof:
+    """A change as the actor may see it. Raises NotFound."""
+    return history.find(session, rights(session, actor, now=now), change_id)
+
+
+def _applications(session: Session, plan: Plan) -> list[dict[str, Any]]:
+    """Per person and application what the rules gave and what they will give."""
+    known = {a.id: a for a in entitlements.applications(session)}
+    return [row for person in plan.people for row in _turns(person, plan, known)]
+
+
+def _turns(person: Person, plan: Plan, known: dict[int, Application]) -> list[dict[str, Any]]:
+    on = plan.spec.effective_on
+    rules = plan.rulebook.rules
+    before = desired_accounts(rules, person.before, status=person.status_before, on=on)
+    after = desired_accounts(rules, person.after, status=person.status_after, on=on)
+    return [
+        {
+            "user": person.id if person.id > 0 else None,
+            "application": {"id": i, "code": known[i].code, "name": known[i].name},
+            "access": _verdict(before.get(i), after.get(i)),
+            "role_before": before[i].role if i in before else None,
+            "role_after": after[i].role if i in after else None,
+        }
+        for i in sorted(before.keys() | after.keys(), key=lambda i: (known[i].name, i))
+    ]
+
+
+def _verdict(before: Desired | None, after: Desired | None) -> str:
+    if after is None:
+        return "lost"
+    return "gained" if before is None else "kept"

@@ -1,0 +1,67 @@
+"""``dinhdanh …``: the third composition root. Each part brings its commands; errors end here.
+
+What the product refuses on purpose is one sentence on standard error and exit status 1, in the
+language of the environment (LC_ALL, LC_MESSAGES, LANG): English where it says so, else Vietnamese.
+"""
+
+import os
+import sys
+
+import click
+from sqlalchemy.exc import DBAPIError
+
+from directory.base.errors import DinhdanhError
+from idp import i18n
+from idp.commands import clients, directory, ops, people, pki
+
+PARTS = (ops, people, directory, clients, pki)
+
+
+@click.group()
+def cli() -> None:
+    """Dinhdanh: định danh và truy cập. / Identity and access."""
+
+
+def _add(group: click.Group, command: click.Command) -> None:
+    """Add a command; two groups of one name become one."""
+    present = group.commands.get(command.name or "")
+    if isinstance(present, click.Group) and isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _add(present, inner)
+    else:
+        group.add_command(command)
+
+
+for part in PARTS:
+    for found in part.commands:
+        _add(cli, found)
+
+
+def _language() -> str:
+    wanted = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    chosen = next((value for value in wanted if value), "")
+    return "en" if chosen.lower().startswith("en") else "vi"
+
+
+def main() -> None:
+    """Run one command line."""
+    i18n.use(_language())
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = 130
+    except DinhdanhError as error:
+        click.echo(i18n.error_text(error), err=True)
+        code = 1
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        click.echo(i18n.gettext("Không dùng được cơ sở dữ liệu: {reason}", reason=reason), err=True)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""``dinhdanh serve | worker | migrate | check | audit verify``: running the installation."""
+
+import stat
+from collections.abc import Iterator
+
+import click
+from sqlalchemy import exists, select
+
+from directory.base import audit as trail
+from directory.base.clock import local_day
+from directory.base.config import HOUR, MINUTE, Settings, load_settings
+from directory.base.crypto import Keyring
+from directory.base.db import Database
+from directory.base.errors import DinhdanhError, Misconfigured
+from directory.permissions import AdminRole, Role
+from idp import health, installation, migrate, server, wiring
+from idp.i18n import error_text, gettext
+
+
+@click.command("serve")
+@click.option("--with-worker", is_flag=True, help="One node: web and worker under one parent.")
+def serve(*, with_worker: bool) -> None:
+    """Chạy máy chủ web. / Serve the web."""
+    settings = load_settings()
+    click.echo(gettext("Dinhdanh: {url} (Ctrl-C để dừng)", url=settings.issuer), err=True)
+    beside = {"worker": server.run_worker} if with_worker else {}
+    server.serve(settings, runs={"web": server.run_web} | beside)
+
+
+@click.command("worker")
+def worker() -> None:
+    """Chạy tiến trình xử lý việc. / Do the jobs."""
+    if not server.work(load_settings()):
+        raise SystemExit(1)
+
+
+@click.command("migrate")
+@click.option("--check", "only_check", is_flag=True, help="Only say whether there is work to do.")
+@click.option("--name", default="Dinhdanh", help="Name of the installation, when it is new.")
+def migrate_database(*, only_check: bool, name: str) -> None:
+    """Khởi tạo hoặc nâng cấp. / Create or upgrade: tables, keyring, keys, CA."""
+    settings = load_settings()
+    if only_check:
+        _require_newest(settings)
+        return
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    # A database without its keyring can not be read; a new one would only hide the loss.
+    keyring_may_be_new = not _has_tables(settings)
+    services = wiring.build(settings, create_keyring=keyring_may_be_new)
+    try:
+        migrate.upgrade(services.db.engine)
+        installation.prepare(services, name=name)
+    finally:
+        services.db.dispose()
+    click.echo(gettext("Đã sẵn sàng: {url}", url=services.db.engine.url.render_as_string()))
+
+
+def _has_tables(settings: Settings) -> bool:
+    database = Database(settings.database)
+    try:
+        with database.hot() as connection:
+            return migrate.current(connection) is not None
+    finally:
+        database.dispose()
+
+
+def _require_newest(settings: Settings) -> None:
+    database = Database(settings.database)
+    try:
+        with database.hot() as connection:
+            found = migrate.current(connection)
+    finally:
+        database.dispose()
+    if found != migrate.head():
+        raise Misconfigured(
+            "migrations", "Cơ sở dữ liệu chưa được nâng cấp; hãy chạy: dinhdanh migrate"
+        )
+    click.echo(gettext("Cơ sở dữ liệu ở phiên bản mới nhất."))
+
+
+@click.command("check")
+@click.option(
+    "--profile", type=click.Choice(["level3"]), default="level3", help="What to compare with."
+)
+def check(profile: str) -> None:
+    """Liệt kê mọi vấn đề cùng lúc. / List every problem at once.
+
+    Exit status 1 when the installation cannot work as it is; settings weaker than the profile
+    are listed and do not change the status.
+    """
+    settings = load_settings()
+    problems = list(_problems(settings))
+    for problem in problems:
+        click.echo(f"✗ {problem}")
+    for weakness in _weaker_than_level3(settings):
+        click.echo(f"! {profile}: {weakness}")
+    if problems:
+        raise SystemExit(1)
+    click.echo(gettext("Cấu hình dùng được."))
+
+
+def _problems(settings: Settings) -> Iterator[str]:
+    yield from _file_problems(settings)
+    try:
+        Keyring.open(settings.keyring)
+    except DinhdanhError as error:
+        yield error_text(error)
+        return
+    services = wiring.build(settings)
+    try:
+        failed = [c for c in health.checks(services) if not c.holds]
+        yield from (f"{c.name}: {c.detail}" for c in failed)
+        if not failed and not _has_administrator(services):
+            yield gettext("Chưa có quản trị viên; hãy chạy: dinhdanh user admin")
+    finally:
+        services.db.dispose()
+
+
+def _file_problems(settings: Settings) -> Iterator[str]:
+    if settings.keyring.exists() and stat.S_IMODE(settings.keyring.stat().st_mode) & 0o077:
+        yield gettext("Tệp khóa {file} phải chỉ chủ sở hữu đọc được (0600).", file=settings.keyring)
+    for file in (settings.outbound_ca_file, settings.tls_certificate, settings.tls_key):
+        if file is not None and not file.exists():
+            yield gettext("Không tìm thấy tệp {file}.", file=file)
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        yield gettext("tls_certificate và tls_key phải đi cùng nhau.")
+    if settings.tls_certificate is not None and not settings.secure:
+        yield gettext("issuer phải bắt đầu bằng https khi tự phục vụ TLS.")
+    if settings.outbound_timeout > 30:
+        yield gettext("outbound_timeout phải nhỏ hơn nửa thời hạn giữ việc (30 giây).")
+
+
+def _has_administrator(services: wiring.Services) -> bool:
+    today = local_day(services.clock())
+    with services.db.read() as session:
+        found = exists().where(
+            AdminRole.role == Role.ADMINISTRATOR.value,
+            AdminRole.unit_id.is_(None),
+            AdminRole.valid_to.is_(None) | (AdminRole.valid_to > today),
+        )
+        return bool(session.scalar(select(found)))
+
+
+def _weaker_than_level3(settings: Settings) -> Iterator[str]:
+    """What the profile of design 13 asks for and this installation does not do."""
+    least = {"lock_for": 12 * HOUR, "password_min": 14}
+    most = {"lock_after": 5, "session_idle": 15 * MINUTE, "admin_idle": 5 * MINUTE}
+    for name, bound in least.items():
+        if getattr(settings, name) < bound:
+            yield f"{name} = {getattr(settings, name)} < {bound}"
+    for name, bound in most.items():
+        if getattr(settings, name) > bound:
+            yield f"{name} = {getattr(settings, name)} > {bound}"
+    if not settings.secure:
+        yield gettext("issuer không dùng https.")
+    yield gettext("Quản trị viên chưa có yếu tố xác thực thứ hai.")
+    yield gettext("Chưa bắt buộc xác thực hai yếu tố khi đăng nhập từ ngoài mạng của cơ quan.")
+
+
+@click.group("audit")
+def audit() -> None:
+    """Nhật ký kiểm toán. / The audit trail."""
+
+
+@audit.command("verify")
+def audit_verify() -> None:
+    """Kiểm tra chuỗi nhật ký. / Verify the chain; exit status 1 when it is broken."""
+    services = wiring.build(load_settings())
+    try:
+        verdict = trail.verify(services.db, services.keyring)
+    finally:
+        services.db.dispose()
+    click.echo(
+        gettext(
+            "{sealed} mục đã niêm phong, {unsealed} mục chưa.",
+            sealed=verdict.sealed,
+            unsealed=verdict.unsealed,
+        )
+    )
+    if verdict.broken_at is not None:
+        click.echo(gettext("Chuỗi bị đứt ở mục {seq}.", seq=verdict.broken_at), err=True)
+    elif not verdict.head_fits:
+        click.echo(gettext("Phần cuối của chuỗi đã bị cắt hoặc sửa."), err=True)
+    if not verdict.holds:
+        raise SystemExit(1)
+
+
+commands: list[click.Command] = [serve, worker, migrate_database, check, audit]

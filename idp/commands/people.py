@@ -1,0 +1,133 @@
+"""``dinhdanh user admin | slip``: the first administrator, and slips for people at the counter."""
+
+import getpass
+from datetime import timedelta
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from directory import people
+from directory.base import audit
+from directory.base.audit import Actor, Tag
+from directory.base.clock import local_day
+from directory.base.config import HOUR, load_settings
+from directory.base.errors import NotFound
+from directory.changes.model import ChangeKind, Spec
+from directory.changes.spec import person_row
+from directory.people import User
+from directory.permissions import AdminRole, Role
+from idp import installation, wiring
+from idp.factors import passwords
+from idp.i18n import gettext, moment
+
+
+@click.group("user")
+def user() -> None:
+    """Người dùng. / People."""
+
+
+@user.command("admin")
+@click.argument("username", default="admin")
+@click.option("--name", default="Quản trị hệ thống", help="Full name, when the person is new.")
+def user_admin(username: str, name: str) -> None:
+    """Cấp quyền quản trị. / Make USERNAME an administrator and print her activation link.
+
+    A person who is not known yet is created, without a post. The link works once, for one hour;
+    there is no other way to the first password.
+    """
+    services = wiring.build(load_settings())
+    installation.require(services)
+    now, actor = services.clock(), Actor.operator(getpass.getuser())
+    with services.db.write() as session:
+        person = people.by_username(session, username)
+        if person is None:
+            person = _join(session, services, username, name, actor)
+        _grant(session, person, actor, services)
+        token = passwords.issue_activation(
+            session, services.keyring, person.id, now=now, lifetime=HOUR, actor=actor
+        )
+        username = person.username
+    services.db.dispose()
+    _print_slip(services.settings.issuer, username, token, until=moment(now + timedelta(hours=1)))
+
+
+@user.command("slip")
+@click.argument("username")
+def user_slip(username: str) -> None:
+    """In phiếu kích hoạt. / Print a slip with which USERNAME sets a new password, once."""
+    services = wiring.build(load_settings())
+    now, actor = services.clock(), Actor.operator(getpass.getuser())
+    lifetime = services.settings.activation_lifetime
+    with services.db.write() as session:
+        person = people.by_username(session, username)
+        if person is None:
+            raise NotFound("user_unknown", "Không tìm thấy người dùng.")
+        token = passwords.issue_activation(
+            session, services.keyring, person.id, now=now, lifetime=lifetime, actor=actor
+        )
+        username = person.username
+    services.db.dispose()
+    until = moment(now + timedelta(seconds=lifetime))
+    _print_slip(services.settings.issuer, username, token, until=until)
+
+
+def _print_slip(issuer: str, username: str, token: str, *, until: str) -> None:
+    click.echo(gettext("Tên đăng nhập: {username}", username=username))
+    click.echo(gettext("Liên kết dùng một lần, đến {until}:", until=until))
+    click.echo(f"{issuer}/activate/{token}")
+
+
+def _join(
+    session: Session, services: wiring.Services, username: str, name: str, actor: Actor
+) -> User:
+    """Enter the person through the door, as every change of the directory."""
+    now = services.clock()
+    person = person_row({"full_name": name, "username": username}, services.keyring)
+    spec = Spec(
+        ChangeKind.JOIN,
+        local_day(now),
+        rows=({"row": None, "person": person, "assignments": []},),
+    )
+    plan = services.door.plan(session, spec, actor, now=now)
+    services.door.commit(session, spec, actor, now=now, fingerprint=plan.fingerprint)
+    return session.scalars(select(User).where(User.username == plan.people[0].username)).one()
+
+
+def _grant(session: Session, person: User, actor: Actor, services: wiring.Services) -> None:
+    """Give the role of administrator over the whole installation, unless she holds it."""
+    now = services.clock()
+    held = session.scalar(
+        select(AdminRole.id).where(
+            AdminRole.user_id == person.id,
+            AdminRole.role == Role.ADMINISTRATOR.value,
+            AdminRole.unit_id.is_(None),
+            AdminRole.valid_to.is_(None),
+        )
+    )
+    if held is not None:
+        return
+    session.add(
+        AdminRole(
+            user_id=person.id,
+            client_id=None,
+            role=Role.ADMINISTRATOR.value,
+            unit_id=None,
+            application_id=None,
+            assignment_id=None,
+            valid_from=local_day(now),
+            valid_to=None,
+            granted_by=actor.key,
+        )
+    )
+    audit.record(
+        session,
+        Tag.ROLE_GRANT,
+        at=now,
+        actor=actor,
+        subject=("user", person.id),
+        data={"role": Role.ADMINISTRATOR.value},
+    )
+
+
+commands: list[click.Command] = [user]

@@ -1,0 +1,178 @@
+"""Whether the installation is fit to work: ``/readyz`` and ``/metrics``.
+
+``/readyz`` looks at what a process needs and is for load balancers (``/healthz``, in idp.app,
+only says that it answers). ``/metrics`` is for Prometheus on this machine. Several web processes
+count their requests each for itself, told apart by the label ``process``.
+"""
+
+import ipaddress
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Flask, Response, abort, current_app, g, jsonify, request
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from directory.base.audit import AuditEntry
+from directory.base.outbox import Job
+from directory.changes.model import Change, ChangeState
+from directory.entitlements import Installation
+from idp import beat, migrate
+from idp.security import services
+from idp.wiring import Services
+
+blueprint = Blueprint("health", __name__)
+
+SKEW = timedelta(seconds=2)
+_FORWARDED = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. ``detail`` is for the operator, not for the network."""
+
+    name: str
+    holds: bool
+    detail: str = ""
+
+
+def checks(has: Services) -> list[Check]:
+    """Everything ``/readyz`` and ``dinhdanh check`` look at."""
+    try:
+        with has.db.hot() as connection:
+            return [Check("database", holds=True), *_of_database(has, connection)]
+    except SQLAlchemyError as exc:
+        return [Check("database", holds=False, detail=type(exc).__name__)]
+
+
+def _of_database(has: Services, connection: Connection) -> Iterator[Check]:
+    found, wanted = migrate.current(connection), migrate.head()
+    yield Check("migrations", holds=found == wanted, detail=f"{found} / {wanted}")
+    if found != wanted:
+        return
+    key_id = connection.scalar(select(Installation.keyring_id))
+    yield Check(
+        "keyring", holds=key_id is not None and has.keyring.knows(key_id), detail=str(key_id)
+    )
+    skew = _skew(has, connection)
+    yield Check("clock", holds=skew <= SKEW, detail=f"{skew.total_seconds():.1f} s")
+
+
+def _skew(has: Services, connection: Connection) -> timedelta:
+    """How far our clock is from the database server's; an embedded database has ours."""
+    if has.db.is_sqlite:
+        return timedelta(0)
+    theirs = connection.scalar(select(func.clock_timestamp()))
+    return abs(has.clock() - theirs) if isinstance(theirs, datetime) else timedelta.max
+
+
+@blueprint.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """200 when this process can do its work, 503 otherwise; says which check fails, not why."""
+    found = checks(services())
+    ready = all(check.holds for check in found)
+    body = {"ready": ready, "checks": {c.name: "ok" if c.holds else "failed" for c in found}}
+    age = beat.age(services().settings.data_dir, services().clock())
+    if age is not None:
+        body["worker_seconds_ago"] = round(age, 1)
+    return jsonify(body), 200 if ready else 503
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """The metrics, for callers on this machine that come without a proxy in between."""
+    try:
+        local = ipaddress.ip_address(request.environ.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        local = False
+    if not local or any(name in request.headers for name in _FORWARDED):
+        abort(404)
+    registry = current_app.extensions["dinhdanh-metrics"]
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class _Database(Collector):
+    """Gauges read from the database when they are asked for."""
+
+    def __init__(self, has: Services) -> None:
+        self._has = has
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Read them."""
+        jobs = GaugeMetricFamily("dinhdanh_jobs", "Jobs by state", labels=["state"])
+        overdue = GaugeMetricFamily("dinhdanh_job_overdue_seconds", "Age of the oldest due job")
+        attention = GaugeMetricFamily("dinhdanh_changes_attention", "Changes that need attention")
+        unsettled = GaugeMetricFamily("dinhdanh_changes_unsettled", "Changes not settled yet")
+        unsealed = GaugeMetricFamily("dinhdanh_audit_unsealed", "Audit entries not chained yet")
+        worker = GaugeMetricFamily("dinhdanh_worker_age_seconds", "Since the worker last showed")
+        with self._has.db.hot() as connection:
+            for state in ("ready", "running", "parked"):
+                jobs.add_metric([state], _count(connection, Job, Job.state == state))
+            now = self._has.clock()
+            oldest = connection.scalar(select(func.min(Job.run_at)).where(Job.state == "ready"))
+            late = (now - oldest).total_seconds() if oldest else 0.0
+            overdue.add_metric([], max(0.0, late))
+            attention.add_metric([], _count(connection, Change, Change.needs_attention))
+            committed = Change.state == ChangeState.COMMITTED.value
+            unsettled.add_metric([], _count(connection, Change, committed))
+            unsealed.add_metric([], _count(connection, AuditEntry, AuditEntry.seq.is_(None)))
+        age = beat.age(self._has.settings.data_dir, self._has.clock())
+        if age is not None:
+            worker.add_metric([], age)
+        yield from (jobs, overdue, attention, unsettled, unsealed, worker)
+
+
+def _count(connection: Connection, table: Any, *conditions: Any) -> float:
+    return float(connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0)
+
+
+def install(app: Flask) -> None:
+    """Count and time the application's requests."""
+    registry = CollectorRegistry()
+    registry.register(_Database(app.extensions["dinhdanh"]))
+    app.extensions["dinhdanh-metrics"] = registry
+    process = str(os.getpid())
+    requests = Counter(
+        "dinhdanh_requests",
+        "Requests by part and class of answer",
+        ["part", "status", "process"],
+        registry=registry,
+    )
+    seconds = Histogram(
+        "dinhdanh_request_seconds",
+        "Time to answer, by part",
+        ["part", "process"],
+        buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0),
+        registry=registry,
+    )
+    known: dict[tuple[str, int], Callable[[float], None]] = {}
+
+    def _counter(part: str, status: int) -> Callable[[float], None]:
+        count, timed = requests.labels(part, f"{status}xx", process), seconds.labels(part, process)
+
+        def _took(duration: float) -> None:
+            count.inc()
+            timed.observe(duration)
+
+        return _took
+
+    @app.before_request
+    def _start() -> None:
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def _count_request(response: Response) -> Response:
+        part = (request.blueprint or "other", response.status_code // 100)
+        took = known.get(part)
+        if took is None:
+            took = known[part] = _counter(*part)
+        took(time.perf_counter() - g.get("began", time.perf_counter()))
+        return response

@@ -1,0 +1,53 @@
+"""What an installation needs besides its tables: its own row, keys, a CA, a client of its own."""
+
+from sqlalchemy import select
+
+from connectors.pki import authority
+from connectors.pki.tables import Authority
+from directory.base import audit
+from directory.base.errors import Misconfigured
+from directory.entitlements import Installation
+from idp import keys
+from idp.oidc import clients
+from idp.wiring import Services
+
+
+def prepare(services: Services, *, name: str = "Dinhdanh") -> None:
+    """Make what is missing; doing it again changes nothing.
+
+    Raises Misconfigured when the keyring is not the one this database was made with.
+    """
+    now, keyring = services.clock(), services.keyring
+    with services.db.write() as session:
+        row = session.scalars(select(Installation)).one_or_none()
+        if row is None:
+            row = Installation(id=1, name=name, keyring_id=keyring.current)
+            session.add(row)
+            session.flush()
+        _fits(row, services)
+        keys.ensure_keys(session, keyring, now)
+        clients.ensure_probe_client(session, keyring, now)
+        if session.scalar(select(Authority.id).limit(1)) is None:
+            authority.create(
+                session, keyring, services.settings, organization=row.name, now=now
+            )
+        audit.seal(session, keyring)
+
+
+def require(services: Services) -> Installation:
+    """The installation's row. Raises Misconfigured before ``migrate`` and with a wrong keyring."""
+    with services.db.read() as session:
+        row = session.scalars(select(Installation)).one_or_none()
+    if row is None:
+        raise Misconfigured("not_installed", "Chưa khởi tạo; hãy chạy: dinhdanh migrate")
+    _fits(row, services)
+    return row
+
+
+def _fits(row: Installation, services: Services) -> None:
+    if not services.keyring.knows(row.keyring_id):
+        raise Misconfigured(
+            "key_unknown",
+            "Tệp khóa thiếu khóa {key_id} mà cơ sở dữ liệu này cần.",
+            key_id=row.keyring_id,
+        )

@@ -1,0 +1,137 @@
+"""Serving: granian for the web, a worker beside it on a single node.
+
+    dinhdanh serve                 parent ─ web (granian main ─ granian workers)
+    dinhdanh serve --with-worker   parent ┬ web (…)
+                                          └ worker
+    dinhdanh worker                the worker alone, in this process
+
+Every child dies with its parent by PR_SET_PDEATHSIG, down to granian's own workers, which would
+otherwise keep the port and go on serving after a ``kill -9``. Measured: a trivial request costs
+0.12 ms of processor time whatever the number of threads; 16 threads keep slow requests (a
+password hash, a wait for the writer) from holding up the others.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.log import LogLevels
+from granian.server import Server
+
+from directory.base.config import Settings
+from idp import installation, logs, supervisor, wiring
+from idp.app import create_app
+from idp.worker import Worker
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+BACKLOG = 1024
+REQUESTS_WAITING = 256
+"""Taken from the kernel and queued per process; more wait in the listen backlog."""
+_GRANIAN_LOG = {
+    "formatters": {},
+    "handlers": {},
+    "loggers": {"_granian": {"propagate": True}, "granian.access": {"propagate": True}},
+}
+_ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+
+def serve(settings: Settings, *, runs: dict[str, Callable[[Settings], int]]) -> None:
+    """Run the parts under one parent until told to stop.
+
+    Raises Misconfigured when the installation is not ready, already runs, or the port is taken.
+    """
+    logs.configure()
+    locks = {"web": "instance", "worker": "worker"}
+    with _locks(settings, [locks[name] for name in runs]):
+        supervisor.require_free_port(settings.host, settings.port)
+        _require_installed(settings)
+        supervisor.supervise({name: _bound(run, settings) for name, run in runs.items()})
+
+
+def work(settings: Settings) -> bool:
+    """Run a worker in this process until told to stop; whether all its jobs were finished."""
+    logs.configure()
+    with _locks(settings, ["worker"]):
+        _require_installed(settings)
+        return run_worker(settings) == 0
+
+
+def _bound(run: Callable[[Settings], int], settings: Settings) -> supervisor.Run:
+    return lambda: run(settings)
+
+
+@contextlib.contextmanager
+def _locks(settings: Settings, names: list[str]) -> Iterator[None]:
+    """Hold these locks; none for a database server, which any number of nodes may share."""
+    with contextlib.ExitStack() as held:
+        if settings.database.startswith("sqlite"):
+            for name in names:
+                held.enter_context(supervisor.Lock(settings.data_dir, name))
+        yield
+
+
+def _require_installed(settings: Settings) -> None:
+    services = wiring.build(settings)
+    try:
+        installation.require(services)
+    finally:
+        services.db.dispose()  # no connection may be carried over a fork
+
+
+def run_web(settings: Settings) -> int:
+    """Be the web process: granian's main, which starts and restarts its workers."""
+    main = os.getpid()
+
+    def load(_target: str) -> "Flask":
+        supervisor.die_with_parent(main)
+        for name in [n for n in os.environ if n.startswith("HTTP_")]:
+            # The server copies the environment into every request, where these would look
+            # like headers that the client has sent.
+            del os.environ[name]
+        return create_app(wiring.build(settings))
+
+    Server(
+        "dinhdanh",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.web_processes,
+        blocking_threads=settings.web_threads,
+        backlog=BACKLOG,
+        backpressure=REQUESTS_WAITING,
+        http=HTTPModes.auto,
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+        log_level=LogLevels.error,
+        log_dictconfig=_GRANIAN_LOG,
+        ssl_cert=settings.tls_certificate,
+        ssl_key=settings.tls_key,
+        ssl_protocol_min=SSLProtocols.tls12,
+    ).serve(target_loader=load)
+    return 0
+
+
+def run_worker(settings: Settings) -> int:
+    """Be the worker process: jobs in threads, signals here."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    services = wiring.build(settings)
+    worker = Worker(services)
+    finished: list[bool] = []
+    thread = threading.Thread(target=lambda: finished.append(worker.run()), name="dispatch")
+    thread.start()
+    try:
+        while thread.is_alive() and signal.sigtimedwait(_ENDING, 1.0) is None:
+            pass
+        worker.stop()
+        thread.join()
+    finally:
+        services.db.dispose()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return 0 if finished == [True] else 1

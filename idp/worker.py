@@ -1,0 +1,300 @@
+"""The second composition root: jobs.
+
+    dispatch loop     looks for due jobs and hands one to each free thread; renews leases
+    job threads       ``perform``: handler (remote calls, no transaction), then ONE transaction
+                      that records what was seen, finishes the job and settles the changes
+    housekeeping      a thread of its own: idp.housekeeping
+
+What can go wrong with a job, and what becomes of it:
+
+    Transient, Busy         put off: backoff with jitter, or as long as the other side asked
+    any other of our errors parked with its sentence as the reason; a person decides
+    anything else           a fault of ours: logged, put off, parked after a few times
+    LeaseLost               somebody else has the job: nothing is recorded; where it may have
+                            written over what the other one put right, the job is done once more
+    a dead process          the lease runs out and the job is claimed again
+
+A job that has been claimed too often is parked before it is tried again, whatever the cause: a
+job that kills its worker must not do so for ever.
+"""
+
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+from sqlalchemy.orm import Session
+
+from connectors import contract, provision
+from connectors.pki import jobs as pki_jobs
+from directory import effects
+from directory.base import audit, outbox
+from directory.base.audit import Actor, Tag
+from directory.base.errors import Busy, DinhdanhError
+from directory.base.failpoints import failpoint
+from directory.base.outbox import Claim, JobKind, LeaseLost
+from directory.changes import proof
+from directory.effects import State
+from idp import beat, housekeeping
+from idp.oidc import jobs as oidc_jobs
+from idp.wiring import Services
+
+log = structlog.get_logger(__name__)
+
+Record = Callable[[Session], set[str]]
+
+
+class Handler(Protocol):
+    """Does one job's remote part; what it returns is run in the worker's one transaction."""
+
+    def __call__(self, tools: Services, claim: Claim, /) -> Record:
+        """Raises the errors of ``connectors.contract``."""
+        ...
+
+
+ATTEMPTS = 12
+"""Claims after which a job waits for a person; with the backoff, about forty minutes."""
+FAULTS = 5
+"""The same for what only a fault of ours explains."""
+BUSY_PAUSE = 0.05
+IDLE_PAUSE = 0.5
+STOP_WITHIN = 10.0
+RENEW_AFTER = outbox.LEASE / 3
+
+
+def take_effect(tools: Services, claim: Claim) -> Record:
+    """A dated change of a person has come due: the door orders what follows from it."""
+
+    def record(session: Session) -> set[str]:
+        return tools.door.take_effect(session, int(claim.key), now=tools.clock())
+
+    return record
+
+
+HANDLERS: Mapping[JobKind, Handler] = {
+    JobKind.ACCOUNT_APPLY: provision.apply_account,
+    JobKind.LOGOUT_DELIVER: oidc_jobs.deliver_logout,
+    JobKind.ACCESS_PROBE: oidc_jobs.probe_access,
+    JobKind.CRL_PUBLISH: pki_jobs.publish_crl,
+    JobKind.CERTIFICATE_PROBE: pki_jobs.probe_certificate,
+    JobKind.SUBJECT_BOUNDARY: take_effect,
+}
+
+
+def perform(
+    services: Services, claim: Claim, *, handlers: Mapping[JobKind, Handler] = HANDLERS
+) -> None:
+    """Do one claimed job to whatever end it comes to."""
+    bound = log.bind(job=claim.id, kind=claim.kind.value, attempt=claim.attempt)
+    try:
+        failpoint("worker.claimed")
+        _attempt(services, claim, handlers)
+        failpoint("worker.after_finish")
+    except LeaseLost:
+        _lost(bound, services, claim)
+    except contract.Transient as exc:
+        _unless_lost(bound, _put_off, services, claim, exc.text(), after=exc.retry_after)
+    except Busy as exc:
+        _unless_lost(bound, _put_off, services, claim, exc.text())
+    except DinhdanhError as exc:
+        bound.warning("job.parked", code=exc.code)
+        _unless_lost(bound, _park, services, claim, exc.text())
+    except Exception:
+        bound.exception("job.fault")
+        reason = "Lỗi nội bộ; chi tiết trong nhật ký máy chủ."
+        act = _park if claim.attempt >= FAULTS else _put_off
+        _unless_lost(bound, act, services, claim, reason)
+
+
+def _attempt(services: Services, claim: Claim, handlers: Mapping[JobKind, Handler]) -> None:
+    if claim.attempt > ATTEMPTS:
+        raise contract.Rejected("Đã thử nhiều lần mà không xong.")
+    record = handlers[claim.kind](services, claim)
+    with services.db.write() as session:
+        touched = record(session)
+        now = services.clock()
+        failpoint("worker.before_finish")
+        outbox.finish(session, claim, now=now)
+        proof.settle(session, touched, now=now)
+
+
+def _lost(bound: structlog.stdlib.BoundLogger, services: Services, claim: Claim) -> None:
+    bound.warning("job.lease_lost")
+    if claim.kind is JobKind.ACCOUNT_APPLY:
+        # Its last write came late, and over what whoever took the job has seen and recorded.
+        with services.db.write() as session:
+            job = session.get_one(outbox.Job, claim.id)
+            outbox.enqueue(session, claim.kind, claim.key, now=services.clock(), lane=job.lane)
+
+
+def _unless_lost(
+    bound: structlog.stdlib.BoundLogger,
+    act: Callable[..., None],
+    services: Services,
+    claim: Claim,
+    *args: object,
+    **options: object,
+) -> None:
+    try:
+        act(services, claim, *args, **options)
+    except LeaseLost:
+        _lost(bound, services, claim)
+    except Exception:
+        # Nothing is lost: the lease runs out and the job is claimed again.
+        bound.exception("job.unrecorded")
+
+
+def _put_off(
+    services: Services, claim: Claim, reason: str, *, after: timedelta | None = None
+) -> None:
+    if claim.attempt >= ATTEMPTS:
+        _park(services, claim, reason)
+        return
+    jitter = 0.5 + secrets.randbelow(1001) / 1000
+    now = services.clock()
+    with services.db.write() as session:
+        wait = after if after is not None else outbox.backoff(claim.attempt, jitter)
+        heir = outbox.retry(session, claim, now=now, after=wait, reason=reason)
+        waiting = effects.of_job(session, claim.id)
+        touched = effects.advance(session, waiting, State.SENT, at=now, reason=reason)
+        if heir != claim.id:
+            effects.carry_over(session, claim.id, heir)
+        proof.settle(session, touched, now=now)
+
+
+def _park(services: Services, claim: Claim, reason: str) -> None:
+    now = services.clock()
+    with services.db.write() as session:
+        outbox.park(session, claim, now=now, reason=reason)
+        waiting = effects.of_job(session, claim.id)
+        touched = effects.advance(session, waiting, State.PARKED, at=now, reason=reason)
+        audit.record(
+            session,
+            Tag.JOB_PARKED,
+            at=now,
+            actor=Actor.system(),
+            subject=("job", claim.id),
+            data={"kind": claim.kind.value, "key": claim.key, "reason": reason},
+        )
+        proof.settle(session, touched, now=now)
+
+
+def drain(services: Services, *, handlers: Mapping[JobKind, Handler] = HANDLERS) -> int:
+    """Do every job that is due, one after the other, here; how many there were."""
+    done = 0
+    while (claim := outbox.claim(services.db, now=services.clock())) is not None:
+        perform(services, claim, handlers=handlers)
+        done += 1
+    return done
+
+
+@dataclass
+class _Held:
+    claim: Claim
+    renewed: datetime
+
+
+class Worker:
+    """One process's worker: ``run`` until ``stop``."""
+
+    def __init__(
+        self, services: Services, *, handlers: Mapping[JobKind, Handler] = HANDLERS
+    ) -> None:
+        self._services = services
+        self._handlers = handlers
+        self._todo: queue.SimpleQueue[Claim] = queue.SimpleQueue()
+        self._free = threading.BoundedSemaphore(services.settings.worker_threads)
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._held: dict[int, _Held] = {}
+        self._lock = threading.Lock()
+        self._failures = 0
+
+    def stop(self) -> None:
+        """Take no more jobs; safe in a signal handler."""
+        self._stopping.set()
+        self._wake.set()
+
+    def run(self) -> bool:
+        """Work until ``stop``; whether every job begun was finished in time."""
+        for number in range(self._services.settings.worker_threads):
+            threading.Thread(target=self._work, name=f"job-{number}", daemon=True).start()
+        keeper = threading.Thread(
+            target=housekeeping.run, args=(self._services, self._stopping), daemon=True
+        )
+        keeper.start()
+        log.info("worker.started", threads=self._services.settings.worker_threads)
+        while not self._stopping.is_set():
+            self._wake.clear()
+            pause = self._dispatch()
+            self._wake.wait(pause)
+        return self._finish(keeper)
+
+    def _dispatch(self) -> float:
+        """Hand out what is due; how long to pause after."""
+        try:
+            self._renew()
+            worked = self._hand_out()
+            beat.show(self._services.settings.data_dir)
+            self._failures = 0
+        except Exception:
+            # The database is away or the disk is full: the worker outlives it.
+            log.exception("worker.dispatch_failed")
+            self._failures += 1
+            return min(30.0, 2.0**self._failures)
+        return BUSY_PAUSE if worked else IDLE_PAUSE
+
+    def _hand_out(self) -> bool:
+        worked = False
+        while not self._stopping.is_set() and self._free.acquire(blocking=False):
+            try:
+                claim = outbox.claim(self._services.db, now=self._services.clock())
+            except BaseException:
+                self._free.release()
+                raise
+            if claim is None:
+                self._free.release()
+                break
+            with self._lock:
+                self._held[claim.id] = _Held(claim, self._services.clock())
+            self._todo.put(claim)
+            worked = True
+        return worked
+
+    def _renew(self) -> None:
+        """Keep the leases of jobs that take long; a lost one is found out by whoever finishes."""
+        now = self._services.clock()
+        with self._lock:
+            old = [h for h in self._held.values() if now - h.renewed >= RENEW_AFTER]
+        for held in old:
+            try:
+                with self._services.db.write() as session:
+                    outbox.renew(session, held.claim, now=now)
+            except LeaseLost:
+                log.warning("job.lease_lost", job=held.claim.id)
+            held.renewed = now
+
+    def _work(self) -> None:
+        while True:
+            claim = self._todo.get()
+            try:
+                perform(self._services, claim, handlers=self._handlers)
+            finally:
+                with self._lock:
+                    # A later claim of the same job may already be held by another thread.
+                    held = self._held.get(claim.id)
+                    if held is not None and held.claim is claim:
+                        del self._held[claim.id]
+                self._free.release()
+                self._wake.set()
+
+    def _finish(self, keeper: threading.Thread) -> bool:
+        threads = self._services.settings.worker_threads
+        finished = [self._free.acquire(timeout=STOP_WITHIN / threads) for _ in range(threads)]
+        keeper.join(timeout=1)
+        log.info("worker.stopped", unfinished=finished.count(False))
+        return all(finished)

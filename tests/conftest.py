@@ -1,0 +1,259 @@
+"""Fixtures every part of the suite shares.
+
+    clock       a clock that stands still until a test moves it
+    settings    of a fresh installation under tmp_path, on SQLite or PostgreSQL
+    database    its database, with every table and one Installation row
+    services    everything a request, a job or a command needs, ready to work
+    app client  the web application and a test client
+    slapd       a private OpenLDAP server (contract and integration tests)
+
+A test marked ``both_databases`` runs once on SQLite and once on the PostgreSQL server that
+``TEST_DATABASE_URL`` names (``make test`` starts one); all others run on SQLite. Each test gets
+a database of its own, copied from a template that is made once per worker process. Sockets are
+closed under tests/unit and tests/properties.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_socket
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event, make_url, text
+
+from directory.base.config import Settings
+from directory.base.crypto import Keyring
+from directory.base.db import Database, unpooled
+from idp import installation, logs, wiring
+from idp.app import create_app
+
+START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+"""09:00 on a Monday in Viet Nam."""
+SERVER = os.environ.get("TEST_DATABASE_URL", "")
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+NO_SOCKETS = ("unit", "properties")
+TESTS = Path(__file__).parent
+
+for name in [n for n in os.environ if n.startswith("DINHDANH_")]:
+    del os.environ[name]  # the settings of whoever runs the tests are not the tests' settings
+
+
+logs.structure()
+
+
+class FrozenClock:
+    """Stands still; ``advance`` and ``set`` move it."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, *, seconds: float = 0, **parts: float) -> datetime:
+        """Move on (``seconds``, ``minutes``, ``days`` …) and give the new moment."""
+        self.now += timedelta(seconds=seconds, **parts)
+        return self.now
+
+    def set(self, now: datetime) -> None:
+        """Stand at another moment."""
+        self.now = now
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run ``both_databases`` tests on each database."""
+    if metafunc.definition.get_closest_marker("both_databases"):
+        metafunc.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that need the machine for themselves on one worker process."""
+    for item in items:
+        if item.get_closest_marker("serial"):
+            item.add_marker(pytest.mark.xdist_group("serial"))
+
+
+def missing(service: str) -> None:
+    """Skip a test for want of a service; under CI nothing may be skipped for that."""
+    if IN_CI:
+        pytest.fail(f"{service} is missing")
+    pytest.skip(f"{service} is missing")
+
+
+@pytest.fixture(autouse=True)
+def _closed_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
+    part = request.path.relative_to(TESTS).parts[0]
+    if part not in NO_SOCKETS or request.node.get_closest_marker("enable_socket"):
+        yield
+        return
+    pytest_socket.disable_socket(allow_unix_socket=True)
+    yield
+    pytest_socket.enable_socket()
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """The clock of this test."""
+    return FrozenClock()
+
+
+@pytest.fixture(scope="session")
+def _keyring_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("keyring") / "keyring.json"
+    Keyring.open(file, create=True)
+    return file
+
+
+def _fill(url: str, keyring_file: Path, work: Path) -> None:
+    """Make every table and what a fresh installation holds, as ``dinhdanh migrate`` does."""
+    settings = Settings(data_dir=work, database_url=url, keyring_file=keyring_file)
+    services = wiring.build(settings, clock=FrozenClock())
+    try:
+        _hurry(services.db)
+        wiring.metadata().create_all(services.db.engine)
+        installation.prepare(services, name="Tỉnh Thanh Hóa")
+    finally:
+        services.db.dispose()
+
+
+def _hurry(database: Database) -> None:
+    """A test's SQLite file need not survive a power cut."""
+    if database.is_sqlite:
+
+        @event.listens_for(database.engine, "connect")
+        def _relax(connection: Any, _record: Any) -> None:
+            connection.execute("PRAGMA synchronous=OFF")
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory, _keyring_file: Path) -> Path:
+    work = tmp_path_factory.mktemp("template")
+    file = work / "dinhdanh.db"
+    _fill(f"sqlite:///{file}", _keyring_file, work)
+    return file
+
+
+def _server_url(name: str) -> str:
+    return make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+
+
+def _administer(*statements: str) -> None:
+    engine = unpooled(SERVER)
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def _postgresql_template(
+    tmp_path_factory: pytest.TempPathFactory, _keyring_file: Path
+) -> Iterator[str]:
+    name = f"template_{secrets.token_hex(6)}"
+    _administer(f'CREATE DATABASE "{name}"')
+    _fill(_server_url(name), _keyring_file, tmp_path_factory.mktemp("template"))
+    yield name
+    _administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """``sqlite`` or ``postgresql``."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def empty_database_url(database_kind: str, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without a table in it."""
+    if database_kind == "sqlite":
+        yield f"sqlite:///{tmp_path / 'dinhdanh.db'}"
+        return
+    if not SERVER:
+        missing("PostgreSQL (TEST_DATABASE_URL)")
+    name = f"test_{secrets.token_hex(6)}"
+    _administer(f'CREATE DATABASE "{name}"')
+    yield _server_url(name)
+    _administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url(
+    database_kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """The URL of a database that holds what a fresh installation holds."""
+    if database_kind == "sqlite":
+        file = tmp_path / "dinhdanh.db"
+        shutil.copyfile(request.getfixturevalue("_sqlite_template"), file)
+        yield f"sqlite:///{file}"
+        return
+    if not SERVER:
+        missing("PostgreSQL (TEST_DATABASE_URL)")
+    template = request.getfixturevalue("_postgresql_template")
+    name = f"test_{secrets.token_hex(6)}"
+    _administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    yield _server_url(name)
+    _administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def keyring(_keyring_file: Path) -> Keyring:
+    """The keyring of the installation under test."""
+    return Keyring.open(_keyring_file)
+
+
+@pytest.fixture
+def make_settings(
+    tmp_path: Path, database_url: str, _keyring_file: Path
+) -> Callable[..., Settings]:
+    """Make settings that differ from the test's own in the given ones."""
+    own: dict[str, Any] = {
+        "data_dir": tmp_path,
+        "database_url": database_url,
+        "keyring_file": _keyring_file,
+        "issuer": "http://localhost:8000",
+    }
+    return lambda **others: Settings(**(own | others))
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    """The settings of the installation under test."""
+    return make_settings()
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """The database of the installation under test."""
+    opened = Database(settings.database)
+    _hurry(opened)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def services(settings: Settings, clock: FrozenClock) -> Iterator[wiring.Services]:
+    """Everything a request, a job or a command needs."""
+    built = wiring.build(settings, clock=clock)
+    _hurry(built.db)
+    yield built
+    built.db.dispose()
+
+
+@pytest.fixture
+def app(services: wiring.Services) -> Flask:
+    """The web application."""
+    made = create_app(services)
+    made.testing = True
+    return made
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser without cookies yet."""
+    return app.test_client()
