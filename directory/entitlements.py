@@ -208,18 +208,22 @@ def desired_accounts(
     return wanted
 
 
+LANES = 4
+"""How many accounts of one application are worked on at once."""
+
+
 def account_job(
     user_id: int, application_id: int, *, now: datetime, **options: Any
 ) -> dict[str, Any]:
     """The outbox row of "make that person's account in that application right".
 
-    Four lanes per application: ordered per person, parallel across people, bounded per target.
+    A few lanes per application: ordered per person, parallel across people, bounded per target.
     """
     return outbox.row_for(
         outbox.JobKind.ACCOUNT_APPLY,
         f"{user_id}:{application_id}",
         now=now,
-        lane=f"app:{application_id}:{user_id % 4}",
+        lane=f"app:{application_id}:{user_id % LANES}",
         **options,
     )
 

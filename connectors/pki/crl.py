@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import and_, case, delete, exists, not_, select, update
+from sqlalchemy import and_, case, delete, select, update
 from sqlalchemy.orm import Session
 
 from connectors.pki import marks
@@ -24,6 +24,7 @@ from connectors.pki.tables import (
     Crl,
     Reason,
     in_force,
+    lifted,
 )
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
@@ -101,7 +102,7 @@ def _mark_listed(session: Session, authority_id: int, now: datetime) -> None:
             update(CertificateMark)
             .where(
                 CertificateMark.listed.is_(not listed),
-                in_force(now) if listed else not_(in_force(now)),
+                in_force(now) if listed else lifted(now),
                 ours,
             )
             .values(listed=listed)
@@ -162,22 +163,22 @@ def stale(session: Session, published: Crl | None, *, now: datetime) -> bool:
     """Whether a list has ended, or no longer says what the marks say."""
     if published is None or published.next_update <= now:
         return True
-    counts = in_force(now)
-    return bool(
+    # Two questions, each with an index of its own: they are asked at every fetch.
+    unlisted = and_(CertificateMark.listed.is_(False), in_force(now))
+    outlived = and_(CertificateMark.listed.is_(True), lifted(now))
+    return any(
         session.scalar(
-            select(
-                exists(
-                    select(CertificateMark.id)
-                    .join(Certificate, Certificate.id == CertificateMark.certificate_id)
-                    .where(
-                        Certificate.authority_id == published.authority_id,
-                        Certificate.not_after > now,
-                        (and_(CertificateMark.listed.is_(False), counts))
-                        | (and_(CertificateMark.listed.is_(True), not_(counts))),
-                    )
-                )
+            select(CertificateMark.id)
+            .join(Certificate, Certificate.id == CertificateMark.certificate_id)
+            .where(
+                Certificate.authority_id == published.authority_id,
+                Certificate.not_after > now,
+                behind,
             )
+            .limit(1)
         )
+        is not None
+        for behind in (unlisted, outlived)
     )
 
 

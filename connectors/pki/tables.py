@@ -167,6 +167,7 @@ class CertificateMark(Base):
     __table_args__ = (
         Index("ix_certificate_mark_certificate", "certificate_id", "at"),
         Index("ix_certificate_mark_listed", "listed", "at"),
+        Index("ix_certificate_mark_lifted", "lifted_at"),
         Index("ix_certificate_mark_change", "change_id"),
         AUTOINCREMENT,
     )
@@ -203,6 +204,11 @@ def in_force(now: datetime) -> ColumnElement[bool]:
         or_(CertificateMark.at <= CertificateMark.created_at, CertificateMark.at <= now),
         or_(CertificateMark.lifted_at.is_(None), CertificateMark.lifted_at > now),
     )
+
+
+def lifted(now: datetime) -> ColumnElement[bool]:
+    """Marks that no longer count at a moment, or never will."""
+    return CertificateMark.lifted_at <= now
 
 
 class CertificateRequest(Base):

@@ -1,0 +1,23 @@
+"""LDAP targets such as OpenLDAP (RFC 4511, 2798, 4519) by ldap3, which only this
+package speaks.
+
+An account is an inetOrgPerson entry. Its key is ``entryUUID`` (RFC 4530), which survives renames
+and moves; its owner stands in the external-id attribute. Entries live in a container made from a
+template (``ou={department},ou={organization}``) and move with the person; missing containers are
+created. Plain LDAP knows no "disabled": the entry gets the disabled marker (``shadowExpire: 1`` of
+``shadowAccount``, expired since 1970) and loses ``userPassword``, so that who reads the marker and
+who only binds both refuse it; where wanted it also moves to a container of its own. Nothing is
+ever deleted.
+
+TLS verifies chain and host name by OpenSSL; plain text only where the settings say so.
+
+    connector       find, create, mend, move, disable
+    pool            connections: checked address, verified TLS, bound, kept while fresh
+    settings        how a server is reached and how accounts look in it
+    names           distinguished names as text: escaped, split, compared
+"""
+
+from connectors.ldap.connector import LdapConnector
+from connectors.ldap.settings import LdapSettings, Security
+
+__all__ = ["LdapConnector", "LdapSettings", "Security"]

@@ -1,0 +1,360 @@
+"""The one client for calling out: everything Dinhdanh says over HTTP goes through here.
+
+Applications give us the addresses we call (a SCIM base URL, a logout URI). So that nobody makes
+us call what only we can reach, the connection is made to an address that ``addresses`` has
+judged, and to no other. Redirects are not followed, the environment's proxies are not used, no
+cookie is kept, the whole call has one deadline and an answer one size.
+
+    request(...)   one call → Response
+    client(...)    the same pool behind an ``httpx2.Client``, for libraries that need one
+
+All failures are ``ConnectorError``s, also through ``client()``. One keep-alive pool per process;
+safe to use from several threads.
+"""
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpcore2
+import httpx2
+
+from connectors.addresses import AddressGuard, Resolver, system_addresses
+from connectors.errors import Misconfigured, Rejected, Transient
+from directory.base.config import Settings
+from directory.base.errors import Misconfigured as InstallationMisconfigured
+
+BODY_LIMIT = 1024 * 1024
+KEEP_ALIVE = 20.0
+"""Seconds an idle connection is kept; shorter than what servers usually allow."""
+CONNECTIONS = 64
+LONGEST_WAIT = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Response:
+    """A whole answer."""
+
+    status: int
+    headers: httpx2.Headers
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The body as JSON. Raises Rejected when it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError as exc:
+            raise Rejected("Câu trả lời không phải là JSON hợp lệ.") from exc
+
+    def require_ok(self) -> "Response":
+        """This answer, if it is 2xx. Raises Transient, Misconfigured or Rejected."""
+        if not self.ok:
+            raise failure(self.status, self.headers)
+        return self
+
+
+def failure(
+    status: int, headers: Mapping[str, str], detail: str = ""
+) -> Transient | Rejected | Misconfigured:
+    """What an unwelcome status means for the one who must act on it."""
+    shown = f"{status} {detail[:300]}".strip()
+    if status in (408, 425, 429) or status >= 500:
+        return Transient(
+            "Hệ thống đích đang bận hoặc gặp lỗi ({shown}).",
+            retry_after=_retry_after(headers),
+            shown=shown,
+        )
+    if status in (401, 403, 407):
+        return Misconfigured(
+            "Hệ thống đích không chấp nhận thông tin kết nối ({shown}).", shown=shown
+        )
+    if 300 <= status < 400:
+        return Misconfigured("Hệ thống đích chuyển hướng sang địa chỉ khác ({shown}).", shown=shown)
+    return Rejected("Hệ thống đích từ chối yêu cầu ({shown}).", shown=shown)
+
+
+def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """Retry-After as seconds or as a date (RFC 9110 §10.2.3), the latter against ``Date``.
+
+    Capped: no target may put off a disabled account for weeks.
+    """
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal() and len(value) < 10:
+        wait = timedelta(seconds=int(value))
+    else:
+        try:
+            sent = parsedate_to_datetime(headers.get("Date", ""))
+            wait = parsedate_to_datetime(value) - sent
+        except (TypeError, ValueError):
+            return None
+    return min(max(wait, timedelta(0)), LONGEST_WAIT)
+
+
+class Outbound:
+    """The client. ``resolve`` gives the addresses of a host; the system's resolver by default."""
+
+    def __init__(self, settings: Settings, *, resolve: Resolver | None = None) -> None:
+        self.timeout = settings.outbound_timeout
+        self._guard = AddressGuard(settings.outbound_allow, resolve or system_addresses)
+        self._transport = _PinnedTransport(self._guard, _tls(settings), self.timeout)
+        self._client = self.client()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """One call and its whole answer, whatever its status.
+
+        Raises Transient when nothing came back in time and Misconfigured when the address is
+        refused or the certificate does not fit.
+        """
+        try:
+            answer = self._client.request(
+                method,
+                url,
+                headers=dict(headers or {}),
+                content=content,
+                json=json,
+                timeout=timeout or self.timeout,
+            )
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as exc:
+            raise Misconfigured("Địa chỉ gọi ra không hợp lệ.") from exc
+        return Response(answer.status_code, answer.headers, answer.content)
+
+    def client(
+        self, *, base_url: str = "", headers: Mapping[str, str] | None = None
+    ) -> httpx2.Client:
+        """An ``httpx2.Client`` over the shared pool; closing it leaves the pool open."""
+        return httpx2.Client(
+            base_url=base_url,
+            # Compressed answers are not asked for: a small body could unfold into a huge one.
+            headers={"Accept-Encoding": "identity", "User-Agent": "dinhdanh", **(headers or {})},
+            transport=_Shared(self._transport),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=self.timeout,
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    def addresses(self, host: str, port: int) -> list[str]:
+        """The checked addresses of a host, for protocols other than HTTP to connect to.
+
+        Raises Misconfigured when one of them is refused, Transient when it has none.
+        """
+        return self._guard.addresses(host, port, time.monotonic() + self.timeout)
+
+    def close(self) -> None:
+        """Close the pool."""
+        self._transport.close()
+        self._guard.close()
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    """Verification by the installation's bundle or the system's; TLS 1.2 or later."""
+    file = settings.outbound_ca_file
+    try:
+        context = ssl.create_default_context(cafile=str(file) if file else None)
+    except OSError as exc:
+        raise InstallationMisconfigured(
+            "outbound_ca_file", "Không đọc được tệp chứng thư {file}.", file=file
+        ) from exc
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+class _Deadline(threading.local):
+    """The moment this thread's call must be over; a connection serves one call at a time."""
+
+    at: float = 0.0
+
+    def left(self, timeout: float | None, late: type[Exception]) -> float:
+        left = self.at - time.monotonic()
+        if left <= 0:
+            raise late("deadline")
+        return left if timeout is None else min(left, timeout)
+
+
+class _PinnedBackend(httpcore2.NetworkBackend):
+    """Connects to checked addresses only. TLS still verifies the name the URL gave."""
+
+    def __init__(self, guard: AddressGuard, deadline: _Deadline) -> None:
+        self._guard = guard
+        self._deadline = deadline
+        self._sockets = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        last: Exception | None = None
+        for address in self._guard.addresses(host, port, self._deadline.at):
+            try:
+                stream = self._sockets.connect_tcp(
+                    address,
+                    port,
+                    timeout=self._deadline.left(timeout, httpcore2.ConnectTimeout),
+                    local_address=local_address,
+                    socket_options=socket_options,
+                )
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as exc:
+                last = exc
+            else:
+                return _TimedStream(stream, self._deadline)
+        raise last or httpcore2.ConnectError("no address")
+
+
+class _TimedStream(httpcore2.NetworkStream):
+    """A stream whose every step ends by the call's deadline: one byte a second is too slow."""
+
+    def __init__(self, stream: httpcore2.NetworkStream, deadline: _Deadline) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._deadline.left(timeout, httpcore2.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._deadline.left(timeout, httpcore2.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.NetworkStream:
+        left = self._deadline.left(timeout, httpcore2.ConnectTimeout)
+        return _TimedStream(
+            self._stream.start_tls(ssl_context, server_hostname, left), self._deadline
+        )
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _PinnedTransport(httpx2.BaseTransport):
+    """httpx2 over a pool whose connections are pinned, timed and capped."""
+
+    def __init__(self, guard: AddressGuard, context: ssl.SSLContext, timeout: float) -> None:
+        self._deadline = _Deadline()
+        self._timeout = timeout
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=context,
+            max_connections=CONNECTIONS,
+            max_keepalive_connections=CONNECTIONS,
+            keepalive_expiry=KEEP_ALIVE,
+            network_backend=_PinnedBackend(guard, self._deadline),
+        )
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        url = request.url
+        if url.scheme not in ("http", "https") or not url.host or (url.port or 1) > 65535:
+            raise Misconfigured("Chỉ gọi ra địa chỉ http hoặc https.")
+        if url.userinfo:
+            raise Misconfigured("Địa chỉ gọi ra không được chứa tên và mật khẩu.")
+        limits = request.extensions.get("timeout") or {}
+        seconds = limits.get("read") or self._timeout
+        self._deadline.at = time.monotonic() + seconds
+        with _translated(url.host):
+            answer = self._pool.handle_request(
+                httpcore2.Request(
+                    method=request.method,
+                    url=httpcore2.URL(
+                        scheme=url.raw_scheme,
+                        host=url.raw_host,
+                        port=url.port,
+                        target=url.raw_path,
+                    ),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions | {"timeout": {"pool": seconds}},
+                )
+            )
+        body = _CappedStream(answer, url.host)
+        response = httpx2.Response(answer.status, headers=answer.headers, stream=body)
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            body.close()
+            raise Rejected("Hệ thống đích trả lời ở dạng nén mà không được yêu cầu.")
+        return response
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _CappedStream(httpx2.SyncByteStream):
+    """An answer's body, no longer than the limit."""
+
+    def __init__(self, answer: httpcore2.Response, host: str) -> None:
+        self._answer = answer
+        self._host = host
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        with _translated(self._host):
+            for chunk in self._answer.iter_stream():
+                size += len(chunk)
+                if size > BODY_LIMIT:
+                    raise Rejected("Câu trả lời của {host} quá dài.", host=self._host)
+                yield chunk
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+class _Shared(httpx2.BaseTransport):
+    """The shared transport as one client sees it: not the client's to close."""
+
+    def __init__(self, transport: _PinnedTransport) -> None:
+        self._transport = transport
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        return self._transport.handle_request(request)
+
+
+@contextmanager
+def _translated(host: str) -> Iterator[None]:
+    """Failures of the network as ours. A certificate that does not fit is not the weather."""
+    try:
+        yield
+    except httpcore2.TimeoutException as exc:
+        raise Transient("{host} không trả lời trong thời hạn.", host=host) from exc
+    except (httpcore2.NetworkError, httpcore2.ProtocolError) as exc:
+        if _certificate_refused(exc):
+            raise Misconfigured(
+                "Chứng thư TLS của {host} không được tin cậy hoặc không đúng tên máy.", host=host
+            ) from exc
+        raise Transient("Không kết nối được tới {host}.", host=host) from exc
+
+
+def _certificate_refused(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

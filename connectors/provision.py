@@ -1,0 +1,381 @@
+"""Accounts follow the directory: the account artefact of the door, and the job behind it.
+
+    preview ─┐  desired before the plan, desired after it: the difference is what is promised
+    cut ─────┴▶ effects + jobs ``account.apply``, one per person and application
+    due         a scheduled change takes effect: what the rules have come to say since
+    recompute   the rules of an application changed: everybody they match or matched
+    apply_account
+                the job: what is wanted NOW → the least change at the target → a fresh look at
+                the target as proof → one transaction that notes it
+
+The job names the person and the application, never a difference: late, doubled and reordered
+jobs all end in the same account.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, and_, cast, false, literal, or_, select, union
+from sqlalchemy.orm import Session
+
+from connectors import mapping
+from connectors.contract import (
+    Action,
+    Attribute,
+    Connector,
+    Operation,
+    Outcome,
+    Rejected,
+    RemoteAccount,
+    Tools,
+    Transient,
+    Wanted,
+)
+from connectors.registry import connector_for
+from connectors.turns import Turn, between, turns
+from directory import assignments, effects, entitlements, units
+from directory.assignments import Assignment, Position
+from directory.base import audit, outbox
+from directory.base.audit import Actor, Tag
+from directory.base.clock import local_day
+from directory.base.failpoints import failpoint
+from directory.base.outbox import Claim, JobKind, Priority
+from directory.changes.model import Change, Plan
+from directory.effects import Column, Due, Foreseen, State
+from directory.entitlements import (
+    Account,
+    AccountState,
+    Application,
+    Desired,
+    RuleView,
+    desired_accounts,
+)
+from directory.people import User, UserStatus
+from directory.units import OrgUnit
+
+URGENT_UP_TO = 50
+"""A change of more people than this must not hold up the one official at the counter."""
+
+
+class AccountArtefact:
+    """The column "accounts" of the event × artefact table."""
+
+    columns = frozenset({Column.ACCOUNTS})
+
+    def preview(self, session: Session, plan: Plan) -> Sequence[Foreseen]:
+        """What becomes of every account of every person of the plan."""
+        names = _connected(session)
+        return [
+            Foreseen(
+                Column.ACCOUNTS,
+                turn.kind,
+                turn.user_id,
+                str(turn.application_id),
+                names[turn.application_id],
+                detail=turn.detail,
+            )
+            for turn in _turns(plan)
+            if turn.application_id in names
+        ]
+
+    def cut(self, session: Session, plan: Plan, change: Change) -> Sequence[Due]:
+        """One effect and one job per account; the remote work is the job's."""
+        names = _connected(session)
+        return [
+            _due(turn, names, now=plan.now, run_at=plan.effective_at, people=len(plan.people))
+            for turn in _turns(plan)
+            if turn.application_id in names
+        ]
+
+    def due(self, session: Session, change: Change, users: Sequence[int]) -> Sequence[Due]:
+        """Accounts that the day turns by rules made since the commit; what the commit has
+        ordered itself is not repeated.
+        """
+        now = change.took_effect_at or change.effective_at
+        on = change.effective_on
+        names = _connected(session)
+        rules = entitlements.rulebook(session).rules
+        held = assignments.timeline(session, users)
+        ordered = {
+            (effect.user_id, effect.target)
+            for effect in effects.of_change(session, change.id)
+            if effect.column == Column.ACCOUNTS
+        }
+        found: list[Turn] = []
+        for user in _people(session, users):
+            found += between(
+                user.id,
+                desired_accounts(
+                    rules, held[user.id], status=UserStatus.ACTIVE, on=on - timedelta(days=1)
+                ),
+                desired_accounts(rules, held[user.id], status=_status(user, on), on=on),
+            )
+        return [
+            _due(turn, names, now=now, run_at=now, people=len(users))
+            for turn in found
+            if turn.application_id in names
+            and (turn.user_id, str(turn.application_id)) not in ordered
+        ]
+
+
+def recompute(session: Session, application_id: int, *, now: datetime) -> int:
+    """Look again at everybody the application's rules match today or who has an account there.
+
+    For changed rules, a new or a disabled application. One statement whatever the number of
+    people; how many jobs it enqueued or brought forward.
+    """
+    rules = [
+        rule
+        for rule in entitlements.rulebook(session).rules
+        if rule.application_id == application_id
+    ]
+    people = union(
+        _matching(rules, on=local_day(now)),
+        select(Account.user_id).where(Account.application_id == application_id),
+    ).subquery()
+    user_id = people.c.user_id
+    subjects = select(
+        cast(user_id, Text).concat(f":{application_id}"),
+        literal(f"app:{application_id}:").concat(cast(user_id % entitlements.LANES, Text)),
+    )
+    return outbox.enqueue_selected(
+        session, JobKind.ACCOUNT_APPLY, subjects, now=now, priority=Priority.BULK
+    )
+
+
+def apply_account(tools: Tools, claim: Claim) -> Callable[[Session], set[str]]:
+    """Make one person's account in one application right, and prove it by looking again.
+
+    Raises Transient when the target is away or does not show the state yet.
+    """
+    user_id, application_id = _subject(claim)
+    with tools.db.read() as session:
+        case = _Case.read(session, user_id, application_id, on=local_day(tools.clock()))
+    connector = connector_for(tools, case.application)
+    failpoint("account.before_remote")
+    outcome = connector.apply(Operation(case.wanted, case.remote_id))
+    failpoint("account.after_remote")
+    seen = _prove(connector, case.wanted, outcome)
+    at = tools.clock()
+
+    def record(session: Session) -> set[str]:
+        failpoint("account.before_record")
+        return case.record(session, claim, outcome, seen, at=at)
+
+    return record
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One person and one application, as the directory wants them at one moment."""
+
+    user: User
+    application: Application
+    desired: Desired | None
+    wanted: Wanted
+    remote_id: str | None
+    """Where we believe the account to be."""
+
+    @classmethod
+    def read(cls, session: Session, user_id: int, application_id: int, *, on: date) -> "_Case":
+        user = session.get(User, user_id)
+        application = session.get(Application, application_id)
+        if user is None or application is None:
+            raise Rejected("Người dùng hoặc ứng dụng không còn trong danh bạ.")
+        rules = [
+            rule
+            for rule in entitlements.rulebook(session).rules
+            if rule.application_id == application_id
+        ]
+        held = assignments.timeline(session, [user_id])[user_id]
+        desired = desired_accounts(rules, held, status=_status(user, on), on=on).get(application_id)
+        link = _link(session, user_id, application_id)
+        return cls(
+            user,
+            application,
+            desired,
+            mapping.wanted_account(user, desired, organization=_organization(session, desired)),
+            link.remote_id if link else None,
+        )
+
+    def record(
+        self,
+        session: Session,
+        claim: Claim,
+        outcome: Outcome,
+        seen: RemoteAccount | None,
+        *,
+        at: datetime,
+    ) -> set[str]:
+        """Note the account as it was seen, advance the job's effects; the changes touched."""
+        evidence = _evidence(outcome, seen, at)
+        touched = effects.advance(
+            session, effects.of_job(session, claim.id), State.VERIFIED, at=at, detail=evidence
+        )
+        changed = self._note(session, seen, at=at)
+        if changed or outcome.action not in (Action.UNCHANGED, Action.ABSENT):
+            audit.record(
+                session,
+                Tag.ACCOUNT_APPLIED,
+                at=at,
+                actor=Actor.system(),
+                subject=("user", self.user.id),
+                change_id=min(touched, default=None),
+                data={"application": self.application.code, **evidence},
+            )
+        return touched
+
+    def _note(self, session: Session, seen: RemoteAccount | None, *, at: datetime) -> bool:
+        """Bring the link up to what was seen; whether that changed it."""
+        link = _link(session, self.user.id, self.application.id)
+        if link is None:
+            if seen is None:
+                return False
+            link = Account(user_id=self.user.id, application_id=self.application.id)
+            session.add(link)
+        state = AccountState.ABSENT
+        if seen is not None:
+            state = AccountState.ACTIVE if seen.active else AccountState.DISABLED
+        noted = {
+            "remote_id": seen.key if seen else None,
+            "state": state.value,
+            "role": self.desired.role if self.desired else link.role,
+            "assignment_id": self.desired.assignment_id if self.desired else None,
+            "fingerprint": mapping.digest(self.wanted),
+        }
+        changed = any(getattr(link, name) != value for name, value in noted.items())
+        for name, value in noted.items():
+            setattr(link, name, value)
+        if changed:
+            link.applied_at = at
+        link.verified_at = at
+        session.flush()
+        return changed
+
+
+def _prove(connector: Connector, wanted: Wanted, outcome: Outcome) -> RemoteAccount | None:
+    """A fresh look at the target. Raises Transient unless it shows what is wanted."""
+    if outcome.action is Action.ABSENT or outcome.remote_id is None:
+        return None
+    seen = connector.probe(outcome.remote_id)
+    if seen is None:
+        raise Transient("Hệ thống đích chưa cho thấy tài khoản vừa cập nhật.")
+    wrong = connector.differences(wanted, seen)
+    if wrong:
+        raise Transient("Tài khoản tại hệ thống đích chưa đúng ở: {wrong}.", wrong=", ".join(wrong))
+    return seen
+
+
+def _evidence(outcome: Outcome, seen: RemoteAccount | None, at: datetime) -> dict[str, Any]:
+    """What the probe saw, without what only concerns the person (name, e-mail, phone)."""
+    shown: dict[str, Any] = {"action": outcome.action.value, "probed_at": at.isoformat()}
+    if seen is None:
+        return shown | {"remote_id": None}
+    return shown | {
+        "remote_id": seen.key,
+        "active": seen.active,
+        "role": seen.role,
+        "department": seen.attributes.get(Attribute.DEPARTMENT),
+        "title": seen.attributes.get(Attribute.TITLE),
+        **seen.evidence,
+    }
+
+
+def _subject(claim: Claim) -> tuple[int, int]:
+    user_id, _, application_id = claim.key.partition(":")
+    if not (user_id.isdecimal() and application_id.isdecimal()):
+        raise Rejected("Công việc {key} không nêu đúng người dùng và ứng dụng.", key=claim.key)
+    return int(user_id), int(application_id)
+
+
+def _link(session: Session, user_id: int, application_id: int) -> Account | None:
+    return session.scalars(
+        select(Account).where(Account.user_id == user_id, Account.application_id == application_id)
+    ).one_or_none()
+
+
+def _organization(session: Session, desired: Desired | None) -> str:
+    if desired is None:
+        return ""
+    unit = units.get(session, desired.held.unit.id)
+    return units.legal_person_of(session, unit).name
+
+
+def _connected(session: Session) -> dict[int, str]:
+    """Names of the applications that have a connector."""
+    rows = session.execute(
+        select(Application.id, Application.name).where(Application.connector.is_not(None))
+    )
+    return dict(rows.all())
+
+
+def _people(session: Session, users: Sequence[int]) -> Iterator[User]:
+    ids = sorted(users)
+    for start in range(0, len(ids), 500):
+        page = ids[start : start + 500]
+        yield from session.scalars(select(User).where(User.id.in_(page)).order_by(User.id))
+
+
+def _status(user: User, on: date) -> str:
+    """Her status on a day: a day of leaving counts from its first moment."""
+    if user.status == UserStatus.ACTIVE and not user.may_act(on):
+        return UserStatus.LEFT
+    return user.status
+
+
+def _turns(plan: Plan) -> list[Turn]:
+    return [turn for person in plan.people for turn in turns(person, plan)]
+
+
+def _due(turn: Turn, names: dict[int, str], *, now: datetime, run_at: datetime, people: int) -> Due:
+    job = entitlements.account_job(
+        turn.user_id,
+        turn.application_id,
+        now=now,
+        priority=Priority.BULK if people > URGENT_UP_TO else Priority.URGENT,
+        run_at=run_at,
+    )
+    return Due(
+        Column.ACCOUNTS,
+        turn.kind,
+        turn.user_id,
+        str(turn.application_id),
+        names[turn.application_id],
+        State.VERIFIED,
+        detail=turn.detail,
+        job=job,
+    )
+
+
+def _matching(rules: Sequence[RuleView], *, on: date) -> Any:
+    """SELECT of the people whom a rule matches on a day: ``RuleView.matches`` said in SQL."""
+    return (
+        select(Assignment.user_id.label("user_id"))
+        .join(User, User.id == Assignment.user_id)
+        .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
+        .join(Position, Position.id == Assignment.position_id)
+        .where(
+            User.status == UserStatus.ACTIVE.value,
+            or_(User.leaves_on.is_(None), User.leaves_on > on),
+            Assignment.valid_from <= on,
+            or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
+            or_(false(), *map(_condition, rules)),
+        )
+    )
+
+
+def _condition(rule: RuleView) -> ColumnElement[bool]:
+    asked: list[ColumnElement[bool]] = []
+    if rule.unit_path is not None:
+        asked.append(units.subtree(rule.unit_path))
+    for column, value in (
+        (OrgUnit.kind, rule.unit_kind),
+        (OrgUnit.bloc, rule.bloc),
+        (Position.code, rule.position_code),
+        (Position.leadership, rule.leadership),
+    ):
+        if value is not None:
+            asked.append(column == value)
+    return and_(Assignment.id.is_not(None), *asked)

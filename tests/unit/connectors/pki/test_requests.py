@@ -1,0 +1,256 @@
+"""Who may have a certificate, and which keys are certified."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from sqlalchemy import select
+
+from connectors.pki import issuance, marks, requests
+from connectors.pki.tables import (
+    Certificate,
+    CertificateState,
+    Reason,
+    RequestReason,
+    RequestState,
+    Standing,
+)
+from directory.base.audit import Actor
+from directory.base.errors import Conflict, DinhdanhError, InvalidInput
+from tests.certificates import Office, csr, rsa_key
+
+OPERATOR = Actor.operator("thử")
+
+
+def _ed25519() -> str:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return builder.sign(ed25519.Ed25519PrivateKey.generate(), None).public_bytes(Encoding.PEM).decode()
+
+
+def _bad_signature() -> str:
+    import base64
+
+    lines = csr().strip().splitlines()
+    der = bytearray(base64.b64decode("".join(lines[1:-1])))
+    der[-1] ^= 1
+    return "\n".join([lines[0], base64.encodebytes(der).decode().strip(), lines[-1]])
+
+
+REFUSED = {
+    "empty": (lambda: "", "csr_empty"),
+    "blank": (lambda: " \n", "csr_empty"),
+    "garbage": (lambda: "rác", "csr_unreadable"),
+    "garbage in PEM": (
+        lambda: "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----",
+        "csr_unreadable",
+    ),
+    "too long": (lambda: "A" * 20_000, "csr_too_long"),
+    "bad signature": (_bad_signature, "csr_signature"),
+    "signed with SHA-1": (lambda: SHA_1, "csr_signature"),
+    "RSA 1024": (lambda: csr(rsa_key(1024)), "csr_weak_key"),
+    "RSA 8192": (lambda: csr(_large()), "csr_weak_key"),
+    "RSA exponent 3": (
+        lambda: csr(rsa.generate_private_key(public_exponent=3, key_size=2048)),
+        "csr_weak_key",
+    ),
+    "P-224": (lambda: csr(ec.generate_private_key(ec.SECP224R1())), "csr_key_type"),
+    "P-192": (lambda: P192, "csr_"),
+    "Ed25519": (_ed25519, "csr_key_type"),
+}
+
+SHA_1 = """-----BEGIN CERTIFICATE REQUEST-----
+MIICUTCCATkCAQAwDDEKMAgGA1UEAwwBeDCCASIwDQYJKoZIhvcNAQEBBQADggEP
+ADCCAQoCggEBALNp7Y/LDBhih8kv2UMM28RdnxXLvL9Ej4XhT9Ld/WO56NcK1IKc
+rASAY+6WH/53u1C6xa8dgL9eYUBS9uuA0toxKn1D+n0BHvBkOLCJKvHmfxgEqDi+
+GYmr3GRj7cQc9n0qCwHPZwUExfAPzCfmScLZCuXAAVZbwuooGghqD+XLxkf3Jzii
+Wef38qPVS4szsTC51wH6UM1r7h8WEam/ht8mCC9eSaUUyvnulkeACssAOD5IWnyy
+9gjk7vwJO56yjbiqUjeSxABPVmIjTM6vw3T7IrNx1qdiaOffo2vfqhazv4NdZuPm
+8uT9eum3lLEJN97JbNvIm7X6pCDe6Nv1o30CAwEAAaAAMA0GCSqGSIb3DQEBBQUA
+A4IBAQAiyEsKIFDFRV6OFJv7vwmxAoF0eUZop+YhPClfAW/SlFLyswHVnuFrK30s
+nA5l5i21ppDPKX8nZcCBQorUfGMXRckdliJdjxPTlQJQbCDsFc0UW58QTouu1yAB
+64tooV6an+FMo9NZ1+NkOuec8Em01efZ2pYRQfpYjPp7Wim5i3jendpHPl8X77h3
+LaHn9jt5tIsJNg0VHflmWFkKMaFo89oHehFa3yRRgxxy3Exywq2TEsmq0BBsAFSD
+x29xmB7Rl3C8GkEA5OUZrxZ/megHL2lPpqtitWdhs+YdTUZ1EnXyWJkqV+05G0AO
+llN0VI/BaNuoOZUxsjT8/fUA0AB6
+-----END CERTIFICATE REQUEST-----
+"""
+
+P192 = """-----BEGIN CERTIFICATE REQUEST-----
+MIGmMF4CAQAwDDEKMAgGA1UEAwwBeDBJMBMGByqGSM49AgEGCCqGSM49AwEBAzIA
+BCrnFFPfFx52YBMMxWzWEsRzSTpudvXFvdkDNrzrwj2eg62MHqblNYXkjBxVP/10
+pKAAMAoGCCqGSM49BAMCAzgAMDUCGQDIcWcd2wywm9bcjo3hJNO79lS8dnEc8k0C
+GEjU4fYQYixbpnvnqEr6/5SgaX1G/TuRZQ==
+-----END CERTIFICATE REQUEST-----
+"""
+
+
+def _large() -> rsa.RSAPrivateKey:
+    return rsa_key(4104)  # one step above the limit; 8192 bits take long to make
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_unacceptable_csr_is_refused_with_its_reason(office: Office, case: str) -> None:
+    make, code = REFUSED[case]
+    with pytest.raises(InvalidInput) as refused:
+        office.issue(office.lan, make())
+    assert refused.value.code.startswith(code)
+    assert refused.value.field == "csr"
+    with office.tools.db.read() as session:
+        assert session.scalars(select(Certificate)).all() == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [lambda: rsa_key(2048), lambda: ec.generate_private_key(ec.SECP384R1())],
+    ids=["RSA 2048", "P-384"],
+)
+def test_other_strong_keys_are_certified(office: Office, key: object) -> None:
+    assert callable(key)
+    assert office.issue(office.lan, csr(key())).count("BEGIN CERTIFICATE") == 3
+
+
+def test_a_person_without_a_good_certificate_asks_for_herself(office: Office) -> None:
+    row = office.row(office.issue(office.lan))
+    with pytest.raises(Conflict, match="certificate_valid"):
+        office.issue(office.lan)
+    with office.tools.db.write() as session:
+        marks.revoke(
+            session,
+            session.get_one(Certificate, row.id),
+            reason=Reason.SUPERSEDED,
+            at=office.tools.clock(),
+            now=office.tools.clock(),
+            actor=OPERATOR,
+        )
+    office.issue(office.lan)
+    with office.tools.db.read() as session:
+        views = requests.certificates_of(session, office.lan, now=office.tools.clock())
+    assert [v.standing for v in views] == [Standing.GOOD, Standing.REVOKED]
+
+
+def test_a_certificate_that_ends_soon_may_be_renewed(office: Office) -> None:
+    office.issue(office.lan)
+    office.tools.clock.advance(days=office.tools.settings.certificate_days - 20)
+    with office.tools.db.write() as session:
+        made = requests.request(session, office.lan, now=office.tools.clock())
+        assert made.reason == RequestReason.RENEWAL
+    office.issue(office.lan)
+
+
+def test_an_open_request_allows_one_more_and_is_spent_by_it(office: Office) -> None:
+    office.issue(office.lan)
+    with office.tools.db.write() as session:
+        for _ in range(2):  # asking twice opens one
+            requests.open_request(
+                session,
+                user_id=office.lan,
+                reason=RequestReason.REPLACEMENT,
+                now=office.tools.clock(),
+            )
+    office.issue(office.lan)
+    with office.tools.db.read() as session:
+        assert requests.open_requests(session, office.lan) == []
+    with pytest.raises(Conflict):
+        office.issue(office.lan)
+
+
+def test_a_request_of_a_later_day_is_not_fulfilled_before(office: Office) -> None:
+    office.issue(office.lan)
+    with office.tools.db.write() as session:
+        requests.open_request(
+            session,
+            user_id=office.lan,
+            reason=RequestReason.MOVED,
+            now=office.tools.clock() + timedelta(days=3),
+        )
+    with pytest.raises(Conflict):
+        office.issue(office.lan)
+    office.tools.clock.advance(days=3)
+    office.issue(office.lan)
+
+
+@pytest.mark.both_databases
+@pytest.mark.enable_socket
+def test_of_two_answers_at_once_only_one_is_issued(office: Office) -> None:
+    outcomes: list[str] = []
+
+    def answer() -> None:
+        try:
+            office.issue(office.lan)
+            outcomes.append("issued")
+        except DinhdanhError as exc:
+            outcomes.append(exc.code)
+
+    threads = [threading.Thread(target=answer) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count("issued") == 1
+    with office.tools.db.read() as session:
+        assert session.scalars(select(Certificate.state)).all() == [CertificateState.ISSUED]
+
+
+def test_a_suspended_person_gets_none(office: Office) -> None:
+    office.decide("suspend", office.lan)
+    with pytest.raises(Conflict, match="user_inactive"):
+        office.issue(office.lan)
+
+
+def test_a_key_of_somebody_else_is_refused(office: Office) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    office.issue(office.lan, csr(key))
+    with pytest.raises(InvalidInput, match="csr_key_used"):
+        office.issue(office.province.users[1], csr(key))
+
+
+def test_a_compromised_key_is_refused_for_ever(office: Office) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    row = office.row(office.issue(office.lan, csr(key)))
+    with office.tools.db.write() as session:
+        marks.revoke(
+            session,
+            session.get_one(Certificate, row.id),
+            reason=Reason.KEY_COMPROMISE,
+            at=office.tools.clock(),
+            now=office.tools.clock(),
+            actor=OPERATOR,
+        )
+    with pytest.raises(InvalidInput, match="csr_key_used"):
+        office.issue(office.lan, csr(key))
+
+
+def test_a_transfer_that_overtakes_the_signing_throws_the_certificate_away(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign = issuance.sign
+
+    def slowly(*args: object) -> object:
+        office.transfer(office.lan, 2)
+        return sign(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(issuance, "sign", slowly)
+        with pytest.raises(Conflict, match="certificate_overtaken"):
+            office.issue(office.lan)
+    with office.tools.db.read() as session:
+        assert session.scalars(select(Certificate.state)).all() == [CertificateState.ABANDONED]
+        assert [r.state for r in requests.open_requests(session, office.lan)] == [RequestState.OPEN]
+    assert office.row(office.issue(office.lan)).unit_id == office.province.units[2]
+
+
+def test_only_a_persons_own_reasons_revoke(office: Office) -> None:
+    row = office.row(office.issue(office.lan))
+    with office.tools.db.write() as session, pytest.raises(InvalidInput):
+        marks.revoke(
+            session,
+            session.get_one(Certificate, row.id),
+            reason=Reason.CERTIFICATE_HOLD,
+            at=office.tools.clock(),
+            now=office.tools.clock(),
+            actor=OPERATOR,
+        )
