@@ -32,37 +32,127 @@ GOOD = {
 
 # file, the rows added to the good ones, refused row, field, message
 REFUSED = [
-    ("positions.csv", "cv2,Phó phòng,,cao,government,false,false,normal", 3, "rank", "Phải là số nguyên"),
+    (
+        "positions.csv",
+        "cv2,Phó phòng,,cao,government,false,false,normal",
+        3,
+        "rank",
+        "Phải là số nguyên",
+    ),
     ("positions.csv", "CV3,,,5,government,false,false,normal", 3, "name", "không được để trống"),
     ("positions.csv", "CV3,Thư ký,,5,quân đội,false,false,normal", 3, "bloc", "danh mục"),
     ("positions.csv", "CV3,Thư ký,,5,party,có,false,normal", 3, "leadership", "true hoặc false"),
-    ("positions.csv", "CV,Tên khác,,50,government,false,false,normal", 3, "code", "lặp lại trong tệp"),
+    (
+        "positions.csv",
+        "CV,Tên khác,,50,government,false,false,normal",
+        3,
+        "code",
+        "lặp lại trong tệp",
+    ),
     ("positions.csv", "CV3,Thư ký,,5", 3, "*", "không đủ hoặc thừa cột"),
-    ("units.csv", "T.Y,T.KHONG,Phòng,Phòng,office,government,internal,false,,2025-07-01", 4, "parent", "Không có đơn vị cấp trên"),
-    ("units.csv", "T.Y,T,Phòng,Phòng,office,government,tầng,false,,2025-07-01", 4, "tier", "danh mục"),
-    ("units.csv", "T.Y,T,Phòng,Phòng,office,government,internal,false,,01/07/2025", 4, "valid_from", "năm-tháng-ngày"),
-    ("units.csv", "T.Y,T,Phòng,Phòng,office,government,internal,false,,", 4, "valid_from", "Thiếu ngày"),
-    ("units.csv", "T.Y,T,Phòng,Phòng,office,government,internal,false,15271,2025-07-01", 4, "*", "không bao giờ được cấp lại"),
-    ("units.csv", "T.Y,T.Z,A,A,office,government,internal,false,,2025-07-01\nT.Z,T.Y,B,B,office,government,internal,false,,2025-07-01", 4, "parent", "Không có đơn vị cấp trên"),
+    (
+        "units.csv",
+        "T.Y,T.KHONG,Phòng,Phòng,office,government,internal,false,,2025-07-01",
+        4,
+        "parent",
+        "Không có đơn vị cấp trên",
+    ),
+    (
+        "units.csv",
+        "T.Y,T,Phòng,Phòng,office,government,tầng,false,,2025-07-01",
+        4,
+        "tier",
+        "danh mục",
+    ),
+    (
+        "units.csv",
+        "T.Y,T,Phòng,Phòng,office,government,internal,false,,01/07/2025",
+        4,
+        "valid_from",
+        "năm-tháng-ngày",
+    ),
+    (
+        "units.csv",
+        "T.Y,T,Phòng,Phòng,office,government,internal,false,,",
+        4,
+        "valid_from",
+        "Thiếu ngày",
+    ),
+    (
+        "units.csv",
+        "T.Y,T,Phòng,Phòng,office,government,internal,false,15271,2025-07-01",
+        4,
+        "*",
+        "không bao giờ được cấp lại",
+    ),
+    (
+        "units.csv",
+        "T.Y,T.Z,A,A,office,government,internal,false,,2025-07-01\nT.Z,T.Y,B,B,office,government,internal,false,,2025-07-01",
+        4,
+        "parent",
+        "Không có đơn vị cấp trên",
+    ),
     ("posts.csv", "T.X,KHONGCO,2", 3, "position", "Không có mã"),
     ("posts.csv", "T.X,CV,-1", 3, "headcount", "Phải là số nguyên"),
     ("people.csv", "p2,,1980-02-03,male,003080000002,,", 3, "full_name", "không được để trống"),
-    ("people.csv", "p2,Lê Lan,3/2/1980,female,003080000002,,", 3, "birth_date", "Ngày sinh phải là ngày"),
-    ("people.csv", "p2,Lê Lan,1980-02-30,female,003080000002,,", 3, "birth_date", "Ngày sinh phải là ngày"),
+    (
+        "people.csv",
+        "p2,Lê Lan,3/2/1980,female,003080000002,,",
+        3,
+        "birth_date",
+        "Ngày sinh phải là ngày",
+    ),
+    (
+        "people.csv",
+        "p2,Lê Lan,1980-02-30,female,003080000002,,",
+        3,
+        "birth_date",
+        "Ngày sinh phải là ngày",
+    ),
     ("people.csv", "p2,Lê Lan,1980,nữ,003080000002,,", 3, "gender", "danh mục"),
     ("people.csv", "p2,Lê Lan,1980,female,00308000000,,", 3, "citizen_number", "đúng 12 chữ số"),
     ("people.csv", "p2,Lê Lan,1980,female,00308000000A,,", 3, "citizen_number", "đúng 12 chữ số"),
     ("people.csv", "p2,Lê Lan,1980,female,003080000001,,", 3, "*", "số định danh này"),
-    ("people.csv", "p2,Lê Lan,1980,female,,lan(at)th.example,", 3, "email", "Thư điện tử không hợp lệ"),
+    (
+        "people.csv",
+        "p2,Lê Lan,1980,female,,lan(at)th.example,",
+        3,
+        "email",
+        "Thư điện tử không hợp lệ",
+    ),
     ("people.csv", "p2,Lê Lan,1980,female,,,090-123", 3, "phone", "Số điện thoại không hợp lệ"),
     ("people.csv", "p1,Người Khác,1980,female,,,", 3, "key", "lặp lại trong tệp"),
-    ("people.csv", "p2,<script>alert(1)</script>,1980,female,,,", 3, "full_name", "ký tự không hợp lệ"),
+    (
+        "people.csv",
+        "p2,<script>alert(1)</script>,1980,female,,,",
+        3,
+        "full_name",
+        "ký tự không hợp lệ",
+    ),
     ("assignments.csv", "a2,p9,T.X,CV,primary,2025-07-01,,,,,", 3, "person", "Không có người p9"),
     ("assignments.csv", "a2,p1,T.KHONG,CV,concurrent,2025-07-01,,,,,", 3, "unit", "Không có mã"),
     ("assignments.csv", "a2,p1,T.X,CV,chính,2025-07-01,,,,,", 3, "kind", "danh mục"),
-    ("assignments.csv", "a2,p1,T.X,CV,concurrent,2025-07-01,2025-07-01,,,,", 3, "valid_to", "sau ngày bắt đầu"),
-    ("assignments.csv", "a1,p1,T.X,CV,concurrent,2025-07-01,,,,,", 3, "source_key", "lặp lại trong tệp"),
-    ("assignments.csv", "a2,p1,T.X,CV,concurrent,2025-08-01,,,,,", 3, "person", "cần một quyết định"),
+    (
+        "assignments.csv",
+        "a2,p1,T.X,CV,concurrent,2025-07-01,2025-07-01,,,,",
+        3,
+        "valid_to",
+        "sau ngày bắt đầu",
+    ),
+    (
+        "assignments.csv",
+        "a1,p1,T.X,CV,concurrent,2025-07-01,,,,,",
+        3,
+        "source_key",
+        "lặp lại trong tệp",
+    ),
+    (
+        "assignments.csv",
+        "a2,p1,T.X,CV,concurrent,2025-08-01,,,,,",
+        3,
+        "person",
+        "cần một quyết định",
+    ),
 ]
 
 
@@ -126,7 +216,9 @@ def test_an_unusable_file_is_refused_as_a_whole(
 
 def test_a_file_in_another_encoding_is_refused(services: Any, tmp_path: Path) -> None:
     folder = write(tmp_path / "feed", GOOD)
-    (folder / "people.csv").write_bytes(PEOPLE.encode() + "p2,Lê Hiển,,,,,\n".encode("cp1258", "replace"))
+    (folder / "people.csv").write_bytes(
+        PEOPLE.encode() + "p2,Lê Hiển,,,,,\n".encode("cp1258", "replace")
+    )
     before = state(services)
     with pytest.raises(InvalidInput) as refused:
         run(services, folder)

@@ -32,9 +32,7 @@ class Province:
     def spec(self, **body: Any) -> Spec:
         """A request, parsed as the API parses it."""
         with self.services.db.read() as session:
-            return specs.parse(
-                session, body, now=self.clock(), keyring=self.services.keyring
-            )
+            return specs.parse(session, body, now=self.clock(), keyring=self.services.keyring)
 
     def plan(self, spec: Spec, actor: Actor = OPERATOR) -> Plan:
         """A preview."""
@@ -100,9 +98,7 @@ def dump(database: Database) -> dict[str, list[tuple[Any, ...]]]:
 
     with database.engine.connect() as connection:
         return {
-            table.name: sorted(
-                (tuple(row) for row in connection.execute(table.select())), key=repr
-            )
+            table.name: sorted((tuple(row) for row in connection.execute(table.select())), key=repr)
             for table in Base.metadata.sorted_tables
         }
 

@@ -15,8 +15,8 @@ import pytest
 
 from directory.base import failpoints
 
-PATIENCE = 30.0
-"""Seconds within which whoever was told to move must stop again."""
+PATIENCE = 40.0
+"""Seconds within which whoever was told to move must stop again; longer than a lock is awaited."""
 
 _moving = threading.local()
 
@@ -27,8 +27,9 @@ class Died(BaseException):
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every failpoint of the loaded product ask the stepper that reaches it."""
+    real = failpoints.failpoint
     for module in list(sys.modules.values()):
-        if getattr(module, "failpoint", None) is failpoints.failpoint:
+        if getattr(module, "failpoint", None) is real:
             monkeypatch.setattr(module, "failpoint", reach)
 
 
@@ -56,19 +57,28 @@ class Stepper:
         self.passed: list[str] = []
         self.ended = False
         self.died = False
+        self.waits = False
+        """Whether it was still moving when ``within`` ran out: it waits for somebody's lock."""
         self.result: Any = None
         self.error: Exception | None = None
 
-    def start(self) -> Self:
+    def start(self, *, within: float = PATIENCE) -> Self:
         """Run up to the first stop, or to the end."""
         self._thread.start()
-        return self._wait()
+        return self._wait(within)
 
-    def step(self) -> Self:
+    def step(self, *, within: float = PATIENCE) -> Self:
         """Run up to the next stop, or to the end."""
         if not self.ended:
-            self._go.release()
-            self._wait()
+            if not self.waits:
+                self._go.release()
+            self._wait(within)
+        return self
+
+    def until(self, name: str, *, within: float = PATIENCE) -> Self:
+        """Run up to this point, or to the end if it is not on the way."""
+        while self.at != name and not self.ended and not self.waits:
+            self.step(within=within)
         return self
 
     def finish(self) -> Any:
@@ -105,14 +115,15 @@ class Stepper:
             self.result = self._act()
         except Died:
             self.died = True
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (raised again where the test asks)
             self.error = error
         finally:
             self.ended = True
             self._halted.release()
 
-    def _wait(self) -> Self:
-        if not self._halted.acquire(timeout=PATIENCE):
+    def _wait(self, within: float) -> Self:
+        self.waits = not self._halted.acquire(timeout=within)
+        if self.waits and within == PATIENCE:
             raise TimeoutError(f"it neither stops nor ends after {self.passed}")
         if self.ended:
             self._thread.join()

@@ -1,394 +1,129 @@
-"""Any schedule of worker crashes loses no job and doubles no effect at the target.
+"""Any schedule of claims, crashes and delays loses no job and doubles no recorded effect."""
 
-The target is a real application with a real SCIM store, reached through the real connector; only
-the network between them is a function call. Workers are played point by point: every failpoint of
-a job, and the moment before and after each request, is a place where a worker may die.
-"""
-
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import pairwise
+import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
-import httpx2
-import pytest
-from flask import Flask
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import Column, Integer, MetaData, Table, Text, event, insert, select
 
-from connectors import provision
-from connectors.registry import connector_for, save_secret
+from connectors.contract import Transient
 from directory.base import outbox
-from directory.base.errors import DinhdanhError
-from directory.base.outbox import Job
-from directory.changes.model import Change, ChangeState
-from directory.effects import Effect, State
-from directory.entitlements import Application
-from directory.people import User
-from examples.apps.relying_party import create_app
-from examples.apps.settings import Settings as AppSettings
+from directory.base.audit import AuditEntry
+from directory.base.db import Base, Database
+from directory.base.outbox import LEASE, Job, JobKind
+from directory.changes.model import Change
+from directory.effects import Effect
 from idp import worker
-from tests.factories import (
-    make_application,
-    make_assignment,
-    make_position,
-    make_rule,
-    make_unit,
-    make_user,
-)
 
-from .conftest import Province
-from .stepping import Stepper, install, reach
-
-TARGET = "http://target.example"
-TOKEN = "target-token"  # noqa: S105 (of a store in memory)
-SENDING, SENT = "wire.sending", "wire.sent"
-OUTSIDE = (
-    "worker.claimed",
-    "account.before_remote",
-    SENDING,
-    SENT,
-    "account.after_remote",
-    "worker.after_finish",
-)
-"""Where a worker may stand still while others move."""
-INSIDE = ("account.before_record", "worker.before_finish")
-"""Where it holds the writer's lock: it dies there or goes on."""
-PEOPLE, UNITS = 3, 4
-EARNING = 3
-"""The first units earn the application, the last does not."""
-
-QUIET = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-FEW = settings(QUIET, max_examples=8)
-
-
-class Wire(httpx2.BaseTransport):
-    """The network: a request arrives at the target whatever becomes of its sender."""
-
-    def __init__(self, target: Flask) -> None:
-        self._target = httpx2.WSGITransport(target)
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        reach(SENDING)
-        answer = self._target.handle_request(request)
-        answer.read()
-        reach(SENT)
-        return answer
-
-
-@dataclass
-class Play:
-    """One example: a few people, their target, and the workers that are alive."""
-
-    province: Province
-    target: Flask
-    application: int
-    leases_last: bool
-    """Whether living workers keep their leases, as the dispatch loop does."""
-    workers: list[tuple[Stepper, list[outbox.Claim]]] = field(default_factory=list)
-    wanted: dict[int, list[str | None]] = field(default_factory=dict)
-    """Per person every department her account was ever to show, None for "no access"."""
-
-    @property
-    def services(self) -> Any:
-        return self.province.services
-
-    # ---- moves -------------------------------------------------------------------------------
-
-    def decide(self, kind: str, person: int, unit: int) -> None:
-        """HR decides; what the directory refuses changes nothing."""
-        user = self.province.users[person]
-        body: dict[str, Any] = {"kind": kind, "user": user}
-        if kind == "transfer":
-            body |= {"to_unit": self.province.units[unit], "position": self.province.positions[0]}
-        try:
-            self.province.do(**body)
-        except DinhdanhError:
-            return
-        self._note(user)
-
-    def hire(self) -> None:
-        """A worker takes the next job and stops at its first point."""
-        claims: list[outbox.Claim] = []
-
-        def work() -> None:
-            claim = outbox.claim(self.services.db, now=self.services.clock())
-            if claim is not None:
-                claims.append(claim)
-                worker.perform(self.services, claim)
-
-        self.workers.append((Stepper(work, stops=OUTSIDE).start(), claims))
-        self._bury()
-
-    def step(self, which: int, dies_at: tuple[str, ...] = ()) -> None:
-        """One of the workers goes on."""
-        if self.workers:
-            stepper, _ = self.workers[which % len(self.workers)]
-            stepper.dies_at = dies_at
-            stepper.step()
-            self._bury()
-
-    def kill(self, which: int) -> None:
-        """One of the workers dies where it stands."""
-        if self.workers:
-            self.workers[which % len(self.workers)][0].die()
-            self._bury()
-
-    def wait(self, seconds: int) -> None:
-        """Time passes."""
-        now = self.province.clock.advance(seconds=seconds)
-        if self.leases_last:
-            for _, claims in self.workers:
-                for claim in claims:
-                    with self.services.db.write() as session:
-                        outbox.renew(session, claim, now=now)
-
-    def _bury(self) -> None:
-        for stepper, _ in self.workers:
-            if stepper.ended and stepper.error is not None:
-                raise stepper.error
-        self.workers = [w for w in self.workers if not w[0].ended]
-
-    def settle(self) -> None:
-        """Everybody still alive finishes; then workers that never die do what is left."""
-        while self.workers:
-            self.step(0)
-        for _ in range(worker.ATTEMPTS):
-            worker.drain(self.services)
-            self.province.clock.advance(seconds=301)
-            with self.services.db.read() as session:
-                left = outbox.counts(session)
-            if not left.get("ready") and not left.get("running"):
-                return
-
-    # ---- what ought to be, and what is -------------------------------------------------------
-
-    def begin(self) -> None:
-        """Everybody's first account is ordered."""
-        for user in self.province.users:
-            self._note(user)
-        with self.services.db.write() as session:
-            provision.recompute(session, self.application, now=self.services.clock())
-
-    def _note(self, user_id: int) -> None:
-        with self.services.db.read() as session:
-            user = session.get_one(User, user_id)
-            rows = [
-                h
-                for h in provision.assignments.timeline(session, [user_id])[user_id]
-                if h.in_force(self.province.today)
-            ]
-        earns = [h for h in rows if h.unit.id in self.province.units[:EARNING]]
-        active = user.status == "active" and bool(earns)
-        self.wanted.setdefault(user_id, []).append(earns[0].unit.name if active else None)
-
-    def jobs(self) -> dict[str, int]:
-        with self.services.db.read() as session:
-            return outbox.counts(session)
-
-    def changes(self) -> list[Change]:
-        with self.services.db.read() as session:
-            return list(session.scalars(select(Change)))
-
-    def effects(self) -> list[Effect]:
-        with self.services.db.read() as session:
-            return list(session.scalars(select(Effect)))
-
-    def written(self) -> dict[str, list[tuple[str, str | None]]]:
-        """Per ``sub`` what was written at the target, in order: (method, department or None)."""
-        found: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
-        for seen in self.target.extensions["relying_party"].database.activity():
-            if seen["method"] in ("POST", "PATCH", "PUT") and seen["status"] < 300:
-                detail = seen["detail"]
-                shown = detail["department"] if detail["active"] else None
-                found[detail["externalId"]].append((seen["method"], shown))
-        return found
-
-    def accounts(self) -> dict[str, list[str | None]]:
-        """Per ``sub`` the accounts at the target: the department, None for a disabled one."""
-        with self.target.extensions["relying_party"].database.transaction() as connection:
-            ids = [row["id"] for row in connection.execute("SELECT id FROM account")]
-        found: dict[str, list[str | None]] = defaultdict(list)
-        for key in ids:
-            account = self.target.extensions["relying_party"].accounts.by_id(key)
-            found[account.external_id].append(account.department if account.active else None)
-        return found
-
-    def subs(self) -> dict[int, str]:
-        with self.services.db.read() as session:
-            users = session.scalars(select(User).where(User.id.in_(self.province.users)))
-            return {user.id: user.sub for user in users}
-
-
-def check(play: Play) -> None:
-    """No job is lost, every change is proven, and the target is as it ought to be."""
-    assert set(play.jobs()) <= {"done"}
-    assert {change.state for change in play.changes()} <= {ChangeState.SETTLED}
-    assert {effect.state for effect in play.effects()} <= {State.VERIFIED, State.SUPERSEDED}
-    accounts, written = play.accounts(), play.written()
-    for user_id, sub in play.subs().items():
-        wanted = play.wanted[user_id][-1]
-        assert accounts[sub] == [wanted] or (wanted is None and not accounts[sub])
-        assert [method for method, _ in written[sub]].count("POST") <= 1
-
-
-moves = st.lists(
-    st.one_of(
-        st.tuples(
-            st.just("decide"),
-            st.sampled_from(["transfer", "transfer", "suspend", "resume"]),
-            st.integers(0, PEOPLE - 1),
-            st.integers(0, UNITS - 1),
-        ),
-        st.tuples(st.just("hire")),
-        st.tuples(st.just("hire")),
-        st.tuples(st.just("step"), st.integers(0, 2)),
-        st.tuples(st.just("step"), st.integers(0, 2)),
-        st.tuples(st.just("step"), st.integers(0, 2), st.sampled_from([(i,) for i in INSIDE])),
-        st.tuples(st.just("kill"), st.integers(0, 2)),
-        st.tuples(st.just("wait"), st.sampled_from([1, 30, 70])),
-    ),
-    max_size=40,
+KIND = JobKind.ACCOUNT_APPLY
+LANES = {"k0": None, "k1": "a", "k2": "a", "k3": "b", "k4": "b"}
+tables = MetaData()
+mark = Table(
+    "mark", tables, Column("job", Integer), Column("key", Text), Column("step", Integer)
 )
 
 
-@given(schedule=moves)
-@QUIET
-def test_any_schedule_of_worker_crashes_loses_no_job_and_doubles_no_effect(
-    begin: Callable[..., Play], schedule: list[tuple[Any, ...]]
-) -> None:
-    play_out(begin(leases_last=True), schedule)
+class Death(BaseException):
+    """Stands for SIGKILL."""
 
 
-@pytest.mark.both_databases
-@given(schedule=moves)
-@FEW
-def test_the_same_on_both_databases(
-    begin: Callable[..., Play], schedule: list[tuple[Any, ...]]
-) -> None:
-    play_out(begin(leases_last=True), schedule)
+actions = st.one_of(
+    st.tuples(st.just("enqueue"), st.sampled_from(sorted(LANES))),
+    st.tuples(st.just("claim"), st.just("")),
+    st.tuples(st.just("perform"), st.sampled_from(["well", "busy", "dies", "vanishes"])),
+    st.tuples(st.just("wait"), st.sampled_from(["1", "30", "90"])),
+)
 
 
-def play_out(play: Play, schedule: list[tuple[Any, ...]]) -> None:
-    try:
-        for name, *rest in schedule:
-            getattr(play, name)(*rest)
-        play.settle()
-        check(play)
-        written = play.written()
-        for user_id, sub in play.subs().items():
-            shown = [department for _, department in written[sub]]
-            # No write repeats the one before it, and none brings back what was overtaken.
-            assert all(before != after for before, after in pairwise(shown))
-            assert is_subsequence(shown, play.wanted[user_id])
-    finally:
-        for stepper, _ in play.workers:
-            stepper.die()
+class Schedule:
+    """One world: a database, a clock, workers that hold claims."""
 
-
-def is_subsequence(shown: list[str | None], wanted: list[str | None]) -> bool:
-    rest = iter(wanted)
-    return all(any(one == other for other in rest) for one in shown)
-
-
-@given(schedule=moves)
-@QUIET
-def test_workers_that_outlive_their_lease_leave_the_target_as_it_ought_to_be(
-    begin: Callable[..., Play], schedule: list[tuple[Any, ...]]
-) -> None:
-    play = begin(leases_last=False)
-    try:
-        for name, *rest in schedule:
-            getattr(play, name)(*rest)
-        play.settle()
-        check(play)
-    finally:
-        for stepper, _ in play.workers:
-            stepper.die()
-
-
-@pytest.fixture
-def begin(
-    services: Any, clock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Play]]:
-    """Begin an example: new people, new units and an empty target on the same database."""
-    install(monkeypatch)
-    target = create_app(
-        AppSettings(
-            profile="qlvb",
-            base_url=TARGET,
-            issuer="http://localhost:8000",
-            client_id="qlvb",
-            client_secret="unused",  # noqa: S106 (nobody signs in here)
-            scim_token=TOKEN,
-            store=tmp_path / "target.db",
-        ),
-        clock=clock,
-    )
-    monkeypatch.setattr(services.outbound, "_transport", Wire(target))
-    start = clock()
-    yield lambda **how: _begin(services, clock, start, target, **how)
-    target.extensions["relying_party"].database.close()
-
-
-def _begin(services: Any, clock: Any, start: Any, target: Flask, *, leases_last: bool) -> Play:
-    clock.set(start)
-    with target.extensions["relying_party"].database.transaction() as connection:
-        for table in ("account", "activity"):
-            connection.execute(f"DELETE FROM {table}")
-    with services.db.write() as session:
-        _forget(session)
-        root = make_unit(session)
-        units = [make_unit(session, f"Xã {n}", parent=root) for n in range(UNITS)]
-        position = make_position(session)
-        users = [make_user(session) for _ in range(PEOPLE)]
-        for user in users:
-            make_assignment(session, user, units[0], position)
-        application = make_application(
-            session, connector="scim", connector_settings={"url": f"{TARGET}/scim/v2"}
+    def __init__(self, folder: Path) -> None:
+        self.now = datetime(2026, 3, 2, tzinfo=UTC)
+        self.step = 0
+        self.held: list[tuple[outbox.Claim, datetime]] = []
+        self.asked: dict[str, int] = {}
+        self.db = Database(f"sqlite:///{folder / 'db'}")
+        event.listen(
+            self.db.engine, "connect", lambda c, _: c.execute("PRAGMA synchronous=OFF")
         )
-        save_secret(session, application, TOKEN, keyring=services.keyring)
-        for unit in units[:EARNING]:
-            make_rule(session, application, unit_id=unit.id)
-    # What the connector asks of the service once per process is not part of any schedule.
-    connector_for(services, application).test()
-    province = Province(
-        services, clock, [u.id for u in units], [position.code], [u.id for u in users]
-    )
-    play = Play(province, target, application.id, leases_last)
-    play.begin()
-    return play
+        needed = [m.__table__ for m in (Job, Effect, Change, AuditEntry)]
+        Base.metadata.create_all(self.db.engine, tables=needed)
+        tables.create_all(self.db.engine)
+        self.services = SimpleNamespace(db=self.db, clock=lambda: self.now)
+
+    def enqueue(self, key: str) -> None:
+        with self.db.write() as session:
+            outbox.enqueue(session, KIND, key, now=self.now, lane=LANES[key])
+        self.asked[key] = self.step
+
+    def claim(self, _: str) -> None:
+        taken = outbox.claim(self.db, now=self.now)
+        if taken is None:
+            return
+        lane = LANES[taken.key]
+        living = [c for c, until in self.held if until >= self.now and LANES[c.key] == lane]
+        assert lane is None or not living, "two jobs of one lane run at once"
+        self.held.append((taken, self.now + LEASE))
+
+    def perform(self, how: str) -> None:
+        if not self.held:
+            return
+        taken, _ = self.held.pop(0)
+        if how == "vanishes":
+            return
+
+        def handler(tools: object, claim: outbox.Claim) -> worker.Record:
+            if how == "busy":
+                raise Transient("Bận.")
+
+            def record(session) -> set[str]:
+                row = {"job": claim.id, "key": claim.key, "step": self.step}
+                session.execute(insert(mark), row)
+                if how == "dies":
+                    raise Death
+                return set()
+
+            return record
+
+        try:
+            worker.perform(self.services, taken, handlers={KIND: handler})
+        except Death:
+            pass
+
+    def wait(self, seconds: str) -> None:
+        self.now += timedelta(seconds=int(seconds))
+
+    def finish(self) -> None:
+        """Whatever is left over is done by one patient worker."""
+        self.held.clear()
+        for _ in range(40):
+            self.step += 1
+            while (taken := outbox.claim(self.db, now=self.now)) is not None:
+                self.held = [(taken, self.now)]
+                self.perform("well")
+            self.wait("400")
 
 
-def _forget(session: Any) -> None:
-    """What an earlier example left behind is nobody's concern any more."""
-    session.execute(update(Effect).values(state=State.SUPERSEDED.value))
-    session.execute(update(Change).values(state=ChangeState.SETTLED.value))
-    session.execute(update(Job).values(state="done"))
-    session.execute(update(Application).values(enabled=False))
-
-
-def test_a_write_that_comes_after_its_lease_was_lost_is_put_right_again(
-    begin: Callable[..., Play],
-) -> None:
-    play = begin(leases_last=False)
-    play.hire()
-    slow = play.workers[0][0]
-    while slow.at != SENDING or "account.before_remote" not in slow.passed:
-        slow.step()
-    slow.step()
-    slow.step()  # it is about to create the account as it ought to have been a minute ago
-    assert slow.at == SENDING
-    play.decide("transfer", person=0, unit=1)
-    play.wait(70)
-    worker.drain(play.services)
-    assert play.accounts()[play.subs()[play.province.users[0]]] == ["Xã 1"]
-    play.settle()
-    check(play)
+@settings(max_examples=60, deadline=None)
+@given(st.lists(actions, max_size=30))
+def test_no_schedule_loses_a_job_or_doubles_an_effect(schedule) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        world = Schedule(Path(folder))
+        try:
+            for name, argument in schedule:
+                world.step += 1
+                getattr(world, name)(argument)
+            world.finish()
+            with world.db.read() as session:
+                states = set(session.scalars(select(Job.state)))
+                marks = session.execute(select(mark)).all()
+        finally:
+            world.db.dispose()
+    assert states <= {"done"}
+    assert len({m.job for m in marks}) == len(marks), "one job was recorded twice"
+    for key, asked in world.asked.items():
+        assert any(m.key == key and m.step > asked for m in marks), "a job was lost"

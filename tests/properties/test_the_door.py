@@ -90,7 +90,9 @@ def test_a_primary_timeline_never_overlaps(fresh: Any, steps: list[tuple[Any, ..
         play(province, step)
     for user_id in province.users:
         rows = [
-            r for r in primary_rows(province, user_id) if r.valid_to is None or r.valid_to > r.valid_from
+            r
+            for r in primary_rows(province, user_id)
+            if r.valid_to is None or r.valid_to > r.valid_from
         ]
         for earlier, later in zip(rows, rows[1:], strict=False):
             assert earlier.valid_to is not None
@@ -141,7 +143,9 @@ def test_what_a_preview_announces_is_what_the_commit_writes(
                 select(ChangeLine).where(ChangeLine.change_id == change.id).order_by(ChangeLine.id)
             )
             found = [(w.table, w.action, w.user_id, w.unit_id, w.before, w.after) for w in written]
-        promised = [(n.table, n.action, n.user_id, n.unit_id, n.before, n.after) for n in plan.lines]
+        promised = [
+            (n.table, n.action, n.user_id, n.unit_id, n.before, n.after) for n in plan.lines
+        ]
         assert found == promised
 
 
@@ -189,9 +193,7 @@ def fresh(services: Any, clock: Any, tmp_path: Any, make_settings: Any) -> Any:
         file = tmp_path / f"example-{next(numbers)}.db"
         shutil.copyfile(source, file)
         stands = FrozenClock()
-        built = wiring.build(
-            make_settings(database_url=f"sqlite:///{file}"), clock=stands
-        )
+        built = wiring.build(make_settings(database_url=f"sqlite:///{file}"), clock=stands)
         _hurry(built.db)
         opened.append(built)
         return build_province(built, stands)
