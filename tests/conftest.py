@@ -30,7 +30,7 @@ from sqlalchemy import event, make_url, text
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database, unpooled
-from idp import installation, logs, wiring
+from idp import installation, logs, migrate, wiring
 from idp.app import create_app
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -111,12 +111,14 @@ def _keyring_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _fill(url: str, keyring_file: Path, work: Path) -> None:
-    """Make every table and what a fresh installation holds, as ``dinhdanh migrate`` does."""
+    """Make every table and what a fresh installation holds."""
     settings = Settings(data_dir=work, database_url=url, keyring_file=keyring_file)
     services = wiring.build(settings, clock=FrozenClock())
     try:
         _hurry(services.db)
+        # The same schema as the migrations make (tests/integration/test_migrations.py), faster.
         wiring.metadata().create_all(services.db.engine)
+        migrate.stamp(services.db.engine)
         installation.prepare(services, name="Tỉnh Thanh Hóa")
     finally:
         services.db.dispose()

@@ -143,9 +143,12 @@ def make_assignment(
 ) -> Assignment:
     """The person holds the position in the unit, primary and open unless told otherwise."""
     position = position or make_position(session)
-    if session.scalar(
-        select(Post.id).where(Post.unit_id == unit.id, Post.position_id == position.id)
-    ) is None:
+    if (
+        session.scalar(
+            select(Post.id).where(Post.unit_id == unit.id, Post.position_id == position.id)
+        )
+        is None
+    ):
         session.add(Post(unit_id=unit.id, position_id=position.id, headcount=100))
     assignment = Assignment(
         **{

@@ -1,0 +1,49 @@
+# Dinhdanh. `make` prints what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PORT ?= 8000
+export PORT
+
+help:  ## In bảng này / this table
+	@awk 'BEGIN {FS = ":.*##"} /^[a-z-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+setup:  ## Cài .venv (chỉ khi cần) / install .venv, only when needed
+	@scripts/setup
+
+setup-dev:
+	@scripts/setup dev
+
+demo: setup  ## Chạy thử với tỉnh mẫu / the sample province on PORT (default 8000)
+	@exec $(BIN)/python -m examples.demo.run
+
+demo-reset:  ## Xóa dữ liệu chạy thử / forget the demo's data
+	@rm -rf var/demo && echo "var/demo đã xóa / removed"
+
+story: setup  ## Xem một lần điều động từ đầu đến cuối / watch one transfer end to end
+	@exec $(BIN)/python -m examples.demo.story
+
+test: setup-dev  ## Mọi kiểm thử, kể cả check / everything, including check
+	@scripts/test-services
+	@scripts/with-postgresql scripts/test
+
+check: setup-dev  ## Định dạng, lint, kiểu, tầng / format, lint, types, layers
+	@scripts/check
+
+bench: setup-dev  ## Đo hiệu năng / measure
+	@scripts/with-postgresql $(BIN)/python -m bench
+
+format: setup-dev  ## Định dạng lại mã / reformat the code
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+
+migration: setup-dev  ## Bản nâng cấp từ mã: make migration m="…" / a revision from the tables in the code
+	@[ -n "$(m)" ] || { echo 'make migration m="What it does"' >&2; exit 2; }
+	@$(BIN)/python -m idp.migrate "$(m)"
+	@$(BIN)/ruff format -q directory/migrations/versions
+
+lock:  ## Khóa lại phiên bản thư viện (cần uv) / lock the dependencies again (needs uv)
+	@command -v uv >/dev/null || { echo "Thiếu / missing: uv   (pip install uv)" >&2; exit 2; }
+	@uv pip compile -q pyproject.toml --extra demo --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements.lock
+	@uv pip compile -q pyproject.toml --extra demo --extra dev --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-dev.lock
+
+.PHONY: help setup setup-dev demo demo-reset story test check bench format migration lock
