@@ -100,7 +100,6 @@ def register(  # noqa: PLR0913 (one argument per option)
             )
         except DinhdanhError as error:
             raise click.ClickException(error.text()) from error
-        signing.ensure_keys(session, has.keyring, has.clock(), algorithms=[id_token_alg])
     click.echo(f"client_id     {made.client_id}")
     if secret is not None:
         click.echo(f"client_secret {secret}")

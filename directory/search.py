@@ -1,0 +1,293 @@
+"""Finding people: what lists and person pages ask.
+
+Every function takes the asker's ``Rights`` and filters in SQL: a delegated administrator is
+never served by throwing rows away afterwards. Lists page by keyset over (rank, sort_key, id).
+A query is read as what it looks like: twelve digits are a citizen number (compared by keyed
+hash), other digits a phone number, ``@`` an e-mail address, a unit's code means its people, and
+anything else words of a name in any order, with or without diacritics.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import ColumnElement, and_, case, exists, false, literal, or_, select, true
+from sqlalchemy.orm import Session
+
+from directory import assignments, tree, units
+from directory.assignments import Assignment, Held, Kind, Position
+from directory.base.crypto import Keyring
+from directory.base.errors import InvalidInput, NotFound
+from directory.people import CITIZEN_NUMBER, User, UserStatus
+from directory.permissions import Do, Rights, visible_people
+from directory.text import clean, search_key
+from directory.units import OrgUnit, UnitView
+
+LONGEST = 100
+"""Characters of a query that are read."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a list of people is narrowed to; empty fields narrow nothing."""
+
+    words: str = ""
+    unit_id: int | None = None
+    """This unit and everything below it."""
+    status: UserStatus | None = None
+    position: str | None = None
+    """Code of the catalogue."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One person in a list; unit and birth year tell homonyms apart."""
+
+    id: int
+    username: str
+    full_name: str
+    birth_year: str | None
+    citizen_masked: str | None
+    status: UserStatus
+    held: Held | None
+    """Her primary assignment today, or else the first she holds."""
+    owner: str
+    """The legal person her unit belongs to; empty when it is one itself."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list; ``after`` asks for the next one, None on the last."""
+
+    rows: list[Found]
+    after: str | None
+
+
+def people(
+    session: Session,
+    granted: Rights,
+    wanted: Wanted,
+    *,
+    on: date,
+    keyring: Keyring,
+    after: str | None = None,
+    limit: int = 50,
+) -> Page:
+    """One page of the people the asker may see. Raises InvalidInput for a wrong ``after``."""
+    words = clean(wanted.words)[:LONGEST]
+    rank = _rank(words)
+    query = (
+        select(User, rank.label("rank"))
+        .where(visible_people(granted, on), _matches(session, words, on, keyring))
+        .where(*_filters(session, wanted, on))
+        .order_by(rank, User.sort_key, User.id)
+        .limit(limit + 1)
+    )
+    if after:
+        last_rank, last_sort, last_id = _unpacked(after)
+        query = query.where(
+            or_(
+                rank > last_rank,
+                and_(
+                    rank == last_rank,
+                    or_(
+                        User.sort_key > last_sort,
+                        and_(User.sort_key == last_sort, User.id > last_id),
+                    ),
+                ),
+            )
+        )
+    rows = session.execute(query).all()
+    more = None
+    if len(rows) > limit:
+        rows = rows[:limit]
+        last = rows[-1]
+        more = _packed(last.rank, last.User.sort_key, last.User.id)
+    return Page(_found(session, [row.User for row in rows], on), more)
+
+
+def status_on(user: User, on: date) -> UserStatus:
+    """Her status on a day: a day of leaving counts from that day on."""
+    if user.leaves_on is not None and user.leaves_on <= on:
+        return UserStatus.LEFT
+    return UserStatus(user.status)
+
+
+def _found(session: Session, users: list[User], on: date) -> list[Found]:
+    timelines = assignments.timeline(session, [u.id for u in users])
+    held = {u.id: primary_of(timelines[u.id], on) for u in users}
+    owner = tree.owners(session, [h.unit for h in held.values() if h is not None])
+    return [
+        Found(
+            u.id,
+            u.username,
+            u.full_name,
+            u.birth_date[:4] if u.birth_date else None,
+            u.citizen_masked,
+            status_on(u, on),
+            held[u.id],
+            _owner_of(held[u.id], owner),
+        )
+        for u in users
+    ]
+
+
+def _owner_of(held: Held | None, owner: dict[int, UnitView]) -> str:
+    if held is None or owner[held.unit.id].id == held.unit.id:
+        return ""
+    return owner[held.unit.id].name
+
+
+def primary_of(timeline: Iterable[Held], on: date) -> Held | None:
+    """The assignment a person is listed under on a day."""
+    in_force = [h for h in timeline if h.in_force(on)]
+    return min(
+        in_force, key=lambda h: (h.kind != Kind.PRIMARY, h.position_rank, h.id), default=None
+    )
+
+
+# ---- what a query means ----------------------------------------------------------------------
+
+_PHONE = re.compile(r"\+?[\d .()-]{8,20}")
+
+
+def _matches(session: Session, words: str, on: date, keyring: Keyring) -> ColumnElement[bool]:
+    if not words:
+        return true()
+    digits = re.sub(r"\D", "", words)
+    if CITIZEN_NUMBER.fullmatch(words.replace(" ", "")):
+        return User.citizen_hash == keyring.keyed_hash("citizen", digits)
+    if "@" in words:
+        return User.email.in_({words, words.lower()})
+    if _PHONE.fullmatch(words):
+        return User.phone.in_(_phones(digits))
+    unit = tree.unit_of_code(session, words)
+    if unit is not None:
+        return _assigned(OrgUnit.path.like(unit.path + "%"), on)
+    parts = search_key(words).split()
+    return and_(*(_word(part) for part in parts)) if parts else false()
+
+
+def _phones(digits: str) -> set[str]:
+    """The ways one Vietnamese number is written: 0…, 84…, +84…."""
+    bare = digits.removeprefix("84") if digits.startswith("84") else digits.removeprefix("0")
+    return {digits, "+" + digits, "0" + bare, "84" + bare, "+84" + bare}
+
+
+def _word(word: str) -> ColumnElement[bool]:
+    """The beginning of a word of the search key (names and username)."""
+    return (literal(" ") + User.search_key).contains(" " + word, autoescape=True)
+
+
+def _rank(words: str) -> ColumnElement[int]:
+    """0 for those whose name is written with the very diacritics asked for, else 1."""
+    marked = [w for w in words.split() if search_key(w) != w.lower() and search_key(w)]
+    if not marked:
+        return literal(0)
+    same = and_(
+        *(
+            or_(
+                *(
+                    (literal(" ") + User.full_name).contains(" " + form, autoescape=True)
+                    for form in forms
+                )
+            )
+            for forms in ({w, w.lower(), w.title(), w.upper()} for w in marked)
+        )
+    )
+    return case((same, 0), else_=1)
+
+
+def _assigned(condition: ColumnElement[bool], on: date) -> ColumnElement[bool]:
+    """Whether she holds, or is going to hold, an assignment that meets the condition."""
+    return exists(
+        select(Assignment.id)
+        .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
+        .join(Position, Position.id == Assignment.position_id)
+        .where(
+            Assignment.user_id == User.id,
+            or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
+            condition,
+        )
+    ).correlate(User)
+
+
+def _filters(session: Session, wanted: Wanted, on: date) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    gone = and_(User.leaves_on.is_not(None), User.leaves_on <= on)
+    if wanted.status == UserStatus.LEFT:
+        found.append(or_(User.status == UserStatus.LEFT.value, gone))
+    elif wanted.status is not None:
+        found += [User.status == wanted.status.value, ~gone]
+    same_post: list[ColumnElement[bool]] = []
+    if wanted.unit_id is not None:
+        same_post.append(OrgUnit.path.like(units.get(session, wanted.unit_id).path + "%"))
+    if wanted.position:
+        same_post.append(Position.code == wanted.position)
+    if same_post:
+        found.append(_assigned(and_(*same_post), on))
+    return found
+
+
+def _packed(rank: int, sort_key: str, row_id: int) -> str:
+    raw = json.dumps([rank, sort_key, row_id], ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def _unpacked(token: str) -> tuple[int, str, int]:
+    try:
+        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        rank, sort_key, row_id = json.loads(raw)
+        if type(rank) is int and isinstance(sort_key, str) and type(row_id) is int:
+            sort_key.encode()
+            if abs(rank) < 10 and "\x00" not in sort_key and abs(row_id) < 2**62:
+                return rank, sort_key, row_id
+    except (binascii.Error, ValueError, TypeError):
+        pass
+    raise InvalidInput("after", "Dấu trang không hợp lệ.", field="after")
+
+
+# ---- one person ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PersonView:
+    """A person as the asker may see her.
+
+    ``full`` is False for somebody whose unit she has left: of her timeline only what lay in the
+    asker's reach is shown, and nothing else of her.
+    """
+
+    user: User
+    status: UserStatus
+    timeline: list[Held]
+    full: bool
+    primary: Held | None
+    owners: dict[int, UnitView]
+
+
+def person(session: Session, granted: Rights, user_id: int, *, on: date) -> PersonView:
+    """Raises NotFound for somebody the asker has never been allowed to see."""
+    user = session.get(User, user_id)
+    if user is None:
+        raise NotFound("user_unknown", "Không tìm thấy người dùng.")
+    full = bool(
+        session.scalar(select(User.id).where(User.id == user_id, visible_people(granted, on)))
+    )
+    timeline = assignments.timeline(session, [user_id])[user_id]
+    if not full:
+        timeline = [h for h in timeline if granted.may(Do.SEE, h.unit.path)]
+        if not timeline:
+            raise NotFound("user_unknown", "Không tìm thấy người dùng.")
+    return PersonView(
+        user,
+        status_on(user, on),
+        timeline,
+        full,
+        primary_of(timeline, on),
+        tree.owners(session, [h.unit for h in timeline]),
+    )

@@ -1,0 +1,128 @@
+"""What a request to the changes API brings, checked before anything looks at it."""
+
+import json
+import re
+from typing import Any
+
+from flask import Request
+
+from directory.base.errors import DinhdanhError, InvalidInput
+
+BODY_LIMIT = 256 * 1024
+"""Bytes. A change of 2,000 people named by long usernames takes a quarter of it."""
+DEEPEST = 8
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_PLAIN = re.compile(r"[^\x00\ud800-\udfff]*")
+
+
+class BadRequest(DinhdanhError):
+    """The request is not what the API speaks."""
+
+    status = 400
+
+
+class TooLarge(DinhdanhError):
+    """The body is larger than any change."""
+
+    status = 413
+
+
+class NotJson(DinhdanhError):
+    """The body is declared as something else."""
+
+    status = 415
+
+
+def body(request: Request) -> dict[str, Any]:
+    """The JSON object of the body. Raises BadRequest, TooLarge, NotJson."""
+    if request.mimetype != "application/json":
+        raise NotJson("not_json", "Nội dung phải có kiểu application/json.")
+    if request.content_length is not None and request.content_length > BODY_LIMIT:
+        raise _too_large()
+    raw = request.stream.read(BODY_LIMIT + 1)
+    if len(raw) > BODY_LIMIT:
+        raise _too_large()
+    try:
+        value = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_no_twins, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError):
+        raise BadRequest("json_invalid", "Nội dung không phải JSON đúng cú pháp.") from None
+    if not isinstance(value, dict):
+        raise BadRequest("json_invalid", "Yêu cầu phải là một đối tượng JSON.")
+    _check(value, DEEPEST)
+    return value
+
+
+def _too_large() -> TooLarge:
+    return TooLarge("body_too_large", "Nội dung gửi lên quá lớn.")
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """RFC 8259 §4: names SHOULD be unique; two readers must not take two of them."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("duplicate name")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _check(value: Any, levels: int) -> None:
+    """No deeper than a change ever is; only text that a database can hold."""
+    if levels < 0:
+        raise BadRequest("json_too_deep", "Nội dung JSON lồng nhau quá sâu.")
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _check(name, 0)
+            _check(item, levels - 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check(item, levels - 1)
+    elif isinstance(value, str) and not _PLAIN.fullmatch(value):
+        raise BadRequest("json_invalid", "Nội dung có ký tự không hợp lệ.")
+
+
+def fingerprint(values: dict[str, Any]) -> str:
+    """Take the fingerprint out of a commit's body. Raises BadRequest, InvalidInput."""
+    found = values.pop("fingerprint", None)
+    if found is None:
+        raise InvalidInput(
+            "fingerprint_missing", "Thiếu fingerprint của bản xem trước.", field="fingerprint"
+        )
+    if not isinstance(found, str) or not _FINGERPRINT.fullmatch(found):
+        raise InvalidInput(
+            "fingerprint_invalid", "Fingerprint không đúng dạng.", field="fingerprint"
+        )
+    return found
+
+
+def nothing_else(values: dict[str, Any]) -> None:
+    """Raises InvalidInput naming the first field that is left over."""
+    for name in values:
+        raise InvalidInput("invalid", "Không có trường này.", field=name[:40])
+
+
+def idempotency_key(request: Request) -> str:
+    """The Idempotency-Key header, which a commit must carry. Raises BadRequest."""
+    value = request.headers.get("Idempotency-Key")
+    if value is None:
+        raise BadRequest("idempotency_key_missing", "Thiếu tiêu đề Idempotency-Key.")
+    if not _KEY.fullmatch(value):
+        raise BadRequest(
+            "idempotency_key_invalid", "Idempotency-Key gồm 1 đến 255 ký tự ASCII không có khoảng trắng."
+        )
+    return value
+
+
+def limit(request: Request, *, default: int = 50, most: int = 200) -> int:
+    """How many rows are asked for. Raises InvalidInput."""
+    value = request.args.get("limit")
+    if value is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,3}", value) or not 1 <= int(value) <= most:
+        raise InvalidInput("limit", "Số dòng mỗi trang từ 1 đến {most}.", field="limit", most=most)
+    return int(value)

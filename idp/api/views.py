@@ -1,0 +1,133 @@
+"""The endpoints of the changes API."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from directory.base.audit import Actor
+from directory.base.errors import Conflict, DinhdanhError
+from directory.changes import history, present
+from idp import changes
+from idp.api import problems, reading
+from idp.api.openapi import document
+from idp.i18n import gettext
+from idp.oidc import bearer
+from idp.security import services
+
+blueprint = Blueprint("api", __name__)
+
+READ, WRITE = ("changes:read",), ("changes:write",)
+
+
+@blueprint.get("/api/openapi.json")
+def openapi() -> Response:
+    """The contract; public."""
+    return jsonify(document(services().settings.issuer))
+
+
+@blueprint.post("/api/v1/changes/preview")
+def preview() -> Response:
+    """What a change would do."""
+    actor = bearer.authenticate(request, scopes=WRITE)
+    ask = changes.asked(services(), reading.body(request))
+    return jsonify(changes.preview(services(), ask, actor))
+
+
+@blueprint.post("/api/v1/changes")
+def commit() -> Response:
+    """Do what a preview announced."""
+    actor = bearer.authenticate(request, scopes=WRITE)
+    key = reading.idempotency_key(request)
+    values = reading.body(request)
+    fingerprint = reading.fingerprint(values)
+    return _commit(changes.asked(services(), values), actor, fingerprint, key)
+
+
+@blueprint.get("/api/v1/changes")
+def listed() -> Response:
+    """Changes, newest first."""
+    actor = bearer.authenticate(request, scopes=READ)
+    has = services()
+    now = has.clock()
+    with has.db.read() as session:
+        page = history.listed(
+            session,
+            changes.rights(session, actor, now=now),
+            after=request.args.get("after"),
+            limit=reading.limit(request),
+        )
+    return jsonify({"changes": [history.as_dict(c) for c in page.rows], "after": page.after})
+
+
+@blueprint.get("/api/v1/changes/<change_id>")
+def show(change_id: str) -> Response:
+    """One change with its proof."""
+    actor = bearer.authenticate(request, scopes=READ)
+    has = services()
+    with has.db.read() as session:
+        found = changes.seen(session, actor, change_id, now=has.clock())
+        return jsonify(present.proof_as_dict(found))
+
+
+@blueprint.post("/api/v1/changes/<change_id>/undo/preview")
+def preview_undo(change_id: str) -> Response:
+    """What undoing a change would do."""
+    actor = bearer.authenticate(request, scopes=WRITE)
+    return jsonify(changes.preview(services(), changes.undoing(change_id, actor), actor))
+
+
+@blueprint.post("/api/v1/changes/<change_id>/undo")
+def undo(change_id: str) -> Response:
+    """Undo a change as its preview announced."""
+    actor = bearer.authenticate(request, scopes=WRITE)
+    key = reading.idempotency_key(request)
+    values = reading.body(request)
+    fingerprint = reading.fingerprint(values)
+    reading.nothing_else(values)
+    return _commit(changes.undoing(change_id, actor), actor, fingerprint, key)
+
+
+def _commit(ask: changes.Ask, actor: Actor, fingerprint: str, key: str) -> Response:
+    """The committed change, or a refusal that brings the fresh plan along."""
+    has = services()
+    try:
+        done = changes.commit(has, ask, actor, fingerprint=fingerprint, key=key)
+    except Conflict as error:
+        return problems.of_error(error, plan=_fresh(ask, actor))
+    response = jsonify({"id": done.id, "state": done.state})
+    response.status_code = 201
+    response.headers["Location"] = f"/api/v1/changes/{done.id}"
+    return response
+
+
+def _fresh(ask: changes.Ask, actor: Actor) -> dict[str, Any] | None:
+    """The plan as it is now; None where the conflict keeps it from being made."""
+    try:
+        return changes.preview(services(), ask, actor)
+    except DinhdanhError:
+        return None
+
+
+@blueprint.errorhandler(bearer.Refused)
+def _refused(error: bearer.Refused) -> Response:
+    response = problems.of_error(error)
+    response.headers["WWW-Authenticate"] = error.challenge
+    return response
+
+
+@blueprint.errorhandler(DinhdanhError)
+def _ours(error: DinhdanhError) -> Response:
+    return problems.of_error(error)
+
+
+@blueprint.errorhandler(HTTPException)
+def _http(error: HTTPException) -> Any:
+    if error.response is not None:
+        return error.response
+    status = error.code or 500
+    if status < 400:
+        return error
+    if status == 413:
+        return problems.problem(413, "body_too_large", gettext("Nội dung gửi lên quá lớn."))
+    return problems.problem(status, f"http_{status}", gettext("Yêu cầu không hợp lệ."))

@@ -1,0 +1,179 @@
+"""Who may enter the console, for how long, and the password asked again before a commit.
+
+Administration has a shorter idle limit than the rest. What a browser did here last is kept in a
+sealed cookie bound to the session and to its sign-in: without one, the sign-in itself must be
+recent. The same cookie remembers for ``sudo_window`` that the password was given again.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from flask import Response, g, redirect, request, url_for
+
+from directory import permissions
+from directory.base.audit import Actor
+from directory.base.clock import local_day
+from directory.base.errors import InvalidInput, Locked, NotAllowed
+from directory.permissions import Do, Rights, Role
+from idp import handles, security, throttle
+from idp.factors import passwords
+from idp.security import services
+from idp.sessions import SessionView
+
+_PURPOSE = "console"
+
+
+@dataclass(frozen=True)
+class Asker:
+    """The person at the console in this request."""
+
+    view: SessionView
+    actor: Actor
+    rights: Rights
+    now: datetime
+    confirmed_at: datetime | None
+    """When she last gave her password again, if that was in this session."""
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the password need not be asked again yet."""
+        window = timedelta(seconds=services().settings.sudo_window)
+        return self.confirmed_at is not None and self.now - self.confirmed_at < window
+
+    @property
+    def sees_people(self) -> bool:
+        """Whether people, units and changes are hers to look at."""
+        return self.rights.paths(Do.SEE) != []
+
+    @property
+    def manages_applications(self) -> bool:
+        """Whether any application is hers."""
+        return bool(self.rights.roles & {Role.ADMINISTRATOR, Role.APPLICATION_OWNER})
+
+    @property
+    def runs_installation(self) -> bool:
+        """Whether jobs and clients of the whole installation are hers."""
+        return self.rights.may(Do.MANAGE_INSTALLATION, None)
+
+    @property
+    def sees_audit(self) -> bool:
+        """Whether she may read the audit trail, of everything or of her subtree."""
+        return self.rights.paths(Do.SEE_AUDIT) != []
+
+
+def asker() -> Asker:
+    """Who is asking; set by ``enter``."""
+    found: Asker = g.console
+    return found
+
+
+def today() -> date:
+    """The day in Viet Nam."""
+    return local_day(asker().now)
+
+
+def enter() -> Any:
+    """Before every request of the console: a session, recent enough, of somebody with a role.
+
+    Raises NotAllowed for a person without any role.
+    """
+    view = security.current_session()
+    back = security.here() if request.method in ("GET", "HEAD") else url_for("console.home")
+    if view is None:
+        return redirect(security.login_url(back), 303)
+    has = services()
+    now = has.clock()
+    seen, confirmed = _remembered(view)
+    limit = has.settings.admin_idle if seen else has.settings.session_idle
+    if now - (seen or view.auth_time) > timedelta(seconds=limit):
+        return redirect(security.login_url(back, prompt="login"), 303)
+    actor = security.actor()
+    with has.db.read() as session:
+        granted = permissions.rights(session, actor, local_day(now))
+    if not granted.reaches:
+        raise NotAllowed(
+            "console", "Trang này dành cho người có vai trò quản trị.", missing="role"
+        )
+    g.console = Asker(view, actor, granted, now, confirmed)
+    return None
+
+
+def leave(response: Response) -> Response:
+    """After every request: remember that the person was here."""
+    if "console" not in g:
+        return response
+    who = asker()
+    stamps = (who.view.auth_time, who.now, who.confirmed_at)
+    body = ".".join([who.view.id, *(str(int(t.timestamp())) if t else "0" for t in stamps)])
+    response.set_cookie(
+        security.cookie_name(_PURPOSE),
+        handles.seal(services().keyring, _PURPOSE, body),
+        path="/",
+        secure=services().settings.secure,
+        httponly=True,
+        samesite="Strict",
+    )
+    return response
+
+
+def _remembered(view: SessionView) -> tuple[datetime | None, datetime | None]:
+    """(last here, password given again) of this session since this sign-in."""
+    value = request.cookies.get(security.cookie_name(_PURPOSE), "")
+    parts = (handles.unseal(services().keyring, _PURPOSE, value) or "").split(".")
+    if len(parts) != 4 or parts[:2] != [view.id, str(int(view.auth_time.timestamp()))]:
+        return None, None
+    seen, confirmed = (datetime.fromtimestamp(int(p), UTC) if int(p) else None for p in parts[2:])
+    return seen, confirmed
+
+
+def number(name: str) -> int | None:
+    """A query value that is an id; None for anything no row could have."""
+    value = request.args.get(name, "")
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 16 else None
+
+
+def require(allowed: bool) -> None:
+    """Raises NotAllowed unless ``allowed``."""
+    if not allowed:
+        raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="role")
+
+
+def confirm_password() -> None:
+    """The password of the form fits, or was given a moment ago. Raises InvalidInput, Locked.
+
+    Failures count as failures to sign in: a stolen session is no way to guess.
+    """
+    who = asker()
+    if who.confirmed:
+        return
+    has = services()
+    given = request.form.get("password", "")
+    if not given:
+        raise InvalidInput("password_again", "Hãy nhập lại mật khẩu để xác nhận.", field="password")
+    with has.db.hot() as connection:
+        throttle.check_source(connection, who.actor.ip or "", now=who.now, settings=has.settings)
+        found = passwords.candidate(connection, who.view.username)
+    key = throttle.account_key(has.keyring, who.view.username, who.view.user_id)
+    with has.db.write() as session:
+        attempt = throttle.claim(session, key, now=who.now, settings=has.settings)
+    fits = passwords.verify(has.passwords, found, given)
+    with has.db.write() as session:
+        if fits:
+            throttle.succeeded(session, attempt)
+            until = None
+        else:
+            throttle.count_source(session, who.actor.ip or "", now=who.now)
+            until = throttle.failed(
+                session,
+                attempt,
+                now=who.now,
+                settings=has.settings,
+                user_id=who.view.user_id,
+                actor=who.actor,
+            )
+    if until is not None:
+        raise Locked(until)
+    if not fits:
+        raise InvalidInput("password_wrong", "Mật khẩu không đúng.", field="password")
+    g.console = replace(who, confirmed_at=who.now)

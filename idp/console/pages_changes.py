@@ -1,0 +1,109 @@
+"""What the pages about changes ask: lists and the proof of one."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from directory import assignments, search
+from directory.assignments import Held, Position
+from directory.base.clock import local_day
+from directory.changes import present, undo
+from directory.changes.model import ChangeKind, ChangeState
+from directory.changes.proof import Proof
+from directory.effects import Effect
+from directory.people import User
+from directory.permissions import Rights
+from directory.search import PersonView
+
+
+@dataclass(frozen=True)
+class Group:
+    """The effects of one artefact, and how many are final."""
+
+    column: str
+    effects: list[Effect]
+
+    @property
+    def done(self) -> int:
+        """How many have reached their final state."""
+        return sum(1 for e in self.effects if e.done)
+
+
+@dataclass(frozen=True)
+class ProofPage:
+    """A change with its effects by artefact."""
+
+    proof: Proof
+    groups: list[Group]
+    people: dict[int, str]
+    digest: str
+    """SHA-256 of the proof as the API gives it: what a printed copy can be compared by."""
+    undoable: bool
+    longest: float
+    """Seconds the slowest finished effect took; the scale of the latency picture."""
+
+    @property
+    def done(self) -> int:
+        """How many effects are final."""
+        return sum(g.done for g in self.groups)
+
+    @property
+    def total(self) -> int:
+        """How many effects there are."""
+        return sum(len(g.effects) for g in self.groups)
+
+
+def proof(session: Session, found: Proof) -> ProofPage:
+    """The page of one change."""
+    order: dict[str, list[Effect]] = {}
+    for effect in found.effects:
+        order.setdefault(effect.column, []).append(effect)
+    ids = {e.user_id for e in found.effects if e.user_id} | {
+        line.user_id for line in found.lines if line.user_id
+    }
+    wanted = sorted(ids)[:500]
+    names: dict[int, str] = dict(
+        session.execute(select(User.id, User.full_name).where(User.id.in_(wanted))).all()
+    )
+    took = [e.latency.total_seconds() for e in found.effects if e.latency is not None]
+    kind, state = ChangeKind(found.change.kind), found.change.state
+    return ProofPage(
+        found,
+        [Group(column, rows) for column, rows in order.items()],
+        names,
+        _digest(present.proof_as_dict(found)),
+        kind in undo.UNDOABLE and state != ChangeState.UNDONE.value,
+        max([*took, 0.001]),
+    )
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class FormPage:
+    """What the form of a change offers."""
+
+    person: PersonView
+    positions: list[Position]
+    others: list[Held]
+    """Further posts she holds, which a decision may keep."""
+
+
+def form(session: Session, granted: Rights, user_id: int, *, now: datetime) -> FormPage:
+    """The person a change is about. Raises NotFound."""
+    found = search.person(session, granted, user_id, on=local_day(now))
+    open_now = [h for h in found.timeline if h.in_force(local_day(now))]
+    return FormPage(
+        found,
+        assignments.positions(session),
+        [h for h in open_now if found.primary is None or h.id != found.primary.id],
+    )
+

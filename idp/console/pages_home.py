@@ -1,0 +1,58 @@
+"""What the start page counts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from directory import entitlements, units
+from directory.base import outbox
+from directory.base.clock import day_start, local_day
+from directory.changes import history
+from directory.changes.model import Change, ChangeState
+from directory.entitlements import Application
+from directory.people import User
+from directory.permissions import Do, Rights, visible_people
+from directory.units import OrgUnit
+
+
+@dataclass(frozen=True)
+class Home:
+    """Figures of the asker's own reach."""
+
+    people: int
+    units: int
+    today: int
+    """Changes committed since midnight."""
+    scheduled: int
+    attention: list[Change]
+    waiting: list[Change]
+    recent: list[Change]
+    parked: int | None
+    applications: list[Application]
+
+
+def home(session: Session, granted: Rights, *, now: datetime) -> Home:
+    """The start page's figures; zero where the asker sees nothing."""
+    on = local_day(now)
+    sees = granted.paths(Do.SEE)
+    below = select(func.count()).select_from(OrgUnit).where(OrgUnit.valid_to.is_(None))
+    if sees is not None:
+        below = below.where(or_(OrgUnit.id < 0, *(units.subtree(path) for path in sees)))
+    changes = select(func.count()).select_from(Change).where(history.visible(granted))
+    there = visible_people(granted, on)
+    people = select(func.count()).select_from(User).where(there, User.status != "left")
+    return Home(
+        session.scalar(people) or 0,
+        session.scalar(below) or 0,
+        session.scalar(changes.where(Change.committed_at >= day_start(on))) or 0,
+        session.scalar(changes.where(Change.state == ChangeState.SCHEDULED.value)) or 0,
+        history.listed(session, granted, state="attention", limit=5).rows,
+        history.listed(session, granted, state=ChangeState.SCHEDULED.value, limit=5).rows,
+        history.listed(session, granted, limit=8).rows,
+        outbox.counts(session).get("parked", 0)
+        if granted.may(Do.MANAGE_INSTALLATION, None)
+        else None,
+        [a for a in entitlements.applications(session) if granted.may_manage(a.id)],
+    )

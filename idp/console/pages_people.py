@@ -1,0 +1,174 @@
+"""What the pages about people ask: lists, one person with everything she holds, the CSV."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from connectors.pki import requests as certificates
+from connectors.pki.requests import CertificateView
+from directory import assignments, entitlements, permissions, search, units
+from directory.assignments import Position
+from directory.base.audit import Actor
+from directory.base.clock import local_day
+from directory.base.config import Settings
+from directory.base.crypto import Keyring
+from directory.base.errors import NotAllowed
+from directory.changes import history
+from directory.changes.model import Change
+from directory.entitlements import Account, Desired
+from directory.people import UserStatus
+from directory.permissions import AdminRole, Do, Rights
+from directory.search import Found, Page, PersonView, Wanted
+from directory.units import OrgUnit
+from idp import sessions
+from idp.factors import passwords
+from idp.sessions import SessionView
+
+
+@dataclass(frozen=True)
+class ListView:
+    """A page of people with what its filters offer."""
+
+    page: Page
+    unit: OrgUnit | None
+    positions: list[Position]
+
+
+def listed(
+    session: Session,
+    granted: Rights,
+    wanted: Wanted,
+    *,
+    now: datetime,
+    keyring: Keyring,
+    after: str | None,
+) -> ListView:
+    """One page of the people the asker may see. Raises InvalidInput, NotFound."""
+    page = search.people(
+        session, granted, wanted, on=local_day(now), keyring=keyring, after=after
+    )
+    unit = units.get(session, wanted.unit_id) if wanted.unit_id else None
+    return ListView(page, unit, assignments.positions(session))
+
+
+def export(
+    session: Session, granted: Rights, wanted: Wanted, *, now: datetime, keyring: Keyring
+) -> Iterator[Found]:
+    """The whole list behind the filters, page by page."""
+    after: str | None = None
+    while True:
+        page = search.people(
+            session, granted, wanted, on=local_day(now), keyring=keyring, after=after, limit=500
+        )
+        yield from page.rows
+        after = page.after
+        session.expunge_all()
+        if after is None:
+            return
+
+
+@dataclass(frozen=True)
+class AccountRow:
+    """One application of a person: what the rules say and what was last seen there."""
+
+    application: str
+    desired: Desired | None
+    account: Account | None
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A person's page."""
+
+    person: PersonView
+    accounts: list[AccountRow]
+    certificates: list[CertificateView]
+    sessions: list[SessionView]
+    changes: list[Change]
+    roles: list[tuple[str, str | None]]
+    """Administrative roles today: (role, name of the unit or None for the installation)."""
+    may_change: bool
+    may_reset: bool
+
+
+def whole(session: Session, granted: Rights, user_id: int, *, now: datetime) -> Whole:
+    """Everything the asker may know of a person. Raises NotFound."""
+    on = local_day(now)
+    found = search.person(session, granted, user_id, on=on)
+    changes = history.listed(session, granted, user_id=user_id, limit=20).rows
+    if not found.full:
+        return Whole(found, [], [], [], changes, [], may_change=False, may_reset=False)
+    at = found.primary or (found.timeline[-1] if found.timeline else None)
+    path = at.unit.path if at else None
+    herself = granted.actor.kind == "user" and granted.actor.id == user_id
+    return Whole(
+        found,
+        _accounts(session, found, on),
+        certificates.certificates_of(session, user_id, now=now),
+        sessions.good_ones(session, user_id, now=now),
+        changes,
+        _roles(session, user_id, on),
+        may_change=granted.may(Do.CHANGE, path) and not herself,
+        may_reset=granted.may(Do.RESET_FACTORS, path)
+        and not herself
+        and found.status == UserStatus.ACTIVE,
+    )
+
+
+def _accounts(session: Session, found: PersonView, on: date) -> list[AccountRow]:
+    wanted = entitlements.desired_accounts(
+        entitlements.rulebook(session).rules, found.timeline, status=found.status, on=on
+    )
+    links = {
+        app: link for (_, app), link in entitlements.accounts_of(session, [found.user.id]).items()
+    }
+    return [
+        AccountRow(a.name, wanted.get(a.id), links.get(a.id))
+        for a in entitlements.applications(session)
+        if a.id in wanted or a.id in links
+    ]
+
+
+def _roles(session: Session, user_id: int, on: date) -> list[tuple[str, str | None]]:
+    rows = session.execute(
+        select(AdminRole.role, OrgUnit.name)
+        .outerjoin(OrgUnit, OrgUnit.id == AdminRole.unit_id)
+        .where(
+            AdminRole.user_id == user_id,
+            AdminRole.valid_from <= on,
+            or_(AdminRole.valid_to.is_(None), AdminRole.valid_to > on),
+        )
+        .order_by(AdminRole.id)
+    )
+    return [(row.role, row.name) for row in rows]
+
+
+def issue_slip(
+    session: Session,
+    user_id: int,
+    *,
+    actor: Actor,
+    keyring: Keyring,
+    settings: Settings,
+    now: datetime,
+) -> str:
+    """The token of a new activation slip. Raises NotFound, NotAllowed.
+
+    Whoever holds a slip becomes the person: for somebody with administrative roles it takes the
+    right to grant those very roles.
+    """
+    on = local_day(now)
+    granted = permissions.rights(session, actor, on)
+    page = whole(session, granted, user_id, now=now)
+    refused = NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="source")
+    if not page.may_reset:
+        raise refused
+    theirs = permissions.rights(session, Actor("user", user_id), on)
+    if not all(granted.may(Do.GRANT_ROLE, reach.path) for reach in theirs.reaches):
+        raise refused
+    return passwords.issue_activation(
+        session, keyring, user_id, now=now, lifetime=settings.activation_lifetime, actor=actor
+    )

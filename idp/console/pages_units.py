@@ -1,0 +1,107 @@
+"""What the pages about units ask: the tree on a day, one unit, a search."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from directory import search, tree, units
+from directory.base.clock import local_day
+from directory.base.crypto import Keyring
+from directory.permissions import Do, Rights
+from directory.search import Page, Wanted
+from directory.tree import Node, PostView
+from directory.units import OrgUnit, UnitCode
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A node of the tree with the ones below it, where it is opened."""
+
+    node: Node
+    below: "list[Branch]"
+    is_open: bool
+
+
+def opened_tree(session: Session, granted: Rights, opened: set[int], *, on: date) -> list[Branch]:
+    """The tops of what the asker may see, unfolded along ``opened``."""
+    return _branches(session, granted, None, opened, on, 0)
+
+
+def _branches(
+    session: Session,
+    granted: Rights,
+    parent_id: int | None,
+    opened: set[int],
+    on: date,
+    depth: int,
+) -> list[Branch]:
+    nodes = tree.below(session, granted, parent_id, on=on)
+    return [
+        Branch(
+            node,
+            _branches(session, granted, node.unit.id, opened, on, depth + 1)
+            if node.unit.id in opened and node.has_children and depth < 12
+            else [],
+            node.unit.id in opened,
+        )
+        for node in nodes
+    ]
+
+
+@dataclass(frozen=True)
+class UnitPage:
+    """One unit with its people."""
+
+    unit: OrgUnit
+    ancestors: list[OrgUnit]
+    codes: list[UnitCode]
+    posts: list[PostView]
+    people: Page
+    below: list[Node]
+
+
+def whole(
+    session: Session,
+    granted: Rights,
+    unit_id: int,
+    *,
+    now: datetime,
+    keyring: Keyring,
+    after: str | None,
+) -> UnitPage:
+    """A unit's page. Raises NotFound, InvalidInput."""
+    on = local_day(now)
+    unit = tree.unit(session, granted, unit_id)
+    return UnitPage(
+        unit,
+        [u for u in units.ancestors(session, unit) if granted.may(Do.SEE, u.path)][:-1],
+        units.codes(session, unit_id),
+        tree.posts(session, unit_id, on=on),
+        search.people(
+            session, granted, Wanted(unit_id=unit_id), on=on, keyring=keyring, after=after, limit=30
+        ),
+        tree.below(session, granted, unit_id, on=on),
+    )
+
+
+def named(session: Session, granted: Rights, words: str) -> list[tuple[OrgUnit, str]]:
+    """Units that match, each with the legal person it belongs to."""
+    return _with_owners(session, tree.units_named(session, granted, words))
+
+
+def destinations(session: Session, granted: Rights, words: str) -> list[tuple[OrgUnit, str]]:
+    """Units that match and people may be moved to by the asker."""
+    return _with_owners(session, tree.units_named(session, granted, words, action=Do.CHANGE))
+
+
+def chosen(session: Session, granted: Rights, unit_id: int) -> list[tuple[OrgUnit, str]]:
+    """The unit a form already names, if the asker may move people there."""
+    unit = session.get(OrgUnit, unit_id)
+    allowed = unit is not None and granted.may(Do.CHANGE, unit.path)
+    return _with_owners(session, [unit] if unit is not None and allowed else [])
+
+
+def _with_owners(session: Session, found: list[OrgUnit]) -> list[tuple[OrgUnit, str]]:
+    owners = tree.owners(session, [units.view(u) for u in found])
+    return [(u, owners[u.id].name if owners[u.id].id != u.id else "") for u in found]

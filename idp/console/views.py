@@ -1,0 +1,39 @@
+"""The console's blueprint: who may enter, the start page, and the pages of the views_* beside it."""
+
+from flask import Blueprint, render_template
+
+from idp.console import (
+    guard,
+    labels,
+    pages_home,
+    views_applications,
+    views_changes,
+    views_operations,
+    views_people,
+    views_units,
+)
+from idp.console.guard import asker
+from idp.security import services
+
+blueprint = Blueprint("console", __name__, url_prefix="/console")
+blueprint.before_request(guard.enter)
+blueprint.after_request(guard.leave)
+
+
+@blueprint.context_processor
+def _words() -> dict[str, object]:
+    """What every template of the console may use."""
+    return {"asker": asker, "label": labels.label}
+
+
+@blueprint.get("/")
+def home() -> str:
+    """Counts, what waits for its day, what needs somebody."""
+    has, who = services(), asker()
+    with has.db.read() as session:
+        page = pages_home.home(session, who.rights, now=who.now)
+    return render_template("console/home.html", page=page)
+
+
+for part in (views_people, views_units, views_changes, views_applications, views_operations):
+    part.install(blueprint)

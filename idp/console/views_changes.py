@@ -1,0 +1,237 @@
+"""Changes: form → preview → confirm → proof, and lists of them.
+
+One pair of templates serves every kind. A preview only reads, so it is a GET that may be
+reloaded; it hands its fields, the fingerprint and a fresh Idempotency-Key to the form that
+confirms. That form, sent twice, gives the same change.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+
+from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotAllowed, PlanStale
+from directory.changes import history
+from directory.changes.model import ChangeState
+from directory.changes.person import LEAVE_REASONS
+from idp import changes
+from idp.changes import Ask
+from idp.console import forms, guard, pages_changes, pages_units
+from idp.console.guard import asker
+from idp.i18n import error_text
+from idp.security import services
+
+REFRESHES = 60
+"""How often a proof under way reloads itself: an abandoned page must not keep a session alive."""
+
+
+# ---- a change of one person ------------------------------------------------------------------
+
+
+def ask(user_id: int, kind: str) -> Any:
+    """The form of a change, its search for a unit, and its preview."""
+    if kind not in forms.KINDS:
+        abort(404)
+    if request.args.get("step") != "preview":
+        return _form(user_id, kind)
+    try:
+        values = request.args.copy()
+        found = _units(request.args.get("unit_words", ""))
+        if kind == "transfer" and not values.get("to_unit") and len(found) == 1:
+            values["to_unit"] = str(found[0][0].id)
+        want = changes.asked(services(), forms.body(kind, user_id, values))
+        plan = changes.preview(services(), want, asker().actor)
+    except (InvalidInput, NotAllowed, Conflict) as error:
+        return _form(user_id, kind, error=error)
+    return _preview(plan, fields=forms.carried(values), back=_edit(user_id, kind), about=user_id)
+
+
+def confirm(user_id: int, kind: str) -> Any:
+    """Commit what a preview announced, after the password."""
+    if kind not in forms.KINDS:
+        abort(404)
+    if request.form.get("decision") != "allow":
+        return redirect(_edit(user_id, kind), 303)
+    try:
+        want = changes.asked(services(), forms.body(kind, user_id, request.form))
+    except InvalidInput as error:
+        flash(error_text(error), "bad")
+        return redirect(_edit(user_id, kind), 303)
+    return _commit(
+        want, fields=forms.carried(request.form), back=_edit(user_id, kind), about=user_id
+    )
+
+
+def _edit(user_id: int, kind: str) -> str:
+    values = request.values
+    fields: dict[str, Any] = {n: values[n] for n in forms.CARRIED if values.get(n)}
+    if values.getlist("keep"):
+        fields["keep"] = values.getlist("keep")
+    return url_for("console.change_form", user_id=user_id, kind=kind, **fields)
+
+
+def _units(words: str) -> list[Any]:
+    if not words.strip():
+        return []
+    with services().db.read() as session:
+        return list(pages_units.destinations(session, asker().rights, words))
+
+
+def _form(user_id: int, kind: str, *, error: DinhdanhError | None = None) -> Any:
+    has, who = services(), asker()
+    words = request.args.get("unit_words", "")
+    with has.db.read() as session:
+        page = pages_changes.form(session, who.rights, user_id, now=who.now)
+        chosen = request.args.get("to_unit", "")
+        found = pages_units.destinations(session, who.rights, words) if words.strip() else []
+        if not found and chosen.isdecimal() and len(chosen) < 16:
+            found = pages_units.chosen(session, who.rights, int(chosen))
+    answer = render_template(
+        "console/change_form.html",
+        page=page,
+        kind=kind,
+        values=request.args,
+        words=words,
+        found=found,
+        reasons=LEAVE_REASONS,
+        today=guard.today(),
+        error=error,
+        error_text=error_text(error) if error else "",
+        field=getattr(error, "field", ""),
+    )
+    return make_response(answer, error.status if error else 200)
+
+
+# ---- undo ------------------------------------------------------------------------------------
+
+
+def ask_undo(change_id: str) -> Any:
+    """What undoing a change would do."""
+    back = url_for("console.change", change_id=change_id)
+    try:
+        plan = changes.preview(services(), changes.undoing(change_id, asker().actor), asker().actor)
+    except (Conflict, NotAllowed) as error:
+        flash(error_text(error), "bad")
+        return redirect(back, 303)
+    return _preview(plan, fields=[], back=back)
+
+
+def confirm_undo(change_id: str) -> Any:
+    """Undo it, after the password."""
+    back = url_for("console.change", change_id=change_id)
+    if request.form.get("decision") != "allow":
+        return redirect(back, 303)
+    return _commit(changes.undoing(change_id, asker().actor), fields=[], back=back)
+
+
+# ---- preview and commit, whatever the kind ---------------------------------------------------
+
+
+def _preview(
+    plan: dict[str, Any],
+    *,
+    fields: list[tuple[str, str]],
+    back: str,
+    about: int | None = None,
+    error: DinhdanhError | None = None,
+    key: str | None = None,
+) -> Any:
+    answer = render_template(
+        "console/preview.html",
+        plan=plan,
+        fields=fields,
+        back=back,
+        about=about,
+        key=key or secrets.token_urlsafe(24),
+        error=error,
+        error_text=error_text(error) if error else "",
+        stale=isinstance(error, PlanStale),
+        confirmed=asker().confirmed,
+    )
+    return make_response(answer, error.status if error else 200)
+
+
+def _commit(
+    want: Ask, *, fields: list[tuple[str, str]], back: str, about: int | None = None
+) -> Any:
+    has, who = services(), asker()
+    key = request.form.get("key", "")[:255]
+    try:
+        guard.confirm_password()
+        done = changes.commit(
+            has,
+            want,
+            who.actor,
+            fingerprint=request.form.get("fingerprint", ""),
+            key=f"console:{key}" if key else None,
+        )
+    except (Conflict, InvalidInput) as error:
+        try:
+            plan = changes.preview(has, want, who.actor)
+        except DinhdanhError as now_refused:
+            flash(error_text(now_refused), "bad")
+            return redirect(back, 303)
+        return _preview(plan, fields=fields, back=back, about=about, error=error, key=key)
+    return redirect(url_for("console.change", change_id=done.id), 303)
+
+
+# ---- what was done ---------------------------------------------------------------------------
+
+
+def show(change_id: str) -> Any:
+    """The proof of a change, reloading itself while effects are under way."""
+    has, who = services(), asker()
+    with has.db.read() as session:
+        found = changes.seen(session, who.actor, change_id, now=who.now)
+        page = pages_changes.proof(session, found)
+    response = make_response(render_template("console/change.html", page=page, change=found.change))
+    _reload(response, found.change.state, change_id)
+    return response
+
+
+def _reload(response: Response, state: str, change_id: str) -> None:
+    round_ = request.args.get("n", 0, type=int)
+    if state == ChangeState.COMMITTED.value and 0 <= round_ < REFRESHES:
+        again = url_for("console.change", change_id=change_id, n=round_ + 1)
+        response.headers["Refresh"] = f"2; url={again}"
+
+
+def listing() -> str:
+    """Changes, newest first."""
+    has, who = services(), asker()
+    guard.require(who.sees_people)
+    state = request.args.get("state", "")
+    states = [*(s.value for s in ChangeState), "attention"]
+    with has.db.read() as session:
+        page = history.listed(
+            session,
+            who.rights,
+            state=state if state in states else None,
+            after=request.args.get("after"),
+        )
+    return render_template("console/changes.html", page=page, state=state, states=states)
+
+
+def install(blueprint: Blueprint) -> None:
+    """Register the pages."""
+    pages: tuple[tuple[str, str, Callable[..., Any], str], ...] = (
+        ("/people/<int(max=999999999999999):user_id>/<kind>", "change_form", ask, "GET"),
+        ("/people/<int(max=999999999999999):user_id>/<kind>", "change_confirm", confirm, "POST"),
+        ("/changes", "changes", listing, "GET"),
+        ("/changes/<change_id>", "change", show, "GET"),
+        ("/changes/<change_id>/undo", "undo", ask_undo, "GET"),
+        ("/changes/<change_id>/undo", "undo_confirm", confirm_undo, "POST"),
+    )
+    for rule, name, view, method in pages:
+        blueprint.add_url_rule(rule, name, view, methods=[method])

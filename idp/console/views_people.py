@@ -1,0 +1,141 @@
+"""People: the list, one person, the CSV, activation slips."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+
+from directory.base.errors import InvalidInput
+from directory.people import UserStatus
+from directory.search import Found, Wanted
+from idp import security
+from idp.console import guard, pages_people, timeline
+from idp.console.guard import asker
+from idp.console.labels import label
+from idp.i18n import error_text, gettext
+from idp.security import services
+
+
+def listing() -> str:
+    """Search and list, with filters."""
+    has, who = services(), asker()
+    guard.require(who.sees_people)
+    wanted = _wanted()
+    with has.db.read() as session:
+        page = pages_people.listed(
+            session,
+            who.rights,
+            wanted,
+            now=who.now,
+            keyring=has.keyring,
+            after=request.args.get("after"),
+        )
+    return render_template(
+        "console/people.html", page=page, wanted=wanted, filters=_filters(), statuses=UserStatus
+    )
+
+
+def _wanted() -> Wanted:
+    status = request.args.get("status", "")
+    return Wanted(
+        words=request.args.get("q", ""),
+        unit_id=guard.number("unit"),
+        status=UserStatus(status) if status in set(UserStatus) else None,
+        position=request.args.get("position") or None,
+    )
+
+
+def _filters() -> dict[str, str]:
+    names = ("q", "unit", "status", "position")
+    return {name: request.args[name] for name in names if request.args.get(name)}
+
+
+def export() -> Response:
+    """The visible list as CSV, without citizen numbers."""
+    guard.require(asker().sees_people)
+    response = Response(_csv(), mimetype="text/csv")
+    response.headers["Content-Disposition"] = 'attachment; filename="danh-sach.csv"'
+    return response
+
+
+def _csv() -> str:
+    has, who = services(), asker()
+    out = io.StringIO()
+    out.write("\ufeff")  # spreadsheets take a file without it for another encoding
+    writer = csv.writer(out)
+    headings = ("Tên đăng nhập", "Họ và tên", "Năm sinh", "Trạng thái", "Chức vụ", "Đơn vị", "Cơ quan")
+    writer.writerow([gettext(h) for h in headings])
+    with has.db.read() as session:
+        for row in pages_people.export(
+            session, who.rights, _wanted(), now=who.now, keyring=has.keyring
+        ):
+            writer.writerow(list(_cells(row)))
+    return out.getvalue()
+
+
+def _cells(row: Found) -> Iterator[str]:
+    held = row.held
+    for value in (
+        row.username,
+        row.full_name,
+        row.birth_year or "",
+        label("status", row.status.value),
+        held.position_name if held else "",
+        held.unit.name if held else "",
+        row.owner or (held.unit.name if held else ""),
+    ):
+        # A spreadsheet would run what begins like a formula.
+        yield "'" + value if value[:1] in "=+-@\t\r" and value else value
+
+
+def person(user_id: int) -> str:
+    """One person with everything the asker may know of her."""
+    has, who = services(), asker()
+    with has.db.read() as session:
+        page = pages_people.whole(session, who.rights, user_id, now=who.now)
+    today = guard.today()
+    return render_template(
+        "console/person.html",
+        page=page,
+        picture=timeline.draw(page.person.timeline, today),
+        today=today,
+    )
+
+
+def activation(user_id: int) -> Any:
+    """A new activation slip, to be printed and handed over."""
+    has, who = services(), asker()
+    try:
+        guard.confirm_password()
+    except InvalidInput as error:
+        flash(error_text(error), "bad")
+        return redirect(url_for("console.person", user_id=user_id), 303)
+    with has.db.write() as session:
+        token = pages_people.issue_slip(
+            session,
+            user_id,
+            actor=who.actor,
+            keyring=has.keyring,
+            settings=has.settings,
+            now=who.now,
+        )
+    with has.db.read() as session:
+        page = pages_people.whole(session, who.rights, user_id, now=who.now)
+    return render_template(
+        "console/slip.html",
+        page=page,
+        url=security.absolute(url_for("login.activate", token=token, _external=False)),
+        days=has.settings.activation_lifetime // 86400,
+    )
+
+
+def install(blueprint: Blueprint) -> None:
+    """Register the pages."""
+    blueprint.add_url_rule("/people", "people", listing)
+    blueprint.add_url_rule("/people.csv", "people_csv", export)
+    blueprint.add_url_rule("/people/<int(max=999999999999999):user_id>", "person", person)
+    blueprint.add_url_rule(
+        "/people/<int(max=999999999999999):user_id>/activation", "activation", activation, methods=["POST"]
+    )

@@ -1,0 +1,5 @@
+"""Everybody's own pages: applications, sessions, capacity, certificates, profile, signing out.
+
+views           routes; they hold no query
+pages           what each page shows, read in one go
+"""

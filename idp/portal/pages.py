@@ -1,0 +1,176 @@
+"""What the portal's pages show. Each function takes a session and reads; views only render."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from sqlalchemy.orm import Session
+
+from connectors.pki import authority
+from connectors.pki import requests as certificates
+from connectors.pki.tables import Authority
+from directory import assignments, entitlements, people
+from directory.assignments import Held
+from directory.base.clock import local_day
+from directory.base.errors import NotFound
+from directory.entitlements import AccountState
+from directory.people import User
+from idp import sessions
+from idp.sessions import SessionView
+
+INITIALS = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One application in the launcher."""
+
+    name: str
+    description: str
+    url: str
+    initials: str
+    hue: int
+    role: str | None
+    """The role the rules give in this capacity; None where the application is open to all."""
+    state: str
+    """``ready``, ``coming`` (the account is being made), or ``open`` (nothing is provisioned)."""
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """The tiles of one capacity, and how many applications have no address to open."""
+
+    tiles: Sequence[Tile]
+    unopenable: Sequence[str]
+    capacities: int
+
+
+def launcher(session: Session, view: SessionView, *, now: datetime) -> Launcher:
+    """The applications this capacity earns, and those open to everyone."""
+    today = local_day(now)
+    held = [
+        h for h in assignments.timeline(session, [view.user_id])[view.user_id] if h.in_force(today)
+    ]
+    acting = [h for h in held if h.id == view.assignment_id]
+    rules = entitlements.rulebook(session).rules
+    wanted = entitlements.desired_accounts(rules, acting, status=view.status, on=today)
+    accounts = entitlements.accounts_of(session, [view.user_id])
+    tiles: list[Tile] = []
+    unopenable: list[str] = []
+    for app in entitlements.applications(session):
+        desired = wanted.get(app.id)
+        if not app.enabled or (desired is None and not app.open_to_all):
+            continue
+        if not app.launch_url or not app.launch_url.startswith(("http://", "https://", "/")):
+            unopenable.append(app.name)
+            continue
+        account = accounts.get((view.user_id, app.id))
+        state = "open"
+        if desired is not None and app.connector:
+            there = account is not None and account.state == AccountState.ACTIVE
+            state = "ready" if there else "coming"
+        tiles.append(
+            Tile(
+                app.name,
+                app.description,
+                app.launch_url,
+                _initials(app.name),
+                app.id % 4,
+                desired.role if desired else None,
+                state,
+            )
+        )
+    return Launcher(tiles, unopenable, len(held))
+
+
+def _initials(name: str) -> str:
+    words = INITIALS.findall(name)
+    return "".join(word[0] for word in words[:2]).upper()
+
+
+def capacities(session: Session, user_id: int, *, now: datetime) -> list[Held]:
+    """What she may act as today, the primary assignment first."""
+    return assignments.current(session, user_id, local_day(now))
+
+
+@dataclass(frozen=True)
+class Device:
+    """One of my sessions."""
+
+    id: str
+    what: str
+    address: str
+    since: datetime
+    seen: datetime
+    capacity: str | None
+    this: bool
+
+
+def my_devices(session: Session, view: SessionView, *, now: datetime) -> list[Device]:
+    """Where I am signed in, this browser first."""
+    found = [
+        Device(
+            s.id,
+            describe_browser(s.user_agent),
+            s.ip or "",
+            s.auth_time,
+            s.last_seen_at,
+            f"{s.position_name} · {s.unit_name}" if s.position_name else None,
+            s.id == view.id,
+        )
+        for s in sessions.good_ones(session, view.user_id, now=now)
+    ]
+    return sorted(found, key=lambda d: not d.this)
+
+
+_BROWSERS = (
+    ("Edg", "Microsoft Edge"),
+    ("coc_coc", "Cốc Cốc"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrom", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def describe_browser(user_agent: str) -> str:
+    """``Firefox · Windows``: enough to recognise one's own device; the raw text where unknown."""
+    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    return " · ".join(part for part in (browser, system) if part) or user_agent[:40]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the directory holds about a person, as she may see it herself."""
+
+    user: User
+    held: Sequence[Held]
+    """All assignments, the newest first."""
+
+
+def profile(session: Session, user_id: int) -> Profile:
+    """My own data; the citizen number masked."""
+    held = assignments.timeline(session, [user_id])[user_id]
+    return Profile(people.get(session, user_id), list(reversed(held)))
+
+
+def certificate_pem(session: Session, user_id: int, serial: str) -> str:
+    """One of her own certificates with its chain. Raises NotFound, also for somebody else's."""
+    row = certificates.by_serial(session, serial)
+    if row is None or row.user_id != user_id or row.der is None:
+        raise NotFound("certificate_unknown", "Không tìm thấy chứng thư này.")
+    issuer = session.get_one(Authority, row.authority_id)
+    return authority.pem(
+        [x509.load_der_x509_certificate(row.der), *authority.chain(session, issuer)]
+    )

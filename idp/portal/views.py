@@ -1,0 +1,300 @@
+"""The portal's routes: read by ``pages``, act in one transaction, render or redirect."""
+
+from typing import Any, cast
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import session as browser_state
+
+from connectors.pki import requests as certificates
+from directory.base.clock import local_day
+from directory.base.errors import Conflict, DinhdanhError, InvalidInput
+from idp import security, sessions, throttle
+from idp.factors import passwords
+from idp.i18n import error_text, gettext
+from idp.portal import pages
+from idp.security import actor, current_session, require_session, services
+from idp.sessions import SessionView
+
+blueprint = Blueprint("portal", __name__)
+
+
+def _me() -> SessionView:
+    """The session of a guarded view."""
+    return cast("SessionView", current_session())
+
+
+@blueprint.get("/")
+@require_session
+def home() -> Any:
+    """The launcher."""
+    has = services()
+    with has.db.read() as session:
+        shown = pages.launcher(session, _me(), now=has.clock())
+    return render_template("portal/home.html", shown=shown)
+
+
+# ---- sessions --------------------------------------------------------------------------------
+
+
+@blueprint.get("/portal/sessions", endpoint="sessions")
+@require_session
+def my_sessions() -> Any:
+    """Where I am signed in."""
+    has = services()
+    with has.db.read() as session:
+        devices = pages.my_devices(session, _me(), now=has.clock())
+    return render_template("portal/sessions.html", devices=devices)
+
+
+@blueprint.post("/portal/sessions/end")
+@require_session
+def end_sessions() -> Any:
+    """End one of my sessions, or all but this one."""
+    has, me, now = services(), _me(), services().clock()
+    wanted = request.form.get("session", "")
+    with has.db.write() as session:
+        mine = {row.id for row in sessions.living(session, [me.user_id], now=now)}
+        chosen = mine - {me.id} if wanted == "others" else mine & {wanted}
+        ended = sessions.end_many(session, chosen, now=now, reason="ended by owner", actor=actor())
+        security.sessions_ended(session, ended, now=now, reason="ended by owner")
+    if me.id in ended:
+        return _signed_out()
+    if ended:
+        flash(gettext("Đã kết thúc {count} phiên đăng nhập.", count=len(ended)), "good")
+    return redirect(url_for("portal.sessions"), 303)
+
+
+# ---- capacity --------------------------------------------------------------------------------
+
+
+@blueprint.get("/portal/capacity")
+@require_session
+def capacity() -> Any:
+    """What I may act as."""
+    has, me = services(), _me()
+    with has.db.read() as session:
+        held = pages.capacities(session, me.user_id, now=has.clock())
+    return render_template("portal/capacity.html", held=held, chosen=me.assignment_id)
+
+
+@blueprint.post("/portal/capacity")
+@require_session
+def switch_capacity() -> Any:
+    """Act as something else: a new session, the old one's relying parties are told."""
+    has, me, now = services(), _me(), services().clock()
+    wanted = request.form.get("assignment", "")
+    ip, port = security.client_address()
+    with has.db.write() as session:
+        held = {h.id: h for h in pages.capacities(session, me.user_id, now=now)}
+        chosen = held.get(int(wanted)) if wanted.isdecimal() and len(wanted) < 16 else None
+        if chosen is None:
+            raise InvalidInput(
+                "capacity_unknown",
+                "Hãy chọn một vị trí công tác trong danh sách.",
+                field="assignment",
+            )
+        if chosen.id == me.assignment_id:
+            return redirect(url_for("portal.home"), 303)
+        _view, cookie = sessions.switch(
+            session,
+            me,
+            chosen.id,
+            now=now,
+            settings=has.settings,
+            keyring=has.keyring,
+            ip=ip,
+            port=port,
+        )
+        security.sessions_ended(session, [me.id], now=now, reason="switched")
+    flash(
+        gettext(
+            "Bạn đang làm việc với vị trí {position}, {unit}.",
+            position=chosen.position_name,
+            unit=chosen.unit.name,
+        ),
+        "good",
+    )
+    response = redirect(url_for("portal.home"), 303)
+    security.set_session_cookie(response, cookie)
+    return response
+
+
+# ---- certificates ----------------------------------------------------------------------------
+
+
+@blueprint.get("/portal/certificates", endpoint="certificates")
+@require_session
+def my_certificates() -> Any:
+    """My certificates, what is waiting for me, and where to send a request."""
+    return _certificates()
+
+
+def _certificates(*, error: str | None = None, csr: str = "") -> Any:
+    has, me, now = services(), _me(), services().clock()
+    with has.db.read() as session:
+        held = certificates.certificates_of(session, me.user_id, now=now)
+        waiting = certificates.open_requests(session, me.user_id)
+    return render_template(
+        "portal/certificates.html",
+        held=held,
+        waiting=[r for r in waiting if r.opened_at <= now],
+        coming=[r for r in waiting if r.opened_at > now],
+        error=error,
+        csr=csr,
+    )
+
+
+@blueprint.post("/portal/certificates/request")
+@require_session
+def request_certificate() -> Any:
+    """Ask for a certificate of my own."""
+    has, me = services(), _me()
+    try:
+        with has.db.write() as session:
+            certificates.request(session, me.user_id, now=has.clock())
+    except Conflict as error:
+        flash(error_text(error), "wait")
+    return redirect(url_for("portal.certificates"), 303)
+
+
+@blueprint.post("/portal/certificates")
+@require_session
+def submit_csr() -> Any:
+    """Answer an open request with a CSR; the certificate is shown once made."""
+    has, me = services(), _me()
+    upload = request.files.get("file")
+    csr = upload.read(20_000).decode("ascii", "replace") if upload and upload.filename else ""
+    csr = csr or request.form.get("csr", "")[:20_000]
+    try:
+        pem = certificates.fulfil(
+            has.db, has.keyring, has.settings, me.user_id, csr, now=has.clock(), actor=actor()
+        )
+    except (InvalidInput, Conflict) as error:
+        return _certificates(error=error_text(error), csr=csr), error.status
+    if request.form.get("as") == "file":
+        return _pem(pem, me.username)
+    return render_template("portal/certificate_issued.html", pem=pem)
+
+
+@blueprint.get("/portal/certificates/<serial>.pem")
+@require_session
+def download_certificate(serial: str) -> Any:
+    """One of my certificates as a file."""
+    has, me = services(), _me()
+    with has.db.read() as session:
+        pem = pages.certificate_pem(session, me.user_id, serial)
+    return _pem(pem, f"{me.username}-{serial[:8]}")
+
+
+def _pem(pem: str, name: str) -> Response:
+    return Response(
+        pem,
+        mimetype="application/x-pem-file",
+        headers={"Content-Disposition": f'attachment; filename="{name}.pem"'},
+    )
+
+
+# ---- profile ---------------------------------------------------------------------------------
+
+
+@blueprint.get("/portal/profile", endpoint="profile")
+@require_session
+def my_profile() -> Any:
+    """What the directory holds about me, and my password."""
+    return _profile()
+
+
+def _profile(*, error: DinhdanhError | None = None) -> Any:
+    has, me = services(), _me()
+    with has.db.read() as session:
+        shown = pages.profile(session, me.user_id)
+    return render_template(
+        "portal/profile.html",
+        shown=shown,
+        today=local_day(has.clock()),
+        settings=has.settings,
+        error=error_text(error) if error else None,
+        field=error.field if isinstance(error, InvalidInput) else None,
+    )
+
+
+@blueprint.post("/portal/profile/password")
+@require_session
+def change_password() -> Any:
+    """Change my password; every other session of mine ends."""
+    has, me, now = services(), _me(), services().clock()
+    with has.db.read() as session:
+        user = pages.profile(session, me.user_id).user
+        found = passwords.candidate(session, me.username)
+    try:
+        _confirm_password(found)
+        phc = passwords.chosen_hash(
+            has.passwords,
+            request.form.get("password", ""),
+            again=request.form.get("again", ""),
+            user=user,
+            unlike=found,
+            settings=has.settings,
+        )
+    except InvalidInput as error:
+        return _profile(error=error), 422
+    with has.db.write() as session:
+        _, ended = sessions.cut_others(
+            session, user.id, epoch=me.user_epoch, keep=me.id, now=now, actor=actor()
+        )
+        passwords.store(session, user.id, phc, must_change=False, now=now, actor=actor())
+        security.sessions_ended(session, ended, now=now, reason="password")
+    flash(gettext("Đã đổi mật khẩu. Các phiên đăng nhập khác đã kết thúc."), "good")
+    return redirect(url_for("portal.profile"), 303)
+
+
+def _confirm_password(found: passwords.Candidate | None) -> None:
+    """The present password, guessed no more often here than at sign-in. Raises InvalidInput,
+    Locked.
+    """
+    has, me, now = services(), _me(), services().clock()
+    key = throttle.account_key(has.keyring, me.username, me.user_id)
+    with has.db.write() as session:
+        attempt = throttle.claim(session, key, now=now, settings=has.settings)
+    fits = passwords.verify(has.passwords, found, request.form.get("current", ""))
+    with has.db.write() as session:
+        if fits:
+            throttle.succeeded(session, attempt)
+            return
+        throttle.failed(
+            session, attempt, now=now, settings=has.settings, user_id=me.user_id, actor=actor()
+        )
+    raise InvalidInput("password_wrong", "Mật khẩu hiện tại không đúng.", field="current")
+
+
+# ---- signing out -----------------------------------------------------------------------------
+
+
+@blueprint.post("/logout")
+def logout() -> Any:
+    """End my session here; relying parties are told."""
+    has, me, now = services(), current_session(), services().clock()
+    if me is not None:
+        with has.db.write() as session:
+            if sessions.end(session, me.id, now=now, reason="logout", actor=actor()):
+                security.sessions_ended(session, [me.id], now=now, reason="logout")
+    return _signed_out()
+
+
+def _signed_out() -> Response:
+    browser_state.clear()
+    response = cast("Response", redirect(url_for("login.signed_out"), 303))
+    security.clear_session_cookie(response)
+    return response
+
+
+@blueprint.get("/session/status")
+def session_status() -> Any:
+    """Whether the cookie presented opens doors; asking is no sign of life."""
+    has = services()
+    value = request.cookies.get(security.cookie_name(), "")
+    with has.db.hot() as connection:
+        view = sessions.peek(connection, has.keyring, value, now=has.clock())
+    if view is None:
+        return jsonify(active=False), 401
+    return jsonify(active=True)
