@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import delete, select
 
 from connectors.pki import crl, marks
-from connectors.pki.tables import Authority
+from connectors.pki.tables import Authority, AuthorityKind
 from directory.base import audit, outbox
 from directory.base.audit import AuditEntry
 from directory.base.outbox import Job
@@ -45,7 +45,7 @@ class Chore:
     do: Callable[[Services, datetime], None]
 
 
-def seal_audit(services: Services, now: datetime) -> None:
+def seal_audit(services: Services, _now: datetime) -> None:
     """Chain and sign the entries written since."""
     with services.db.hot() as connection:
         waiting = connection.scalar(select(AuditEntry.id).where(AuditEntry.seq.is_(None)).limit(1))
@@ -68,15 +68,13 @@ def renew_lists(services: Services, now: datetime) -> None:
         found = [
             (authority, crl.newest(session, authority))
             for authority in session.scalars(
-                select(Authority.id).where(Authority.kind == "issuing")
+                select(Authority.id).where(Authority.kind == AuthorityKind.ISSUING.value)
             )
         ]
     due = [a for a, newest in found if newest is None or newest.this_update + age <= now]
     if due:
         with services.db.write() as session:
-            rows = [
-                marks.crl_job(a, now=now, priority=outbox.Priority.NORMAL) for a in due
-            ]
+            rows = [marks.crl_job(a, now=now, priority=outbox.Priority.NORMAL) for a in due]
             outbox.enqueue_rows(session, rows)
 
 
@@ -86,9 +84,7 @@ def purge(services: Services, now: datetime) -> None:
         session.execute(delete(LoginFlow).where(LoginFlow.expires_at < now))
         session.execute(delete(Idempotency).where(Idempotency.expires_at < now))
         throttle.purge(session, now=now, settings=services.settings)
-        session.execute(
-            delete(Job).where(Job.state == "done", Job.finished_at < now - JOBS_KEPT)
-        )
+        session.execute(delete(Job).where(Job.state == "done", Job.finished_at < now - JOBS_KEPT))
 
 
 CHORES = (
@@ -99,7 +95,9 @@ CHORES = (
 )
 
 
-def run(services: Services, stopping: threading.Event, *, chores: tuple[Chore, ...] = CHORES) -> None:
+def run(
+    services: Services, stopping: threading.Event, *, chores: tuple[Chore, ...] = CHORES
+) -> None:
     """Do each chore when it is due, until told to stop."""
     due = dict.fromkeys(chores, services.clock())
     while not stopping.wait(TICK):

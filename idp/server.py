@@ -15,13 +15,14 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.log import LogLevels
 from granian.server import Server
 
+from directory.base import outbox
 from directory.base.config import Settings
 from idp import installation, logs, supervisor, wiring
 from idp.app import create_app
@@ -41,7 +42,7 @@ _GRANIAN_LOG = {
 _ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
-def serve(settings: Settings, *, runs: dict[str, Callable[[Settings], int]]) -> None:
+def serve(settings: Settings, *, runs: Mapping[str, Callable[[Settings], int]]) -> None:
     """Run the parts under one parent until told to stop.
 
     Raises Misconfigured when the installation is not ready, already runs, or the port is taken.
@@ -122,6 +123,10 @@ def run_worker(settings: Settings) -> int:
     """Be the worker process: jobs in threads, signals here."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     services = wiring.build(settings)
+    if services.db.is_sqlite:
+        # The lock says that we are the only worker: what is running belongs to one that died.
+        with services.db.write() as session:
+            outbox.end_leases(session, now=services.clock())
     worker = Worker(services)
     finished: list[bool] = []
     thread = threading.Thread(target=lambda: finished.append(worker.run()), name="dispatch")

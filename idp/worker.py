@@ -103,7 +103,7 @@ def perform(
     except DinhdanhError as exc:
         bound.warning("job.parked", code=exc.code)
         _unless_lost(bound, _park, services, claim, exc.text())
-    except Exception:
+    except Exception:  # noqa: BLE001 (logged; a job of ours must not end its thread)
         bound.exception("job.fault")
         reason = "Lỗi nội bộ; chi tiết trong nhật ký máy chủ."
         act = _park if claim.attempt >= FAULTS else _put_off
@@ -124,11 +124,15 @@ def _attempt(services: Services, claim: Claim, handlers: Mapping[JobKind, Handle
 
 def _lost(bound: structlog.stdlib.BoundLogger, services: Services, claim: Claim) -> None:
     bound.warning("job.lease_lost")
-    if claim.kind is JobKind.ACCOUNT_APPLY:
-        # Its last write came late, and over what whoever took the job has seen and recorded.
+    if claim.kind is not JobKind.ACCOUNT_APPLY:
+        return
+    # Its last write may have come late, over what whoever took the job has seen and recorded.
+    try:
         with services.db.write() as session:
             job = session.get_one(outbox.Job, claim.id)
             outbox.enqueue(session, claim.kind, claim.key, now=services.clock(), lane=job.lane)
+    except Exception:  # noqa: BLE001 (logged; the lease brings the job back)
+        bound.exception("job.unrecorded")
 
 
 def _unless_lost(
@@ -143,7 +147,7 @@ def _unless_lost(
         act(services, claim, *args, **options)
     except LeaseLost:
         _lost(bound, services, claim)
-    except Exception:
+    except Exception:  # noqa: BLE001 (logged)
         # Nothing is lost: the lease runs out and the job is claimed again.
         bound.exception("job.unrecorded")
 
