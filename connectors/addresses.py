@@ -40,6 +40,8 @@ class AddressGuard:
         return found
 
     def _look_up(self, name: str, port: int, shown: str, deadline: float) -> list[str]:
+        if _is_address(name):
+            return [name]
         look_up = self._threads.submit(self._resolve, name, port)
         try:
             found = look_up.result(timeout=max(0.0, deadline - time.monotonic()))
@@ -68,6 +70,14 @@ def is_public(address: str) -> bool:
         if embedded is not None:
             ip = embedded
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False  # a name, or a spelling only the resolver understands
+    return True
 
 
 def system_addresses(host: str, port: int) -> list[str]:

@@ -126,13 +126,8 @@ def recompute(session: Session, application_id: int, *, now: datetime) -> int:
     For changed rules, a new or a disabled application. One statement whatever the number of
     people; how many jobs it enqueued or brought forward.
     """
-    rules = [
-        rule
-        for rule in entitlements.rulebook(session).rules
-        if rule.application_id == application_id
-    ]
     people = union(
-        _matching(rules, on=local_day(now)),
+        _matching(_rules(session, application_id), on=local_day(now)),
         select(Account.user_id).where(Account.application_id == application_id),
     ).subquery()
     user_id = people.c.user_id
@@ -180,25 +175,24 @@ class _Case:
 
     @classmethod
     def read(cls, session: Session, user_id: int, application_id: int, *, on: date) -> "_Case":
-        user = session.get(User, user_id)
-        application = session.get(Application, application_id)
-        if user is None or application is None:
+        row = session.execute(
+            select(User, Application, Account.remote_id)
+            .join(Application, Application.id == application_id)
+            .outerjoin(
+                Account,
+                and_(Account.user_id == User.id, Account.application_id == Application.id),
+            )
+            .where(User.id == user_id)
+        ).one_or_none()
+        if row is None:
             raise Rejected("Người dùng hoặc ứng dụng không còn trong danh bạ.")
-        rules = [
-            rule
-            for rule in entitlements.rulebook(session).rules
-            if rule.application_id == application_id
-        ]
+        user, application, remote_id = row.tuple()
+        rules = _rules(session, application_id)
         held = assignments.timeline(session, [user_id])[user_id]
         desired = desired_accounts(rules, held, status=_status(user, on), on=on).get(application_id)
-        link = _link(session, user_id, application_id)
-        return cls(
-            user,
-            application,
-            desired,
-            mapping.wanted_account(user, desired, organization=_organization(session, desired)),
-            link.remote_id if link else None,
-        )
+        organization = _organization(session, desired)
+        wanted = mapping.wanted_account(user, desired, organization=organization)
+        return cls(user, application, desired, wanted, remote_id)
 
     def record(
         self,
@@ -297,10 +291,18 @@ def _link(session: Session, user_id: int, application_id: int) -> Account | None
 
 
 def _organization(session: Session, desired: Desired | None) -> str:
+    """The name of the legal person the unit belongs to; often the unit itself."""
     if desired is None:
         return ""
-    unit = units.get(session, desired.held.unit.id)
-    return units.legal_person_of(session, unit).name
+    unit = desired.held.unit
+    if unit.legal_person:
+        return unit.name
+    return units.legal_person_of(session, units.get(session, unit.id)).name
+
+
+def _rules(session: Session, application_id: int) -> list[RuleView]:
+    rules = entitlements.rulebook(session).rules
+    return [rule for rule in rules if rule.application_id == application_id]
 
 
 def _connected(session: Session) -> dict[int, str]:

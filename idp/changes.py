@@ -20,10 +20,11 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.errors import PlanStale
 from directory.changes import history, present, spec, undo
-from directory.changes.model import Person, Plan, Spec
+from directory.changes.model import Notice, Person, Plan, Spec
 from directory.changes.proof import Proof
 from directory.entitlements import Application, Desired, desired_accounts
 from directory.permissions import Rights
+from idp.i18n import gettext
 from idp.wiring import Services
 
 Ask = Callable[[Session, datetime], Spec]
@@ -57,7 +58,11 @@ def preview(has: Services, ask: Ask, actor: Actor) -> dict[str, Any]:
     now = has.clock()
     with has.db.read() as session:
         plan = has.door.plan(session, ask(session, now), actor, now=now)
-        return present.plan_as_dict(plan) | {"applications": _applications(session, plan)}
+        return present.plan_as_dict(plan) | {
+            "applications": _applications(session, plan),
+            "warnings": [_said(notice) for notice in plan.warnings],
+            "conflicts": [_said(notice) for notice in plan.conflicts],
+        }
 
 
 def commit(has: Services, ask: Ask, actor: Actor, *, fingerprint: str, key: str | None) -> Done:
@@ -86,6 +91,11 @@ def rights(session: Session, actor: Actor, *, now: datetime) -> Rights:
 def seen(session: Session, actor: Actor, change_id: str, *, now: datetime) -> Proof:
     """A change as the actor may see it. Raises NotFound."""
     return history.find(session, rights(session, actor, now=now), change_id)
+
+
+def _said(notice: Notice) -> dict[str, Any]:
+    """A notice in the language in force."""
+    return notice.as_dict() | {"message": gettext(notice.message, **notice.args)}
 
 
 def _applications(session: Session, plan: Plan) -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ def instant(value: datetime | None) -> str:
 
 
 def duration(value: timedelta | None) -> str:
-    """A latency people can compare: ``340 ms``, ``2,1 s``, ``3 min``; nothing for nothing."""
+    """A latency people can compare: ``340 ms``, ``2,1 s``, ``3 phút``; nothing for nothing."""
     if value is None:
         return ""
     seconds = value.total_seconds()
@@ -107,9 +107,8 @@ def duration(value: timedelta | None) -> str:
     if seconds < 120:
         text = f"{seconds:.1f} s"
         return text.replace(".", ",") if language() == "vi" else text
-    if seconds < 7200:
-        return f"{round(seconds / 60)} min"
-    return f"{round(seconds / 3600)} h"
+    minutes, hours = ("phút", "giờ") if language() == "vi" else ("min", "h")
+    return f"{seconds / 60:.0f} {minutes}" if seconds < 7200 else f"{seconds / 3600:.0f} {hours}"
 
 
 def _choose() -> None:

@@ -28,9 +28,7 @@ def prepare(services: Services, *, name: str = "Dinhdanh") -> None:
         keys.ensure_keys(session, keyring, now)
         clients.ensure_probe_client(session, keyring, now)
         if session.scalar(select(Authority.id).limit(1)) is None:
-            authority.create(
-                session, keyring, services.settings, organization=row.name, now=now
-            )
+            authority.create(session, keyring, services.settings, organization=row.name, now=now)
         audit.seal(session, keyring)
 
 

@@ -95,10 +95,12 @@ class SigningKeys:
     def signer(self, alg: str, *, now: datetime) -> Signer:
         """The current key of an algorithm. Raises Misconfigured when there is none."""
         self._refresh(now)
-        try:
-            return self._current[alg]
-        except KeyError:
-            raise Misconfigured("key_missing", "Chưa có khóa ký {alg}.", alg=alg) from None
+        if alg not in self._current:
+            self.forget()  # it may have been made since
+            self._refresh(now)
+        if alg not in self._current:
+            raise Misconfigured("key_missing", "Chưa có khóa ký {alg}.", alg=alg)
+        return self._current[alg]
 
     def algorithms(self, *, now: datetime) -> list[str]:
         """The algorithms we can sign with, in our order."""

@@ -96,12 +96,20 @@ def _fault(error: Exception) -> Response:
     return error_page(500, gettext(_FAULT), code="server_error")
 
 
+def _shown() -> str:
+    """Where a link that comes back to this page goes: an address a form was sent to may not
+    answer GET.
+    """
+    readable = request.method in ("GET", "HEAD") or request.blueprint == "login"
+    return here() if readable else "/"
+
+
 def install(app: Flask) -> None:
     """Give templates the person, the asset version and Bootstrap; answer errors as pages."""
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
     app.jinja_env.globals["asset_version"] = _version(Path(app.static_folder or "") / "app.css")
-    app.jinja_env.globals["here"] = here
+    app.jinja_env.globals["here"] = _shown
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
 

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import structlog
 from flask import (
-    Blueprint,
     Flask,
     Response,
     abort,
@@ -349,5 +348,3 @@ def install(
     app.before_request(_enter)
     app.after_request(_headers)
     csrf.init_app(app)
-    for name in MACHINES:
-        csrf.exempt(Blueprint(name, __name__))

@@ -13,7 +13,7 @@ import idp.oidc.clients
 import idp.oidc.consent
 import idp.oidc.grants
 import idp.sessions
-import idp.throttle  # noqa: F401 (each import above registers its tables)
+import idp.throttle
 from connectors.outbound import Outbound
 from connectors.pki.artefact import CertificateArtefact
 from connectors.provision import AccountArtefact

@@ -286,6 +286,17 @@ def renew(session: Session, taken: Claim, *, now: datetime) -> None:
     _change(session, taken, lease_until=now + LEASE)
 
 
+def end_leases(session: Session, *, now: datetime) -> int:
+    """Whoever held a job is gone: each may be claimed again at once; how many there were.
+
+    Only for a caller who knows that no other worker lives.
+    """
+    ended = session.execute(
+        update(Job).where(Job.state == "running").values(lease_until=now).returning(Job.id)
+    )
+    return len(ended.all())
+
+
 def finish(session: Session, taken: Claim, *, now: datetime) -> None:
     """The job is done. Raises LeaseLost, so that the caller's transaction rolls back."""
     _change(session, taken, state="done", finished_at=now, lease_until=None, reason=None)

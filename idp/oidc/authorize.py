@@ -206,7 +206,11 @@ def _asked(server: Server, request: Request, client: ClientView, redirect_uri: s
         raise OAuth2Error(error="unsupported_response_type")
     grant: CodeGrant = server.get_authorization_grant(request)
     grant.redirect_uri = redirect_uri
-    grant.claims_request = _claims_request(request)
+    wanted = _claims_request(request)
+    # Names we know and nothing else of what was sent is kept.
+    grant.claims_request = {
+        part: dict.fromkeys(claim_rules.asked_of(wanted, part, client.scopes)) for part in wanted
+    }
     grant.validate_authorization_request()
     return Asked(
         request,
@@ -215,7 +219,7 @@ def _asked(server: Server, request: Request, client: ClientView, redirect_uri: s
         grant,
         _prompts(request),
         _max_age(request),
-        grant.claims_request,
+        wanted,
         _hinted_sub(server, request),
     )
 

@@ -19,7 +19,7 @@ from directory.base.crypto import Keyring, random_id, random_secret
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput, NotFound
 from directory.entitlements import Application
-from idp.keys import ALGORITHMS
+from idp.keys import ALGORITHMS, ensure_keys
 from idp.oidc import redirects
 
 
@@ -138,7 +138,8 @@ def register(
     )
     session.add(client)
     session.flush()
-    _record(session, client, actor, now, {"action": "register", **_shown(values)})
+    ensure_keys(session, keyring, now, algorithms=[wanted.id_token_alg])
+    _record(session, client, actor, now, {"action": "register", **values})
     return client, secret
 
 
@@ -223,10 +224,6 @@ def _kept(keyring: Keyring, secret: str, now: datetime) -> dict[str, Any]:
         "created_at": now.isoformat(),
         "expires_at": None,
     }
-
-
-def _shown(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name != "secrets"}
 
 
 def _checked(session: Session, wanted: Registration) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from flask import (
     request,
     url_for,
 )
+from flask import session as browser_state
 from werkzeug.datastructures import MultiDict
 
 from idp import security, sessions
@@ -29,8 +30,6 @@ from idp.oidc.userinfo import userinfo as claims_for
 from idp.security import services
 
 blueprint = Blueprint("oidc", __name__)
-# Called by programs; the two forms of ours check their token themselves.
-security.csrf.exempt(blueprint)
 
 
 def provider() -> Server:
@@ -196,7 +195,7 @@ def challenged(error: Refused) -> Response:
     return response
 
 
-# ---- signing out, state of the session ---------------------------------------------------------
+# ---- signing out -----------------------------------------------------------------------------
 
 
 @blueprint.route("/oauth2/logout", methods=["GET", "POST"])
@@ -223,6 +222,7 @@ def logout() -> Any:
             if ended:
                 signing_out.enqueue_logout(session, [view.id], now=now, reason="logout")
     security.forget_session()
+    browser_state.clear()
     response = _elsewhere(wish.location or url_for("login.signed_out"), 303)
     security.clear_session_cookie(response)
     return response
@@ -237,12 +237,14 @@ def _logout_values() -> dict[str, str]:
 
 @blueprint.get("/session/status")
 def session_status() -> Response:
-    """204 while the cookie's session is good, 401 when not; asking is no sign of life."""
+    """Whether the cookie's session is good: 200 or 401. Asking is no sign of life."""
     has = services()
     cookie = request.cookies.get(security.cookie_name(), "")
     with has.db.hot() as connection:
         view = sessions.peek(connection, has.keyring, cookie, now=has.clock())
-    return Response("", 204 if view is not None else 401)
+    response = jsonify({"active": view is not None})
+    response.status_code = 200 if view is not None else 401
+    return response
 
 
 # ---- documents -------------------------------------------------------------------------------

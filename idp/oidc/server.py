@@ -32,6 +32,9 @@ from idp.oidc.revocation import Revocation
 from idp.oidc.token import IdToken
 from idp.oidc.tokens import Tokens
 
+logging.getLogger("authlib").setLevel(logging.INFO)
+"""Authlib writes whole token answers to its debug log."""
+
 
 class Server(AuthorizationServer):  # type: ignore[misc]
     """One per process."""

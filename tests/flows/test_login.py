@@ -1,6 +1,7 @@
 """Signing in, as a browser sees it."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -15,12 +16,9 @@ from directory.base.audit import Actor, AuditEntry, Tag
 from directory.base.clock import day_start, local_day
 from directory.people import User, UserCut, UserStatus
 from directory.permissions import Role
-from idp import i18n, pages, security, sessions
+from idp import sessions
 from idp.factors import passwords
 from idp.login import flow as flows
-from idp.login import views as login
-from idp.oidc import logout
-from idp.portal import views as portal
 from idp.sessions import SsoSession
 from tests import factories
 from tests.browser_client import open_login, sign_in, submit
@@ -36,24 +34,6 @@ class Person:
     id: int
     username: str
     capacities: list[int]
-
-
-@pytest.fixture
-def app(services: Any) -> Flask:
-    """Sign-in and portal alone: nothing else is needed to try them."""
-    made = Flask("idp")
-    made.testing = True
-    security.install(
-        made,
-        services,
-        resolve_session=sessions.resolve,
-        on_session_end=logout.enqueue_logout,
-    )
-    i18n.install(made)
-    pages.install(made)
-    made.register_blueprint(login.blueprint)
-    made.register_blueprint(portal.blueprint)
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +77,12 @@ def person(make_person: Any) -> Person:
 
 
 def is_signed_in(client: FlaskClient) -> bool:
-    answer = client.get("/session/status")
-    assert answer.status_code == (200 if answer.json["active"] else 401)
-    return bool(answer.json["active"])
+    status = client.get("/session/status").status_code
+    assert status in (200, 204, 401)
+    return status != 401
 
 
+@pytest.mark.both_databases
 def test_signing_in_gives_a_session_and_returns_to_where_it_began(
     client: FlaskClient, person: Person
 ) -> None:
@@ -254,6 +235,7 @@ def open_login_again(client: FlaskClient) -> Any:
     return client.get("/login?prompt=login", follow_redirects=True)
 
 
+@pytest.mark.both_databases
 def test_a_printed_slip_sets_the_password_once_and_ends_every_session(
     app: Flask, client: FlaskClient, person: Person, services: Any
 ) -> None:
@@ -371,6 +353,7 @@ def test_a_transfer_between_password_and_finish_stops_the_sign_in(
     assert is_signed_in(client)
 
 
+@pytest.mark.both_databases
 def test_finishing_starts_one_session_however_often_it_is_asked(
     services: Any, person: Person
 ) -> None:
@@ -404,9 +387,14 @@ def test_finishing_starts_one_session_however_often_it_is_asked(
                 keyring=services.keyring,
             )
 
-    done = finish()
-    with pytest.raises(Conflict):
-        finish()
+    def outcome(_n: int) -> Any:
+        try:
+            return finish()
+        except Conflict:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        (done,) = [found for found in pool.map(outcome, range(4)) if found is not None]
     with services.db.write() as session:
         assert not flows.consume_completed(session, flow_id, "another")
         assert flows.consume_completed(session, flow_id, done.view.id)
@@ -424,7 +412,8 @@ def test_signing_in_again_keeps_the_session_and_changes_the_cookie(
     submit(client, page, username=person.username, password=PASSWORD)
     client.get(page.request.path)
     after = client.get_cookie(COOKIE)
-    assert before is not None and after is not None
+    assert before is not None
+    assert after is not None
     assert before.value != after.value
     with services.db.read() as session:
         (living,) = sessions.living(session, [person.id], now=services.clock())
@@ -446,6 +435,7 @@ def test_another_person_signing_in_ends_the_session_before(
         assert len(sessions.living(session, [second.id], now=services.clock())) == 1
 
 
+@pytest.mark.both_databases
 def test_switching_capacity_starts_another_session_and_ends_the_old(
     client: FlaskClient, make_person: Any, services: Any
 ) -> None:
@@ -456,9 +446,7 @@ def test_switching_capacity_starts_another_session_and_ends_the_old(
     assert submit(client, page, assignment=str(person.capacities[1])).status_code == 303
     with services.db.read() as session:
         (living,) = sessions.living(session, [person.id], now=services.clock())
-        ended = session.scalars(
-            select(SsoSession).where(SsoSession.ended_at.is_not(None))
-        ).one()
+        ended = session.scalars(select(SsoSession).where(SsoSession.ended_at.is_not(None))).one()
     assert living.assignment_id == person.capacities[1]
     assert ended.end_reason == "switched"
     assert living.auth_time == ended.auth_time
@@ -477,6 +465,7 @@ def test_nobody_switches_to_a_capacity_that_is_not_hers(
     assert submit(client, page, assignment=str(other.capacities[0])).status_code == 422
 
 
+@pytest.mark.both_databases
 def test_a_session_dies_with_its_assignment_and_with_what_cuts_its_person(
     client: FlaskClient, make_person: Any, services: Any
 ) -> None:
@@ -544,6 +533,7 @@ def test_no_session_outlives_its_lifetime(
     assert client.get("/portal/profile").status_code == 303
 
 
+@pytest.mark.both_databases
 def test_a_session_is_resolved_by_one_select_and_touched_once_a_minute(
     client: FlaskClient, person: Person, services: Any
 ) -> None:
@@ -603,7 +593,9 @@ def test_other_sessions_are_listed_and_ended(app: Flask, make_person: Any) -> No
     page = here.get("/portal/sessions")
     assert page.text.count("Phiên này") == 1
     assert len(re.findall(r'name="session" value="[\w-]{22}"', page.text)) == 2
-    foreign = re.search(r'name="session" value="([\w-]{22})"', elsewhere.get("/portal/sessions").text)
+    foreign = re.search(
+        r'name="session" value="([\w-]{22})"', elsewhere.get("/portal/sessions").text
+    )
     assert foreign is not None
     submit(here, page, action="/portal/sessions/end", session=foreign[1])
     assert is_signed_in(elsewhere)
@@ -612,6 +604,7 @@ def test_other_sessions_are_listed_and_ended(app: Flask, make_person: Any) -> No
     assert not is_signed_in(there)
 
 
+@pytest.mark.both_databases
 def test_changing_the_password_ends_every_other_session(app: Flask, person: Person) -> None:
     here, there = app.test_client(), app.test_client()
     for client in (here, there):

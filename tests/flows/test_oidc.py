@@ -4,14 +4,18 @@ import json
 import re
 from typing import Any
 
+import httpx2
 import pytest
+from authlib.integrations.httpx_client import OAuth2Client
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from directory.people import User
+from idp.factors import passwords
 from idp.oidc.clients import AuthMethod, GrantType, Kind, TokenFormat
 from idp.oidc.grants import Grant
-from tests.relying_party import Flow, World, build_world
-
+from tests.browser_client import hidden_fields, submit
+from tests.relying_party import REDIRECT, Flow, World, build_world
 
 
 @pytest.fixture
@@ -93,9 +97,7 @@ def test_a_post_to_authorize_is_answered_by_a_get_that_carries_the_cookie(
     assert "code" in flow.told(flow.browser.get(first.headers["Location"]))
 
 
-def test_a_public_native_client_may_come_from_any_loopback_port(
-    world: World, client: Any
-) -> None:
+def test_a_public_native_client_may_come_from_any_loopback_port(world: World, client: Any) -> None:
     party = world.register(
         kind=Kind.NATIVE, auth_method=AuthMethod.NONE, redirect_uris=("http://127.0.0.1/back",)
     )
@@ -191,6 +193,93 @@ def test_online_grants_die_with_the_session_and_offline_ones_do_not(
     assert flow.refresh(offline["refresh_token"]).status_code == 200
 
 
+# ---- through the real sign-in pages ----------------------------------------------------------
+
+PASSWORD = "bếp củi reo vui sớm mai"
+
+
+@pytest.fixture
+def username(world: World) -> str:
+    has = world.services
+    with has.db.write() as session:
+        passwords.set_password(
+            session, has.passwords, world.user_id, PASSWORD, must_change=False, now=world.clock()
+        )
+        return session.get_one(User, world.user_id).username
+
+
+def _sign_in(browser: Any, response: Any, username: str) -> Any:
+    """From the redirect to the sign-in pages to the redirect back to the authorization."""
+    page = browser.get(response.headers["Location"])
+    assert "form-action 'self' http://localhost:9001" in page.headers["Content-Security-Policy"]
+    answer = submit(browser, page, username=username, password=PASSWORD)
+    return browser.get(answer.headers["Location"])
+
+
+def test_a_person_signs_in_and_is_brought_back_with_a_code(flow: Flow, username: str) -> None:
+    back = _sign_in(flow.browser, flow.ask(), username)
+    assert back.headers["Location"].startswith("/oauth2/authorize?")
+    told = flow.told(flow.browser.get(back.headers["Location"]))
+    assert flow.redeem(told["code"]).status_code == 200
+
+
+def test_a_demanded_sign_in_answers_its_request_once(
+    world: World, flow: Flow, username: str
+) -> None:
+    world.sign_in(flow.browser)
+    world.clock.advance(minutes=2)
+    back = _sign_in(flow.browser, flow.ask(prompt="login"), username).headers["Location"]
+    told = flow.told(flow.browser.get(back))
+    jwks = KeySet.import_key_set(flow.browser.get("/oauth2/jwks").get_json())
+    id_token = jwt.decode(flow.redeem(told["code"]).get_json()["id_token"], jwks, ["ES256"])
+    assert id_token.claims["auth_time"] == int(world.clock().timestamp())
+    again = flow.browser.get(back)
+    assert again.headers["Location"].startswith("/login/")
+
+
+def test_an_essential_acr_no_factor_reaches_is_told_to_the_client(
+    world: World, flow: Flow, username: str
+) -> None:
+    wish = {"id_token": {"acr": {"essential": True, "values": ["urn:vn:aal:3"]}}}
+    back = _sign_in(flow.browser, flow.ask(claims=json.dumps(wish)), username)
+    told = flow.told(flow.browser.get(back.headers["Location"]))
+    assert told["error"] == "unmet_authentication_requirements"
+
+
+def test_a_common_client_library_gets_through(world: World, app: Any) -> None:
+    party = world.register()
+    browser = app.test_client()
+    world.sign_in(browser)
+    library = OAuth2Client(
+        party.client_id,
+        party.secret,
+        scope="openid profile",
+        redirect_uri=REDIRECT,
+        code_challenge_method="S256",
+        transport=httpx2.WSGITransport(app=app),
+    )
+    verifier = "v" * 50
+    url, state = library.create_authorization_url(
+        "http://localhost:8000/oauth2/authorize", code_verifier=verifier
+    )
+    answer = browser.get(url.removeprefix("http://localhost:8000")).headers["Location"]
+    token = library.fetch_token(
+        "http://localhost:8000/oauth2/token",
+        authorization_response=answer,
+        state=state,
+        code_verifier=verifier,
+    )
+    told = library.get("http://localhost:8000/oauth2/userinfo").json()
+    assert told["name"] == "Lê Thị Lan"
+    fresh = library.refresh_token("http://localhost:8000/oauth2/token")
+    assert fresh["access_token"] != token["access_token"]
+    said = library.introspect_token(
+        "http://localhost:8000/oauth2/introspect", token=fresh["access_token"]
+    )
+    assert said.json()["active"] is True
+    assert library.revoke_token("http://localhost:8000/oauth2/revoke").status_code == 200
+
+
 # ---- the person is asked ---------------------------------------------------------------------
 
 
@@ -221,7 +310,7 @@ def test_consent_cannot_be_given_without_the_page(world: World, client: Any) -> 
     flow = Flow(client, world.register("Bên ngoài", first_party=False), scope="openid")
     world.sign_in(client)
     page = flow.ask()
-    form = _form(page)
+    form = hidden_fields(page.text)
     forged = client.post("/oauth2/consent", data=form | {"decision": "allow", "csrf_token": "x"})
     assert forged.status_code == 400
     wider = form["request"].replace("scope=openid", "scope=openid+email")
@@ -278,63 +367,6 @@ def test_a_hint_about_somebody_else_asks_for_that_person(world: World, flow: Flo
     assert told["error"] == "login_required"
 
 
-# ---- signing out -----------------------------------------------------------------------------
-
-
-def test_a_valid_hint_signs_out_at_once_and_returns(world: World, client: Any) -> None:
-    party = world.register(post_logout_redirect_uris=("http://localhost:9001/bye",))
-    flow = Flow(client, party)
-    world.sign_in(client)
-    answer = flow.tokens()
-    world.clock.advance(minutes=10)  # the ID token has expired; that is fine
-    response = client.get(
-        "/oauth2/logout",
-        query_string={
-            "id_token_hint": answer["id_token"],
-            "post_logout_redirect_uri": "http://localhost:9001/bye",
-            "state": "s1",
-        },
-    )
-    assert response.headers["Location"] == "http://localhost:9001/bye?state=s1"
-    assert flow.told(flow.ask(prompt="none"))["error"] == "login_required"
-
-
-def test_without_a_hint_the_person_is_asked(world: World, flow: Flow) -> None:
-    world.sign_in(flow.browser)
-    page = flow.browser.get("/oauth2/logout")
-    assert 'name="decision" value="logout"' in page.get_data(as_text=True)
-    assert "code" in flow.told(flow.ask(prompt="none"))
-    form = _form(page) | {"decision": "logout"}
-    assert flow.browser.post("/oauth2/logout", data=form).status_code == 303
-    assert flow.told(flow.ask(prompt="none"))["error"] == "login_required"
-
-
-@pytest.mark.parametrize(
-    "wish",
-    [
-        {"id_token_hint": "not.a.token"},
-        {"post_logout_redirect_uri": "http://evil.example/"},
-        {"client_id": "unknown", "post_logout_redirect_uri": "http://localhost:9001/bye"},
-    ],
-)
-def test_a_bad_logout_request_changes_nothing(
-    world: World, flow: Flow, wish: dict[str, str]
-) -> None:
-    world.sign_in(flow.browser)
-    response = flow.browser.get("/oauth2/logout", query_string=wish)
-    assert response.status_code == 400
-    assert "Location" not in response.headers
-    assert "code" in flow.told(flow.ask(prompt="none"))
-
-
-def test_an_access_jwt_is_no_logout_hint(world: World, client: Any) -> None:
-    flow = Flow(client, world.register(access_token_format=TokenFormat.JWT))
-    world.sign_in(client)
-    text = flow.tokens()["access_token"]
-    response = client.get("/oauth2/logout", query_string={"id_token_hint": text})
-    assert response.status_code == 400
-
-
 # ---- discovery -------------------------------------------------------------------------------
 
 
@@ -360,14 +392,6 @@ def test_private_key_halves_are_never_published(client: Any) -> None:
         assert not {"d", "p", "q", "dp", "dq", "qi"} & key.keys()
 
 
-def _form(page: Any) -> dict[str, str]:
-    from html import unescape
-
-    found = re.findall(
-        r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.get_data(as_text=True)
-    )
-    return {name: unescape(value) for name, value in found}
-
-
 def _answer(browser: Any, page: Any, decision: str) -> Any:
-    return browser.post("/oauth2/consent", data=_form(page) | {"decision": decision})
+    form = hidden_fields(page.text) | {"decision": decision}
+    return browser.post("/oauth2/consent", data=form)

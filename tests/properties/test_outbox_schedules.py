@@ -1,5 +1,6 @@
 """Any schedule of claims, crashes and delays loses no job and doubles no recorded effect."""
 
+import contextlib
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,9 +22,7 @@ from idp import worker
 KIND = JobKind.ACCOUNT_APPLY
 LANES = {"k0": None, "k1": "a", "k2": "a", "k3": "b", "k4": "b"}
 tables = MetaData()
-mark = Table(
-    "mark", tables, Column("job", Integer), Column("key", Text), Column("step", Integer)
-)
+mark = Table("mark", tables, Column("job", Integer), Column("key", Text), Column("step", Integer))
 
 
 class Death(BaseException):
@@ -47,9 +46,7 @@ class Schedule:
         self.held: list[tuple[outbox.Claim, datetime]] = []
         self.asked: dict[str, int] = {}
         self.db = Database(f"sqlite:///{folder / 'db'}")
-        event.listen(
-            self.db.engine, "connect", lambda c, _: c.execute("PRAGMA synchronous=OFF")
-        )
+        event.listen(self.db.engine, "connect", lambda c, _: c.execute("PRAGMA synchronous=OFF"))
         needed = [m.__table__ for m in (Job, Effect, Change, AuditEntry)]
         Base.metadata.create_all(self.db.engine, tables=needed)
         tables.create_all(self.db.engine)
@@ -89,10 +86,8 @@ class Schedule:
 
             return record
 
-        try:
+        with contextlib.suppress(Death):
             worker.perform(self.services, taken, handlers={KIND: handler})
-        except Death:
-            pass
 
     def wait(self, seconds: str) -> None:
         self.now += timedelta(seconds=int(seconds))

@@ -40,9 +40,8 @@ from tests.factories import (
     make_unit,
     make_user,
 )
-
-from .conftest import Province
-from .stepping import Stepper, install, reach
+from tests.properties.conftest import Province
+from tests.properties.stepping import Stepper, install, reach
 
 TARGET = "http://target.example"
 TOKEN = "target-token"

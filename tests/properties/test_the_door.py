@@ -1,6 +1,7 @@
 """What holds for any sequence of HR decisions."""
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -94,7 +95,7 @@ def test_a_primary_timeline_never_overlaps(fresh: Any, steps: list[tuple[Any, ..
             for r in primary_rows(province, user_id)
             if r.valid_to is None or r.valid_to > r.valid_from
         ]
-        for earlier, later in zip(rows, rows[1:], strict=False):
+        for earlier, later in pairwise(rows):
             assert earlier.valid_to is not None
             assert earlier.valid_to <= later.valid_from
 

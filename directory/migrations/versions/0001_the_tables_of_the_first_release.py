@@ -903,6 +903,7 @@ def upgrade() -> None:
             "ix_certificate_mark_certificate", ["certificate_id", "at"], unique=False
         )
         batch_op.create_index("ix_certificate_mark_change", ["change_id"], unique=False)
+        batch_op.create_index("ix_certificate_mark_lifted", ["lifted_at"], unique=False)
         batch_op.create_index("ix_certificate_mark_listed", ["listed", "at"], unique=False)
 
     op.create_table(
@@ -951,6 +952,7 @@ def downgrade() -> None:
     op.drop_table("certificate_request")
     with op.batch_alter_table("certificate_mark", schema=None) as batch_op:
         batch_op.drop_index("ix_certificate_mark_listed")
+        batch_op.drop_index("ix_certificate_mark_lifted")
         batch_op.drop_index("ix_certificate_mark_change")
         batch_op.drop_index("ix_certificate_mark_certificate")
 

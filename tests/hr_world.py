@@ -1,0 +1,204 @@
+"""Two communes, people in them, officers over them, and the three ways to ask for a change."""
+
+import base64
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from directory.base.audit import Actor
+from directory.base.db import Base
+from directory.people import User
+from directory.permissions import AdminRole, Role
+from idp.factors import passwords
+from idp.oidc import clients
+from idp.oidc.clients import GrantType, Registration
+from tests.browser_client import hidden_fields, sign_in
+from tests.factories import (
+    LONG_AGO,
+    make_application,
+    make_assignment,
+    make_position,
+    make_role,
+    make_rule,
+    make_unit,
+    make_user,
+)
+
+PASSWORD = "bếp củi reo vui sớm mai"
+OPERATOR = Actor.operator("kiểm thử")
+
+
+@dataclass
+class Hr:
+    """The world; ids and usernames are plain values."""
+
+    services: Any
+    clock: Any
+    app: Flask
+    units: dict[str, int] = field(default_factory=dict)
+    people: dict[str, int] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    posts: dict[str, int] = field(default_factory=dict)
+    """Assignments by the person's key."""
+
+    # ---- OAuth ----
+
+    def token(self, role: Role | None = Role.HR_OFFICER, unit: str | None = "root", scopes: tuple[str, ...] = ("changes:read", "changes:write")) -> str:
+        """A bearer token of a new client that holds the role over the unit."""
+        with self.services.db.write() as session:
+            made, secret = clients.register(
+                session,
+                Registration(name="Hệ thống nhân sự", grant_types=(GrantType.CLIENT,), scopes=scopes),
+                keyring=self.services.keyring,
+                actor=OPERATOR,
+                now=self.clock(),
+            )
+            if role is not None:
+                session.add(
+                    AdminRole(
+                        client_id=made.id,
+                        role=role.value,
+                        unit_id=self.units[unit] if unit else None,
+                        valid_from=LONG_AGO,
+                        granted_by="test",
+                    )
+                )
+            pair = base64.b64encode(f"{made.client_id}:{secret}".encode()).decode()
+        answer = self.app.test_client().post(
+            "/oauth2/token",
+            data={"grant_type": "client_credentials", "scope": " ".join(scopes)},
+            headers={"Authorization": f"Basic {pair}"},
+        )
+        assert answer.status_code == 200, answer.text
+        return str(answer.json["access_token"])
+
+    def api(self, token: str) -> "Api":
+        """The changes API as its holder calls it."""
+        return Api(self.app.test_client(), token)
+
+    # ---- the console ----
+
+    def browser(self, who: str, **options: Any) -> FlaskClient:
+        """A browser in which the person has signed in."""
+        client = self.app.test_client()
+        sign_in(client, self.names[who], PASSWORD, **options)
+        return client
+
+    def preview(self, browser: FlaskClient, who: str, kind: str, **query: Any) -> Any:
+        """The preview page of a change."""
+        path = f"/console/people/{self.people[who]}/{kind}"
+        return browser.get(path, query_string={"step": "preview", **query})
+
+    def confirm(self, browser: FlaskClient, page: Any, **fields: Any) -> Any:
+        """Send a preview's confirmation."""
+        data = hidden_fields(page.text) | {"decision": "allow", "password": PASSWORD} | fields
+        return browser.post(page.request.path, data=data)
+
+    # ---- looking ----
+
+    def dump(self) -> dict[str, list[Any]]:
+        """Every row of every table, to compare before and after."""
+        with self.services.db.hot() as connection:
+            return {
+                table.name: sorted(map(repr, connection.execute(select(table))))
+                for table in Base.metadata.sorted_tables
+            }
+
+    def user(self, who: str) -> User:
+        """A person's row."""
+        with self.services.db.read() as session:
+            return session.get_one(User, self.people[who])
+
+
+@dataclass
+class Api:
+    """Calls with one bearer token."""
+
+    client: FlaskClient
+    token: str
+
+    def _headers(self, **more: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}", **more}
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None, **options: Any) -> Any:
+        """POST JSON."""
+        headers = self._headers(**({"Idempotency-Key": key} if key else {}))
+        if body is not None:
+            options["json"] = body
+        return self.client.post(path, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> Any:
+        """GET."""
+        return self.client.get(path, headers=self._headers(), **options)
+
+    def plan(self, **body: Any) -> dict[str, Any]:
+        """The plan of a change that may be previewed."""
+        answer = self.post("/api/v1/changes/preview", body)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json)
+
+    def commit(self, *, key: str | None = None, **body: Any) -> Any:
+        """Preview and commit."""
+        fingerprint = self.plan(**body)["fingerprint"]
+        return self.post(
+            "/api/v1/changes", body | {"fingerprint": fingerprint}, key=key or secrets.token_hex(8)
+        )
+
+
+def build(services: Any, clock: Any, app: Flask) -> Hr:
+    """Write the world."""
+    hr = Hr(services, clock, app)
+    phc = passwords.hashed(services.passwords, PASSWORD)
+    with services.db.write() as session:
+        root = make_unit(session, "Tỉnh Thanh Hóa")
+        a = make_unit(session, "Ủy ban nhân dân xã Hà Trung", parent=root, codes={"gso": "14758"})
+        room = make_unit(session, "Phòng Kinh tế", parent=a, legal_person=False, tier="internal")
+        room2 = make_unit(session, "Phòng Văn hóa", parent=a, legal_person=False, tier="internal")
+        b = make_unit(session, "Ủy ban nhân dân xã Nga Sơn", parent=root, codes={"gso": "14797"})
+        hr.units = {"root": root.id, "a": a.id, "room": room.id, "room2": room2.id, "b": b.id}
+        clerk = make_position(session, "CV", "Chuyên viên")
+        make_position(session, "KT", "Kế toán")
+        everyone = make_application(session, "vanban", name="Quản lý văn bản")
+        make_rule(session, everyone)
+        local = make_application(session, "motcua", name="Một cửa Hà Trung")
+        make_rule(session, local, unit_id=a.id)
+
+        def person(key: str, name: str, unit: Any, role: Role | None = None, over: Any = None, **more: Any) -> None:
+            user = make_user(session, name, **more)
+            hr.people[key], hr.names[key] = user.id, user.username
+            if unit is not None:
+                hr.posts[key] = make_assignment(session, user, unit, clerk).id
+            if role is not None:
+                make_role(session, user, role, over)
+            passwords.store(session, user.id, phc, must_change=False, now=clock(), actor=OPERATOR)
+
+        person("lan", "Lê Thị Lan", room, phone="+84912345678")
+        person("hien", "Nguyễn Văn Hiển", room)
+        person("mai", "Đỗ Thị Mai", b)
+        person("officer", "Phạm Thị Hương", None, Role.HR_OFFICER, root)
+        person("officer_a", "Trần Văn Bình", None, Role.HR_OFFICER, a)
+        person("officer_b", "Vũ Thị Cúc", None, Role.HR_OFFICER, b)
+        person("admin", "Hoàng Văn Dũng", None, Role.ADMINISTRATOR)
+        person("owner", "Bùi Thị Én", None, Role.APPLICATION_OWNER, application_only(None))
+        person("auditor", "Ngô Văn Phúc", None, Role.AUDITOR, root)
+        person("plain", "Lý Thị Giang", room)
+    return hr
+
+
+def application_only(_unit: None) -> None:
+    """An application owner's role has no unit."""
+
+
+def text_of(html: str) -> str:
+    """What a person reads on a page."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+Step = Callable[[Hr], Any]

@@ -1,0 +1,115 @@
+"""The command line as an operator meets it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from directory.base.db import Database
+from directory.people import User
+from directory.permissions import AdminRole
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def dinhdanh(tmp_path):
+    def run(*arguments, language="vi_VN.UTF-8", **settings):
+        environment = {
+            "PATH": os.environ["PATH"],
+            "LANG": language,
+            "PYTHONUTF8": "1",
+            "DINHDANH_DATA_DIR": str(tmp_path / "var"),
+        } | {f"DINHDANH_{name.upper()}": value for name, value in settings.items()}
+        return subprocess.run(
+            [sys.executable, "-m", "idp.cli", *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
+
+
+@pytest.fixture
+def database(tmp_path):
+    opened = Database(f"sqlite:///{tmp_path / 'var' / 'dinhdanh.db'}")
+    yield opened
+    opened.dispose()
+
+
+def test_migrate_makes_an_installation_and_may_be_run_again(dinhdanh):
+    assert dinhdanh("migrate", "--check").returncode == 1
+    for _ in range(2):
+        made = dinhdanh("migrate", "--name", "Tỉnh Thử")
+        assert made.returncode == 0, made.stderr
+    assert dinhdanh("migrate", "--check").returncode == 0
+
+
+def test_a_lost_keyring_is_not_replaced_by_a_new_one(dinhdanh, tmp_path):
+    dinhdanh("migrate")
+    (tmp_path / "var" / "keyring.json").unlink()
+    again = dinhdanh("migrate")
+    assert again.returncode == 1
+    assert "Không tìm thấy tệp khóa" in again.stderr
+    assert not (tmp_path / "var" / "keyring.json").exists()
+
+
+def test_the_first_administrator_gets_one_link_and_one_role(dinhdanh, database):
+    dinhdanh("migrate")
+    assert "Chưa có quản trị viên" in dinhdanh("check").stdout
+    for _ in range(2):
+        outcome = dinhdanh("user", "admin", "quantri", "--name", "Lê Văn Quản")
+        assert outcome.returncode == 0, outcome.stderr
+        assert "http://localhost:8000/activate/" in outcome.stdout
+    with database.read() as session:
+        (person,) = session.scalars(select(User)).all()
+        (role,) = session.scalars(select(AdminRole)).all()
+    assert (person.username, role.user_id, role.unit_id) == ("quantri", person.id, None)
+    assert dinhdanh("check").returncode == 0
+
+
+def test_check_lists_every_problem_at_once(dinhdanh, tmp_path):
+    outcome = dinhdanh("check", port="zero", issuer="ftp://x", lock_after="many")
+    assert outcome.returncode == 1
+    for name in ("port", "issuer", "lock_after"):
+        assert name in outcome.stderr
+    dinhdanh("migrate")
+    (tmp_path / "var" / "keyring.json").chmod(0o644)
+    found = dinhdanh("check", tls_key="/nowhere.pem", session_idle="99999").stdout
+    for sentence in ("0600", "/nowhere.pem", "tls_certificate", "session_idle = 99999 > 900"):
+        assert sentence in found
+
+
+def test_errors_are_one_sentence_in_the_language_of_the_environment(dinhdanh):
+    dinhdanh("migrate")
+    vietnamese = dinhdanh("user", "slip", "khongco")
+    english = dinhdanh("user", "slip", "khongco", language="en_GB.UTF-8")
+    assert vietnamese.stderr.strip() == "Không tìm thấy người dùng."
+    assert english.stderr.strip() != vietnamese.stderr.strip()
+    assert len(english.stderr.strip().splitlines()) == 1
+    assert vietnamese.returncode == english.returncode == 1
+
+
+def test_a_database_that_is_away_is_one_sentence(dinhdanh):
+    dinhdanh("migrate")
+    away = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    outcome = dinhdanh("audit", "verify", database_url=away)
+    assert outcome.returncode == 1
+    assert outcome.stderr.startswith("Không dùng được cơ sở dữ liệu:")
+    assert "Traceback" not in outcome.stderr
+
+
+def test_an_altered_audit_trail_is_found_out(dinhdanh, database):
+    dinhdanh("migrate")
+    assert dinhdanh("audit", "verify").returncode == 0
+    with database.write() as session:
+        session.execute(text("UPDATE audit_entry SET actor_label = 'ai do' WHERE seq = 1"))
+    outcome = dinhdanh("audit", "verify")
+    assert outcome.returncode == 1
+    assert "mục 1" in outcome.stderr

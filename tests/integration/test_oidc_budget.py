@@ -1,0 +1,91 @@
+"""How many statements each hot path costs (design 6): a budget, not a measurement."""
+
+from typing import Any
+
+import pytest
+
+from idp.oidc.clients import TokenFormat
+from tests.relying_party import Flow, World, build_world, counted
+
+pytestmark = pytest.mark.both_databases
+
+
+@pytest.fixture
+def world(services: Any, clock: Any) -> World:
+    return build_world(services, clock)
+
+
+@pytest.fixture
+def flow(world: World, client: Any) -> Flow:
+    made = Flow(client, world.restricted())
+    world.sign_in(client)
+    made.tokens()  # keys and rules are read once per process
+    return made
+
+
+def test_client_credentials_cost_one_select(world: World, client: Any, flow: Flow) -> None:
+    machine = Flow(client, world.machine())
+    with counted(world.services) as cost:
+        assert machine.token(grant_type="client_credentials").status_code == 200
+    assert cost == {"SELECT": 1}
+
+
+def test_authorize_with_a_session_costs_three_selects_and_one_insert(
+    world: World, flow: Flow
+) -> None:
+    with counted(world.services) as cost:
+        flow.code()
+    assert cost == {"SELECT": 3, "INSERT": 1}
+
+
+def test_authorize_for_an_open_client_of_ours_costs_two_selects(
+    world: World, client: Any, flow: Flow
+) -> None:
+    ours = Flow(client, world.register())
+    with counted(world.services) as cost:
+        ours.code()
+    assert cost == {"SELECT": 2, "INSERT": 1}
+
+
+def test_a_code_costs_two_selects_and_one_update(world: World, flow: Flow) -> None:
+    code = flow.code()
+    with counted(world.services) as cost:
+        assert flow.redeem(code).status_code == 200
+    assert cost == {"SELECT": 2, "UPDATE": 1}
+
+
+def test_a_refresh_costs_two_selects_and_one_update(world: World, flow: Flow) -> None:
+    text = flow.tokens()["refresh_token"]
+    with counted(world.services) as cost:
+        assert flow.refresh(text).status_code == 200
+    assert cost == {"SELECT": 2, "UPDATE": 1}
+
+
+@pytest.mark.parametrize("shape", list(TokenFormat))
+def test_introspection_costs_two_selects_and_userinfo_one(
+    world: World, client: Any, flow: Flow, shape: TokenFormat
+) -> None:
+    asking = Flow(client, world.register(access_token_format=shape))
+    text = asking.tokens()["access_token"]
+    with counted(world.services) as cost:
+        assert asking.introspect(text)["active"] is True
+    assert cost == {"SELECT": 2}
+    with counted(world.services) as cost:
+        assert asking.userinfo(text).status_code == 200
+    assert cost == {"SELECT": 1}
+
+
+def test_a_forged_token_costs_nothing_but_the_client(world: World, flow: Flow) -> None:
+    with counted(world.services) as cost:
+        flow.introspect("dda_" + "A" * 56)
+    assert cost == {"SELECT": 1}
+    with counted(world.services) as cost:
+        flow.userinfo("dda_" + "A" * 56)
+    assert cost == {}
+
+
+def test_revocation_costs_two_selects_and_one_update(world: World, flow: Flow) -> None:
+    text = flow.tokens()["access_token"]
+    with counted(world.services) as cost:
+        flow.post("/oauth2/revoke", {"token": text})
+    assert cost == {"SELECT": 2, "UPDATE": 1}

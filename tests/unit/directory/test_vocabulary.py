@@ -1,0 +1,58 @@
+"""The words of the console are those of docs/vocabulary.md, and every code has one."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from directory.assignments import Kind
+from directory.base.outbox import JobKind
+from directory.changes.door import PLANNERS, TITLES
+from directory.changes.person import LEAVE_REASONS
+from directory.effects import Column
+from directory.people import UserStatus
+from directory.permissions import Role
+from directory.units import Bloc
+from idp.console.labels import LABELS
+from idp.i18n import CATALOGS
+
+DOCUMENT = (Path(__file__).parents[3] / "docs/vocabulary.md").read_text("utf-8")
+ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+ROWS = {(code, vietnamese): english for code, vietnamese, english in ROW.findall(DOCUMENT)}
+
+
+@pytest.mark.parametrize("group", sorted(LABELS))
+def test_every_label_stands_in_the_vocabulary_with_its_english(group: str) -> None:
+    for code, words in LABELS[group].items():
+        assert ROWS.get((code, words)) == CATALOGS["en"][words], (group, code)
+
+
+@pytest.mark.parametrize(
+    ("group", "codes"),
+    [
+        ("role", Role),
+        ("status", UserStatus),
+        ("kind", Kind),
+        ("change", PLANNERS),
+        ("leave", LEAVE_REASONS),
+        ("artefact", Column),
+        ("bloc", Bloc),
+        ("job", JobKind),
+    ],
+)
+def test_every_code_of_a_closed_set_has_a_label(group: str, codes: object) -> None:
+    assert {str(c) for c in codes} == set(LABELS[group])  # type: ignore[attr-defined]
+
+
+def test_titles_that_changes_are_stored_under_say_the_same_as_the_console() -> None:
+    assert {kind.value: title for kind, title in TITLES.items()} == LABELS["change"]
+
+
+def test_reasons_to_leave_say_the_same_everywhere() -> None:
+    assert LABELS["leave"] == LEAVE_REASONS
+
+
+def test_words_for_users_and_accounts_are_kept_apart() -> None:
+    for group in LABELS.values():
+        for words in group.values():
+            assert not re.search(r"người dùng.*tài khoản|xóa tài khoản", words.lower())

@@ -1,0 +1,68 @@
+"""``dinhdanh client`` and ``dinhdanh keys``."""
+
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from idp.commands import clients as commands
+from idp.oidc import client_view, clients
+
+
+@pytest.fixture
+def run(services: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("DINHDANH_DATA_DIR", str(services.settings.data_dir))
+    monkeypatch.setenv("DINHDANH_DATABASE_URL", services.settings.database_url)
+    monkeypatch.setenv("DINHDANH_KEYRING_FILE", str(services.settings.keyring_file))
+
+    def invoke(*args: str) -> Any:
+        group = next(c for c in commands.commands if c.name == args[0])
+        return CliRunner().invoke(group, list(args[1:]))
+
+    return invoke
+
+
+def _view(services: Any, client_id: str) -> Any:
+    with services.db.hot() as connection:
+        return client_view.view(connection, client_id)
+
+
+def test_register_prints_id_and_secret_once(services: Any, run: Any) -> None:
+    done = run("client", "register", "Văn bản", "--redirect-uri", "https://app.example/cb")
+    assert done.exit_code == 0, done.output
+    said = dict(line.split() for line in done.output.splitlines())
+    found = _view(services, said["client_id"])
+    secret = said["client_secret"]
+    assert found.secret_fits(secret, keyring=services.keyring, now=services.clock())
+    assert found.id_token_alg == "ES256"
+    listed = run("client", "list").output
+    assert said["client_id"] in listed
+    assert secret not in listed
+
+
+def test_a_refused_registration_says_why(run: Any) -> None:
+    done = run("client", "register", "Văn bản", "--redirect-uri", "http://app.example/cb")
+    assert done.exit_code == 1
+    assert "https" in done.output
+
+
+def test_rotate_and_disable(services: Any, run: Any) -> None:
+    said = run("client", "register", "A", "--redirect-uri", "https://app.example/cb").output
+    client_id = said.split()[1]
+    done = run("client", "rotate", client_id)
+    assert done.exit_code == 0, done.output
+    secret = done.output.split()[1]
+    found = _view(services, client_id)
+    assert found.secret_fits(secret, keyring=services.keyring, now=services.clock())
+    assert run("client", "disable", client_id).exit_code == 0
+    assert _view(services, client_id) is None
+    with services.db.read() as session:
+        assert clients.get(session, client_id).epoch == 2
+    assert run("client", "disable", "nobody").exit_code == 1
+
+
+def test_keys_rotate_refuses_a_key_nobody_knows_yet(run: Any) -> None:
+    first = run("keys", "rotate", "ES256")
+    second = run("keys", "rotate", "ES256")
+    assert "→" in first.output
+    assert second.exit_code == 1

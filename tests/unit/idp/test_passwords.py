@@ -1,0 +1,159 @@
+"""Passwords are long, not guessable, kept as argon2id, and slips work once."""
+
+from typing import Any
+
+import pytest
+
+from directory.base.audit import Actor
+from directory.base.crypto import PasswordHasher
+from directory.base.errors import InvalidInput, NotFound
+from idp.factors import passwords
+from tests import factories
+
+OPERATOR = Actor.operator("root")
+ABOUT = ("Nguyễn Thị Hồng Hạnh", "hanhnth", "1985-03-12")
+
+
+@pytest.fixture(scope="module")
+def hasher() -> PasswordHasher:
+    return PasswordHasher()
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "MatKhau@123456",
+        "matkhaumatkhau",
+        "Mật khẩu của tôi",
+        "maatj khaaur 123",
+        "NguyenThiHongHanh",
+        "hanhnth12031985",
+        "ThanhHoa@2026!!",
+        "thanhhoa36thanhhoa",
+        "qwertyuiopasdfgh",
+        "12345678901234",
+        "aaaaaaaaaaaaaaaa",
+        "abcabcabcabcabc",
+        "P@ssw0rdP@ssw0rd",
+        "1qaz2wsx3edc4rfv",
+        "dinhdanhvneid2026",
+        "nguyentranphamhoang",
+    ],
+)
+def test_guessable_passwords_are_refused(password: str, settings: Any) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        passwords.check_strength(password, settings=settings, about=ABOUT)
+    assert refused.value.code in ("password_weak", "password_short")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "con trâu đội nón lá",
+        "bếp củi reo vui sớm mai",
+        "xanh-tre-nứa-7-ghềnh",
+        "kT9#vLw2!qZm4Rx",
+    ],
+)
+def test_strong_passwords_are_accepted(password: str, settings: Any) -> None:
+    passwords.check_strength(password, settings=settings, about=ABOUT)
+
+
+def test_length_is_that_of_the_settings(make_settings: Any) -> None:
+    short = "bếp-củi-reo-7"
+    with pytest.raises(InvalidInput, match="14"):
+        passwords.check_strength(short, settings=make_settings())
+    passwords.check_strength(short, settings=make_settings(password_min=8))
+    with pytest.raises(InvalidInput) as refused:
+        passwords.check_strength("kT9#vLw2" * 20, settings=make_settings())
+    assert refused.value.code == "password_long"
+
+
+def test_generated_passwords_are_accepted_and_differ(settings: Any) -> None:
+    made = {passwords.generate_password() for _ in range(200)}
+    assert len(made) == 200
+    for password in made:
+        assert len(password) > 14
+        passwords.check_strength(password, settings=settings, about=ABOUT)
+
+
+def test_two_spellings_of_one_password_are_one(hasher: PasswordHasher) -> None:
+    composed, decomposed = "b\u1ebfp c\u1ee7i reo", "be\u0302\u0301p cu\u0309i reo"
+    assert composed != decomposed
+    found = passwords.Candidate(
+        1, "u", "U", 1, passwords.hashed(hasher, composed), must_change=False
+    )
+    assert passwords.verify(hasher, found, decomposed)
+
+
+def test_nobody_and_an_overlong_guess_never_fit(hasher: PasswordHasher) -> None:
+    assert not passwords.verify(hasher, None, "anything")
+    found = passwords.Candidate(1, "u", "U", 1, passwords.hashed(hasher, ""), must_change=False)
+    assert not passwords.verify(hasher, None, "")
+    assert not passwords.verify(hasher, found, "x" * 129)
+
+
+@pytest.mark.both_databases
+def test_a_password_is_set_read_and_replaced(
+    database: Any, clock: Any, hasher: PasswordHasher
+) -> None:
+    with database.write() as session:
+        user = factories.make_user(session)
+        for password in ("first-one", "second-one"):
+            passwords.set_password(
+                session, hasher, user.id, password, must_change=True, now=clock(), actor=OPERATOR
+            )
+    with database.hot() as connection:
+        found = passwords.candidate(connection, f" {user.username.upper()} ")
+    assert found is not None
+    assert found.must_change
+    assert found.user_epoch == user.access_epoch
+    assert passwords.verify(hasher, found, "second-one")
+    assert not passwords.verify(hasher, found, "first-one")
+
+
+def test_a_hash_of_other_parameters_is_made_anew(database: Any, clock: Any) -> None:
+    class Weaker(PasswordHasher):
+        MEMORY = 9 * 1024 * 1024
+
+    today = PasswordHasher()
+    with database.write() as session:
+        user = factories.make_user(session)
+        passwords.set_password(session, Weaker(), user.id, "old", must_change=False, now=clock())
+        found = passwords.candidate(session, user.username)
+        assert found is not None
+        assert found.hash is not None
+        renewed = passwords.rehashed(today, found, "old")
+        assert renewed is not None
+        passwords.replace_hash(session, user.id, old=found.hash, new=renewed)
+        found = passwords.candidate(session, user.username)
+        assert found is not None
+        assert passwords.rehashed(today, found, "old") is None
+        assert passwords.verify(today, found, "old")
+
+
+@pytest.mark.both_databases
+def test_a_slip_works_once_and_in_time(database: Any, keyring: Any, clock: Any) -> None:
+    with database.write() as session:
+        user = factories.make_user(session)
+        first, second = (
+            passwords.issue_activation(
+                session, keyring, user.id, now=clock(), lifetime=3600, actor=OPERATOR
+            )
+            for _ in range(2)
+        )
+    with database.write() as session:
+        # A new slip makes the one before void.
+        with pytest.raises(NotFound):
+            passwords.use_activation(session, keyring, first, now=clock())
+        owner = passwords.activation_owner(session, keyring, second, now=clock())
+        assert owner is not None
+        assert owner.id == user.id
+        assert passwords.use_activation(session, keyring, second, now=clock()) == user.id
+        with pytest.raises(NotFound):
+            passwords.use_activation(session, keyring, second, now=clock())
+        third = passwords.issue_activation(
+            session, keyring, user.id, now=clock(), lifetime=3600, actor=OPERATOR
+        )
+        with pytest.raises(NotFound):
+            passwords.use_activation(session, keyring, third, now=clock.advance(hours=1))
