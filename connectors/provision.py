@@ -177,6 +177,7 @@ class _Case:
     def read(cls, session: Session, user_id: int, application_id: int, *, on: date) -> "_Case":
         row = session.execute(
             select(User, Application, Account.remote_id)
+            .select_from(User)
             .join(Application, Application.id == application_id)
             .outerjoin(
                 Account,

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import ForeignKey, Index, insert, select, update
+from sqlalchemy import ForeignKey, Index, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base import outbox
-from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.db import AUTOINCREMENT, Base, Key, insert_rows
 
 if TYPE_CHECKING:
     from directory.changes.model import Change, Plan
@@ -278,8 +278,7 @@ def order(session: Session, change_id: str, dues: Iterable[Due], *, now: datetim
                 "reason": None,
             }
         )
-    if rows:
-        session.execute(insert(Effect), rows)
+    insert_rows(session, Effect, rows)
 
 
 def of_change(session: Session, change_id: str) -> list[Effect]:

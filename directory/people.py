@@ -161,13 +161,18 @@ def by_citizen_number(session: Session, keyring: Keyring, number: str) -> User |
 
 
 def lock(session: Session, ids: list[int]) -> list[User]:
-    """Lock people in id order for the rest of the transaction (SQLite: the writer holds all)."""
+    """Lock people in id order for the rest of the transaction (SQLite: the writer holds all).
+
+    The lock leaves their key alone: whoever starts a session or a grant of theirs refers to the
+    row and need not wait, and so cannot come to wait for us while we wait for the session she
+    ends. What she starts carries the old epoch.
+    """
     return list(
         session.scalars(
             select(User)
             .where(User.id.in_(ids))
             .order_by(User.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         )
     )

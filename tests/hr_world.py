@@ -3,7 +3,6 @@
 import base64
 import re
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
@@ -16,6 +15,7 @@ from directory.base.audit import Actor
 from directory.base.db import Base
 from directory.people import User
 from directory.permissions import AdminRole, Role
+from directory.units import OrgUnit
 from idp.factors import passwords
 from idp.oidc import clients
 from idp.oidc.clients import GrantType, Registration
@@ -111,6 +111,21 @@ class Hr:
                 for table in Base.metadata.sorted_tables
             }
 
+    def also(self, who: str, unit: str) -> None:
+        """Give a person a further post behind everybody's back."""
+        with self.services.db.write() as session:
+            make_assignment(
+                session,
+                session.get_one(User, self.people[who]),
+                session.get_one(OrgUnit, self.units[unit]),
+                kind="concurrent",
+            )
+
+    def grant(self, who: str, role: Role) -> None:
+        """Give a person a role over the whole installation."""
+        with self.services.db.write() as session:
+            make_role(session, session.get_one(User, self.people[who]), role)
+
     def user(self, who: str) -> User:
         """A person's row."""
         with self.services.db.read() as session:
@@ -186,19 +201,13 @@ def build(services: Any, clock: Any, app: Flask) -> Hr:
         person("officer_a", "Trần Văn Bình", None, Role.HR_OFFICER, a)
         person("officer_b", "Vũ Thị Cúc", None, Role.HR_OFFICER, b)
         person("admin", "Hoàng Văn Dũng", None, Role.ADMINISTRATOR)
-        person("owner", "Bùi Thị Én", None, Role.APPLICATION_OWNER, application_only(None))
+        person("owner", "Bùi Thị Én", None, Role.APPLICATION_OWNER)
         person("auditor", "Ngô Văn Phúc", None, Role.AUDITOR, root)
         person("plain", "Lý Thị Giang", room)
     return hr
-
-
-def application_only(_unit: None) -> None:
-    """An application owner's role has no unit."""
 
 
 def text_of(html: str) -> str:
     """What a person reads on a page."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
 
-
-Step = Callable[[Hr], Any]

@@ -16,7 +16,7 @@ def escape(value: str) -> str:
 def split(name: str) -> list[str]:
     """The RDNs as written, innermost first; an escaped comma does not separate."""
     parts = re.findall(r"(?:\\.|[^\\,])+", name, flags=re.DOTALL)
-    return [part.strip() for part in parts]
+    return [part.lstrip(" ") for part in parts]
 
 
 def parent(name: str) -> str:
@@ -35,7 +35,7 @@ def unescape(value: str) -> str:
     raw = re.sub(
         rb"\\([0-9a-fA-F]{2}|.)",
         lambda m: bytes.fromhex(m[1].decode()) if len(m[1]) == 2 else m[1],
-        value.strip().encode(),
+        value.encode(),
         flags=re.DOTALL,
     )
     return raw.decode("utf-8", "replace")

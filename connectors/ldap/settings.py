@@ -6,7 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-_CONTAINER_PART = re.compile(r"(ou|o)=[^,=]+", re.IGNORECASE)
+_CONTAINER_PART = re.compile(
+    r"(ou|o)=([^,=\\{}]|\{department\}|\{organization\})+", re.IGNORECASE
+)
 
 
 class Security(StrEnum):
@@ -54,9 +56,8 @@ class LdapSettings(BaseModel):
     def _container_is_simple(cls, value: str | None) -> str | None:
         parts = value.split(",") if value else []
         if not all(_CONTAINER_PART.fullmatch(part.strip()) for part in parts):
-            raise ValueError("must be ou=… and o=… parts separated by commas")
-        try:
-            (value or "").format(department="", organization="")
-        except (KeyError, IndexError, ValueError) as exc:
-            raise ValueError("only {department} and {organization} are known") from exc
+            raise ValueError(
+                "must be ou=… and o=… parts separated by commas; only {department} and "
+                "{organization} are filled in"
+            )
         return value

@@ -16,11 +16,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, insert, select, update
+from sqlalchemy import Index, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.crypto import Keyring
-from directory.base.db import AUTOINCREMENT, Base, Database, Key
+from directory.base.db import AUTOINCREMENT, Base, Database, Key, insert_rows
 
 
 class Tag(StrEnum):
@@ -166,8 +166,7 @@ def record(session: Session, tag: Tag, **columns: Any) -> None:
 
 def record_rows(session: Session, rows: list[dict[str, Any]]) -> None:
     """Write many entries made by ``entry``."""
-    if rows:
-        session.execute(insert(AuditEntry), rows)
+    insert_rows(session, AuditEntry, rows)
 
 
 def _commit(personal: Mapping[str, Any]) -> str:

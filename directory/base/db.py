@@ -7,7 +7,7 @@
 Functions that write take ``session`` first and never commit: the edge owns the transaction.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -178,6 +178,13 @@ class Database:
     def dispose(self) -> None:
         """Close all pooled connections."""
         self.engine.dispose()
+
+
+def insert_rows(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert many rows by Core in the session's transaction: a third of the ORM's cost."""
+    if rows:
+        session.flush()
+        session.connection().execute(table.__table__.insert(), rows)  # type: ignore[attr-defined]
 
 
 def after_commit(session: Session, act: Callable[[], None]) -> None:

@@ -151,27 +151,42 @@ def enqueue_rows(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     """Enqueue many (from ``row_for``); the job ids in the same order. Merging keeps the more
     urgent priority and the earlier time.
     """
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    ids: list[int] = []
-    for row in rows:
-        statement = insert(Job).values(**row)
-        new = statement.excluded
-        ids.append(
-            session.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["kind", "key", "due_day"],
-                    index_where=text("state = 'ready'"),
-                    set_={
-                        "priority": case(
-                            (new.priority < Job.priority, new.priority), else_=Job.priority
-                        ),
-                        "run_at": case((new.run_at < Job.run_at, new.run_at), else_=Job.run_at),
-                        "payload": new.payload,
-                    },
-                ).returning(Job.id)
-            ).scalar_one()
-        )
-    return ids
+    if not rows:
+        return []
+    session.flush()
+    connection = session.connection()
+    connection.execute(_MERGING[connection.dialect.name], rows)
+    ids: dict[tuple[str, str, str], int] = {}
+    for kind in sorted({row["kind"] for row in rows}):
+        keys = sorted({row["key"] for row in rows if row["kind"] == kind})
+        for start in range(0, len(keys), 500):
+            for found in connection.execute(
+                select(Job.id, Job.key, Job.due_day).where(
+                    Job.kind == kind,
+                    Job.key.in_(keys[start : start + 500]),
+                    Job.state == "ready",
+                )
+            ):
+                ids[kind, found.key, found.due_day] = found.id
+    return [ids[row["kind"], row["key"], row["due_day"]] for row in rows]
+
+
+def _merging(insert: Any) -> Any:
+    """INSERT of a job that merges into one that is ready for the same subject and day."""
+    statement = insert(Job)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["kind", "key", "due_day"],
+        index_where=text("state = 'ready'"),
+        set_={
+            "priority": case((new.priority < Job.priority, new.priority), else_=Job.priority),
+            "run_at": case((new.run_at < Job.run_at, new.run_at), else_=Job.run_at),
+            "payload": new.payload,
+        },
+    )
+
+
+_MERGING = {"sqlite": _merging(sqlite.insert), "postgresql": _merging(postgresql.insert)}
 
 
 def enqueue_selected(

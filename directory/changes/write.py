@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment
@@ -12,6 +12,7 @@ from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.clock import day_start
 from directory.base.crypto import random_id
+from directory.base.db import insert_rows
 from directory.changes import joining, structure
 from directory.changes.model import Change, ChangeKind, ChangeLine, Line, Person, Plan
 from directory.effects import Action, Column
@@ -43,8 +44,9 @@ def write_plan(session: Session, plan: Plan, change: Change, actor: Actor) -> Pl
         plan = _with_ids(plan, structure.write_posts(session, plan.spec.rows))
     else:
         plan = _write_lines(session, plan, change)
-    session.execute(
-        insert(ChangeLine),
+    insert_rows(
+        session,
+        ChangeLine,
         [
             {
                 "change_id": change.id,
@@ -125,8 +127,9 @@ def _status_columns(after: dict[str, Any], plan: Plan) -> dict[str, Any]:
 
 def _write_join(session: Session, plan: Plan, change: Change) -> Plan:
     subs = [random_id() for _ in plan.people]
-    session.execute(
-        insert(User),
+    insert_rows(
+        session,
+        User,
         [
             _user_columns(row["person"], person, sub, plan)
             for row, person, sub in zip(plan.spec.rows, plan.people, subs, strict=True)
@@ -139,8 +142,7 @@ def _write_join(session: Session, plan: Plan, change: Change) -> Plan:
         for row, user_id in zip(plan.spec.rows, user_ids, strict=True)
         for post in row["assignments"]
     ]
-    if rows:
-        session.execute(insert(Assignment), rows)
+    insert_rows(session, Assignment, rows)
     # One session inserts in order, so ascending ids are the rows' own order on both databases.
     opened = list(
         session.scalars(
@@ -223,8 +225,9 @@ def cut_access(session: Session, plan: Plan, change: Change) -> None:
     ending = [p.id for p in plan.people if p.orders(Column.ACCESS) == Action.END_ALL]
     if ending and plan.scheduled:
         at = plan.effective_at
-        session.execute(
-            insert(UserCut),
+        insert_rows(
+            session,
+            UserCut,
             [
                 {"user_id": u, "assignment_id": None, "at": at, "change_id": change.id}
                 for u in ending

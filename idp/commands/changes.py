@@ -5,6 +5,7 @@ the operating system and stands in the audit trail.
 """
 
 import getpass
+import json
 import secrets
 import time
 from collections.abc import Callable
@@ -36,7 +37,9 @@ class NotSettled(DinhdanhError):
 
 
 def _asking(command: Callable[..., None]) -> Callable[..., None]:
-    """``--yes`` and ``--wait``, which every command that commits has."""
+    """What every command that commits has: only look, do not ask, wait for the proof."""
+    command = click.option("--json", "as_json", is_flag=True, help="Only print the plan, as JSON.")(command)
+    command = click.option("--dry-run", is_flag=True, help="Only print the plan.")(command)
     command = click.option("--wait", is_flag=True, help="Wait until every effect is final.")(command)
     return click.option("--yes", is_flag=True, help="Commit without asking.")(command)
 
@@ -97,10 +100,10 @@ def leave(user: str, reason: str, **options: Any) -> None:
 @change.command("undo")
 @click.argument("change_id")
 @_asking
-def undo(change_id: str, *, yes: bool, wait: bool) -> None:
+def undo(change_id: str, **options: Any) -> None:
     """Hoàn tác. / Undo a change: directory rows come back, sessions and certificates do not."""
     has, actor = _opened()
-    _commit(has, actor, changes.undoing(change_id, actor), yes=yes, wait=wait)
+    _commit(has, actor, changes.undoing(change_id, actor), options)
 
 
 @change.command("show")
@@ -123,7 +126,7 @@ def _change(kind: str, user: str, more: dict[str, Any], options: dict[str, Any])
     has, actor = _opened()
     body = {"kind": kind, "user": user, **more, **_when_and_why(options)}
     ask = changes.asked(has, body)
-    _commit(has, actor, ask, yes=options["yes"], wait=options["wait"])
+    _commit(has, actor, ask, options)
 
 
 def _when_and_why(options: dict[str, Any]) -> dict[str, Any]:
@@ -142,18 +145,23 @@ def _when_and_why(options: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _commit(has: Services, actor: Actor, ask: Ask, *, yes: bool, wait: bool) -> None:
+def _commit(has: Services, actor: Actor, ask: Ask, options: dict[str, Any]) -> None:
     plan = changes.preview(has, ask, actor)
+    if options["as_json"]:
+        click.echo(json.dumps(plan, ensure_ascii=False, indent=2))
+        return
     _print_plan(plan)
     if not plan["committable"]:
         raise InvalidInput("conflicts", "Chưa thể xác nhận.", field="conflicts")
-    if not yes:
+    if options["dry_run"]:
+        return
+    if not options["yes"]:
         click.confirm(gettext("Xác nhận thực hiện") + "?", abort=True)
     done = changes.commit(
         has, ask, actor, fingerprint=plan["fingerprint"], key=f"cli:{secrets.token_urlsafe(24)}"
     )
     click.echo(f"{done.id}  {done.state}")
-    if wait:
+    if options["wait"]:
         _print_proof(_proof(has, actor, done.id, wait=True))
     has.db.dispose()
 

@@ -1,17 +1,21 @@
 """Authlib's authorization server, assembled, with its unsafe defaults closed.
 
-what Authlib 1.9.9 does                          closed in
-saves tokens, then deletes the code              code, refresh (consume first)
-PKCE optional, ``plain`` accepted                code.Pkce
-repeated parameters, query and body mixed        request
-two client authentications at once               authentication
-bytes that are no UTF-8 in credentials raise     authentication
-non-ASCII redirect URIs raise                    redirects, authorize
-equal tokens within one second                   handles (generation, jti)
-unknown token_type_hint refused with 401         introspection, revocation
-time.time()                                      request.now
+Each row is held by a test in tests/flows/test_oidc*.py or tests/integration/test_oidc_races.py.
+
+    what Authlib 1.9.9 does                          closed in
+    saves tokens, then deletes the code              code, refresh (consume first)
+    PKCE optional, ``plain`` accepted                code.Pkce
+    repeated parameters, query and body mixed        request
+    two client authentications at once               authentication
+    bytes that are no UTF-8 in credentials raise     authentication
+    non-ASCII redirect URIs raise                    redirects, authorize
+    equal tokens within one second                   handles (generation, jti)
+    unknown token_type_hint refused with 401         introspection, revocation
+    time.time()                                      request.now
+    tokens in the debug log                          here
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 

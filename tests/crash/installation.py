@@ -28,8 +28,10 @@ from directory.base.audit import Actor
 from directory.base.config import Settings, load_settings
 from directory.base.crypto import PasswordHasher
 from directory.base.outbox import Job
+from directory.entitlements import Account, AccountState
 from directory.people import User
 from directory.permissions import AdminRole
+from directory.units import OrgUnit
 from idp import installation, migrate, wiring
 from idp.factors import passwords
 from idp.oidc import clients
@@ -42,6 +44,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "bếp củi reo vui sớm mai"
 PATIENCE = 60.0
 """Seconds for a start or an end on a machine that is busy with other things."""
+HURRY = 3
+"""Deaths of its children after which a supervisor takes its time."""
 CALLBACK = "http://localhost:9/callback"
 """Of the plain client; nothing listens there."""
 TOKEN = "target-token"
@@ -98,7 +102,7 @@ def listeners(port: int) -> set[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
-                if any(os.readlink(fd) in sockets for fd in (entry / "fd").iterdir()):
+                if any(str(fd.readlink()) in sockets for fd in (entry / "fd").iterdir()):
                     found.add(int(entry.name))
     return found
 
@@ -140,6 +144,7 @@ class Installation:
     application: int
     secrets: dict[str, str]
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    deaths_forgotten: int = 0
 
     @property
     def url(self) -> str:
@@ -151,21 +156,23 @@ class Installation:
 
     def start(self) -> None:
         """``dinhdanh serve --with-worker``; returns when it answers and all its parts run."""
-        self._run("dinhdanh", "-m", "idp.cli", "serve", "--with-worker")
+        self.running["dinhdanh"] = self.spawn("dinhdanh", "-m", "idp.cli", "serve", "--with-worker")
         self.tree()
 
     def start_application(self) -> None:
-        self._run("application", "-m", "examples.apps", str(self.folder / "app.json"))
+        config = str(self.folder / "app.json")
+        self.running["application"] = self.spawn("application", "-m", "examples.apps", config)
         wait_for("the application", lambda: answers(f"{self.app_url}/healthz"))
 
-    def _run(self, name: str, *arguments: str) -> None:
+    def spawn(self, name: str, *arguments: str) -> "subprocess.Popen[bytes]":
+        """One process with the installation's environment, writing to a log of its own."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DINHDANH_")} | {
             "DINHDANH_CONFIG": str(self.folder / "dinhdanh.toml"),
             "DINHDANH_FAILPOINTS_DIR": str(self.failpoints),
             "PYTHONPATH": str(ROOT),
         }
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=log, stderr=log
             )
 
@@ -177,6 +184,13 @@ class Installation:
         """Start it again if nothing is left of it that would do so."""
         if self.running["dinhdanh"].poll() is not None:
             self.start()
+
+    def calm(self) -> None:
+        """Let a supervisor that has seen several deaths begin anew: it restarts slower each time."""
+        deaths = self.log().count('"process.ended"')
+        if deaths - self.deaths_forgotten > HURRY:
+            self.deaths_forgotten = deaths
+            self.restart()
 
     def restart(self) -> None:
         """Stop it in order, and start it again."""
@@ -246,6 +260,11 @@ class Installation:
             for job in self.rows(select(Job).where(Job.state != "done"))
             if job.state != "ready" or job.run_at <= now
         ]
+
+    def everybody_has_her_account(self) -> bool:
+        """Whether the first accounts are made: those of everybody outside "so"."""
+        active = select(Account).where(Account.state == AccountState.ACTIVE.value)
+        return len(self.rows(active)) == 2 * len(self.people["so"]) and not self.unfinished()
 
     def audit(self) -> audit.Verdict:
         return audit.verify(self.services.db, self.services.keyring)
@@ -353,8 +372,6 @@ def _fill(made: Installation, people: int) -> None:
 
 
 def _person(session: Any, unit_id: int, position: Position, phc: str, now: Any) -> int:
-    from directory.units import OrgUnit
-
     user = factories.make_user(session)
     factories.make_assignment(session, user, session.get_one(OrgUnit, unit_id), position)
     passwords.store(session, user.id, phc, must_change=False, now=now, actor=Actor.system())
@@ -411,7 +428,7 @@ def running(folder: Path, **options: Any) -> Iterator[Installation]:
     try:
         made.start_application()
         made.start()
-        wait_for("the first accounts", lambda: not made.unfinished())
+        wait_for("the first accounts", made.everybody_has_her_account)
         yield made
     finally:
         made.stop()

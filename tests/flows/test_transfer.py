@@ -21,10 +21,8 @@ from directory.effects import Effect
 from directory.permissions import Role
 from idp import wiring
 from idp.commands import changes as commands
-from idp.sessions import SsoSession
 from tests import hr_world
 from tests.browser_client import hidden_fields
-from tests.factories import make_assignment, make_role
 from tests.hr_world import PASSWORD, Hr, text_of
 
 DECISION = {"number": "123/QĐ-UBND", "issued_on": "2026-02-27", "issuer": "UBND tỉnh Thanh Hóa"}
@@ -55,9 +53,7 @@ def by_console(hr: Hr, who: str) -> str:
 
 def by_command(hr: Hr, who: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(commands, "load_settings", lambda: hr.services.settings)
-    monkeypatch.setattr(
-        wiring, "build", lambda settings: _undisposed(hr.services)
-    )
+    monkeypatch.setattr(wiring, "build", lambda settings: hr.services)
     done = CliRunner().invoke(
         commands.change,
         ["transfer", hr.names[who], "--to", "gso:14797", "--yes", "--number", FORM["number"], "--date", FORM["issued_on"], "--issuer", FORM["issuer"]],
@@ -65,11 +61,6 @@ def by_command(hr: Hr, who: str, monkeypatch: pytest.MonkeyPatch) -> str:
     )
     assert done.exit_code == 0, done.output
     return done.output.strip().splitlines()[-1].split()[0]
-
-
-def _undisposed(services: Any) -> Any:
-    """The test's own services; the command disposes of the database when it is done."""
-    return services
 
 
 def what_happened(hr: Hr, change_id: str) -> dict[str, Any]:
@@ -144,10 +135,7 @@ def test_the_preview_says_what_changes_and_writes_nothing(hr: Hr) -> None:
 def test_a_stale_preview_is_shown_anew_and_may_then_be_confirmed(hr: Hr) -> None:
     officer = hr.browser("officer")
     page = hr.preview(officer, "lan", "transfer", to_unit=hr.units["b"])
-    with hr.services.db.write() as session:
-        user = session.get_one(hr_world.User, hr.people["lan"])
-        unit = session.get_one(hr_world.make_unit.__globals__["OrgUnit"], hr.units["a"])
-        make_assignment(session, user, unit, kind="concurrent")
+    hr.also("lan", "a")
     answer = hr.confirm(officer, page)
     assert answer.status_code == 409
     assert "bản xem trước mới" in text_of(answer.text)
@@ -159,10 +147,7 @@ def test_the_api_answers_a_stale_fingerprint_with_the_fresh_plan(hr: Hr) -> None
     api = hr.api(hr.token())
     body = {"kind": "transfer", "user": hr.names["lan"], "to_unit": "gso:14797"}
     old = api.plan(**body)
-    with hr.services.db.write() as session:
-        user = session.get_one(hr_world.User, hr.people["lan"])
-        unit = session.get_one(hr_world.make_unit.__globals__["OrgUnit"], hr.units["a"])
-        make_assignment(session, user, unit, kind="concurrent")
+    hr.also("lan", "a")
     answer = api.post("/api/v1/changes", body | {"fingerprint": old["fingerprint"]}, key="k1")
     assert (answer.status_code, answer.json["code"]) == (409, "plan_stale")
     fresh = answer.json["plan"]
@@ -214,8 +199,7 @@ def test_an_officer_of_one_side_only_is_told_which_right_is_missing(
 
 
 def test_nobody_commits_a_change_about_herself(hr: Hr) -> None:
-    with hr.services.db.write() as session:
-        make_role(session, session.get_one(hr_world.User, hr.people["lan"]), Role.HR_OFFICER)
+    hr.grant("lan", Role.HR_OFFICER)
     lan = hr.browser("lan")
     before = hr.dump()
     page = hr.preview(lan, "lan", "transfer", to_unit=hr.units["b"])
@@ -360,6 +344,7 @@ def test_the_same_pages_serve_the_other_kinds(hr: Hr, kind: str, query: dict[str
 
 
 def test_the_proof_page_reloads_itself_only_so_often(hr: Hr) -> None:
+    hr.browser("lan")
     change_id = by_console(hr, "lan")
     officer = hr.browser("officer")
     path = f"/console/changes/{change_id}"
@@ -404,8 +389,7 @@ def test_a_client_sees_only_changes_within_its_reach(hr: Hr) -> None:
 
 
 def test_an_activation_slip_for_an_administrator_takes_an_administrator(hr: Hr) -> None:
-    with hr.services.db.write() as session:
-        make_role(session, session.get_one(hr_world.User, hr.people["lan"]), Role.ADMINISTRATOR)
+    hr.grant("lan", Role.ADMINISTRATOR)
     path = f"/console/people/{hr.people['lan']}"
 
     def ask(who: str) -> Any:
@@ -424,4 +408,3 @@ def test_what_is_written_of_a_change_names_no_citizen_number(hr: Hr) -> None:
     with hr.services.db.read() as session:
         lines = session.scalars(select(ChangeLine).where(ChangeLine.change_id == change_id)).all()
         assert not re.search(r"\d{12}", json.dumps([[li.before, li.after, li.label] for li in lines]))
-        assert session.scalars(select(SsoSession)).all() is not None

@@ -1,9 +1,7 @@
 """The command line as an operator meets it."""
 
-import os
-import subprocess
 import sys
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 from sqlalchemy import select, text
@@ -11,29 +9,34 @@ from sqlalchemy import select, text
 from directory.base.db import Database
 from directory.people import User
 from directory.permissions import AdminRole
+from idp import cli, i18n
 
-ROOT = Path(__file__).parents[2]
+
+@dataclass
+class Outcome:
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @pytest.fixture
-def dinhdanh(tmp_path):
-    def run(*arguments, language="vi_VN.UTF-8", **settings):
-        environment = {
-            "PATH": os.environ["PATH"],
-            "LANG": language,
-            "PYTHONUTF8": "1",
-            "DINHDANH_DATA_DIR": str(tmp_path / "var"),
-        } | {f"DINHDANH_{name.upper()}": value for name, value in settings.items()}
-        return subprocess.run(
-            [sys.executable, "-m", "idp.cli", *arguments],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+def dinhdanh(tmp_path, monkeypatch, capsys):
+    """Run one command line as the shell would, in this process."""
 
-    return run
+    def run(*arguments, language="vi_VN.UTF-8", **settings):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["dinhdanh", *arguments])
+            patch.setenv("DINHDANH_DATA_DIR", str(tmp_path / "var"))
+            patch.delenv("LC_ALL", raising=False)
+            patch.setenv("LANG", language)
+            for name, value in settings.items():
+                patch.setenv(f"DINHDANH_{name.upper()}", value)
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        return Outcome(ended.value.code, *capsys.readouterr())
+
+    yield run
+    i18n.use(None)
 
 
 @pytest.fixture

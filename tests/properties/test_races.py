@@ -31,6 +31,7 @@ from directory.units import OrgUnit
 from idp import sessions
 from idp.factors import passwords
 from idp.oidc import grants
+from idp.sessions import acts
 from tests.browser_client import open_login, submit
 from tests.factories import make_assignment, make_user
 from tests.properties.stepping import Stepper, install, reach
@@ -42,10 +43,12 @@ A_MOMENT = 0.15
 COMMIT = ("commit.begin", "commit.locked", "commit.rows", "commit.cut", "commit.before_commit")
 PROVEN = "password.proven"
 """The password is being checked: person and epochs have been read."""
+OPENING = "session.opening"
+"""The old session has ended, the new one is not there yet."""
 STOPS = {
     "sign_in": (PROVEN, "login.step", "login.finish", "session.start"),
     "sign_in_again": (PROVEN, "login.step", "login.finish"),
-    "switch": ("switch.begin", "switch.done"),
+    "switch": ("switch.begin", OPENING, "switch.done"),
     "authorize": ("authorize.before_code",),
     "redeem": ("code.consuming", "token.before_issue"),
     "refresh": ("refresh.consuming", "token.before_issue"),
@@ -244,6 +247,7 @@ def stage(
         (passwords, "verify", PROVEN),
         (grants, "consume_code", "code.consuming"),
         (grants, "consume_refresh", "refresh.consuming"),
+        (acts, "_open", OPENING),
     ):
         monkeypatch.setattr(module, name, _announced(getattr(module, name), point))
     return Stage(services, clock, app)
@@ -338,6 +342,12 @@ def _in_force(stage: Stage, user_id: int) -> set[int]:
     has = stage.world.services
     with has.db.read() as session:
         return {a.id for a in assignments.current(session, user_id, local_day(has.clock()))}
+
+
+@pytest.mark.both_databases
+def test_whoever_is_cut_while_she_switches_and_hr_do_not_wait_for_each_other(stage: Stage) -> None:
+    done = race(stage, "switch", kind="other", stop=OPENING, halt="commit.begin", hr_first=False)
+    done.official.assert_nothing_opens()
 
 
 @pytest.mark.both_databases

@@ -1,0 +1,13 @@
+"""``make demo``: a whole province to try Dinhdanh on, and the story that proves it.
+
+    run.py          START HERE. Set up what is missing, start everything, show one screen
+    ground.py       where the demonstration stands: ports, folders, settings
+    cast.py         whom one signs in as, and where they may be transferred
+    province.py     the set-up, step by step, through the product's own functions; with
+                    applications.py, clients.py, roles.py
+    credentials.py  var/demo/credentials.json
+    processes.py    Dinhdanh and the two applications, and that nothing outlives them
+    terminal.py     a progress bar, or plain lines
+    screen.py       what to open, whom to be, what to try
+    story/          ``make story``: one transfer from sign-in to proof, over public protocols only
+"""

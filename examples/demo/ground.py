@@ -1,0 +1,158 @@
+"""Where the demonstration stands: its folder, its ports, and the settings of the product in it."""
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from directory.base.config import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_FOLDER = ROOT / "var" / "demo"
+
+
+@dataclass(frozen=True)
+class App:
+    """One of the two demonstration applications."""
+
+    code: str
+    name: str
+    description: str
+    port: int
+    scheme: str
+    open_to_all: bool
+
+    @property
+    def url(self) -> str:
+        """Its address in a browser."""
+        return f"{self.scheme}://localhost:{self.port}"
+
+    @property
+    def scim_url(self) -> str:
+        """Where it receives accounts."""
+        return f"{self.url}/scim/v2"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One demonstration. What the environment says in ``DINHDANH_*`` wins over all of it."""
+
+    folder: Path
+    port: int
+    people: int
+    tls: bool = False
+
+    @property
+    def config_file(self) -> Path:
+        """The product's own configuration file; ``DINHDANH_CONFIG`` of every process here."""
+        return self.folder / "dinhdanh.toml"
+
+    @property
+    def credentials_file(self) -> Path:
+        """Passwords and secrets, readable by the owner alone."""
+        return self.folder / "credentials.json"
+
+    @property
+    def logs(self) -> Path:
+        """One file per process."""
+        return self.folder / "logs"
+
+    @property
+    def sample(self) -> Path:
+        """The province as the feed reads it, invented people included."""
+        return self.folder / "thanh-hoa"
+
+    @property
+    def tls_folder(self) -> Path:
+        """The demonstration's own certification authority and its server certificate."""
+        return self.folder / "tls"
+
+    @property
+    def scheme(self) -> str:
+        """How browsers reach everything here."""
+        return "https" if self.tls else "http"
+
+    @property
+    def ca_file(self) -> Path | None:
+        """Whom to trust for https; None without TLS."""
+        return self.tls_folder / "ca.pem" if self.tls else None
+
+    @property
+    def apps(self) -> tuple[App, App]:
+        """A and B, at the two ports after Dinhdanh's."""
+        scheme = "http"
+        return (
+            App(
+                "qlvb",
+                "Quản lý văn bản và điều hành",
+                "Văn bản đến, văn bản đi và công việc được giao của từng đơn vị.",
+                self.port + 1,
+                scheme,
+                open_to_all=False,
+            ),
+            App(
+                "motcua",
+                "Một cửa điện tử",
+                "Tiếp nhận và trả kết quả giải quyết thủ tục hành chính.",
+                self.port + 2,
+                scheme,
+                # An official without an account may come in and is told that she has none.
+                open_to_all=True,
+            ),
+        )
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """What every process of the demonstration is started with."""
+        env = dict(os.environ)
+        env["DINHDANH_CONFIG"] = str(self.config_file)
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH")]))
+        env["PYTHONUNBUFFERED"] = "1"
+        given = json.loads(env.get("DINHDANH_OUTBOUND_ALLOW", "[]"))
+        # An outside test suite lists its own hosts; our own pairs must stay reachable beside them.
+        issuer = urlsplit(env.get("DINHDANH_ISSUER", f"{self.scheme}://localhost:{self.port}"))
+        issuer_port = issuer.port or (443 if issuer.scheme == "https" else 80)
+        own = [f"{host}:{port}" for port in self._ports for host in ("localhost", "127.0.0.1")]
+        allowed = dict.fromkeys([*given, *own, f"{issuer.hostname}:{issuer_port}"])
+        env["DINHDANH_OUTBOUND_ALLOW"] = json.dumps(list(allowed))
+        return env
+
+    @property
+    def _ports(self) -> list[int]:
+        return [self.port, *(app.port for app in self.apps)]
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The product's settings as its processes will read them."""
+        os.environ["DINHDANH_OUTBOUND_ALLOW"] = self.environment["DINHDANH_OUTBOUND_ALLOW"]
+        os.environ["DINHDANH_CONFIG"] = str(self.config_file)
+        return load_settings(self.config_file)
+
+    def prepare(self) -> None:
+        """Make the folder and write the configuration file."""
+        for folder in (self.folder, self.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        values: dict[str, str | int] = {
+            "issuer": f"{self.scheme}://localhost:{self.port}",
+            "host": "127.0.0.1",
+            "port": self.port,
+            "data_dir": str(self.folder),
+        }
+        if self.ca_file:
+            values["outbound_ca_file"] = str(self.ca_file)
+        lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+        text = "# Written by `make demo` at every start.\n" + "\n".join(lines) + "\n"
+        write_private(self.config_file, text)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file only its owner may read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    part.replace(path)

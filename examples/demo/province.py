@@ -1,0 +1,204 @@
+"""The set-up, step by step, through the product's own functions.
+
+Every step looks at what is there first, so that an interrupted set-up is simply begun again and
+a second start keeps passwords and everything that has happened since. The order matters:
+applications and rules come before the people, so that joining them already orders their
+accounts; the listed people's are then moved to the head of the queue.
+"""
+
+import csv
+import getpass
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import update
+
+from directory import entitlements
+from directory.base.audit import Actor
+from directory.base.outbox import Job, JobKind, Priority
+from directory.feeds.load import Feed, load
+from directory.feeds.rows import Report
+from directory.people import User
+from examples.demo import applications, cast, clients, credentials, roles
+from examples.demo.ground import ROOT, Ground
+from examples.demo.processes import CannotStart
+from examples.demo.roles import user_of
+from examples.demo.terminal import Progress, step
+from examples.demo.work import Work
+from idp.factors import passwords
+from idp.wiring import build
+
+SAMPLE = ROOT / "examples" / "thanh-hoa"
+REFERENCE_FILES = ("positions.csv", "units.csv", "posts.csv")
+
+def set_up(ground: Ground) -> dict[str, Any]:
+    """Do what is missing; the contents of credentials.json."""
+    earlier = credentials.read(ground.credentials_file)
+    with step("Cấu trúc dữ liệu / schema"):
+        _command(ground, "migrate", "--name", "Tỉnh Thanh Hóa")
+    services = build(ground.settings)
+    work = Work(ground, services, Actor.operator(getpass.getuser()), earlier)
+    people = earlier.get("people") or ground.people
+    if not earlier:
+        with step("Sinh dữ liệu mẫu / sample") as progress:
+            _sample(ground, people)
+            progress.note = f"{people:,} người / people"
+        with step("Đơn vị, chức vụ / units, positions") as progress:
+            progress.note = _load(work, ground.sample / "reference", progress)
+    with step("Ứng dụng, quy tắc / apps, rules") as progress:
+        tokens = [applications.register(work, app) for app in ground.apps]
+        progress.note = f"{sum(map(len, applications.RULES.values()))} quy tắc / rules"
+    if not earlier:
+        with step("Cán bộ / people") as progress:
+            progress.note = _load(work, ground.sample / "people", progress)
+    players = cast.choose(ground.sample / "people")
+    with step("Vai trò / roles") as progress:
+        roles.grant_all(work, players)
+        _hasten(work, players)
+        progress.note = f"{sum(len(p.reaches) for p in players)}"
+    with step("Mật khẩu / passwords") as progress:
+        users = _users(work, players, progress)
+        progress.note = f"{len(users)} người / people"
+    with step("Ứng dụng khách / clients"):
+        registered = clients.register_all(work, tokens)
+    values = {
+        "issuer": ground.settings.issuer,
+        "people": people,
+        "config": str(ground.config_file),
+        "users": users,
+        **registered,
+    }
+    credentials.write(ground.credentials_file, values)
+    services.db.dispose()
+    return values
+
+
+# ---- the directory ---------------------------------------------------------------------------
+
+
+def _command(ground: Ground, *arguments: str) -> None:
+    """Run ``dinhdanh`` as an operator would."""
+    done = subprocess.run(
+        [sys.executable, "-m", "idp.cli", *arguments],
+        cwd=ROOT,
+        env=ground.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise CannotStart(f"dinhdanh {' '.join(arguments)}:\n{done.stderr.strip()}")
+
+
+def _sample(ground: Ground, people: int) -> None:
+    """The reference data and as many invented people as wanted, in two folders for two loads."""
+    reference = ground.sample / "reference"
+    reference.mkdir(parents=True, exist_ok=True)
+    for name in REFERENCE_FILES:
+        shutil.copyfile(SAMPLE / name, reference / name)
+    subprocess.run(
+        [
+            sys.executable,
+            str(SAMPLE / "generate.py"),
+            "--people",
+            str(people),
+            "--out",
+            str(ground.sample / "people"),
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def _load(work: Work, folder: Path, progress: Progress) -> str:
+    services = work.services
+    report = load(
+        Feed(
+            services.db,
+            services.door,
+            work.actor,
+            services.clock,
+            lambda _file, done, total: progress.to(done, total),
+            Report(),
+        ),
+        folder,
+    )
+    if report.errors:
+        first = report.errors[0]
+        raise CannotStart(f"{first.file}:{first.row}: {first.field}: {first.message}")
+    added, known = (sum(part.values()) for part in (report.added, report.unchanged))
+    return f"+{added:,}" + (f" ={known:,}" if known else "")
+
+
+# ---- the listed people -----------------------------------------------------------------------
+
+
+def _hasten(work: Work, players: list[cast.Player]) -> None:
+    """The listed people's accounts first; everybody else's in the background."""
+    with work.services.db.write() as session:
+        keys = [
+            f"{user_of(session, player.source_key).id}:{application.id}"
+            for player in players
+            for application in entitlements.applications(session)
+        ]
+        waiting = (Job.kind == JobKind.ACCOUNT_APPLY.value, Job.state == "ready")
+        session.execute(update(Job).where(*waiting).values(priority=Priority.BULK))
+        session.execute(
+            update(Job).where(*waiting, Job.key.in_(keys)).values(priority=Priority.URGENT)
+        )
+
+
+def _users(work: Work, players: list[cast.Player], progress: Progress) -> list[dict[str, Any]]:
+    """The listed people with their passwords: generated once, then kept."""
+    services = work.services
+    known = credentials.passwords(work.earlier)
+    names = _unit_names(work.ground)
+    listed = []
+    for number, player in enumerate(players, start=1):
+        with services.db.read() as session:
+            user = user_of(session, player.source_key)
+        password = known.get(user.username)
+        if password is None:
+            password = passwords.generate_password()
+            phc = passwords.hashed(services.passwords, password)
+            with services.db.write() as session:
+                passwords.store(
+                    session,
+                    user.id,
+                    phc,
+                    must_change=False,
+                    now=services.clock(),
+                    actor=work.actor,
+                )
+        progress.to(number, len(players))
+        listed.append(_shown(player, user, password, names))
+    return listed
+
+
+def _shown(
+    player: cast.Player, user: User, password: str, names: dict[str, str]
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "username": user.username,
+        "password": password,
+        "roles": player.roles,
+        "name": player.name,
+        "unit": f"sample:{player.post.unit}",
+        "position": player.post.position,
+        "part": player.part,
+    }
+    over = next((r.unit or r.application for r in player.reaches if r.unit or r.application), None)
+    if over:
+        entry |= {"reach": over, "over": names.get(over, over)}
+    if player.transfer_to:
+        goal = player.transfer_to
+        entry["transfer_to"] = {"unit": f"sample:{goal.unit}", "position": goal.position}
+    return entry
+
+
+def _unit_names(ground: Ground) -> dict[str, str]:
+    with (ground.sample / "reference" / "units.csv").open(encoding="utf-8", newline="") as file:
+        return {row["code"]: row["short_name"] or row["name"] for row in csv.DictReader(file)}

@@ -1,0 +1,102 @@
+"""``make demo``: set up what is missing, start Dinhdanh and two applications, say what to try.
+
+    python examples/demo/run.py [--port 8000] [--people 20000] [--folder var/demo] [--reset] [--tls]
+
+A second start keeps people, passwords and everything that has happened since; ``--reset``
+begins anew. Ctrl-C, or the end of the terminal, ends every process.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from directory.base.errors import DinhdanhError
+from examples.demo import clients, province, screen
+from examples.demo.ground import DEFAULT_FOLDER, ROOT, Ground
+from examples.demo.processes import CannotStart, Children, require_free
+from examples.demo.terminal import step
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until told to stop. 0 after Ctrl-C, 1 when something is in the way."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+    parser.add_argument("--people", type=int, default=20_000)
+    parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER)
+    parser.add_argument("--reset", action="store_true", help="forget the earlier demonstration")
+    parser.add_argument("--tls", action="store_true", default=os.environ.get("TLS") == "1")
+    parser.add_argument("--set-up-only", action="store_true", help="do not start anything")
+    given = parser.parse_args(arguments)
+    ground = Ground(given.folder.resolve(), given.port, given.people, tls=given.tls)
+    # The end of a terminal or of `make` asks for the same as Ctrl-C.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        require_free(
+            {ground.port: "Dinhdanh", **{app.port: app.name for app in ground.apps}}
+        )
+        if given.reset:
+            _forget(ground)
+        return _run(ground, set_up_only=given.set_up_only)
+    except CannotStart as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    except DinhdanhError as error:
+        print(error.text(), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def _run(ground: Ground, *, set_up_only: bool) -> int:
+    started = time.monotonic()
+    ground.prepare()
+    values = province.set_up(ground)
+    if set_up_only:
+        return 0
+    with Children(logs=ground.logs, environment=ground.environment, cwd=ROOT) as children:
+        with step("Khởi động / starting"):
+            start(ground, children)
+        print(screen.show(ground, values, seconds=time.monotonic() - started), flush=True)
+        fallen = children.watch()
+        raise CannotStart(f"{fallen.name} đã dừng / has stopped:\n{fallen.last_lines()}")
+
+
+def start(ground: Ground, children: Children, *, serve: tuple[str, ...] = ()) -> None:
+    """Start everything and return when all of it answers.
+
+    ``serve`` is the command that runs Dinhdanh, for tests that run a broken build.
+    """
+    command = serve or (sys.executable, "-m", "idp.cli", "serve", "--with-worker")
+    children.start("dinhdanh", command)
+    for app in ground.apps:
+        config = clients.app_config(ground, app)
+        children.start(app.code, (sys.executable, "-m", "examples.apps", str(config)))
+    settings = ground.settings
+    own = [f"{ground.scheme}://{settings.host}:{settings.port}/healthz"]
+    children.wait_until_answering(
+        own + [f"http://127.0.0.1:{app.port}/healthz" for app in ground.apps]
+    )
+
+
+def _forget(ground: Ground) -> None:
+    """Remove the folder, if it is one of ours."""
+    if not ground.folder.exists():
+        return
+    if not ground.config_file.exists() and any(ground.folder.iterdir()):
+        raise CannotStart(f"{ground.folder} không phải của bản demo / is not a demonstration's")
+    shutil.rmtree(ground.folder)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""``make story``: one transfer, from the first sign-in to the proof, against the running demo.
+
+    python -m examples.demo.story [--seed N] [--base URL] [--credentials FILE]
+
+Everything is asked over public protocols only, by whoever would ask it in life: the official and
+the HR officer with a browser (cookies and forms), the personnel system with the changes API, the
+applications over their own SCIM interface, a stranger with ``openssl``. Each step says what was
+expected, what was observed and how long it took; the first thing that is not so ends the story.
+
+    __main__.py    START HERE: options, the seven acts in order
+    before.py      acts 1-3: the directory, one sign-in for two applications, her certificate
+    decision.py    act 4: three previews that agree, a stale one, the commit
+    after.py       acts 5-7: what is dead, what was pushed, the proof, the new post
+    scene.py       who takes part, and what has been seen so far
+    telling.py     saying it: steps, checks, latencies, and NotSo
+    browser.py     a browser: cookies, forms, redirects one by one
+    relying.py     the plain relying party: authorization code with PKCE, tokens, introspection
+    hr_system.py   the personnel system: the changes API, and the command line
+    app_side.py    the applications' own side: SCIM, what they received
+    openssl.py     certificates as a stranger checks them
+"""

@@ -1,0 +1,194 @@
+"""What an account should say, and how SCIM and LDAP say it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scim2_models import EnterpriseUser
+
+from connectors import mapping
+from connectors.contract import Attribute, RemoteAccount, Wanted
+from directory.assignments import Held
+from directory.entitlements import Desired
+from directory.units import UnitView
+from tests.factories import LONG_AGO
+
+UNIT = UnitView(7, "Phòng Kinh tế", "P. KT", "room", "government", "internal", False, "/1/7/")
+HELD = Held(11, 3, "primary", LONG_AGO, None, UNIT, 2, "TP", "Trưởng phòng", 10, True)
+DESIRED = Desired(5, "signer", 11, 1, HELD)
+
+
+class Person:
+    """As much of a person as an account says."""
+
+    sub = "sub-1"
+    username = "hiennv"
+    full_name = "Nguyễn Văn Hiển"
+    family_name = "Nguyễn"
+    middle_name = "Văn"
+    given_name = "Hiển"
+    email: str | None = "hiennv@thanhhoa.example"
+    phone: str | None = "0912345678"
+    citizen_masked = "038*****1234"
+    citizen_hash = "f00d"
+
+
+class Mononym(Person):
+    full_name = given_name = "Hiển"
+    family_name = middle_name = ""
+    email = phone = None
+
+
+def remote(wanted: Wanted, **changes: Any) -> RemoteAccount:
+    shown = RemoteAccount(
+        "1", wanted.external_id, wanted.username, wanted.active, wanted.attributes or {}, wanted.role
+    )
+    return replace(shown, **changes)
+
+
+def test_an_account_says_the_unit_the_legal_person_and_the_title() -> None:
+    wanted = mapping.wanted_account(Person(), DESIRED, organization="UBND xã Hà Trung")
+    assert (wanted.external_id, wanted.username, wanted.active) == ("sub-1", "hiennv", True)
+    assert wanted.role == "signer"
+    assert wanted.attributes == {
+        Attribute.DISPLAY_NAME: "Nguyễn Văn Hiển",
+        Attribute.FAMILY_NAME: "Nguyễn",
+        Attribute.MIDDLE_NAME: "Văn",
+        Attribute.GIVEN_NAME: "Hiển",
+        Attribute.EMAIL: "hiennv@thanhhoa.example",
+        Attribute.PHONE: "0912345678",
+        Attribute.TITLE: "Trưởng phòng",
+        Attribute.DEPARTMENT: "Phòng Kinh tế",
+        Attribute.ORGANIZATION: "UBND xã Hà Trung",
+    }
+
+
+def test_nothing_of_the_citizen_number_leaves() -> None:
+    wanted = mapping.wanted_account(Person(), DESIRED, organization="x")
+    said = mapping.to_scim(wanted).model_dump_json()
+    assert "038" not in said
+    assert "f00d" not in said
+    assert "employeeNumber" not in said
+
+
+def test_without_entitlement_the_account_is_only_to_be_inactive() -> None:
+    wanted = mapping.wanted_account(Person(), None, organization="")
+    assert wanted == Wanted("sub-1", "hiennv", active=False)
+
+
+def test_what_there_is_not_is_absent() -> None:
+    wanted = mapping.wanted_account(Mononym(), DESIRED, organization="x")
+    assert wanted.attributes is not None
+    assert {Attribute.FAMILY_NAME, Attribute.MIDDLE_NAME, Attribute.EMAIL}.isdisjoint(
+        wanted.attributes
+    )
+
+
+@pytest.mark.parametrize("person", [Person(), Mononym()])
+def test_scim_gives_back_what_it_was_given(person: Person) -> None:
+    wanted = mapping.wanted_account(person, DESIRED, organization="UBND xã Hà Trung")
+    raw = mapping.to_scim(wanted).model_dump_json()
+    seen = mapping.from_scim(mapping.ScimUser.model_validate_json(raw), {})
+    assert mapping.differences(wanted, seen) == ()
+
+
+@pytest.mark.parametrize("person", [Person(), Mononym()])
+def test_an_ldap_entry_gives_back_what_it_was_given(person: Person) -> None:
+    wanted = mapping.wanted_account(person, DESIRED, organization="UBND xã Hà Trung")
+    values = mapping.ldap_values(wanted.attributes or {})
+    assert {"cn", "sn"} <= values.keys()  # RFC 4519: an inetOrgPerson must have both
+    assert mapping.ldap_values(mapping.from_ldap(values)) == values
+
+
+def test_the_given_name_of_an_entry_is_all_but_the_surname() -> None:
+    wanted = mapping.wanted_account(Person(), DESIRED, organization="x")
+    values = mapping.ldap_values(wanted.attributes or {})
+    assert (values["sn"], values["givenName"], values["cn"]) == (
+        "Nguyễn",
+        "Văn Hiển",
+        "Nguyễn Văn Hiển",
+    )
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(list(Attribute)),
+        st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
+        .map(lambda s: " ".join(s.split()))
+        .filter(bool),
+    )
+)
+def test_any_attributes_survive_both_ways(said: dict[Attribute, str]) -> None:
+    wanted = Wanted("s", "u", True, said, "r")  # noqa: FBT003
+    scim = mapping.ScimUser.model_validate_json(mapping.to_scim(wanted).model_dump_json())
+    assert mapping.differences(wanted, mapping.from_scim(scim, {})) == ()
+    values = mapping.ldap_values(said)
+    assert mapping.ldap_values(mapping.from_ldap(values)) == values
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({}, ()),
+        ({"active": False}, ("active",)),
+        ({"external_id": "other"}, ("externalId",)),
+        ({"external_id": "SUB-1"}, ("externalId",)),
+        ({"username": "HienNV"}, ()),
+        ({"username": "hiennv2"}, ("userName",)),
+        ({"role": None}, ("role",)),
+        ({"attributes": {}}, ("displayName", "department")),
+    ],
+)
+def test_differences_name_what_is_wrong(changes: dict[str, Any], wrong: tuple[str, ...]) -> None:
+    said = {Attribute.DISPLAY_NAME: "Hiển", Attribute.DEPARTMENT: "P"}
+    wanted = Wanted("sub-1", "hiennv", active=True, attributes=said, role="r")
+    assert mapping.differences(wanted, remote(wanted, **changes)) == wrong
+
+
+def test_only_what_is_managed_counts() -> None:
+    wanted = Wanted("s", "u", active=True, attributes={Attribute.DEPARTMENT: "P"}, role="r")
+    seen = remote(wanted, attributes={Attribute.TITLE: "x"})
+    managed = frozenset({Attribute.TITLE})
+    assert mapping.differences(wanted, seen, managed=managed) == ("title",)
+
+
+def test_a_disabled_account_is_right_whatever_it_says() -> None:
+    wanted = Wanted("s", "u", active=False)
+    assert mapping.differences(wanted, remote(wanted, username="other", role="admin")) == ()
+
+
+def test_a_patch_mends_what_is_wrong_and_nothing_else() -> None:
+    wanted = Wanted("s", "u", active=True, attributes={Attribute.DEPARTMENT: "P"}, role="r")
+    patch = mapping.scim_patch(wanted, ["department", "phone", "active"])
+    assert [(o.op.value, str(o.path)) for o in patch.operations or []] == [
+        ("replace", f"{EnterpriseUser.__schema__}:department"),
+        ("remove", "phoneNumbers"),
+        ("replace", "active"),
+    ]
+
+
+def test_without_the_enterprise_extension_nothing_of_it_is_said() -> None:
+    wanted = mapping.wanted_account(Person(), DESIRED, organization="x")
+    said = mapping.to_scim(wanted, managed=mapping.EVERYTHING - mapping.ENTERPRISE)
+    assert "enterprise" not in said.model_dump_json()
+
+
+def test_an_account_without_active_is_active() -> None:
+    assert mapping.from_scim(mapping.ScimUser(id="1", user_name="u"), {}).active
+
+
+def test_a_digest_changes_with_everything_that_is_wanted() -> None:
+    wanted = mapping.wanted_account(Person(), DESIRED, organization="x")
+    others = [
+        replace(wanted, role="other"),
+        replace(wanted, active=False),
+        replace(wanted, username="other"),
+        replace(wanted, external_id="other"),
+        replace(wanted, attributes=None),
+        replace(wanted, attributes={}),
+    ]
+    digests = {mapping.digest(w) for w in [wanted, *others]}
+    assert len(digests) == len(others) + 1
+    assert mapping.digest(wanted) == mapping.digest(replace(wanted))
