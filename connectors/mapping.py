@@ -11,7 +11,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+from pydantic import ValidationError
 from scim2_models import (
+    Context,
     Email,
     EnterpriseUser,
     Name,
@@ -75,7 +77,7 @@ def wanted_account(person: Person, desired: Desired | None, *, organization: str
         Attribute.FAMILY_NAME: person.family_name,
         Attribute.MIDDLE_NAME: person.middle_name,
         Attribute.GIVEN_NAME: person.given_name,
-        Attribute.EMAIL: person.email,
+        Attribute.EMAIL: email_address(person.email),
         Attribute.PHONE: person.phone,
         Attribute.TITLE: desired.held.position_name,
         Attribute.DEPARTMENT: desired.held.unit.name,
@@ -83,6 +85,14 @@ def wanted_account(person: Person, desired: Desired | None, *, organization: str
     }
     kept = {name: clean(value) for name, value in said.items() if value and clean(value)}
     return Wanted(person.sub, person.username, active=True, attributes=kept, role=desired.role)
+
+
+def email_address(value: str | None) -> str | None:
+    """The address in the one form every connector compares; None when it is no address."""
+    try:
+        return Email(value=value).value if value else None
+    except ValidationError:
+        return None
 
 
 def digest(wanted: Wanted) -> str:
@@ -147,28 +157,33 @@ def to_scim(wanted: Wanted, *, managed: frozenset[Attribute] = EVERYTHING) -> Sc
     return user
 
 
-def from_scim(user: ScimUser, evidence: Mapping[str, Any]) -> RemoteAccount:
-    """A SCIM User as an account. Absent ``active`` counts as active (RFC 7643 has no default)."""
-    name = user.name or Name()
-    work = user[EnterpriseUser] or EnterpriseUser()
+def from_scim(resource: Mapping[str, Any], evidence: Mapping[str, Any]) -> RemoteAccount:
+    """A SCIM User as an account, read leniently.
+
+    What others keep may break the schema (an address without a dot); it must not stop us from
+    disabling the account. Absent ``active`` counts as active: RFC 7643 gives no default.
+    """
+    user = _folded(resource)
+    name = _folded(user.get("name"))
+    work = _folded(user.get(str(EnterpriseUser.__schema__).lower()))
     said = {
-        Attribute.DISPLAY_NAME: user.display_name,
-        Attribute.FAMILY_NAME: name.family_name,
-        Attribute.MIDDLE_NAME: name.middle_name,
-        Attribute.GIVEN_NAME: name.given_name,
-        Attribute.EMAIL: _primary(user.emails),
-        Attribute.PHONE: _primary(user.phone_numbers),
-        Attribute.TITLE: user.title,
-        Attribute.DEPARTMENT: work.department,
-        Attribute.ORGANIZATION: work.organization,
+        Attribute.DISPLAY_NAME: _text(user.get("displayname")),
+        Attribute.FAMILY_NAME: _text(name.get("familyname")),
+        Attribute.MIDDLE_NAME: _text(name.get("middlename")),
+        Attribute.GIVEN_NAME: _text(name.get("givenname")),
+        Attribute.EMAIL: email_address(_primary(user.get("emails"))),
+        Attribute.PHONE: _primary(user.get("phonenumbers")),
+        Attribute.TITLE: _text(user.get("title")),
+        Attribute.DEPARTMENT: _text(work.get("department")),
+        Attribute.ORGANIZATION: _text(work.get("organization")),
     }
     return RemoteAccount(
-        key=user.id or "",
-        external_id=user.external_id,
-        username=user.user_name or "",
-        active=user.active is not False,
+        key=_text(user.get("id")) or "",
+        external_id=_text(user.get("externalid")),
+        username=_text(user.get("username")) or "",
+        active=user.get("active") is not False,
         attributes={attribute: value for attribute, value in said.items() if value},
-        role=_primary(user.roles),
+        role=_primary(user.get("roles")),
         evidence=evidence,
     )
 
@@ -200,33 +215,30 @@ def scim_patch(wanted: Wanted, wrong: Iterable[str]) -> PatchOp[ScimUser]:
     return PatchOp[ScimUser](operations=operations)
 
 
-def merged_scim(current: ScimUser, wanted: Wanted, *, managed: frozenset[Attribute]) -> ScimUser:
+def merged_scim(
+    current: Mapping[str, Any], wanted: Wanted, *, managed: frozenset[Attribute] = EVERYTHING
+) -> dict[str, Any]:
     """The current resource with our part replaced, for targets that know PUT only.
 
-    What the application keeps of its own (groups, time zone, entitlements) stays as it is.
+    What the application keeps of its own (groups, time zone, extensions) stays as it is.
     """
-    user = current.model_copy(deep=True)
-    user.active = wanted.active
+    merged = dict(current) | {"active": wanted.active}
     if wanted.attributes is None:
-        return user
-    ours = to_scim(wanted, managed=managed)
-    user.external_id, user.user_name, user.roles = ours.external_id, ours.user_name, ours.roles
-    if Attribute.DISPLAY_NAME in managed:
-        user.display_name = ours.display_name
-    if Attribute.TITLE in managed:
-        user.title = ours.title
-    if Attribute.EMAIL in managed:
-        user.emails = ours.emails
-    if Attribute.PHONE in managed:
-        user.phone_numbers = ours.phone_numbers
-    if managed & {Attribute.FAMILY_NAME, Attribute.MIDDLE_NAME, Attribute.GIVEN_NAME}:
-        user.name = ours.name
-    if managed & ENTERPRISE:
-        work = user[EnterpriseUser] or EnterpriseUser()
-        work.department = (wanted.attributes or {}).get(Attribute.DEPARTMENT)
-        work.organization = (wanted.attributes or {}).get(Attribute.ORGANIZATION)
-        user[EnterpriseUser] = work
-    return user
+        return merged
+    ours = to_scim(wanted, managed=managed).model_dump(
+        scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST
+    )
+    paths = ["externalId", "userName", "roles", *(_SCIM_PATHS[name] for name in managed)]
+    for path in paths:
+        outer, _, inner = _nested(path)
+        if inner:
+            part = dict(merged.get(outer) or {})
+            _replace(part, inner, (ours.get(outer) or {}).get(inner))
+            _replace(merged, outer, part or None)
+        else:
+            _replace(merged, outer, ours.get(outer))
+    merged["schemas"] = sorted({*merged.get("schemas", ()), *ours["schemas"]})
+    return merged
 
 
 def ldap_values(said: Attributes) -> dict[str, str]:
@@ -298,7 +310,31 @@ def _roles(value: str | None) -> list[ScimRole] | None:
     return [ScimRole(value=value, primary=True)] if value else None
 
 
-def _primary(values: Iterable[Any] | None) -> str | None:
+def _primary(values: Any) -> str | None:
     """The value marked primary, else the first."""
-    ranked = sorted(values or (), key=lambda entry: entry.primary is not True)
-    return next((str(entry.value) for entry in ranked if entry.value), None)
+    entries = [_folded(value) for value in values] if isinstance(values, list) else []
+    ranked = sorted(entries, key=lambda entry: entry.get("primary") is not True)
+    return next((text for entry in ranked if (text := _text(entry.get("value")))), None)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _folded(value: Any) -> dict[str, Any]:
+    """Attribute names do not mind upper and lower case (RFC 7643 §2.1)."""
+    return {str(k).lower(): v for k, v in value.items()} if isinstance(value, Mapping) else {}
+
+
+def _nested(path: str) -> tuple[str, str, str]:
+    """(outer, separator, inner) of a PATCH path; the inner part is empty at the top level."""
+    if path.startswith("urn:"):
+        return path.rpartition(":")
+    return path.partition(".")
+
+
+def _replace(part: dict[str, Any], name: str, value: Any) -> None:
+    if value is None:
+        part.pop(name, None)
+    else:
+        part[name] = value

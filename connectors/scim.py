@@ -9,7 +9,8 @@ probe are one request each. Accounts are disabled (``active: false``), never del
 import json
 import threading
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
+from urllib.parse import quote
 
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -17,7 +18,6 @@ from scim2_client import SCIMClientException
 from scim2_client.engines.httpx2 import SyncSCIMClient
 from scim2_models import (
     EnterpriseUser,
-    ListResponse,
     ResourceType,
     SCIMException,
     ScimProvider,
@@ -69,6 +69,11 @@ class ScimSettings(BaseModel):
         return value.rstrip("/")
 
 
+Json = dict[str, Any]
+_USER = str(User.__schema__)
+_ENTERPRISE = str(EnterpriseUser.__schema__)
+
+
 class _Missing(Rejected):
     """404: no such account."""
 
@@ -106,16 +111,15 @@ class ScimConnector:
         return frozenset(Capability) - {Capability.MOVE}
 
     def test(self) -> str:
-        page = self._list(SearchRequest(count=1))
+        _, total = self._list(SearchRequest(count=1))
         patch = "PATCH" if self._service().patch else "PUT"
-        return f"SCIM 2.0 trả lời tốt, {page.total_results or 0} tài khoản, cập nhật bằng {patch}."
+        return f"SCIM 2.0 trả lời tốt, {total} tài khoản, cập nhật bằng {patch}."
 
     def fetch(self, cursor: str | None = None) -> Page:
         start = int(cursor or 1)
-        page = self._list(SearchRequest(start_index=start, count=self._settings.page_size))
-        users = page.resources or []
+        users, total = self._list(SearchRequest(start_index=start, count=self._settings.page_size))
         after = start + len(users)
-        more = bool(users) and after <= (page.total_results or 0)
+        more = bool(users) and after <= total
         return Page(tuple(_account(user) for user in users), str(after) if more else None)
 
     def get(self, key: str) -> RemoteAccount | None:
@@ -144,21 +148,22 @@ class ScimConnector:
             )
         except _Taken:
             return self._mend(self._after_conflict(wanted), wanted)
-        user = created if isinstance(created, User) else self._by("externalId", wanted.external_id)
-        if user is None or not user.id:
+        user = created if isinstance(created, dict) else self._by("externalId", wanted.external_id)
+        key = _account(user).key if user else ""
+        if not key:
             raise Rejected("Hệ thống đích đã nhận tài khoản nhưng không cho biết mã của nó.")
-        return Outcome(user.id, Action.CREATED, {"http_status": 201})
+        return Outcome(key, Action.CREATED, {"http_status": 201})
 
-    def _locate(self, operation: Operation) -> ScimUser | None:
+    def _locate(self, operation: Operation) -> Json | None:
         """By key first, if what is there is still hers; else by externalId."""
         ours = operation.wanted.external_id
         if operation.key:
             user = self._get(operation.key)
-            if user is not None and user.external_id in (None, ours):
+            if user is not None and _account(user).external_id in (None, ours):
                 return user
         return self._by("externalId", ours)
 
-    def _after_conflict(self, wanted: Wanted) -> ScimUser:
+    def _after_conflict(self, wanted: Wanted) -> Json:
         """Whom a refused create collided with: herself, or somebody we must not take over."""
         user = self._by("externalId", wanted.external_id)
         if user is not None:
@@ -166,7 +171,7 @@ class ScimConnector:
         user = self._by("userName", wanted.username)
         if user is None:
             raise Rejected("Hệ thống đích báo trùng tài khoản nhưng không cho biết trùng với ai.")
-        if user.external_id or not self._settings.adopt_by_username:
+        if _account(user).external_id or not self._settings.adopt_by_username:
             raise Rejected(
                 "Tên đăng nhập {username} đã thuộc về một tài khoản khác tại hệ thống đích; "
                 "cần đối chiếu chủ tài khoản.",
@@ -174,39 +179,39 @@ class ScimConnector:
             )
         return user
 
-    def _mend(self, user: ScimUser, wanted: Wanted) -> Outcome:
+    def _mend(self, user: Json, wanted: Wanted) -> Outcome:
         service = self._service()
-        key = cast("str", user.id)
-        wrong = mapping.differences(wanted, _account(user), managed=service.managed)
+        seen = _account(user)
+        key = seen.key
+        wrong = mapping.differences(wanted, seen, managed=service.managed)
         if not wrong:
             return Outcome(key, Action.UNCHANGED, {"http_status": 200})
         if service.patch:
             _call(self._scim.modify, ScimUser, key, mapping.scim_patch(wanted, wrong))
         else:
-            _call(
-                self._scim.replace,
-                mapping.merged_scim(user, wanted, managed=service.managed),
-            )
+            body = mapping.merged_scim(user, wanted, managed=service.managed)
+            url = f"/Users/{quote(key, safe='')}"
+            _call(self._scim.replace, body, check_request_payload=False, url=url)
         action = Action.UPDATED
         if "active" in wrong:
             action = Action.ENABLED if wanted.active else Action.DISABLED
         return Outcome(key, action, {"http_status": 200, "changed": list(wrong)})
 
-    def _get(self, key: str) -> ScimUser | None:
+    def _get(self, key: str) -> Json | None:
         try:
-            return cast("ScimUser", _call(self._scim.query, ScimUser, key))
+            return _object(_call(self._scim.query, ScimUser, key))
         except _Missing:
             return None
 
-    def _by(self, attribute: str, value: str) -> ScimUser | None:
+    def _by(self, attribute: str, value: str) -> Json | None:
         """The one account whose attribute is exactly this; what a filter gives is checked."""
         quoted = json.dumps(value, ensure_ascii=False)
-        users = self._list(SearchRequest(filter=f"{attribute} eq {quoted}")).resources or []
+        users, _ = self._list(SearchRequest(filter=f"{attribute} eq {quoted}"))
         # RFC 7643 §3.1, §4.1.1: externalId minds upper and lower case, userName does not.
         fits = (
-            [u.external_id == value for u in users]
+            [_account(user).external_id == value for user in users]
             if attribute == "externalId"
-            else [(u.user_name or "").casefold() == value.casefold() for u in users]
+            else [_account(user).username.casefold() == value.casefold() for user in users]
         )
         if not all(fits):
             raise Misconfigured(
@@ -216,11 +221,13 @@ class ScimConnector:
             raise Rejected("Có {count} tài khoản cùng thuộc về một người.", count=len(users))
         return users[0] if users else None
 
-    def _list(self, search: SearchRequest[Any]) -> ListResponse[ScimUser]:
-        return cast(
-            "ListResponse[ScimUser]",
-            _call(self._scim.query, ScimUser, query_parameters=search),
-        )
+    def _list(self, search: SearchRequest[Any]) -> tuple[list[Json], int]:
+        """The resources of one answer, and how many there are in all."""
+        page = _object(_call(self._scim.query, ScimUser, query_parameters=search))
+        users, total = page.get("Resources", []), page.get("totalResults", 0)
+        if not isinstance(users, list) or not isinstance(total, int):
+            raise Rejected("Hệ thống đích trả lời không đúng chuẩn SCIM.")
+        return [_object(user) for user in users], total
 
     def _service(self) -> _Service:
         with self._discovery:
@@ -230,34 +237,44 @@ class ScimConnector:
 
     def _knows_patch(self) -> bool:
         try:
-            config = _call(self._scim.query, ServiceProviderConfig)
+            config = _object(_call(self._scim.query, ServiceProviderConfig))
         except Rejected:
             return True
-        return config.patch is None or config.patch.supported is not False
+        patch = config.get("patch")
+        return not isinstance(patch, dict) or patch.get("supported") is not False
 
     def _managed(self) -> frozenset[Attribute]:
         """What is configured, without what only a missing Enterprise extension could say."""
         try:
-            types = _call(self._scim.query, ResourceType).resources or []
+            types = _object(_call(self._scim.query, ResourceType)).get("Resources")
         except Rejected:
             return self._settings.attributes
-        users = [t for t in types if str(t.schema_) == str(User.__schema__)]
-        known = {str(e.schema_) for t in users for e in t.schema_extensions or []}
-        if users and str(EnterpriseUser.__schema__) not in known:
+        mine = [t for t in types or () if isinstance(t, dict) and t.get("schema") == _USER]
+        known = [e.get("schema") for t in mine for e in t.get("schemaExtensions") or ()]
+        if mine and _ENTERPRISE not in known:
             return self._settings.attributes - mapping.ENTERPRISE
         return self._settings.attributes
 
 
-def _account(user: ScimUser) -> RemoteAccount:
+def _account(user: Json) -> RemoteAccount:
     return mapping.from_scim(user, {"http_status": 200})
 
 
 def _call(method: Any, *args: Any, **kwargs: Any) -> Any:
-    """One call of scim2-client; what it cannot read or write as SCIM is Rejected."""
+    """One call of scim2-client, giving the answer as plain JSON.
+
+    What it cannot send or read as SCIM is Rejected.
+    """
     try:
-        return method(*args, **kwargs)
+        return method(*args, check_response_payload=False, **kwargs)
     except (SCIMClientException, SCIMException) as exc:
         raise Rejected("Hệ thống đích trả lời không đúng chuẩn SCIM.") from exc
+
+
+def _object(answer: Any) -> Json:
+    if not isinstance(answer, dict):
+        raise Rejected("Hệ thống đích trả lời không đúng chuẩn SCIM.")
+    return answer
 
 
 def _refuse_failures(response: httpx2.Response) -> None:

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-_CONTAINER_PART = re.compile(
-    r"(ou|o)=([^,=\\{}]|\{department\}|\{organization\})+", re.IGNORECASE
-)
+_CONTAINER_PART = re.compile(r"(ou|o)=([^,=\\{}]|\{department\}|\{organization\})+", re.IGNORECASE)
 
 
 class Security(StrEnum):

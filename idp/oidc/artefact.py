@@ -77,6 +77,9 @@ class AccessArtefact:
 
     def __init__(self, settings: Settings) -> None:
         self._token_lifetime = timedelta(seconds=settings.access_token_lifetime)
+        # A code may be redeemed by a request that this commit cannot see yet; its tokens are
+        # dead, but the relying party may have begun a session and must be told.
+        self._code_in_flight = timedelta(seconds=2 * settings.code_lifetime)
 
     def preview(self, session: Session, plan: Plan) -> Sequence[Foreseen]:
         """How much would end, counted at this moment, and where she is signed in."""
@@ -133,7 +136,8 @@ class AccessArtefact:
             for grant in grants.not_revoked(
                 session, user_ids=users, since=now - RELYING_PARTY_SESSION
             )
-            if targets.covers(grant.user_id, grant.assignment_id) and grant.code_used_at
+            if targets.covers(grant.user_id, grant.assignment_id)
+            and (grant.code_used_at or grant.issued_at > now - self._code_in_flight)
         ]
         alive = [g for g in held if self._could_give_access(g, now)]
         return Found(living, alive, latest_per_party(held))

@@ -9,6 +9,7 @@ from directory.assignments import Assignment
 from directory.base.audit import Actor
 from directory.base.clock import local_day, next_day
 from directory.changes.undo import spec_of
+from directory.effects import of_change
 from directory.entitlements import Application, Installation, Rule, installation
 from directory.people import User
 from idp.oidc import clients
@@ -196,3 +197,17 @@ def test_losing_the_entitlement_ends_the_grant_at_the_next_refresh(
         installation(session).rules_revision += 1
     _dead(linked.refresh(answer["refresh_token"]))
     assert linked.userinfo(answer["access_token"]).status_code == 401
+
+
+def test_a_party_whose_code_was_in_flight_at_the_commit_is_told_too(
+    world: World, client: Any
+) -> None:
+    """It may redeem the code unseen by the commit and begin a session of its own."""
+    party = world.register(backchannel_logout_uri="http://localhost:9001/backchannel-logout")
+    flow = Flow(client, party)
+    world.sign_in(client)
+    flow.code()
+    change = world.do(kind="transfer", user=world.user_id, to_unit=world.other_unit_id)
+    with world.services.db.read() as session:
+        kinds = [effect.kind for effect in of_change(session, change.id)]
+    assert "logout.deliver" in kinds

@@ -101,7 +101,6 @@ def _accounts_before(scene: Scene) -> set[str]:
     """
     t, seen = scene.telling, scene.seen
     wanted = _entitled(scene)
-    now = datetime.now(UTC)
     for app in scene.apps:
         account, _ = t.until(
             f"2 her account in {app.code} before she comes",
@@ -112,6 +111,7 @@ def _accounts_before(scene: Scene) -> set[str]:
         )
         seen.accounts_before[app.code] = account
         if account is not None and app.code in wanted:
+            now = datetime.now(UTC)
             t.check(
                 f"2 her account in {app.code} is older than her visit",
                 created(account) < now,
