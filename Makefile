@@ -17,8 +17,9 @@ setup-dev:
 demo: setup  ## Chạy thử với tỉnh mẫu / the sample province on PORT (default 8000)
 	@exec $(BIN)/python -m examples.demo.run
 
-demo-reset:  ## Xóa dữ liệu chạy thử / forget the demo's data
-	@rm -rf var/demo && echo "var/demo đã xóa / removed"
+demo-reset: setup  ## Xóa dữ liệu chạy thử rồi chạy lại từ đầu / forget the demo's data and start afresh
+	@rm -rf var/demo
+	@exec $(BIN)/python -m examples.demo.run
 
 story: setup  ## Xem một lần điều động từ đầu đến cuối / watch one transfer end to end
 	@exec $(BIN)/python -m examples.demo.story
@@ -29,9 +30,6 @@ test: setup-dev  ## Mọi kiểm thử, kể cả check / everything, including 
 
 check: setup-dev  ## Định dạng, lint, kiểu, tầng / format, lint, types, layers
 	@scripts/check
-
-bench: setup-dev  ## Đo hiệu năng / measure
-	@scripts/with-postgresql $(BIN)/python -m bench
 
 format: setup-dev  ## Định dạng lại mã / reformat the code
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
@@ -46,4 +44,4 @@ lock:  ## Khóa lại phiên bản thư viện (cần uv) / lock the dependencie
 	@uv pip compile -q pyproject.toml --extra demo --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements.lock
 	@uv pip compile -q pyproject.toml --extra demo --extra dev --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-dev.lock
 
-.PHONY: help setup setup-dev demo demo-reset story test check bench format migration lock
+.PHONY: help setup setup-dev demo demo-reset story test check format migration lock

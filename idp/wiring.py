@@ -58,6 +58,8 @@ def build(
                 RoleArtefact(),
             ),
             keyring=keyring,
+            approval_people=settings.change_approval_people,
+            idempotency_days=settings.idempotency_days,
         ),
         outbound=Outbound(settings),
     )

@@ -198,7 +198,7 @@ class Door:
             select(OrgUnit.id)
             .where(OrgUnit.id.in_(unit_ids))
             .order_by(OrgUnit.id)
-            .with_for_update(key_share=True)
+            .with_for_update(read=True)
         ).all()
         return entitlements.rulebook(session, lock=True)
 
