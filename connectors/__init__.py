@@ -2,8 +2,10 @@
 
     provision       the account artefact of the door; apply_account: make one account right
     registry        an application's settings and secret → its connector
-    ldap | scim     the connectors; each is alone in speaking its protocol
+    turns           what a plan makes of a person's accounts: pure
+    ldap/ | scim    the connectors; each is alone in speaking its protocol
     mapping         person + assignment → what an account should say → SCIM, LDAP
+    logout          delivers logout tokens
     pki/            profiles, authority, CRL, OCSP, trust
     contract        the Connector protocol and the values that cross it
     outbound        the one client for outward HTTP: pinned, timed and capped

@@ -187,7 +187,7 @@ class _Case:
         ).one_or_none()
         if row is None:
             raise Rejected("Người dùng hoặc ứng dụng không còn trong danh bạ.")
-        user, application, remote_id = row.tuple()
+        user, application, remote_id = row
         rules = _rules(session, application_id)
         held = assignments.timeline(session, [user_id])[user_id]
         desired = desired_accounts(rules, held, status=_status(user, on), on=on).get(application_id)

@@ -50,12 +50,19 @@ class Hr:
 
     # ---- OAuth ----
 
-    def token(self, role: Role | None = Role.HR_OFFICER, unit: str | None = "root", scopes: tuple[str, ...] = ("changes:read", "changes:write")) -> str:
+    def token(
+        self,
+        role: Role | None = Role.HR_OFFICER,
+        unit: str | None = "root",
+        scopes: tuple[str, ...] = ("changes:read", "changes:write"),
+    ) -> str:
         """A bearer token of a new client that holds the role over the unit."""
         with self.services.db.write() as session:
             made, secret = clients.register(
                 session,
-                Registration(name="Hệ thống nhân sự", grant_types=(GrantType.CLIENT,), scopes=scopes),
+                Registration(
+                    name="Hệ thống nhân sự", grant_types=(GrantType.CLIENT,), scopes=scopes
+                ),
                 keyring=self.services.keyring,
                 actor=OPERATOR,
                 now=self.clock(),
@@ -185,7 +192,9 @@ def build(services: Any, clock: Any, app: Flask) -> Hr:
         local = make_application(session, "motcua", name="Một cửa Hà Trung")
         make_rule(session, local, unit_id=a.id)
 
-        def person(key: str, name: str, unit: Any, role: Role | None = None, over: Any = None, **more: Any) -> None:
+        def person(
+            key: str, name: str, unit: Any, role: Role | None = None, over: Any = None, **more: Any
+        ) -> None:
             user = make_user(session, name, **more)
             hr.people[key], hr.names[key] = user.id, user.username
             if unit is not None:
@@ -210,4 +219,3 @@ def build(services: Any, clock: Any, app: Flask) -> Hr:
 def text_of(html: str) -> str:
     """What a person reads on a page."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
-

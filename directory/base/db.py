@@ -115,7 +115,7 @@ class Database:
                 "synchronous=FULL",
                 "foreign_keys=ON",
                 "busy_timeout=30000",
-                "cache_size=-65536",
+                "cache_size=-16384",
                 "temp_store=MEMORY",
                 "case_sensitive_like=ON",
             ):

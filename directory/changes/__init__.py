@@ -5,6 +5,7 @@
     drafting    Ground and Draft: what planners stand on and what they fill
     person      plan_transfer, plan_suspend, plan_resume, plan_leave
     joining     plan_join: one person or five hundred
+    granting    giving and ending roles, within the grantor's own reach
     roles       RoleArtefact: administrators' roles that end with a post
     present     plans and proofs as plain data, the same for console, API and CLI
     structure   plan_units, plan_positions: the tree and the catalogue
@@ -12,6 +13,8 @@
     door        Door: plan() → Plan, commit() → Change, take_effect(): the one way in
     write       how lines become rows, audit entries and cuts
     proof       settle(), proof(): every effect with state, times and latency
+    history     which changes somebody may look at
+    rules       applications and entitlement rules: the door's small sister
 
 ``plan_<kind>`` only reads. ``Door.commit`` locks, plans again, refuses with PlanStale when the
 fingerprint differs, and then does everything in one transaction.

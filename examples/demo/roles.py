@@ -5,12 +5,11 @@ from typing import Any
 from sqlalchemy import select
 
 from directory import entitlements, units
-from directory.assignments import Assignment, Kind
-from directory.base import audit
-from directory.base.audit import Tag
+from directory.assignments import current
 from directory.base.clock import local_day
+from directory.changes.granting import Holder, grant_role
 from directory.people import User
-from directory.permissions import AdminRole
+from directory.permissions import Role
 from examples.demo import cast
 from examples.demo.work import Work
 from idp.oidc import clients
@@ -28,51 +27,22 @@ def grant(
     """Give a role to a person, bound to her primary post, or to a client; once."""
     now = work.services.clock()
     with work.services.db.write() as session:
-        holder: dict[str, int | None] = {"user_id": None, "client_id": None}
-        post = None
+        holder = Holder(client_id=clients.get(session, client).id) if client else None
         if person is not None:
-            holder["user_id"] = user_of(session, person).id
-            post = session.scalars(
-                select(Assignment.id).where(
-                    Assignment.user_id == holder["user_id"],
-                    Assignment.kind == Kind.PRIMARY.value,
-                    Assignment.valid_to.is_(None),
-                )
-            ).one()
-        if client is not None:
-            holder["client_id"] = clients.get(session, client).id
-        known = session.scalar(
-            select(AdminRole.id).where(
-                *(getattr(AdminRole, name) == value for name, value in holder.items()),
-                AdminRole.role == reach.role,
-            )
-        )
-        if known is not None:
-            return
-        unit = units.by_ref(session, f"sample:{reach.unit}").id if reach.unit else None
-        application = (
-            entitlements.application_by_code(session, reach.application).id
-            if reach.application
-            else None
-        )
-        role = AdminRole(
-            **holder,
-            role=reach.role,
-            unit_id=unit,
-            application_id=application,
-            assignment_id=post,
-            valid_from=local_day(now),
-            granted_by=work.actor.key,
-        )
-        session.add(role)
-        session.flush()
-        audit.record(
+            user = user_of(session, person)
+            held = current(session, user.id, local_day(now))
+            holder = Holder(user_id=user.id, assignment_id=held[0].id)
+        assert holder is not None
+        grant_role(
             session,
-            Tag.ROLE_GRANT,
-            at=now,
+            Role(reach.role),
+            holder,
             actor=work.actor,
-            subject=("user", holder["user_id"]) if person else ("client", holder["client_id"]),
-            data={"role": reach.role, "unit": unit, "application": application},
+            now=now,
+            unit_id=units.by_ref(session, f"sample:{reach.unit}").id if reach.unit else None,
+            application_id=entitlements.application_by_code(session, reach.application).id
+            if reach.application
+            else None,
         )
 
 

@@ -60,7 +60,10 @@ _CHANGE_FIELDS: Schema = {
     "position": _TEXT | {"description": "A position by its catalogue code."},
     "keep": _list(_NUMBER) | {"description": "Assignments the decision keeps."},
     "reason": _one(LEAVE_REASONS) | {"description": "Only for `leave`."},
-    "person": _OPEN | {"description": "Only for `join`: full_name, birth_date, gender, citizen_number, email, phone, username, source_key."},
+    "person": _OPEN
+    | {
+        "description": "Only for `join`: full_name, birth_date, gender, citizen_number, email, phone, username, source_key."
+    },
     "effective_on": _DAY | {"description": "Left out: today in Viet Nam."},
     "decision": _ref("Decision"),
 }

@@ -113,7 +113,8 @@ def idempotency_key(request: Request) -> str:
         raise BadRequest("idempotency_key_missing", "Thiếu tiêu đề Idempotency-Key.")
     if not _KEY.fullmatch(value):
         raise BadRequest(
-            "idempotency_key_invalid", "Idempotency-Key gồm 1 đến 255 ký tự ASCII không có khoảng trắng."
+            "idempotency_key_invalid",
+            "Idempotency-Key gồm 1 đến 255 ký tự ASCII không có khoảng trắng.",
         )
     return value
 

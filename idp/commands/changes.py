@@ -38,9 +38,13 @@ class NotSettled(DinhdanhError):
 
 def _asking(command: Callable[..., None]) -> Callable[..., None]:
     """What every command that commits has: only look, do not ask, wait for the proof."""
-    command = click.option("--json", "as_json", is_flag=True, help="Only print the plan, as JSON.")(command)
+    command = click.option("--json", "as_json", is_flag=True, help="Only print the plan, as JSON.")(
+        command
+    )
     command = click.option("--dry-run", is_flag=True, help="Only print the plan.")(command)
-    command = click.option("--wait", is_flag=True, help="Wait until every effect is final.")(command)
+    command = click.option("--wait", is_flag=True, help="Wait until every effect is final.")(
+        command
+    )
     return click.option("--yes", is_flag=True, help="Commit without asking.")(command)
 
 
@@ -184,7 +188,9 @@ def _proof(has: Services, actor: Actor, change_id: str, *, wait: bool) -> Proof:
 
 
 def _print_plan(plan: dict[str, Any]) -> None:
-    click.echo(f"{label('change', plan['kind'])}, {gettext('Có hiệu lực từ ngày')} {_iso(plan['effective_on'])}")
+    click.echo(
+        f"{label('change', plan['kind'])}, {gettext('Có hiệu lực từ ngày')} {_iso(plan['effective_on'])}"
+    )
     for person in plan["people"]:
         click.echo(f"\n{person['full_name']} ({person['username']})")
         if person["status_before"] != person["status_after"]:
@@ -209,8 +215,12 @@ def _print_plan(plan: dict[str, Any]) -> None:
 
 def _print_proof(found: Proof) -> None:
     one = found.change
-    click.echo(f"{one.id}  {one.title}  {one.state}{'  needs attention' if one.needs_attention else ''}")
-    click.echo(f"{gettext('Có hiệu lực từ ngày')} {day(one.effective_on)}, {gettext('Xác nhận lúc')} {instant(one.committed_at)}")
+    click.echo(
+        f"{one.id}  {one.title}  {one.state}{'  needs attention' if one.needs_attention else ''}"
+    )
+    click.echo(
+        f"{gettext('Có hiệu lực từ ngày')} {day(one.effective_on)}, {gettext('Xác nhận lúc')} {instant(one.committed_at)}"
+    )
     for effect in found.effects:
         reached = effect.verified_at or effect.acknowledged_at
         click.echo(

@@ -8,15 +8,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from directory import people
-from directory.base import audit
-from directory.base.audit import Actor, Tag
+from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import HOUR, load_settings
 from directory.base.errors import NotFound
+from directory.changes.granting import Holder, grant_role
 from directory.changes.model import ChangeKind, Spec
 from directory.changes.spec import person_row
 from directory.people import User
-from directory.permissions import AdminRole, Role
+from directory.permissions import Role
 from idp import installation, wiring
 from idp.factors import passwords
 from idp.i18n import gettext, moment
@@ -96,37 +96,12 @@ def _join(
 
 def _grant(session: Session, person: User, actor: Actor, services: wiring.Services) -> None:
     """Give the role of administrator over the whole installation, unless she holds it."""
-    now = services.clock()
-    held = session.scalar(
-        select(AdminRole.id).where(
-            AdminRole.user_id == person.id,
-            AdminRole.role == Role.ADMINISTRATOR.value,
-            AdminRole.unit_id.is_(None),
-            AdminRole.valid_to.is_(None),
-        )
-    )
-    if held is not None:
-        return
-    session.add(
-        AdminRole(
-            user_id=person.id,
-            client_id=None,
-            role=Role.ADMINISTRATOR.value,
-            unit_id=None,
-            application_id=None,
-            assignment_id=None,
-            valid_from=local_day(now),
-            valid_to=None,
-            granted_by=actor.key,
-        )
-    )
-    audit.record(
+    grant_role(
         session,
-        Tag.ROLE_GRANT,
-        at=now,
+        Role.ADMINISTRATOR,
+        Holder(user_id=person.id),
         actor=actor,
-        subject=("user", person.id),
-        data={"role": Role.ADMINISTRATOR.value},
+        now=services.clock(),
     )
 
 

@@ -150,12 +150,8 @@ def revoke(serial: str, reason: str) -> None:
         found = requests.by_serial(session, serial)
         if found is None:
             raise click.ClickException("Không có chứng thư với số sê-ri này.")
-        marks.revoke(
-            session, found, reason=Reason(reason), at=now, now=now, actor=_operator()
-        )
-        crl.publish(
-            session, services.keyring, services.settings, found.authority_id, now=now
-        )
+        marks.revoke(session, found, reason=Reason(reason), at=now, now=now, actor=_operator())
+        crl.publish(session, services.keyring, services.settings, found.authority_id, now=now)
 
 
 @cert.command("export-root")

@@ -92,9 +92,7 @@ def enter() -> Any:
     with has.db.read() as session:
         granted = permissions.rights(session, actor, local_day(now))
     if not granted.reaches:
-        raise NotAllowed(
-            "console", "Trang này dành cho người có vai trò quản trị.", missing="role"
-        )
+        raise NotAllowed("console", "Trang này dành cho người có vai trò quản trị.", missing="role")
     g.console = Asker(view, actor, granted, now, confirmed)
     return None
 

@@ -33,8 +33,16 @@ class ApplicationRow:
 
 def listed(session: Session, granted: Rights) -> list[ApplicationRow]:
     """The applications the asker manages, by name."""
-    by_rule = _counted(session, select(Rule.application_id, func.count()).where(Rule.enabled).group_by(Rule.application_id))
-    by_client = _counted(session, select(Client.application_id, func.count()).where(Client.enabled).group_by(Client.application_id))
+    by_rule = _counted(
+        session,
+        select(Rule.application_id, func.count()).where(Rule.enabled).group_by(Rule.application_id),
+    )
+    by_client = _counted(
+        session,
+        select(Client.application_id, func.count())
+        .where(Client.enabled)
+        .group_by(Client.application_id),
+    )
     states: dict[int, dict[str, int]] = {}
     for app, state, count in session.execute(
         select(Account.application_id, Account.state, func.count()).group_by(

@@ -106,4 +106,3 @@ def form(session: Session, granted: Rights, user_id: int, *, now: datetime) -> F
         assignments.positions(session),
         [h for h in open_now if found.primary is None or h.id != found.primary.id],
     )
-

@@ -47,9 +47,7 @@ def listed(
     after: str | None,
 ) -> ListView:
     """One page of the people the asker may see. Raises InvalidInput, NotFound."""
-    page = search.people(
-        session, granted, wanted, on=local_day(now), keyring=keyring, after=after
-    )
+    page = search.people(session, granted, wanted, on=local_day(now), keyring=keyring, after=after)
     unit = units.get(session, wanted.unit_id) if wanted.unit_id else None
     return ListView(page, unit, assignments.positions(session))
 

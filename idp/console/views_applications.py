@@ -88,7 +88,9 @@ def remove_rule(rule_id: int) -> Any:
     except InvalidInput as error:
         flash(error_text(error), "bad")
     else:
-        flash(gettext("Đã bỏ quy tắc. Tài khoản của những người liên quan đang được rà lại."), "good")
+        flash(
+            gettext("Đã bỏ quy tắc. Tài khoản của những người liên quan đang được rà lại."), "good"
+        )
     if not (back.isdecimal() and len(back) < 16):
         return redirect(url_for("console.applications"), 303)
     return redirect(url_for("console.application", application_id=int(back)), 303)
@@ -149,7 +151,9 @@ def _registration() -> Registration:
     application = form.get("application_id", "")
     return Registration(
         name=form.get("name", ""),
-        application_id=int(application) if application.isdecimal() and len(application) < 16 else None,
+        application_id=int(application)
+        if application.isdecimal() and len(application) < 16
+        else None,
         kind=Kind.NATIVE if native else Kind.WEB,
         auth_method=AuthMethod.NONE if native else AuthMethod.BASIC,
         grant_types=(GrantType.CLIENT,) if machine else (GrantType.CODE, GrantType.REFRESH),
@@ -220,8 +224,18 @@ def install(blueprint: Blueprint) -> None:
     """Register the pages."""
     pages: tuple[tuple[str, str, Callable[..., Any], str], ...] = (
         ("/applications", "applications", listing, "GET"),
-        ("/applications/<int(max=999999999999999):application_id>", "application", application, "GET"),
-        ("/applications/<int(max=999999999999999):application_id>/rules", "add_rule", add_rule, "POST"),
+        (
+            "/applications/<int(max=999999999999999):application_id>",
+            "application",
+            application,
+            "GET",
+        ),
+        (
+            "/applications/<int(max=999999999999999):application_id>/rules",
+            "add_rule",
+            add_rule,
+            "POST",
+        ),
         ("/rules/<int(max=999999999999999):rule_id>/remove", "remove_rule", remove_rule, "POST"),
         ("/clients", "clients", clients, "GET"),
         ("/clients/new", "new_client", new_client, "GET"),

@@ -59,5 +59,7 @@ def audit() -> str:
 def install(blueprint: Blueprint) -> None:
     """Register the pages."""
     blueprint.add_url_rule("/jobs", "jobs", jobs)
-    blueprint.add_url_rule("/jobs/<int(max=999999999999999):job_id>/retry", "retry_job", retry, methods=["POST"])
+    blueprint.add_url_rule(
+        "/jobs/<int(max=999999999999999):job_id>/retry", "retry_job", retry, methods=["POST"]
+    )
     blueprint.add_url_rule("/audit", "audit", audit)

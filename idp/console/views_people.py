@@ -65,7 +65,15 @@ def _csv() -> str:
     out = io.StringIO()
     out.write("\ufeff")  # spreadsheets take a file without it for another encoding
     writer = csv.writer(out)
-    headings = ("Tên đăng nhập", "Họ và tên", "Năm sinh", "Trạng thái", "Chức vụ", "Đơn vị", "Cơ quan")
+    headings = (
+        "Tên đăng nhập",
+        "Họ và tên",
+        "Năm sinh",
+        "Trạng thái",
+        "Chức vụ",
+        "Đơn vị",
+        "Cơ quan",
+    )
     writer.writerow([gettext(h) for h in headings])
     with has.db.read() as session:
         for row in pages_people.export(
@@ -137,5 +145,8 @@ def install(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/people.csv", "people_csv", export)
     blueprint.add_url_rule("/people/<int(max=999999999999999):user_id>", "person", person)
     blueprint.add_url_rule(
-        "/people/<int(max=999999999999999):user_id>/activation", "activation", activation, methods=["POST"]
+        "/people/<int(max=999999999999999):user_id>/activation",
+        "activation",
+        activation,
+        methods=["POST"],
     )

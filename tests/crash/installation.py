@@ -44,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "bếp củi reo vui sớm mai"
 PATIENCE = 60.0
 """Seconds for a start or an end on a machine that is busy with other things."""
-HURRY = 3
+HURRY = 5
 """Deaths of its children after which a supervisor takes its time."""
 CALLBACK = "http://localhost:9/callback"
 """Of the plain client; nothing listens there."""
@@ -145,6 +145,7 @@ class Installation:
     secrets: dict[str, str]
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     deaths_forgotten: int = 0
+    browsers: list[httpx2.Client] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -199,6 +200,7 @@ class Installation:
         self.start()
 
     def stop(self) -> None:
+        self.close_browsers()
         for process in self.running.values():
             process.send_signal(signal.SIGTERM)
         for process in self.running.values():
@@ -241,6 +243,15 @@ class Installation:
         return (self.folder / "dinhdanh.log").read_text("utf-8", errors="replace")
 
     # ---- what it holds -------------------------------------------------------------------------
+
+    def browser(self) -> httpx2.Client:
+        """A browser without cookies yet; closed by ``close_browsers``."""
+        self.browsers.append(httpx2.Client(follow_redirects=True, timeout=30))
+        return self.browsers[-1]
+
+    def close_browsers(self) -> None:
+        while self.browsers:
+            self.browsers.pop().close()
 
     def take(self, place: str) -> User:
         """Somebody who is in that unit and in no other story."""

@@ -40,15 +40,13 @@ class Story:
 
     here: Installation
     kind: str = "move"
-    browser: httpx2.Client = field(
-        default_factory=lambda: httpx2.Client(follow_redirects=True, timeout=30)
-    )
     tokens: dict[str, Any] = field(default_factory=dict)
     change_id: str = ""
 
     def __post_init__(self) -> None:
         origin, self.goal = MOVES[self.kind]
         self.user: User = self.here.take(origin)
+        self.browser = self.here.browser()
         self.key = secrets.token_hex(8)
 
     # ---- before --------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ ELSEWHERE = {"certificate.intended"}
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with running(tmp_path_factory.mktemp("crash"), people=24) as made:
+    with running(tmp_path_factory.mktemp("crash"), people=40) as made:
         yield made
 
 
@@ -120,6 +120,7 @@ def calm(here: Installation) -> Iterator[Installation]:
     """The installation, ready for another death; no request to die is left after the test."""
     here.calm()
     yield here
+    here.close_browsers()
     for left in here.failpoints.glob("*.kill"):
         left.unlink()
 

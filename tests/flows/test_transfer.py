@@ -56,7 +56,19 @@ def by_command(hr: Hr, who: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(wiring, "build", lambda settings: hr.services)
     done = CliRunner().invoke(
         commands.change,
-        ["transfer", hr.names[who], "--to", "gso:14797", "--yes", "--number", FORM["number"], "--date", FORM["issued_on"], "--issuer", FORM["issuer"]],
+        [
+            "transfer",
+            hr.names[who],
+            "--to",
+            "gso:14797",
+            "--yes",
+            "--number",
+            FORM["number"],
+            "--date",
+            FORM["issued_on"],
+            "--issuer",
+            FORM["issuer"],
+        ],
         catch_exceptions=False,
     )
     assert done.exit_code == 0, done.output
@@ -78,12 +90,18 @@ def what_happened(hr: Hr, change_id: str) -> dict[str, Any]:
         "state": found["state"],
         "decision": found["decision"],
         "effective_on": found["effective_on"],
-        "lines": [(li["table"], li["action"], li["label"], (li["after"] or {}).get("valid_to")) for li in found["lines"]],
-        "effects": sorted((e["artefact"], e["kind"], e["label"], e["state"], e["final"]) for e in found["effects"]),
+        "lines": [
+            (li["table"], li["action"], li["label"], (li["after"] or {}).get("valid_to"))
+            for li in found["lines"]
+        ],
+        "effects": sorted(
+            (e["artefact"], e["kind"], e["label"], e["state"], e["final"]) for e in found["effects"]
+        ),
         "jobs": [tuple(row) for row in jobs],
     }
 
 
+@pytest.mark.both_databases
 def test_console_api_and_command_line_do_the_same(hr: Hr, monkeypatch: pytest.MonkeyPatch) -> None:
     for who in ("lan", "hien", "plain"):
         hr.browser(who)
@@ -98,13 +116,17 @@ def test_the_command_line_asks_before_it_commits(hr: Hr, monkeypatch: pytest.Mon
     monkeypatch.setattr(commands, "load_settings", lambda: hr.services.settings)
     monkeypatch.setattr(wiring, "build", lambda settings: hr.services)
     before = hr.dump()
-    refused = CliRunner().invoke(commands.change, ["transfer", hr.names["lan"], "--to", "gso:14797"], input="n\n")
+    refused = CliRunner().invoke(
+        commands.change, ["transfer", hr.names["lan"], "--to", "gso:14797"], input="n\n"
+    )
     assert refused.exit_code == 1
     assert "Lê Thị Lan" in refused.output
     assert hr.dump() == before
 
 
-def test_the_command_lines_actor_is_the_operator_by_name(hr: Hr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_lines_actor_is_the_operator_by_name(
+    hr: Hr, monkeypatch: pytest.MonkeyPatch
+) -> None:
     change_id = by_command(hr, "lan", monkeypatch)
     with hr.services.db.read() as session:
         change = session.get_one(Change, change_id)
@@ -195,7 +217,12 @@ def test_an_officer_of_one_side_only_is_told_which_right_is_missing(
     )
     assert (refused.status_code, refused.json["missing"]) == (403, missing)
     after = hr.dump()
-    assert {t for t in before if before[t] != after[t]} <= {"client", "admin_role", "audit_entry", "client_token"}
+    assert {t for t in before if before[t] != after[t]} <= {
+        "client",
+        "admin_role",
+        "audit_entry",
+        "client_token",
+    }
 
 
 def test_nobody_commits_a_change_about_herself(hr: Hr) -> None:
@@ -205,11 +232,16 @@ def test_nobody_commits_a_change_about_herself(hr: Hr) -> None:
     page = hr.preview(lan, "lan", "transfer", to_unit=hr.units["b"])
     assert page.status_code == 403
     assert "chính mình" in text_of(page.text)
-    assert "Điều động" not in text_of(lan.get(f"/console/people/{hr.people['lan']}").text).split("Thông tin")[0]
+    assert (
+        "Điều động"
+        not in text_of(lan.get(f"/console/people/{hr.people['lan']}").text).split("Thông tin")[0]
+    )
     assert hr.dump() == before
 
 
-def test_after_the_move_the_former_officer_sees_the_closed_assignment_and_the_proof_only(hr: Hr) -> None:
+def test_after_the_move_the_former_officer_sees_the_closed_assignment_and_the_proof_only(
+    hr: Hr,
+) -> None:
     change_id = by_api(hr, "lan")
     former = hr.browser("officer_a")
     page = former.get(f"/console/people/{hr.people['lan']}")
@@ -238,7 +270,12 @@ def test_the_console_asks_for_the_password_and_counts_wrong_ones(hr: Hr) -> None
 
 def test_the_password_is_not_asked_again_within_the_window(hr: Hr) -> None:
     officer = hr.browser("officer")
-    assert hr.confirm(officer, hr.preview(officer, "lan", "transfer", to_unit=hr.units["b"])).status_code == 303
+    assert (
+        hr.confirm(
+            officer, hr.preview(officer, "lan", "transfer", to_unit=hr.units["b"])
+        ).status_code
+        == 303
+    )
     page = hr.preview(officer, "hien", "transfer", to_unit=hr.units["b"])
     assert 'name="password"' not in page.text
     assert hr.confirm(officer, page, password="").status_code == 303
@@ -307,7 +344,9 @@ def test_a_change_of_a_later_day_waits_and_access_stays(hr: Hr) -> None:
     lan = hr.browser("lan")
     officer = hr.browser("officer")
     later = local_day(hr.clock()) + timedelta(days=10)
-    page = hr.preview(officer, "lan", "transfer", to_unit=hr.units["b"], effective_on=f"{later:%d/%m/%Y}")
+    page = hr.preview(
+        officer, "lan", "transfer", to_unit=hr.units["b"], effective_on=f"{later:%d/%m/%Y}"
+    )
     shown = officer.get(hr.confirm(officer, page).headers["Location"])
     assert f"Chờ đến ngày {later:%d/%m/%Y}" in text_of(shown.text)
     assert "Refresh" not in shown.headers
@@ -325,7 +364,9 @@ def test_an_undo_through_the_console_restores_the_rows_and_revives_no_session(hr
     with hr.services.db.read() as session:
         assert session.get_one(Change, change_id).state == "undone"
         held = session.scalars(
-            select(Assignment).where(Assignment.user_id == hr.people["lan"], Assignment.valid_to.is_(None))
+            select(Assignment).where(
+                Assignment.user_id == hr.people["lan"], Assignment.valid_to.is_(None)
+            )
         ).one()
         assert held.id == hr.posts["lan"]
     assert lan.get("/portal/profile").status_code == 303
@@ -333,8 +374,13 @@ def test_an_undo_through_the_console_restores_the_rows_and_revives_no_session(hr
     assert shown.status_code == 303
 
 
-@pytest.mark.parametrize(("kind", "query", "status"), [("suspend", {}, "suspended"), ("leave", {"reason": "retire"}, "left")])
-def test_the_same_pages_serve_the_other_kinds(hr: Hr, kind: str, query: dict[str, str], status: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "query", "status"),
+    [("suspend", {}, "suspended"), ("leave", {"reason": "retire"}, "left")],
+)
+def test_the_same_pages_serve_the_other_kinds(
+    hr: Hr, kind: str, query: dict[str, str], status: str
+) -> None:
     officer = hr.browser("officer")
     assert hr.confirm(officer, hr.preview(officer, "lan", kind, **query)).status_code == 303
     assert hr.user("lan").status == status
@@ -358,7 +404,9 @@ def test_the_proof_page_shows_every_effect_of_the_api(hr: Hr) -> None:
     answer = api.commit(kind="transfer", user=hr.names["lan"], to_unit="gso:14797")
     effects = api.get(f"/api/v1/changes/{answer.json['id']}").json["effects"]
     page = hr.browser("officer").get(f"/console/changes/{answer.json['id']}")
-    assert sorted(re.findall(r'data-effect="([^"]+)"', page.text)) == sorted(e["kind"] for e in effects)
+    assert sorted(re.findall(r'data-effect="([^"]+)"', page.text)) == sorted(
+        e["kind"] for e in effects
+    )
     assert effects
 
 
@@ -372,7 +420,9 @@ def test_a_list_of_changes_pages_through_all_of_them(hr: Hr) -> None:
     seen: list[str] = []
     after = None
     while True:
-        page = api.get("/api/v1/changes", query_string={"limit": 2} | ({"after": after} if after else {})).json
+        page = api.get(
+            "/api/v1/changes", query_string={"limit": 2} | ({"after": after} if after else {})
+        ).json
         seen += [c["id"] for c in page["changes"]]
         after = page["after"]
         if after is None:
@@ -407,4 +457,6 @@ def test_what_is_written_of_a_change_names_no_citizen_number(hr: Hr) -> None:
     change_id = by_api(hr, "lan")
     with hr.services.db.read() as session:
         lines = session.scalars(select(ChangeLine).where(ChangeLine.change_id == change_id)).all()
-        assert not re.search(r"\d{12}", json.dumps([[li.before, li.after, li.label] for li in lines]))
+        assert not re.search(
+            r"\d{12}", json.dumps([[li.before, li.after, li.label] for li in lines])
+        )

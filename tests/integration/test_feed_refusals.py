@@ -270,5 +270,5 @@ def test_loading_the_same_folder_twice_changes_nothing(services: Any, tmp_path: 
     report = run(services, folder)
     assert not report.errors
     assert sum(report.added.values()) == 0
-    assert report.unchanged == {name: 1 for name in GOOD} | {"units.csv": 2}
+    assert report.unchanged == dict.fromkeys(GOOD, 1) | {"units.csv": 2}
     assert state(services) == before

@@ -13,7 +13,6 @@ from directory.assignments import Assignment
 from directory.base.errors import DinhdanhError, InvalidInput, PlanStale
 from directory.changes import undo
 from directory.changes.model import Change, ChangeLine
-
 from tests.properties.conftest import OPERATOR, Province, build_province, dump
 
 QUIET = settings(

@@ -30,6 +30,11 @@ class Application:
             raise NotSo(f"{self.code}: accounts of {username}", "at most one", len(found))
         return found[0] if found else None
 
+    def count(self) -> int:
+        """How many accounts it has."""
+        answer = self._http.get(f"{self._scim}/Users", params={"count": 0})
+        return int(answer.json()["totalResults"])
+
     def activity(self, *, since: datetime | None = None) -> list[dict[str, Any]]:
         """What it received, oldest first. Its own questions by name are left out."""
         answer = self._http.get(f"{self.url}/activity")

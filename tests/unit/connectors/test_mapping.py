@@ -15,8 +15,10 @@ from directory.entitlements import Desired
 from directory.units import UnitView
 from tests.factories import LONG_AGO
 
-UNIT = UnitView(7, "Phòng Kinh tế", "P. KT", "room", "government", "internal", False, "/1/7/")
-HELD = Held(11, 3, "primary", LONG_AGO, None, UNIT, 2, "TP", "Trưởng phòng", 10, True)
+UNIT = UnitView(
+    7, "Phòng Kinh tế", "P. KT", "room", "government", "internal", legal_person=False, path="/1/7/"
+)
+HELD = Held(11, 3, "primary", LONG_AGO, None, UNIT, 2, "TP", "Trưởng phòng", 10, leadership=True)
 DESIRED = Desired(5, "signer", 11, 1, HELD)
 
 

@@ -24,6 +24,7 @@ from tests.factories import (
     make_user,
 )
 
+pytestmark = pytest.mark.both_databases
 TODAY = date(2026, 3, 2)
 NUMBER = "038190001234"
 
@@ -60,12 +61,23 @@ class Province:
 def province(database: Any, keyring: Any) -> Iterator[Province]:
     with database.write() as session:
         root = make_unit(session, "Tỉnh Thanh Hóa")
-        ha_trung = make_unit(session, "Ủy ban nhân dân xã Hà Trung", parent=root, codes={"gso": "14758"})
-        economy = make_unit(session, "Phòng Kinh tế", parent=ha_trung, legal_person=False, tier="internal")
+        ha_trung = make_unit(
+            session, "Ủy ban nhân dân xã Hà Trung", parent=root, codes={"gso": "14758"}
+        )
+        economy = make_unit(
+            session, "Phòng Kinh tế", parent=ha_trung, legal_person=False, tier="internal"
+        )
         nga_son = make_unit(session, "Ủy ban nhân dân xã Nga Sơn", parent=root)
         clerk = make_position(session, "CV", "Chuyên viên")
         chair = make_position(session, "CT", "Chủ tịch", rank=10, leadership=True)
-        lan = make_user(session, "Lê Thị Lan", phone="+84912345678", email="lan@thanhhoa.example", birth_date="1990", **citizen_columns(keyring, NUMBER))
+        lan = make_user(
+            session,
+            "Lê Thị Lan",
+            phone="+84912345678",
+            email="lan@thanhhoa.example",
+            birth_date="1990",
+            **citizen_columns(keyring, NUMBER),
+        )
         hien = make_user(session, "Nguyễn Văn Hiển", birth_date="1980-05-01")
         hien2 = make_user(session, "Nguyễn Văn Hiền", birth_date="1985-05-01")
         gone = make_user(session, "Trần Văn Đức", status=UserStatus.LEFT.value)
@@ -78,10 +90,25 @@ def province(database: Any, keyring: Any) -> Iterator[Province]:
         limited = permissions.rights(session, Actor("user", officer.id, "x"), TODAY)
         everything = permissions.rights(session, Actor.operator("x"), TODAY)
         session.flush()
-        yield Province(session, keyring, root, ha_trung, economy, nga_son, lan, hien, hien2, gone, everything, limited)
+        yield Province(
+            session,
+            keyring,
+            root,
+            ha_trung,
+            economy,
+            nga_son,
+            lan,
+            hien,
+            hien2,
+            gone,
+            everything,
+            limited,
+        )
 
 
-@pytest.mark.parametrize("words", ["lê thị lan", "Lan Lê", "lan le", "LAN THI", "lê", "la le th", "  lan   lê "])
+@pytest.mark.parametrize(
+    "words", ["lê thị lan", "Lan Lê", "lan le", "LAN THI", "lê", "la le th", "  lan   lê "]
+)
 def test_words_of_a_name_are_found_in_any_order_with_or_without_diacritics(
     province: Province, words: str
 ) -> None:
@@ -136,7 +163,10 @@ def test_filters_narrow_together(province: Province) -> None:
 
 
 def test_a_delegated_officer_finds_only_people_of_her_subtree(province: Province) -> None:
-    assert sorted(province.names(rights=province.ha_trung_only)) == ["Lê Thị Lan", "Nguyễn Văn Hiển"]
+    assert sorted(province.names(rights=province.ha_trung_only)) == [
+        "Lê Thị Lan",
+        "Nguyễn Văn Hiển",
+    ]
     assert province.names("hiền", province.ha_trung_only) == ["Nguyễn Văn Hiển"]
     assert province.names(unit_id=province.nga_son.id, rights=province.ha_trung_only) == []
 
@@ -147,7 +177,13 @@ def test_somebody_without_a_role_finds_nobody(province: Province) -> None:
 
 
 def test_homonyms_are_told_apart_by_unit_and_birth_year(province: Province) -> None:
-    rows = search.people(province.session, province.everything, Wanted("nguyen van hien"), on=TODAY, keyring=province.keyring).rows
+    rows = search.people(
+        province.session,
+        province.everything,
+        Wanted("nguyen van hien"),
+        on=TODAY,
+        keyring=province.keyring,
+    ).rows
     assert {(r.birth_year, r.held.unit.name if r.held else "") for r in rows} == {
         ("1980", "Ủy ban nhân dân xã Hà Trung"),
         ("1985", "Ủy ban nhân dân xã Nga Sơn"),
@@ -155,23 +191,45 @@ def test_homonyms_are_told_apart_by_unit_and_birth_year(province: Province) -> N
 
 
 def test_a_room_is_shown_with_the_agency_it_belongs_to(province: Province) -> None:
-    [row] = search.people(province.session, province.everything, Wanted("lan le"), on=TODAY, keyring=province.keyring).rows
-    assert (row.held and row.held.unit.name, row.owner) == ("Phòng Kinh tế", "Ủy ban nhân dân xã Hà Trung")
+    [row] = search.people(
+        province.session, province.everything, Wanted("lan le"), on=TODAY, keyring=province.keyring
+    ).rows
+    assert (row.held and row.held.unit.name, row.owner) == (
+        "Phòng Kinh tế",
+        "Ủy ban nhân dân xã Hà Trung",
+    )
 
 
 @pytest.mark.parametrize("words", ["", "nguyễn"])
 def test_pages_give_everybody_once_in_one_order(province: Province, words: str) -> None:
-    with_marks = [make_user(province.session, f"Nguyễn Văn {n}") for n in ("An", "Ân", "An", "Bình", "An")]
+    with_marks = [
+        make_user(province.session, f"Nguyễn Văn {n}") for n in ("An", "Ân", "An", "Bình", "An")
+    ]
     for user in with_marks:
         make_assignment(province.session, user, province.nga_son)
     without = make_user(province.session, "Nguyen Van An")
     make_assignment(province.session, without, province.nga_son)
-    whole = search.people(province.session, province.everything, Wanted(words), on=TODAY, keyring=province.keyring, limit=100)
+    whole = search.people(
+        province.session,
+        province.everything,
+        Wanted(words),
+        on=TODAY,
+        keyring=province.keyring,
+        limit=100,
+    )
     assert whole.after is None
     seen: list[int] = []
     after: str | None = None
     while True:
-        page = search.people(province.session, province.everything, Wanted(words), on=TODAY, keyring=province.keyring, after=after, limit=2)
+        page = search.people(
+            province.session,
+            province.everything,
+            Wanted(words),
+            on=TODAY,
+            keyring=province.keyring,
+            after=after,
+            limit=2,
+        )
         seen += [r.id for r in page.rows]
         after = page.after
         if after is None:
@@ -183,7 +241,14 @@ def test_pages_give_everybody_once_in_one_order(province: Province, words: str) 
 @pytest.mark.parametrize("after", ["x", "W10", "WzEsMiwzXQ", "é", "A" * 300, "WzAsIlx1MDAwMCIsMV0"])
 def test_a_made_up_page_mark_is_refused(province: Province, after: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        search.people(province.session, province.everything, Wanted(), on=TODAY, keyring=province.keyring, after=after)
+        search.people(
+            province.session,
+            province.everything,
+            Wanted(),
+            on=TODAY,
+            keyring=province.keyring,
+            after=after,
+        )
     assert refused.value.field == "after"
 
 
@@ -212,7 +277,10 @@ def test_the_tree_counts_each_person_once_all_the_way_up(province: Province) -> 
     make_assignment(province.session, province.lan, province.ha_trung, kind=Kind.CONCURRENT.value)
     [top] = tree.below(province.session, province.everything, None, on=TODAY)
     assert (top.unit.id, top.people) == (province.root.id, 3)
-    counts = {n.unit.id: n.people for n in tree.below(province.session, province.everything, province.root.id, on=TODAY)}
+    counts = {
+        n.unit.id: n.people
+        for n in tree.below(province.session, province.everything, province.root.id, on=TODAY)
+    }
     assert counts == {province.ha_trung.id: 2, province.nga_son.id: 1}
 
 
@@ -220,7 +288,14 @@ def test_the_tree_of_an_earlier_day_follows_the_edges_of_that_day(province: Prov
     session = province.session
     edge = session.query(UnitEdge).filter_by(unit_id=province.economy.id).one()
     edge.valid_to = TODAY
-    session.add(UnitEdge(unit_id=province.economy.id, parent_id=province.nga_son.id, valid_from=TODAY, valid_to=None))
+    session.add(
+        UnitEdge(
+            unit_id=province.economy.id,
+            parent_id=province.nga_son.id,
+            valid_from=TODAY,
+            valid_to=None,
+        )
+    )
     session.flush()
 
     def under(unit: Any, on: date) -> list[int]:

@@ -81,11 +81,15 @@ WAYS: dict[tuple[str, str, int], Callable[[Hr], Any]] = {
     ("post", COMMIT, 409): lambda hr: ask(hr, COMMIT, suspend(hr) | {"fingerprint": ZERO}),
     ("get", COMMIT, 200): lambda hr: [done(hr), ask(hr, COMMIT, **GET)][1],
     ("get", COMMIT, 401): lambda hr: ask(hr, COMMIT, token="made.up", **GET),
-    ("get", COMMIT, 403): lambda hr: ask(hr, COMMIT, token=hr.token(scopes=("changes:write",)), **GET),
+    ("get", COMMIT, 403): lambda hr: ask(
+        hr, COMMIT, token=hr.token(scopes=("changes:write",)), **GET
+    ),
     ("get", COMMIT, 422): lambda hr: ask(hr, COMMIT + "?limit=0", **GET),
     ("get", ONE, 200): lambda hr: ask(hr, f"/api/v1/changes/{done(hr)}", **GET),
     ("get", ONE, 401): lambda hr: ask(hr, "/api/v1/changes/x", token="made.up", **GET),
-    ("get", ONE, 403): lambda hr: ask(hr, "/api/v1/changes/x", token=hr.token(scopes=("changes:write",)), **GET),
+    ("get", ONE, 403): lambda hr: ask(
+        hr, "/api/v1/changes/x", token=hr.token(scopes=("changes:write",)), **GET
+    ),
     ("get", ONE, 404): lambda hr: ask(hr, "/api/v1/changes/x", **GET),
     ("post", UNDO_PREVIEW, 200): lambda hr: ask(hr, f"/api/v1/changes/{done(hr)}/undo/preview"),
     ("post", UNDO_PREVIEW, 401): bad("/api/v1/changes/x/undo/preview", 401),
@@ -94,7 +98,9 @@ WAYS: dict[tuple[str, str, int], Callable[[Hr], Any]] = {
     ("post", UNDO_PREVIEW, 409): undo_twice,
     ("post", UNDO, 201): undone,
     ("post", UNDO, 404): lambda hr: ask(hr, "/api/v1/changes/x/undo", {"fingerprint": ZERO}),
-    ("post", UNDO, 409): lambda hr: ask(hr, f"/api/v1/changes/{done(hr)}/undo", {"fingerprint": ZERO}),
+    ("post", UNDO, 409): lambda hr: ask(
+        hr, f"/api/v1/changes/{done(hr)}/undo", {"fingerprint": ZERO}
+    ),
     **{("post", PREVIEW, s): bad(PREVIEW, s) for s in (400, 401, 403, 413, 415, 422)},
     **{("post", COMMIT, s): bad(COMMIT, s) for s in (400, 401, 403, 413, 415, 422)},
     **{("post", UNDO, s): bad("/api/v1/changes/x/undo", s) for s in (400, 401, 403, 413, 415, 422)},
@@ -125,7 +131,9 @@ def test_every_route_of_the_api_is_documented(app: Flask) -> None:
     assert routes == {(method, path) for method, path, _ in DOCUMENTED}
 
 
-@pytest.mark.parametrize(("method", "path", "status"), DOCUMENTED, ids=lambda v: str(v).replace("/", "."))
+@pytest.mark.parametrize(
+    ("method", "path", "status"), DOCUMENTED, ids=lambda v: str(v).replace("/", ".")
+)
 def test_a_response_is_given_as_documented(hr: Hr, method: str, path: str, status: int) -> None:
     answer = WAYS[method, path, status](hr)
     assert answer.status_code == status, answer.text

@@ -283,3 +283,40 @@ def test_the_worker_runs_jobs_and_stops_when_told(services, clock, ordered, stat
         thread.join(timeout=15)
     assert not thread.is_alive()
     assert state_of(job) == ("done", "verified", "settled", None)
+
+
+def test_two_workers_share_the_jobs_and_do_each_once(services, clock):
+    with services.db.write() as session:
+        for number in range(40):
+            lane = None if number % 4 == 0 else f"lane{number % 4}"
+            outbox.enqueue(session, KIND, str(number), now=clock(), lane=lane)
+    done, running, overlaps = [], set(), []
+
+    def handler(tools, claim):
+        lane = int(claim.key) % 4
+        if lane and lane in running:
+            overlaps.append(claim.key)
+        running.add(lane)
+        threading.Event().wait(0.002)
+        running.discard(lane)
+
+        def record(session):
+            done.append(claim.key)
+            return set()
+
+        return record
+
+    pair = [worker.Worker(services, handlers={KIND: handler}) for _ in range(2)]
+    threads = [threading.Thread(target=one.run) for one in pair]
+    for thread in threads:
+        thread.start()
+    for _ in range(400):
+        if len(done) >= 40:
+            break
+        threading.Event().wait(0.05)
+    for one in pair:
+        one.stop()
+    for thread in threads:
+        thread.join(timeout=15)
+    assert sorted(done, key=int) == [str(number) for number in range(40)]
+    assert overlaps == []

@@ -1,0 +1,185 @@
+"""``dinhdanh app`` and ``dinhdanh role``: applications, their rules, and who administers what."""
+
+import getpass
+from datetime import date
+from typing import Any
+
+import click
+from sqlalchemy import select
+
+from connectors import provision, registry
+from directory import entitlements, people, units
+from directory.assignments import current
+from directory.base.audit import Actor
+from directory.base.clock import local_day
+from directory.base.config import load_settings
+from directory.base.errors import InvalidInput
+from directory.changes import rules
+from directory.changes.granting import Holder, end_role, grant_role
+from directory.entitlements import Rule
+from directory.permissions import AdminRole, Role
+from idp.oidc import clients
+from idp.wiring import Services, build
+
+
+def _open() -> tuple[Services, Actor]:
+    return build(load_settings()), Actor.operator(getpass.getuser())
+
+
+@click.group()
+def app() -> None:
+    """Ứng dụng và quy tắc cấp quyền. / Applications and entitlement rules."""
+
+
+@app.command("create")
+@click.argument("code")
+@click.argument("name")
+@click.option("--launch-url", help="Where the portal's tile leads.")
+@click.option("--open-to-all", is_flag=True, help="People without an entitlement may sign in, too.")
+@click.option("--connector", type=click.Choice(["scim", "ldap"]), help="How accounts get there.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A connector's setting.")
+@click.option("--secret-file", type=click.File("r"), help="The connector's token or password.")
+def app_create(
+    code: str, name: str, pairs: tuple[str, ...], secret_file: Any, **columns: Any
+) -> None:
+    """Create application CODE, called NAME. Nobody has it until a rule gives it."""
+    services, actor = _open()
+    settings = dict(_pair(pair) for pair in pairs)
+    if columns["connector"]:
+        registry.check(columns["connector"], settings)
+    with services.db.write() as session:
+        made = rules.create_application(
+            session,
+            code=code,
+            name=name,
+            actor=actor,
+            now=services.clock(),
+            connector_settings=settings,
+            **columns,
+        )
+        if secret_file is not None:
+            registry.save_secret(
+                session, made, secret_file.read().strip(), keyring=services.keyring
+            )
+    click.echo(code)
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise InvalidInput("setting", "Viết dạng khóa=giá trị.", field="set")
+    return key, {"true": True, "false": False}.get(
+        value, int(value) if value.isdecimal() else value
+    )
+
+
+@app.command("list")
+def app_list() -> None:
+    """Every application with its connector and its number of rules."""
+    services, _ = _open()
+    with services.db.read() as session:
+        for row in entitlements.applications(session):
+            wanted = select(Rule.id).where(Rule.application_id == row.id, Rule.enabled)
+            count = len(session.scalars(wanted).all())
+            click.echo(f"{row.code:16} {row.connector or '-':6} {count:3}  {row.name}")
+
+
+@app.command("grant")
+@click.argument("code")
+@click.argument("role")
+@click.option("--unit", help="This unit and everything below it (scheme:code or id).")
+@click.option("--unit-kind")
+@click.option("--bloc")
+@click.option("--position", help="A position's code.")
+@click.option("--leadership/--staff", default=None)
+@click.option("--priority", default=100, show_default=True)
+def app_grant(code: str, **wanted: Any) -> None:
+    """Add a rule: whoever meets all conditions gets application CODE in ROLE."""
+    services, actor = _open()
+    with services.db.write() as session:
+        found = entitlements.application_by_code(session, code)
+        rule = rules.set_rule(
+            session, found.id, rules.Wanted(**wanted), actor=actor, now=services.clock()
+        )
+        waiting = provision.recompute(session, found.id, now=services.clock())
+    click.echo(f"{rule.id}  ({waiting} tài khoản sẽ được rà soát / accounts to review)")
+
+
+@app.command("withdraw")
+@click.argument("rule", type=int)
+def app_withdraw(rule: int) -> None:
+    """Take a rule away; accounts it gave are disabled."""
+    services, actor = _open()
+    with services.db.write() as session:
+        found = rules.remove_rule(session, rule, actor=actor, now=services.clock())
+        provision.recompute(session, found, now=services.clock())
+
+
+@click.group()
+def role() -> None:
+    """Vai trò quản trị. / Administrators' roles."""
+
+
+@role.command("grant")
+@click.argument("role", type=click.Choice([r.value for r in Role]))
+@click.option("--user", help="Username or id; bound to her primary post.")
+@click.option("--client", help="The client_id of an OAuth client.")
+@click.option("--unit", help="Over this unit and everything below it.")
+@click.option("--application", help="For an application owner: the application's code.")
+def role_grant(
+    role: str, user: str | None, client: str | None, unit: str | None, application: str | None
+) -> None:
+    """Give ROLE to a person or a client; without --unit over the whole installation."""
+    services, actor = _open()
+    now = services.clock()
+    with services.db.write() as session:
+        granted = grant_role(
+            session,
+            Role(role),
+            _holder(session, user, client, local_day(now)),
+            actor=actor,
+            now=now,
+            unit_id=units.by_ref(session, unit).id if unit else None,
+            application_id=entitlements.application_by_code(session, application).id
+            if application
+            else None,
+        )
+        click.echo(granted.id)
+
+
+def _holder(session: Any, user: str | None, client: str | None, today: date) -> Holder:
+    if client is not None and user is None:
+        return Holder(client_id=clients.get(session, client).id)
+    if user is None or client is not None:
+        raise InvalidInput(
+            "holder", "Vai trò thuộc về một người hoặc một ứng dụng.", field="holder"
+        )
+    person = people.by_ref(session, user)
+    held = current(session, person.id, today)
+    return Holder(user_id=person.id, assignment_id=held[0].id if held else None)
+
+
+@role.command("list")
+def role_list() -> None:
+    """Every role in force."""
+    services, _ = _open()
+    with services.db.read() as session:
+        for row in session.scalars(select(AdminRole).where(AdminRole.valid_to.is_(None))):
+            if row.user_id is not None:
+                holder = people.get(session, row.user_id).username
+            else:
+                holder = f"client {row.client_id}"
+            reach = units.get(session, row.unit_id).name if row.unit_id else "*"
+            click.echo(f"{row.id:6} {row.role:18} {holder:24} {reach}")
+
+
+@role.command("end")
+@click.argument("role", type=int)
+def role_end(role: int) -> None:
+    """End a role; it counts no more at the next request."""
+    services, actor = _open()
+    with services.db.write() as session:
+        end_role(session, role, actor=actor, now=services.clock())
+
+
+commands: list[click.Command] = [app, role]
