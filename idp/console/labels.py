@@ -1,6 +1,10 @@
 """Codes in the words people use: the labels of docs/vocabulary.md, by group."""
 
-from idp.i18n import gettext
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from idp.i18n import gettext, instant
 
 LABELS: dict[str, dict[str, str]] = {
     "role": {
@@ -87,7 +91,40 @@ LABELS: dict[str, dict[str, str]] = {
         "position": "Chức vụ mới",
         "role": "Vai trò mới",
         "status": "Mã trả lời HTTP",
-        "crl_number": "Số danh sách thu hồi",
+        "http_status": "Mã trả lời HTTP",
+        "at": "Kiểm tra lúc",
+        "probed_at": "Kiểm tra lúc",
+        "sent_at": "Gửi lúc",
+        "probe": "Kiểm tra tại",
+        "active": "Còn dùng được",
+        "action": "Việc đã làm",
+        "remote_id": "Mã trong ứng dụng",
+        "department": "Đơn vị trong ứng dụng",
+        "title": "Chức vụ trong ứng dụng",
+        "changed": "Mục đã đổi",
+        "jti": "Mã logout token",
+        "reason": "Lý do",
+        "crl.listed": "Có trong danh sách thu hồi",
+        "crl.number": "Số danh sách thu hồi",
+        "crl.this_update": "Danh sách công bố lúc",
+        "ocsp.status": "OCSP trả lời",
+        "ocsp.reason": "Lý do theo OCSP",
+        "ocsp.revoked_at": "Thu hồi từ lúc",
+        "ocsp.produced_at": "OCSP trả lời lúc",
+    },
+    "action": {
+        "created": "Đã tạo",
+        "updated": "Đã cập nhật",
+        "moved": "Đã chuyển",
+        "disabled": "Đã khóa",
+        "enabled": "Đã mở lại",
+        "unchanged": "Không đổi",
+        "absent": "Không có gì phải làm",
+    },
+    "ocsp": {
+        "good": "Có hiệu lực",
+        "revoked": "Đã thu hồi",
+        "unknown": "Không rõ",
     },
     "job": {
         "account.apply": "Đồng bộ tài khoản",
@@ -104,3 +141,39 @@ def label(group: str, code: object) -> str:
     """The words for a code, in the language in force; the code itself where there are none."""
     text = str(code)
     return gettext(LABELS[group].get(text, text))
+
+
+_WORDED = {"action": "action", "reason": "reason", "ocsp.reason": "reason", "ocsp.status": "ocsp"}
+"""Evidence whose value is a code with a label of its own."""
+_INSTANTS = frozenset(code for code in LABELS["evidence"] if code.endswith(("at", "this_update")))
+_INTERNAL = frozenset({"certificate"})
+"""What a job keeps for itself."""
+
+
+def evidence(detail: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was seen of an effect, as (name, value) for people; the API gives it as it is stored."""
+    return [
+        (label("evidence", code), _shown(code, value))
+        for code, value in _flat(detail)
+        if value is not None and code not in _INTERNAL
+    ]
+
+
+def _flat(detail: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in detail.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _shown(code: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return gettext("Có") if value else gettext("Không")
+    if code in _WORDED:
+        return label(_WORDED[code], value)
+    if code in _INSTANTS:
+        return instant(datetime.fromisoformat(value))
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    return str(value)

@@ -23,7 +23,7 @@ blueprint.after_request(guard.leave)
 @blueprint.context_processor
 def _words() -> dict[str, object]:
     """What every template of the console may use."""
-    return {"asker": asker, "label": labels.label}
+    return {"asker": asker, "label": labels.label, "evidence": labels.evidence}
 
 
 @blueprint.get("/")

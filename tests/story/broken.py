@@ -109,7 +109,7 @@ def _remember(owner: Any, name: str, key: Callable[..., Any]) -> None:
 @build("code_survives", caught_at="5 a code issued before the commit")
 def code_survives() -> None:
     """A code is judged by the day it is redeemed, not by the day it was issued."""
-    from sqlalchemy import select, update
+    from sqlalchemy import and_, select, update
 
     from directory.people import User
     from idp.oidc.code import CodeGrant
@@ -121,17 +121,17 @@ def code_survives() -> None:
     def renewed(self: Any, code: str, client: Any) -> Any:
         handle = self.server.tokens.handles.open_code(code)
         if handle is not None:
-            mine = Grant.id == handle.grant_id
+            mine = and_(Grant.id == handle.grant_id, Grant.revoked_at.is_not(None))
+            session_id = select(Grant.session_id).where(mine).scalar_subquery()
             epoch = select(User.access_epoch).where(User.id == Grant.user_id).scalar_subquery()
             connection = self.request.connection
+            connection.execute(
+                update(SsoSession).where(SsoSession.id == session_id).values(ended_at=None)
+            )
             connection.execute(
                 update(Grant)
                 .where(mine)
                 .values(user_epoch=epoch, revoked_at=None, assignment_id=None)
-            )
-            session_id = select(Grant.session_id).where(mine).scalar_subquery()
-            connection.execute(
-                update(SsoSession).where(SsoSession.id == session_id).values(ended_at=None)
             )
         return honest(self, code, client)
 
