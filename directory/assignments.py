@@ -112,6 +112,11 @@ class Held:
         """Whether it holds on that day; the end is exclusive."""
         return self.valid_from <= on and (self.valid_to is None or on < self.valid_to)
 
+    @property
+    def void(self) -> bool:
+        """Whether it never was in force: opened by a change that was undone."""
+        return self.valid_to is not None and self.valid_to <= self.valid_from
+
 
 _HELD = (
     Assignment.id,

@@ -49,7 +49,9 @@ def open_after(before: Iterable[Held], spec: Spec) -> list[Held]:
     return [
         h
         for h in before
-        if (h.valid_to is None or h.valid_to > spec.effective_on) and h.id not in spec.keep
+        if (h.valid_to is None or h.valid_to > spec.effective_on)
+        and h.id not in spec.keep
+        and not h.void
     ]
 
 
@@ -96,6 +98,7 @@ class Draft:
     def started(self, user: User, before: tuple[Held, ...]) -> None:
         """A change waiting for its day must be undone before another is planned over it."""
         after = self.spec.effective_on
+        before = tuple(h for h in before if not h.void)
         if any(h.valid_from > after for h in before) or any(
             h.kind == Kind.PRIMARY
             and h.valid_to is not None

@@ -280,10 +280,23 @@ class Installation:
     def audit(self) -> audit.Verdict:
         return audit.verify(self.services.db, self.services.keyring)
 
+    def ask(self, path: str, **request: Any) -> httpx2.Response:
+        """The answer to a POST, sent again while there is none, as a patient client does."""
+
+        def answered() -> httpx2.Response | None:
+            self.look_after()
+            try:
+                answer = httpx2.post(f"{self.url}{path}", timeout=10, **request)
+            except httpx2.TransportError:
+                return None
+            return answer if answer.status_code < 500 else None
+
+        return wait_for(f"an answer from {path}", answered)
+
     def machine(self) -> dict[str, str]:
         """The personnel system's Authorization header, from a token of its own."""
-        answer = httpx2.post(
-            f"{self.url}/oauth2/token",
+        answer = self.ask(
+            "/oauth2/token",
             auth=("hr", self.secrets["hr"]),
             data={"grant_type": "client_credentials", "scope": "changes:read changes:write"},
         )

@@ -147,20 +147,10 @@ class Story:
                 "issuer": "Chủ tịch UBND tỉnh",
             },
         }
-        changes = f"{self.here.url}/api/v1/changes"
-        plan = httpx2.post(f"{changes}/preview", json=body, headers=headers).json()
+        plan = self.here.ask("/api/v1/changes/preview", json=body, headers=headers).json()
         body["fingerprint"] = plan["fingerprint"]
         headers["Idempotency-Key"] = self.key
-
-        def answered() -> httpx2.Response | None:
-            self.here.look_after()
-            try:
-                answer = httpx2.post(changes, json=body, headers=headers, timeout=10)
-            except httpx2.TransportError:
-                return None
-            return answer if answer.status_code < 500 else None
-
-        answer = wait_for("an answer to the commit", answered)
+        answer = self.here.ask("/api/v1/changes", json=body, headers=headers)
         assert answer.status_code == 201, answer.text
         self.change_id = answer.json()["id"]
 

@@ -118,6 +118,7 @@ def assert_gone(here: Installation, before: Tree, who: str) -> None:
 @pytest.fixture
 def calm(here: Installation) -> Iterator[Installation]:
     """The installation, ready for another death; no request to die is left after the test."""
+    here.look_after()
     here.calm()
     yield here
     here.close_browsers()
@@ -143,7 +144,7 @@ def test_every_failpoint_of_the_product_is_one_we_kill_at() -> None:
 
 @pytest.mark.parametrize(
     ("point", "who"),
-    [(point, "child") for point in WEB] + [(point, "main") for point in WEB[::2] + WEB[-1:]],
+    [(point, "child") for point in WEB] + [(point, "main") for point in ("commit.rows", WEB[-1])],
 )
 def test_the_web_dies_during_a_commit(calm: Installation, point: str, who: str) -> None:
     story = Story(calm).prepare()
@@ -165,7 +166,6 @@ def test_the_worker_dies_between_commit_and_proof(calm: Installation, point: str
 @pytest.mark.parametrize(
     ("point", "kind"),
     [
-        ("account.before_remote", "gain"),
         ("account.after_remote", "gain"),
         ("account.before_record", "gain"),
         ("account.after_remote", "lose"),
@@ -181,7 +181,7 @@ def test_an_account_is_created_or_disabled_once(
     story.check()
 
 
-@pytest.mark.parametrize("point", ["account.after_remote", "logout.after_send", "crl.after_publish"])
+@pytest.mark.parametrize("point", ["account.after_remote", "crl.after_publish"])
 def test_the_supervisor_dies_with_everything_under_it(calm: Installation, point: str) -> None:
     story = Story(calm).prepare()
     death = Death(calm, point, "supervisor")
@@ -198,15 +198,15 @@ def test_a_sign_in_that_dies_is_begun_again(calm: Installation, point: str) -> N
         story.sign_in()
     death.assert_happened()
     story.prepare()
-    story.commit()
-    story.check()
 
 
 # ---- at any moment ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.5])
-@pytest.mark.parametrize("who", ["child", "main", "worker", "supervisor"])
+@pytest.mark.parametrize(
+    ("who", "delay"),
+    [("child", 0.1), ("main", 0.2), ("worker", 0.3), ("worker", 0.8), ("supervisor", 0.5)],
+)
 def test_a_process_dies_at_any_moment(calm: Installation, who: str, delay: float) -> None:
     story = Story(calm).prepare()
     before = calm.tree()

@@ -191,6 +191,19 @@ def test_undo_of_what_has_not_taken_effect_ends_nothing(province: Province) -> N
     assert is_in(province, sign_in(province, user))
 
 
+def test_what_was_undone_stands_in_nobodys_way(province: Province) -> None:
+    user, day = province.users[0], province.today + timedelta(days=3)
+    change = province.do(
+        kind="transfer", user=user, to_unit=province.units[2], effective_on=day.isoformat()
+    )
+    with province.services.db.read() as session:
+        spec = undo.spec_of(session, change.id)
+    province.commit(spec, province.plan(spec).fingerprint)
+    plan = province.plan(province.spec(kind="transfer", user=user, to_unit=province.units[4]))
+    assert not plan.conflicts
+    assert len(plan.people[0].ended) == 1
+
+
 def test_undo_is_refused_when_a_later_change_touched_the_same_rows(province: Province) -> None:
     user = province.users[0]
     first = province.do(kind="transfer", user=user, to_unit=province.units[2])

@@ -16,7 +16,7 @@ from directory.changes.model import Change, ChangeLine
 from tests.properties.conftest import OPERATOR, Province, build_province, dump
 
 QUIET = settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
