@@ -18,8 +18,7 @@ demo: setup  ## Chạy thử với tỉnh mẫu / the sample province on PORT (d
 	@exec $(BIN)/python -m examples.demo.run
 
 demo-reset: setup  ## Xóa dữ liệu chạy thử rồi chạy lại từ đầu / forget the demo's data and start afresh
-	@rm -rf var/demo
-	@exec $(BIN)/python -m examples.demo.run
+	@exec $(BIN)/python -m examples.demo.run --reset
 
 story: setup  ## Xem một lần điều động từ đầu đến cuối / watch one transfer end to end
 	@exec $(BIN)/python -m examples.demo.story

@@ -96,9 +96,13 @@ class Rights:
         )
 
     def may_manage(self, application_id: int | None) -> bool:
-        """Whether the actor may manage this application (None: register new ones)."""
+        """Whether the actor may manage this application (None: register new ones).
+
+        Applications serve the whole installation: a role over a subtree manages none.
+        """
         return any(
             Do.MANAGE_APPLICATION in GIVES[r.role]
+            and r.path is None
             and (r.application_id is None or r.application_id == application_id)
             for r in self.reaches
         )

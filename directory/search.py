@@ -246,7 +246,7 @@ def _unpacked(token: str) -> tuple[int, str, int]:
             sort_key.encode()
             if abs(rank) < 10 and "\x00" not in sort_key and abs(row_id) < 2**62:
                 return rank, sort_key, row_id
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         pass
     raise InvalidInput("after", "Dấu trang không hợp lệ.", field="after")
 

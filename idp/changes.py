@@ -18,12 +18,12 @@ from sqlalchemy.orm import Session
 from directory import entitlements, permissions
 from directory.base.audit import Actor
 from directory.base.clock import local_day
-from directory.base.errors import PlanStale
+from directory.base.errors import DinhdanhError, NotAllowed, PlanStale
 from directory.changes import history, present, spec, undo
 from directory.changes.model import Notice, Person, Plan, Spec
 from directory.changes.proof import Proof
 from directory.entitlements import Application, Desired, desired_accounts
-from directory.permissions import Rights
+from directory.permissions import Do, Rights
 from idp.i18n import gettext
 from idp.wiring import Services
 
@@ -57,7 +57,7 @@ def preview(has: Services, ask: Ask, actor: Actor) -> dict[str, Any]:
     """The plan as plain data. Raises InvalidInput, NotAllowed, Conflict, NotFound."""
     now = has.clock()
     with has.db.read() as session:
-        plan = has.door.plan(session, ask(session, now), actor, now=now)
+        plan = has.door.plan(session, _made(session, ask, actor, now), actor, now=now)
         return present.plan_as_dict(plan) | {
             "applications": _applications(session, plan),
             "warnings": [_said(notice) for notice in plan.warnings],
@@ -72,7 +72,7 @@ def commit(has: Services, ask: Ask, actor: Actor, *, fingerprint: str, key: str 
         with has.db.write() as session:
             change = has.door.commit(
                 session,
-                ask(session, now),
+                _made(session, ask, actor, now),
                 actor,
                 now=now,
                 fingerprint=fingerprint,
@@ -81,6 +81,18 @@ def commit(has: Services, ask: Ask, actor: Actor, *, fingerprint: str, key: str 
             return Done(change.id, change.state)
     except IntegrityError as exc:
         raise PlanStale from exc
+
+
+def _made(session: Session, ask: Ask, actor: Actor, now: datetime) -> Spec:
+    """The Spec. Whoever may change nothing is not told which names exist. Raises NotAllowed."""
+    try:
+        return ask(session, now)
+    except DinhdanhError:
+        if rights(session, actor, now=now).paths(Do.CHANGE) == []:
+            raise NotAllowed(
+                "not_allowed", "Không có quyền thực hiện việc này.", missing="role"
+            ) from None
+        raise
 
 
 def rights(session: Session, actor: Actor, *, now: datetime) -> Rights:

@@ -90,7 +90,9 @@ def _http(error: HTTPException) -> Any:
 
 
 def _fault(error: Exception) -> Response:
-    log.error("request failed", path=request.path, method=request.method, exc_info=error)
+    # The rule, not the path: an activation slip's token stands in its address.
+    where = request.url_rule.rule if request.url_rule else request.path
+    log.error("request failed", path=where, method=request.method, exc_info=error)
     # The database may be what failed: the page must not ask it who this is.
     g.setdefault("dinhdanh_session", None)
     return error_page(500, gettext(_FAULT), code="server_error")

@@ -291,12 +291,24 @@ def request_id() -> str:
     return cast("str", g.request_id)
 
 
+def _holds_nul() -> bool:
+    """Whether an address, or what is asked of a page, holds a NUL: nobody types it, and
+    PostgreSQL's text cannot hold it. What machines send is judged where it is read.
+    """
+    if request.blueprint in MACHINES:
+        return False
+    given = [*request.args.items(multi=True), *request.form.items(multi=True)]
+    return "\0" in request.path or any("\0" in name + value for name, value in given)
+
+
 def _enter() -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id())
     if request.path.startswith(ANY_HOST):
         return
     settings = services().settings
+    if _holds_nul():
+        abort(400)
     given = f"{urlsplit(settings.issuer).scheme}://{request.environ.get('HTTP_HOST', '')}"
     try:
         known = _host_of(given) == _host_of(settings.issuer)

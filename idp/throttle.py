@@ -10,6 +10,8 @@ the page may say "locked" at once, without the password being right, and still t
 nothing about who exists. What was typed is never stored: it is sometimes a password.
 """
 
+import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,8 +24,8 @@ from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
-from directory.base.db import Base
-from directory.base.errors import Locked
+from directory.base.db import Base, Database
+from directory.base.errors import Busy, Locked
 
 SOURCE_WINDOW = timedelta(minutes=10)
 
@@ -63,7 +65,7 @@ def check_source(
     """Raises Locked while this address has failed too often."""
     row = connection.execute(
         select(Throttle.window_start, Throttle.failures).where(
-            Throttle.key == f"source:{ip}", Throttle.window_start > now - SOURCE_WINDOW
+            Throttle.key == _source(ip), Throttle.window_start > now - SOURCE_WINDOW
         )
     ).one_or_none()
     if row is not None and row.failures >= settings.source_failures:
@@ -72,8 +74,23 @@ def check_source(
 
 def count_source(session: Session, ip: str, *, now: datetime) -> int:
     """Count one failure of this address; how many it has in the window."""
-    failures, _ = _count(session, f"source:{ip}", now=now, window=SOURCE_WINDOW)
+    failures, _ = _count(session, _source(ip), now=now, window=SOURCE_WINDOW)
     return failures
+
+
+def _source(ip: str) -> str:
+    """What failures of an address are counted under. An IPv6 subscriber has a whole /64
+    (RFC 6177 §2), an IPv4 one may come written as IPv6.
+    """
+    try:
+        found = ipaddress.ip_address(ip.partition("%")[0])
+    except ValueError:
+        return f"source:{ip}"
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is None:
+            return f"source:{ipaddress.IPv6Network((found, 64), strict=False)}"
+        found = found.ipv4_mapped
+    return f"source:{found}"
 
 
 def claim(session: Session, key: str, *, now: datetime, settings: Settings) -> Attempt:
@@ -86,6 +103,22 @@ def claim(session: Session, key: str, *, now: datetime, settings: Settings) -> A
         # Others took the last attempts at this very moment and their outcome is not known yet.
         raise Locked(now + timedelta(seconds=60))
     return Attempt(key, failures, failures >= settings.lock_after)
+
+
+def tried(database: Database, attempt: Attempt, fits: Callable[[], bool]) -> bool:
+    """Whether the password fits. An attempt that nobody could look at is given back: a flood
+    that keeps the hasher busy must not lock those who try to sign in meanwhile.
+    """
+    try:
+        return fits()
+    except Busy:
+        with database.write() as session:
+            session.execute(
+                update(Throttle)
+                .where(Throttle.key == attempt.key, Throttle.failures > 0)
+                .values(failures=Throttle.failures - 1)
+            )
+        raise
 
 
 def failed(

@@ -33,7 +33,9 @@ class Authority:
             _builder(subject, subject, key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
             .sign(key, hashes.SHA256())
         )
         directory.mkdir(parents=True, exist_ok=True)
@@ -139,9 +141,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="session")
-def slapd(
-    tmp_path_factory: pytest.TempPathFactory, authority: Authority
-) -> Iterator[PrivateSlapd]:
+def slapd(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[PrivateSlapd]:
     """A running OpenLDAP server, empty but for the top of its tree."""
     server = PrivateSlapd(tmp_path_factory.mktemp("slapd"), authority)
     server.start()

@@ -130,7 +130,9 @@ def _planned(session: Session, plan: Plan) -> list[_Order]:
     ]
     at = plan.effective_at
     certificates = holdings.alive(session, [p.id for p in concerned], at)
-    suspended = holdings.suspended(session, [c.id for own in certificates.values() for c in own], at)
+    suspended = holdings.suspended(
+        session, [c.id for own in certificates.values() for c in own], at
+    )
     asked = holdings.asked(session, [p.id for p in concerned])
     orders: list[_Order] = []
     for person in concerned:
@@ -288,9 +290,7 @@ def _due(order: _Order, now: datetime, at: datetime, priority: int) -> Due:
     )
 
 
-def _late(
-    session: Session, change: Change, users: Sequence[int], at: datetime
-) -> Iterator[_Order]:
+def _late(session: Session, change: Change, users: Sequence[int], at: datetime) -> Iterator[_Order]:
     """What a scheduled change means for certificates its commit could not know."""
     held = assignments.timeline(session, users)
     asked = holdings.asked(session, users)

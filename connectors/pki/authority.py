@@ -55,9 +55,7 @@ class Algorithm(StrEnum):
 
 def name(*parts: tuple[x509.ObjectIdentifier, str | None]) -> x509.Name:
     """A DN of the parts that have a value, each within its upper bound."""
-    return x509.Name(
-        [x509.NameAttribute(oid, value[:NAME_LIMIT]) for oid, value in parts if value]
-    )
+    return x509.Name([x509.NameAttribute(oid, value[:NAME_LIMIT]) for oid, value in parts if value])
 
 
 def create(
@@ -82,7 +80,13 @@ def create(
     )
     root = _store(session, keyring, AuthorityKind.ROOT, der, key, now, parent=None)
     return add_issuing(
-        session, keyring, settings, root=root, organization=organization, now=now, algorithm=algorithm
+        session,
+        keyring,
+        settings,
+        root=root,
+        organization=organization,
+        now=now,
+        algorithm=algorithm,
     )
 
 
@@ -237,7 +241,9 @@ def opened(keyring: Keyring, sealed: str) -> PrivateKey:
 def signer(keyring: Keyring, authority: Authority) -> PrivateKey:
     """The authority's private key. Raises Conflict while it is offline."""
     if authority.key_sealed is None:
-        raise Conflict("ca_offline", "Khóa của {name} đang được cất ngoại tuyến.", name=authority.name)
+        raise Conflict(
+            "ca_offline", "Khóa của {name} đang được cất ngoại tuyến.", name=authority.name
+        )
     return opened(keyring, authority.key_sealed)
 
 
@@ -269,7 +275,9 @@ def import_root(session: Session, keyring: Keyring, file: bytes, passphrase: str
             "root_key", "Không mở được tệp khóa gốc bằng mật khẩu này.", field="file"
         ) from exc
     if key.public_key() != certificate_of(root).public_key():
-        raise InvalidInput("root_key", "Tệp này không phải khóa của bộ chứng thực gốc.", field="file")
+        raise InvalidInput(
+            "root_key", "Tệp này không phải khóa của bộ chứng thực gốc.", field="file"
+        )
     assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)  # noqa: S101 (ours)
     root.key_sealed = _seal(keyring, key)
     session.flush()

@@ -114,9 +114,7 @@ def _entries(
     session: Session, authority_id: int, now: datetime, valid_after: datetime
 ) -> Iterator[x509.RevokedCertificate]:
     rows = session.execute(
-        select(
-            Certificate.serial, CertificateMark.kind, CertificateMark.reason, CertificateMark.at
-        )
+        select(Certificate.serial, CertificateMark.kind, CertificateMark.reason, CertificateMark.at)
         .join(CertificateMark, CertificateMark.certificate_id == Certificate.id)
         .where(
             Certificate.authority_id == authority_id,
@@ -137,9 +135,7 @@ def _entries(
 
 def _entry(serial: str, held: marks.Held) -> x509.RevokedCertificate:
     builder = (
-        x509.RevokedCertificateBuilder()
-        .serial_number(int(serial, 16))
-        .revocation_date(held.since)
+        x509.RevokedCertificateBuilder().serial_number(int(serial, 16)).revocation_date(held.since)
     )
     if held.reason is not Reason.UNSPECIFIED:  # §5.3.1: absent rather than unspecified
         reason = x509.CRLReason(x509.ReasonFlags(held.reason.value))

@@ -48,7 +48,6 @@ class Contents:
     unit_id: int | None = None
 
 
-
 def intend(
     session: Session, authority: Authority, contents: Contents, key: PublicKey, *, now: datetime
 ) -> Certificate:
@@ -93,7 +92,9 @@ def _require_free(session: Session, key: PublicKey, user_id: int | None) -> None
         .limit(1)
     )
     if compromised is not None or any(owner != user_id for owner in owners):
-        raise InvalidInput("csr_key_used", "Khóa này không dùng được; hãy tạo khóa mới.", field="csr")
+        raise InvalidInput(
+            "csr_key_used", "Khóa này không dùng được; hãy tạo khóa mới.", field="csr"
+        )
 
 
 def sign(
@@ -124,7 +125,11 @@ def sign(
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(private.public_key()), False),
         (
             x509.CRLDistributionPoints(
-                [x509.DistributionPoint([x509.UniformResourceIdentifier(f"{base}/crl.der")], None, None, None)]
+                [
+                    x509.DistributionPoint(
+                        [x509.UniformResourceIdentifier(f"{base}/crl.der")], None, None, None
+                    )
+                ]
             ),
             False,
         ),

@@ -182,9 +182,7 @@ def look(tools: Tools, certificate: Certificate, issuer: x509.Certificate) -> Se
     )
 
 
-def _ask(
-    tools: Tools, certificate: Certificate, issuer: x509.Certificate
-) -> ocsp.OCSPResponse:
+def _ask(tools: Tools, certificate: Certificate, issuer: x509.Certificate) -> ocsp.OCSPResponse:
     """The responder's verified answer about one certificate (RFC 6960 §3.2)."""
     if certificate.der is None:
         raise Rejected("Chứng thư này chưa từng được cấp.")
@@ -228,16 +226,12 @@ def _verify_signature(issuer: x509.Certificate, response: ocsp.OCSPResponse) -> 
     if isinstance(key, ec.EllipticCurvePublicKey):
         key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
     elif isinstance(key, rsa.RSAPublicKey):
-        key.verify(
-            response.signature, response.tbs_response_bytes, padding.PKCS1v15(), algorithm
-        )
+        key.verify(response.signature, response.tbs_response_bytes, padding.PKCS1v15(), algorithm)
     else:
         raise InvalidSignature
 
 
-def _fetch(
-    tools: Tools, issuer: x509.Certificate
-) -> tuple[x509.CertificateRevocationList, int]:
+def _fetch(tools: Tools, issuer: x509.Certificate) -> tuple[x509.CertificateRevocationList, int]:
     """The published list, verified, and its number.
 
     The list of a large province is a megabyte, and a reorganisation probes thousands of

@@ -48,7 +48,10 @@ def _acceptable(key: object) -> PublicKey:
         if RSA_MIN <= key.key_size <= RSA_MAX and key.public_numbers().e == 65537:
             return key
         raise _wrong(
-            "csr_weak_key", "Khóa RSA phải từ {least} đến {most} bit, số mũ 65537.", least=RSA_MIN, most=RSA_MAX
+            "csr_weak_key",
+            "Khóa RSA phải từ {least} đến {most} bit, số mũ 65537.",
+            least=RSA_MIN,
+            most=RSA_MAX,
         )
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, CURVES):
         return key

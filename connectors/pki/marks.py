@@ -1,10 +1,10 @@
 """Distrust and revocation: written as dated rows, read at the moment of use.
 
-    revoke · distrust    one certificate, by hand (the operator, the portal)
-    mark_row             the same as column values, for the bulk writes of a commit
-    restore              lift what a suspension put; never a revocation
-    withdraw             undo of a change that has not taken effect: its future marks go
-    summary              what a certificate's marks amount to
+revoke · distrust    one certificate, by hand (the operator, the portal)
+mark_row             the same as column values, for the bulk writes of a commit
+restore              lift what a suspension put; never a revocation
+withdraw             undo of a change that has not taken effect: its future marks go
+summary              what a certificate's marks amount to
 """
 
 from collections.abc import Iterable, Sequence
@@ -133,14 +133,25 @@ def revoke(
     """
     if reason not in REVOCABLE_FOR:
         raise InvalidInput(
-            "revocation_reason", "Lý do thu hồi {reason} không dùng được.", field="reason", reason=reason.value
+            "revocation_reason",
+            "Lý do thu hồi {reason} không dùng được.",
+            field="reason",
+            reason=reason.value,
         )
     _require_issued(certificate)
     known = held(session, [certificate.id], now=max(at, now)).get(certificate.id)
     if known is not None and known.standing is Standing.REVOKED:
         raise Conflict("certificate_revoked", "Chứng thư này đã bị thu hồi.")
     _mark(session, certificate, MarkKind.REVOKE, reason=reason, at=at, now=now, change_id=change_id)
-    _note(session, Tag.CERTIFICATE_REVOKE, certificate, now, actor, change_id, {"reason": reason.value, "at": at.isoformat()})
+    _note(
+        session,
+        Tag.CERTIFICATE_REVOKE,
+        certificate,
+        now,
+        actor,
+        change_id,
+        {"reason": reason.value, "at": at.isoformat()},
+    )
 
 
 def distrust(
@@ -163,7 +174,15 @@ def distrust(
         now=now,
         change_id=change_id,
     )
-    _note(session, Tag.CERTIFICATE_DISTRUST, certificate, now, actor, change_id, {"at": at.isoformat()})
+    _note(
+        session,
+        Tag.CERTIFICATE_DISTRUST,
+        certificate,
+        now,
+        actor,
+        change_id,
+        {"at": at.isoformat()},
+    )
 
 
 def _require_issued(certificate: Certificate) -> None:

@@ -103,7 +103,9 @@ def _read(
     try:
         request = ocsp.load_der_ocsp_request(raw)
         algorithm = request.hash_algorithm
-        nonce = next((e.value for e in request.extensions if isinstance(e.value, x509.OCSPNonce)), None)
+        nonce = next(
+            (e.value for e in request.extensions if isinstance(e.value, x509.OCSPNonce)), None
+        )
     except (
         ValueError,
         TypeError,
@@ -120,9 +122,7 @@ def _read(
     return request, algorithm, nonce
 
 
-def _authority(
-    connection: Connection, asked: ocsp.OCSPRequest, algorithm: HashAlgorithm
-) -> Any:
+def _authority(connection: Connection, asked: ocsp.OCSPRequest, algorithm: HashAlgorithm) -> Any:
     """The authority a CertID names (RFC 6960 §4.1.1), of those whose key is at hand."""
     rows = connection.execute(
         select(Authority.id, Authority.der, Authority.key_sealed).where(

@@ -70,9 +70,7 @@ def certificates_of(session: Session, user_id: int, *, now: datetime) -> list[Ce
     """All certificates ever issued to a person, newest first, as they stand now."""
     rows = session.scalars(
         select(Certificate)
-        .where(
-            Certificate.user_id == user_id, Certificate.state == CertificateState.ISSUED.value
-        )
+        .where(Certificate.user_id == user_id, Certificate.state == CertificateState.ISSUED.value)
         .order_by(Certificate.id.desc())
     ).all()
     held = marks.held(session, [c.id for c in rows], now=now)

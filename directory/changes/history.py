@@ -9,11 +9,12 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
 from sqlalchemy.orm import Session
 
 from directory import units
@@ -40,34 +41,60 @@ def visible(granted: Rights) -> ColumnElement[bool]:
     paths = granted.paths(Do.SEE)
     if paths is None:
         return true()
+    named, held_then = _lines_within(paths)
+    same = ChangeLine.change_id == Change.id
+    return or_(exists(named.where(same)), exists(held_then.where(same)))
+
+
+def _lines_within(paths: Sequence[str]) -> "tuple[Select[int, int | None], ...]":
+    """Lines that name a unit of these subtrees, and lines about people who were in one then."""
     inside = or_(false(), *(units.subtree(path) for path in paths))
-    named = exists(
-        select(ChangeLine.id)
-        .join(OrgUnit, OrgUnit.id == ChangeLine.unit_id)
-        .where(ChangeLine.change_id == Change.id, inside)
-    )
-    held_then = exists(
-        select(ChangeLine.id)
-        .join(Assignment, Assignment.user_id == ChangeLine.user_id)
+    lines = select(ChangeLine.id, ChangeLine.user_id)
+    named = lines.join(OrgUnit, OrgUnit.id == ChangeLine.unit_id).where(inside)
+    held_then = (
+        lines.join(Assignment, Assignment.user_id == ChangeLine.user_id)
         .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
         .where(
-            ChangeLine.change_id == Change.id,
             ChangeLine.table == "users",
             Assignment.valid_from <= Change.effective_on,
             or_(Assignment.valid_to.is_(None), Assignment.valid_to > Change.effective_on),
             inside,
         )
     )
-    return or_(named, held_then)
+    return named, held_then
 
 
 def find(session: Session, granted: Rights, change_id: str) -> Proof:
-    """A change and its proof. Raises NotFound, also for one the actor may not see."""
+    """A change and its proof. Raises NotFound, also for one the actor may not see.
+
+    Of a change about many people the actor is shown those in whose lines she has a unit: of
+    them everything, of the others nothing.
+    """
     if _ID.fullmatch(change_id) and session.scalar(
         select(Change.id).where(Change.id == change_id, visible(granted))
     ):
-        return proof(session, change_id)
+        found, paths = proof(session, change_id), granted.paths(Do.SEE)
+        return found if paths is None else _narrowed(session, found, paths)
     raise NotFound("change_unknown", "Không tìm thấy thay đổi này.")
+
+
+def _narrowed(session: Session, found: Proof, paths: Sequence[str]) -> Proof:
+    shown = [
+        row
+        for lines in _lines_within(paths)
+        for row in session.execute(
+            lines.join(Change, Change.id == ChangeLine.change_id).where(
+                Change.id == found.change.id
+            )
+        )
+    ]
+    ids = {row.id for row in shown}
+    people = {row.user_id for row in shown if row.user_id is not None}
+    return replace(
+        found,
+        lines=[line for line in found.lines if line.id in ids or line.user_id in people],
+        effects=[e for e in found.effects if e.user_id is None or e.user_id in people],
+    )
 
 
 def listed(
@@ -132,7 +159,7 @@ def _unpacked(token: str) -> tuple[datetime, str]:
         at, change_id = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         moment = datetime.fromisoformat(at)
         if isinstance(change_id, str) and _ID.fullmatch(change_id) and moment.tzinfo is not None:
-            return moment, change_id
-    except (binascii.Error, ValueError, TypeError):
+            return moment.astimezone(UTC), change_id
+    except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError):
         pass
     raise InvalidInput("after", "Dấu trang không hợp lệ.", field="after")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from directory import assignments, units
@@ -20,7 +20,7 @@ from directory.changes.drafting import Ground
 from directory.changes.model import Line, Notice, Person, Plan, Spec
 from directory.effects import Event
 from directory.people import User, UserStatus
-from directory.permissions import Do
+from directory.permissions import Do, visible_people
 from directory.text import username_base
 from directory.units import UnitView
 
@@ -36,7 +36,9 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
         ground.rights.require(Do.CHANGE, path, missing="destination")
     if not all(row["assignments"] for row in spec.rows):
         ground.rights.require(Do.CHANGE, None, missing="destination")
-    conflicts = _duplicates(session, spec.rows) + _full_posts(session, spec, unit_views, catalogue)
+    conflicts = _duplicates(session, spec.rows, ground) + _full_posts(
+        session, spec, unit_views, catalogue
+    )
     usernames = allot_usernames(session, [row["person"] for row in spec.rows])
     people, lines = [], []
     next_assignment = -1
@@ -133,12 +135,16 @@ def _catalogue(session: Session, ids: set[int]) -> dict[int, Position]:
     return {p.id: p for p in session.scalars(select(Position).where(Position.id.in_(ids)))}
 
 
-def _duplicates(session: Session, rows: Sequence[dict[str, Any]]) -> list[Notice]:
+def _duplicates(session: Session, rows: Sequence[dict[str, Any]], ground: Ground) -> list[Notice]:
     numbers = [h for r in rows if (h := r["person"].get("citizen_hash"))]
+    # Whose number it is is told to nobody who may not see that person.
+    seen = visible_people(ground.rights, ground.today)
     known = {
         digest: (user_id, name)
         for digest, user_id, name in session.execute(
-            select(User.citizen_hash, User.id, User.full_name).where(User.citizen_hash.in_(numbers))
+            select(User.citizen_hash, case((seen, User.id)), case((seen, User.full_name))).where(
+                User.citizen_hash.in_(numbers)
+            )
         )
     }
     born = {
@@ -165,7 +171,12 @@ def _duplicates(session: Session, rows: Sequence[dict[str, Any]]) -> list[Notice
     for row in rows:
         person, number = row["person"], row["person"].get("citizen_hash")
         say = _sayer(found, row)
-        if number in known:
+        if number in known and known[number][0] is None:
+            say(
+                "known_person",
+                "Số định danh này thuộc về một người ngoài phạm vi của bạn; hãy hỏi quản trị viên.",
+            )
+        elif number in known:
             say(
                 "known_person",
                 "Đã có người với số định danh này ({name}); hãy kích hoạt lại thay vì tạo mới.",

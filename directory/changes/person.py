@@ -85,6 +85,7 @@ def _moves(
         )
     moves = []
     for user, before in people_of(session, spec):
+        require_over(ground.rights, before, spec.effective_on)
         primary = primary_on(before, spec.effective_on)
         if primary is None:
             plan.conflict(
@@ -94,7 +95,6 @@ def _moves(
                 name=user.full_name,
             )
             continue
-        ground.rights.require(Do.CHANGE, primary.unit.path, missing="source")
         plan.usable(user, before)
         position = asked or assignments.get_position(session, primary.position_id)
         if (primary.unit.id, primary.position_id) == (target.id, position.id):
@@ -174,7 +174,8 @@ def _status_change(
         )
     plan = Draft(spec, ground)
     for user, before in people_of(session, spec):
-        require_over(ground.rights, before, spec.effective_on)
+        # It takes effect now, whatever day the decision names: a former officer has no say.
+        require_over(ground.rights, before, ground.today)
         if user.status != expected.value:
             plan.conflict(
                 "wrong_status",

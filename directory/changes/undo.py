@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from directory import assignments, people
 from directory.assignments import Held
 from directory.base.errors import Conflict, NotFound
-from directory.changes.drafting import Ground
+from directory.changes.drafting import Ground, require_over
 from directory.changes.model import (
     Change,
     ChangeKind,
@@ -71,8 +71,7 @@ def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
             ground.rights.require(Do.CHANGE, held.unit.path, missing="source")
     if not any(line.table == "assignment" for line in lines):
         for user_id in spec.users:
-            path = timelines[user_id][-1].unit.path if timelines[user_id] else None
-            ground.rights.require(Do.CHANGE, path, missing="source")
+            require_over(ground.rights, tuple(timelines[user_id]), ground.today)
     event = Event.CANCEL if change.state == ChangeState.SCHEDULED.value else Event.UNDO
     # Rows are voided before others reopen: one open primary at a time, also in between.
     reversed_lines = sorted((_reverse(line) for line in lines), key=lambda li: li.action != "void")

@@ -7,7 +7,10 @@
                     applications.py, clients.py, roles.py
     credentials.py  var/demo/credentials.json
     processes.py    Dinhdanh and the two applications, and that nothing outlives them
+    certificate.py  TLS=1: https://localhost with an authority of its own
     terminal.py     a progress bar, or plain lines
     screen.py       what to open, whom to be, what to try
     story/          ``make story``: one transfer from sign-in to proof, over public protocols only
+
+Nothing here is part of the product: it is an operator's hands, made quick.
 """

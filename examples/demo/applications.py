@@ -25,7 +25,9 @@ OFFICES = (
 
 RULES: dict[str, tuple[rules.Wanted, ...]] = {
     "qlvb": tuple(
-        rules.Wanted(role, unit=f"sample:{cast.PROVINCE}", unit_kind=kind, priority=priority, **more)
+        rules.Wanted(
+            role, unit=f"sample:{cast.PROVINCE}", unit_kind=kind, priority=priority, **more
+        )
         for kind in OFFICES
         for role, priority, more in (
             ("lanh_dao", 10, {"leadership": True}),
@@ -49,6 +51,7 @@ RULES: dict[str, tuple[rules.Wanted, ...]] = {
         )
     ),
 }
+
 
 def register(work: Work, app: App) -> str:
     """Make sure of the application, its connector and its rules; its SCIM token."""

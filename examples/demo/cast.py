@@ -88,11 +88,7 @@ class _People:
         there = self.by_unit.get(unit, [])
         for wanted in positions or dict.fromkeys(position for position, _ in there):
             for position, person in there:
-                if (
-                    position == wanted
-                    and person not in self.taken
-                    and self.posts[person] == posts
-                ):
+                if position == wanted and person not in self.taken and self.posts[person] == posts:
                     self.taken.add(person)
                     return position, person
         return None
@@ -179,9 +175,7 @@ def _movers(people: _People) -> Iterator[Player | None]:
 
 def _economy(people: _People, commune: str) -> str:
     """The economic room: wards and communes name it differently."""
-    return next(
-        unit for unit in (f"{commune}.KTHTDT", f"{commune}.KT") if unit in people.by_unit
-    )
+    return next(unit for unit in (f"{commune}.KTHTDT", f"{commune}.KT") if unit in people.by_unit)
 
 
 def _mover(people: _People, part: str, unit: str, goal: Post) -> Player | None:

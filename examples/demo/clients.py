@@ -16,7 +16,6 @@ from idp.oidc.clients import GrantType, Registration
 SCOPES = ("openid", "profile", "email", "org", "offline_access")
 
 
-
 def app_config(ground: Ground, app: App) -> Path:
     """The configuration file of one application."""
     return ground.folder / app.code / "config.json"

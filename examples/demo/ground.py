@@ -143,7 +143,11 @@ class Ground:
             "data_dir": str(self.folder),
         }
         if self.ca_file:
-            values["outbound_ca_file"] = str(self.ca_file)
+            values |= {
+                "outbound_ca_file": str(self.ca_file),
+                "tls_certificate": str(self.tls_folder / "localhost.pem"),
+                "tls_key": str(self.tls_folder / "localhost.key"),
+            }
         lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
         text = "# Written by `make demo` at every start.\n" + "\n".join(lines) + "\n"
         write_private(self.config_file, text)

@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -81,16 +82,23 @@ class Children:
         """A process that has ended by itself."""
         return next((c for c in self._running if c.process.poll() is not None), None)
 
-    def wait_until_answering(self, urls: Iterable[str], *, within: float = 60.0) -> None:
+    def wait_until_answering(
+        self, urls: Iterable[str], *, ca_file: Path | None = None, within: float = 60.0
+    ) -> None:
         """Return once every address answers 200. Raises CannotStart when one does not."""
+        trust = ssl.create_default_context(cafile=str(ca_file)) if ca_file else None
         deadline = time.monotonic() + within
         for url in urls:
-            while not _answers(url):
+            while not _answers(url, trust):
                 fallen = self.fallen()
                 if fallen is not None:
-                    raise CannotStart(f"{fallen.name} đã dừng / has stopped:\n{fallen.last_lines()}")
+                    raise CannotStart(
+                        f"{fallen.name} đã dừng / has stopped:\n{fallen.last_lines()}"
+                    )
                 if time.monotonic() > deadline:
-                    raise CannotStart(f"{url} không trả lời / does not answer; xem / see {self._logs}")
+                    raise CannotStart(
+                        f"{url} không trả lời / does not answer; xem / see {self._logs}"
+                    )
                 time.sleep(0.1)
 
     def watch(self) -> Child:
@@ -139,9 +147,9 @@ def _signal_group(leader: int, number: signal.Signals) -> None:
         return
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, trust: ssl.SSLContext | None) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(url, timeout=2, context=trust) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False

@@ -19,8 +19,9 @@ from sqlalchemy import update
 from directory import entitlements
 from directory.base.audit import Actor
 from directory.base.outbox import Job, JobKind, Priority
-from directory.feeds.load import Feed, load
+from directory.feeds.load import load
 from directory.feeds.rows import Report
+from directory.feeds.run import Feed
 from directory.people import User
 from examples.demo import applications, cast, clients, credentials, roles
 from examples.demo.ground import ROOT, Ground
@@ -33,6 +34,7 @@ from idp.wiring import build
 
 SAMPLE = ROOT / "examples" / "thanh-hoa"
 REFERENCE_FILES = ("positions.csv", "units.csv", "posts.csv")
+
 
 def set_up(ground: Ground) -> dict[str, Any]:
     """Do what is missing; the contents of credentials.json."""
@@ -71,6 +73,8 @@ def set_up(ground: Ground) -> dict[str, Any]:
         "users": users,
         **registered,
     }
+    if ground.ca_file:
+        values["ca_file"] = str(ground.ca_file)
     credentials.write(ground.credentials_file, values)
     services.db.dispose()
     return values
@@ -178,9 +182,7 @@ def _users(work: Work, players: list[cast.Player], progress: Progress) -> list[d
     return listed
 
 
-def _shown(
-    player: cast.Player, user: User, password: str, names: dict[str, str]
-) -> dict[str, Any]:
+def _shown(player: cast.Player, user: User, password: str, names: dict[str, str]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "username": user.username,
         "password": password,

@@ -17,10 +17,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from directory.base.errors import DinhdanhError
-from examples.demo import clients, province, screen
+from examples.demo import certificate, clients, province, screen
 from examples.demo.ground import DEFAULT_FOLDER, ROOT, Ground
 from examples.demo.processes import CannotStart, Children, require_free
 from examples.demo.terminal import step
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,13 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--set-up-only", action="store_true", help="do not start anything")
     given = parser.parse_args(arguments)
     ground = Ground(given.folder.resolve(), given.port, given.people, tls=given.tls)
-    # The end of a terminal or of `make` asks for the same as Ctrl-C.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # The end of a terminal asks for the same as Ctrl-C, which a shell may have us ignore.
+    for number in ENDING:
         signal.signal(number, _interrupt)
     try:
-        require_free(
-            {ground.port: "Dinhdanh", **{app.port: app.name for app in ground.apps}}
-        )
+        require_free({ground.port: "Dinhdanh", **{app.port: app.name for app in ground.apps}})
         if given.reset:
             _forget(ground)
         return _run(ground, set_up_only=given.set_up_only)
@@ -57,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(ground: Ground, *, set_up_only: bool) -> int:
     started = time.monotonic()
     ground.prepare()
+    if ground.tls:
+        certificate.ensure(ground)
     values = province.set_up(ground)
     if set_up_only:
         return 0
@@ -81,7 +83,8 @@ def start(ground: Ground, children: Children, *, serve: tuple[str, ...] = ()) ->
     settings = ground.settings
     own = [f"{ground.scheme}://{settings.host}:{settings.port}/healthz"]
     children.wait_until_answering(
-        own + [f"http://127.0.0.1:{app.port}/healthz" for app in ground.apps]
+        own + [f"http://127.0.0.1:{app.port}/healthz" for app in ground.apps],
+        ca_file=ground.ca_file,
     )
 
 
@@ -95,6 +98,8 @@ def _forget(ground: Ground) -> None:
 
 
 def _interrupt(*_: object) -> None:
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)  # once is enough: everything is being ended
     raise KeyboardInterrupt
 
 

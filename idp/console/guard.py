@@ -49,7 +49,8 @@ class Asker:
     @property
     def manages_applications(self) -> bool:
         """Whether any application is hers."""
-        return bool(self.rights.roles & {Role.ADMINISTRATOR, Role.APPLICATION_OWNER})
+        owning = {Role.ADMINISTRATOR, Role.APPLICATION_OWNER}
+        return any(r.role in owning and r.path is None for r in self.rights.reaches)
 
     @property
     def runs_installation(self) -> bool:
@@ -155,7 +156,7 @@ def confirm_password() -> None:
     key = throttle.account_key(has.keyring, who.view.username, who.view.user_id)
     with has.db.write() as session:
         attempt = throttle.claim(session, key, now=who.now, settings=has.settings)
-    fits = passwords.verify(has.passwords, found, given)
+    fits = throttle.tried(has.db, attempt, lambda: passwords.verify(has.passwords, found, given))
     with has.db.write() as session:
         if fits:
             throttle.succeeded(session, attempt)

@@ -15,7 +15,7 @@ LABELS: dict[str, dict[str, str]] = {
     },
     "status": {
         "active": "Đang công tác",
-        "suspended": "Tạm đình chỉ công tác",
+        "suspended": "Đang tạm đình chỉ công tác",
         "left": "Đã thôi việc, nghỉ hưu",
     },
     "kind": {

@@ -367,17 +367,26 @@ def _start(  # noqa: PLR0913 (the one caller's local values)
     return Finished(view, cookie, state.return_to, replaced, reason)
 
 
-def consume_completed(session: Session | Connection, flow_id: str, session_id: str) -> bool:
+def consume_completed(
+    session: Session | Connection,
+    flow_id: str,
+    session_id: str,
+    *,
+    return_to: str,
+    now: datetime,
+) -> bool:
     """Whether that flow was completed and gave this session, told once: the next asker hears no.
 
     ``/oauth2/authorize`` appends ``flow=<id>`` to its own return_to, so that ``prompt=login`` is
-    satisfied by exactly the sign-in it asked for.
+    satisfied by exactly the sign-in it asked for: not by one begun for anything else.
     """
     found = session.execute(
         update(LoginFlow)
         .where(
             LoginFlow.id == flow_id,
             LoginFlow.session_id == session_id,
+            LoginFlow.return_to == return_to,
+            LoginFlow.expires_at > now,
             LoginFlow.done_at.is_not(None),
             LoginFlow.consumed.is_(False),
         )

@@ -121,7 +121,7 @@ def _password(flow: FlowState, _policy: Policy) -> None:
     key = throttle.account_key(has.keyring, username, user_id)
     with has.db.write() as session:
         attempt = throttle.claim(session, key, now=now, settings=has.settings)
-    fits = passwords.verify(has.passwords, found, password)
+    fits = throttle.tried(has.db, attempt, lambda: passwords.verify(has.passwords, found, password))
     if found is None or not fits:
         with has.db.write() as session:
             throttle.count_source(session, ip, now=now)

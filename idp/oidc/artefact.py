@@ -31,7 +31,7 @@ from idp import sessions
 from idp.oidc import grants
 from idp.oidc.clients import TokenFormat
 from idp.oidc.grants import Held
-from idp.sessions import SsoSession
+from idp.sessions import SsoSession, describe_browser
 
 RELYING_PARTY_SESSION = timedelta(days=1)
 """How long an application may keep its own session after ours has run out: it is told that long."""
@@ -286,7 +286,8 @@ def _probed(
 
 
 def _device(row: SsoSession) -> str:
-    return f"{row.user_agent[:60]} ({row.ip})" if row.ip else row.user_agent[:60] or row.acr
+    browser = describe_browser(row.user_agent)
+    return f"{browser} ({row.ip})" if row.ip else browser or row.acr
 
 
 def lapse_due(session: Session, now: datetime) -> set[str]:

@@ -81,6 +81,6 @@ def _basic(header: str) -> tuple[str, str]:
         found = unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
     except (binascii.Error, UnicodeDecodeError, ValueError) as exc:
         raise refused() from exc
-    if not colon or not all(found) or "\0" in text:
+    if not colon or not all(found) or any("\0" in part for part in found):
         raise refused()
     return found

@@ -328,7 +328,13 @@ def _must_sign_in(asked: Asked, view: SessionView) -> bool:
     if not (asks or stale or _acr_missing(asked, view)):
         return False
     flow = asked.request.get(FLOW)
-    return flow is None or not consume_completed(asked.request.connection, flow, view.id)
+    return flow is None or not consume_completed(
+        asked.request.connection,
+        flow,
+        view.id,
+        return_to=f"{PATH}?{asked.query}&{FLOW}={flow}",
+        now=asked.request.now,
+    )
 
 
 def _essential_acrs(asked: Asked) -> list[str]:

@@ -113,7 +113,7 @@ def my_devices(session: Session, view: SessionView, *, now: datetime) -> list[De
     found = [
         Device(
             s.id,
-            describe_browser(s.user_agent),
+            sessions.describe_browser(s.user_agent),
             s.ip or "",
             s.auth_time,
             s.last_seen_at,
@@ -123,31 +123,6 @@ def my_devices(session: Session, view: SessionView, *, now: datetime) -> list[De
         for s in sessions.good_ones(session, view.user_id, now=now)
     ]
     return sorted(found, key=lambda d: not d.this)
-
-
-_BROWSERS = (
-    ("Edg", "Microsoft Edge"),
-    ("coc_coc", "Cốc Cốc"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("Chrom", "Chrome"),
-    ("Safari/", "Safari"),
-)
-_SYSTEMS = (
-    ("Android", "Android"),
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("Linux", "Linux"),
-)
-
-
-def describe_browser(user_agent: str) -> str:
-    """``Firefox · Windows``: enough to recognise one's own device; the raw text where unknown."""
-    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
-    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
-    return " · ".join(part for part in (browser, system) if part) or user_agent[:40]
 
 
 @dataclass(frozen=True)

@@ -256,7 +256,8 @@ def _confirm_password(found: passwords.Candidate | None) -> None:
     key = throttle.account_key(has.keyring, me.username, me.user_id)
     with has.db.write() as session:
         attempt = throttle.claim(session, key, now=now, settings=has.settings)
-    fits = passwords.verify(has.passwords, found, request.form.get("current", ""))
+    given = request.form.get("current", "")
+    fits = throttle.tried(has.db, attempt, lambda: passwords.verify(has.passwords, found, given))
     with has.db.write() as session:
         if fits:
             throttle.succeeded(session, attempt)

@@ -10,10 +10,12 @@ A session acts in one capacity. ``switch`` ends the row and starts another under
 Whoever ends sessions tells the relying parties: these functions return what they ended.
 
     acts            start, renew, switch, end
+    devices         a browser by the name its owner knows
     rows            the table, the one condition, peek, resolve, living
 """
 
 from idp.sessions.acts import cut_others, end, end_many, renew, start, switch
+from idp.sessions.devices import describe_browser
 from idp.sessions.rows import (
     SessionView,
     SsoSession,
@@ -28,6 +30,7 @@ __all__ = [
     "SessionView",
     "SsoSession",
     "cut_others",
+    "describe_browser",
     "end",
     "end_many",
     "good_ones",

@@ -124,9 +124,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
     assert "Chứng thư" in refused.value.reason
 
 
-def test_a_missing_bundle_of_authorities_is_named(
-    connect: MakeConnector, tmp_path: Any
-) -> None:
+def test_a_missing_bundle_of_authorities_is_named(connect: MakeConnector, tmp_path: Any) -> None:
     missing = tmp_path / "missing.pem"
     with pytest.raises(Misconfigured) as refused:
         connect(ca_file=missing).test()
@@ -144,9 +142,7 @@ def test_a_base_that_does_not_exist_is_reported(connect: MakeConnector) -> None:
         connect(base="ou=khong-co,dc=thanhhoa,dc=example").test()
 
 
-def test_a_disabled_entry_has_no_password_left(
-    connect: MakeConnector, slapd: PrivateSlapd
-) -> None:
+def test_a_disabled_entry_has_no_password_left(connect: MakeConnector, slapd: PrivateSlapd) -> None:
     connector, state = connect(), wanted()
     key = connector.apply(Operation(state)).remote_id
     assert key is not None

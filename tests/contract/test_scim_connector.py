@@ -143,9 +143,7 @@ def test_a_busy_target_says_when_to_come_back(status: int, connect: MakeConnecto
 
 
 @pytest.mark.parametrize("status", [401, 403, 302])
-def test_a_refused_connection_is_for_the_owner_to_mend(
-    status: int, connect: MakeConnector
-) -> None:
+def test_a_refused_connection_is_for_the_owner_to_mend(status: int, connect: MakeConnector) -> None:
     def refuse(request: Request) -> Response:
         return Response("", status, headers={"Location": "http://127.0.0.1:1/"})
 

@@ -1,7 +1,7 @@
 """A small installation that really runs: its processes, its database, one application as target.
 
-    Processes      who runs, who listens, by pid, from /proc
-    Installation   ``dinhdanh serve --with-worker``, the application, and hands to kill with
+Processes      who runs, who listens, by pid, from /proc
+Installation   ``dinhdanh serve --with-worker``, the application, and hands to kill with
 """
 
 import contextlib
@@ -456,5 +456,3 @@ def running(folder: Path, **options: Any) -> Iterator[Installation]:
         yield made
     finally:
         made.stop()
-
-

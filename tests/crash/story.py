@@ -228,9 +228,9 @@ class Story:
         enterprise = by_id[0]["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"]
         assert by_id[0]["active"] is (self.kind != "lose")
         if self.kind != "lose":
-            unit = self.here.rows(
-                select(OrgUnit).where(OrgUnit.id == self.here.units[self.goal])
-            )[0]
+            unit = self.here.rows(select(OrgUnit).where(OrgUnit.id == self.here.units[self.goal]))[
+                0
+            ]
             assert enterprise["department"] == unit.name
         mine = [
             seen
@@ -274,5 +274,3 @@ class Story:
         )
         assert answer.certificate_status is ocsp.OCSPCertStatus.REVOKED
         assert answer.revocation_reason is x509.ReasonFlags.affiliation_changed
-
-

@@ -171,9 +171,7 @@ def test_the_worker_dies_between_commit_and_proof(calm: Installation, point: str
         ("account.after_remote", "lose"),
     ],
 )
-def test_an_account_is_created_or_disabled_once(
-    calm: Installation, point: str, kind: str
-) -> None:
+def test_an_account_is_created_or_disabled_once(calm: Installation, point: str, kind: str) -> None:
     story = Story(calm, kind).prepare()
     death = Death(calm, point, "worker")
     story.commit()
@@ -273,5 +271,3 @@ def test_the_same_on_postgresql(on_postgresql: Installation) -> None:
         story.check_account()
         story.check_sign_out()
     slow.check(within=100)
-
-

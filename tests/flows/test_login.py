@@ -3,6 +3,7 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -396,9 +397,13 @@ def test_finishing_starts_one_session_however_often_it_is_asked(
     with ThreadPoolExecutor(4) as pool:
         (done,) = [found for found in pool.map(outcome, range(4)) if found is not None]
     with services.db.write() as session:
-        assert not flows.consume_completed(session, flow_id, "another")
-        assert flows.consume_completed(session, flow_id, done.view.id)
-        assert not flows.consume_completed(session, flow_id, done.view.id)
+        asked = {"return_to": "/", "now": now}
+        assert not flows.consume_completed(session, flow_id, "another", **asked)
+        assert not flows.consume_completed(session, flow_id, done.view.id, return_to="/x", now=now)
+        late = {"return_to": "/", "now": now + timedelta(hours=1)}
+        assert not flows.consume_completed(session, flow_id, done.view.id, **late)
+        assert flows.consume_completed(session, flow_id, done.view.id, **asked)
+        assert not flows.consume_completed(session, flow_id, done.view.id, **asked)
 
 
 def test_signing_in_again_keeps_the_session_and_changes_the_cookie(

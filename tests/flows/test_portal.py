@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from directory.base.audit import Actor
 from directory.entitlements import Account
 from idp.factors import passwords
-from idp.portal.pages import describe_browser
+from idp.sessions import describe_browser
 from tests import factories
 from tests.browser_client import sign_in, submit
 

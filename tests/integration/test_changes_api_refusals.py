@@ -334,7 +334,21 @@ CASES = [
         commit=True,
         prepare=lambda hr: committed(hr, kind="leave", user=hr.names["lan"], reason="resign"),
     ),
-    Case("a person without a post", 409, "no_primary", transfer(user="OFFICER"), commit=True),
+    Case(
+        "a person without a post",
+        409,
+        "no_primary",
+        transfer(user="OFFICER"),
+        commit=True,
+        unit=None,
+    ),
+    Case(
+        "somebody without a post, for a part",
+        403,
+        "not_allowed",
+        transfer(user="OFFICER"),
+        missing="source",
+    ),
     # ---- looking and undoing ----
     Case("an unknown change", 404, "change_unknown", method="GET", path="/api/v1/changes/unknown"),
     Case("a change by a NUL", 404, "change_unknown", method="GET", path="/api/v1/changes/%00"),

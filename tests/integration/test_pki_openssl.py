@@ -124,9 +124,7 @@ def test_openssl_reads_the_list(office: Office, files: Callable[[str], Path]) ->
     chain = office.issue(office.lan)
     office.transfer(office.lan, OTHER_COMMUNE)
     where = files(chain)
-    text = openssl(
-        "crl", "-in", "crl.pem", "-noout", "-text", "-CAfile", "issuing.pem", cwd=where
-    )
+    text = openssl("crl", "-in", "crl.pem", "-noout", "-text", "-CAfile", "issuing.pem", cwd=where)
     assert "verify OK" in text
     assert "X509v3 CRL Number" in text
     assert "X509v3 Authority Key Identifier" in text
@@ -195,8 +193,9 @@ def test_probing_many_certificates_fetches_the_list_once(office: Office) -> None
         office.issue(person)
     served: list[int] = []
     office.app.after_request(
-        lambda answer: (request.path.endswith("crl.der") and served.append(answer.status_code))
-        or answer
+        lambda answer: (
+            (request.path.endswith("crl.der") and served.append(answer.status_code)) or answer
+        )
     )
     office.province.do(
         kind="transfer",

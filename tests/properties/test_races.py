@@ -226,9 +226,7 @@ class Stage:
             spec = undo.spec_of(session, change_id)
             plan = has.door.plan(session, spec, OPERATOR, now=has.clock())
         with has.db.write() as session:
-            has.door.commit(
-                session, spec, OPERATOR, now=has.clock(), fingerprint=plan.fingerprint
-            )
+            has.door.commit(session, spec, OPERATOR, now=has.clock(), fingerprint=plan.fingerprint)
         with has.db.read() as session:
             assert session.get_one(User, user_id).status == UserStatus.ACTIVE
 
@@ -238,9 +236,7 @@ def _unit(session: Any, unit_id: int) -> OrgUnit:
 
 
 @pytest.fixture
-def stage(
-    services: Any, clock: Any, app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> Stage:
+def stage(services: Any, clock: Any, app: Flask, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """The installation, with the points that are this test's own."""
     install(monkeypatch)
     for module, name, point in (

@@ -103,9 +103,14 @@ class _Stage:
 
 @pytest.fixture(scope="module")
 def performances(
-    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, "Future[subprocess.CompletedProcess[str]]"]]:
-    """All performances, under way two at a time."""
+    """The performances of the tests that were chosen, under way two at a time."""
+    chosen = {
+        item.callspec.params["name"]
+        for item in request.session.items
+        if item.path == request.path and hasattr(item, "callspec")
+    }
     home = tmp_path_factory.mktemp("story")
     first = _Stage(home / "stage-1")
     first.set_up()
@@ -124,7 +129,8 @@ def performances(
             stages.put(stage)
 
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        yield {name: pool.submit(perform, name) for name in (SOUND, *BUILDS)}
+        names = [SOUND, *(name for name in BUILDS if name in chosen)]
+        yield {name: pool.submit(perform, name) for name in names}
 
 
 def test_the_story_holds_on_the_product(

@@ -10,7 +10,8 @@ expected, what was observed and how long it took; the first thing that is not so
     __main__.py    START HERE: options, the seven acts in order
     before.py      acts 1-3: the directory, one sign-in for two applications, her certificate
     decision.py    act 4: three previews that agree, a stale one, the commit
-    after.py       acts 5-7: what is dead, what was pushed, the proof, the new post
+    after.py       act 5: what is dead at once, what was pushed
+    proof.py       acts 6-7: the proof held against what was seen; her new post
     scene.py       who takes part, and what has been seen so far
     telling.py     saying it: steps, checks, latencies, and NotSo
     browser.py     a browser: cookies, forms, redirects one by one

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 
-from examples.demo.story import after, before, decision, scene
+from examples.demo.story import after, before, decision, proof, scene
 from examples.demo.story.app_side import Application
 from examples.demo.story.hr_system import PersonnelSystem
 from examples.demo.story.openssl import Checker
@@ -26,8 +26,12 @@ DEFAULT = Path(__file__).resolve().parents[3] / "var" / "demo" / "credentials.js
 
 def main(arguments: list[str] | None = None) -> int:
     """Tell the story: 0 when all of it is so, 1 at the first thing that is not."""
-    parser = argparse.ArgumentParser(description="One transfer, from the first sign-in to the proof.")
-    parser.add_argument("--seed", type=int, help="the same seed draws the same official")
+    parser = argparse.ArgumentParser(
+        description="One transfer, from the first sign-in to the proof."
+    )
+    parser.add_argument(
+        "--seed", type=int, help="draws the same official from the same demonstration"
+    )
     parser.add_argument("--base", help="address of Dinhdanh, where it is not the issuer's")
     parser.add_argument("--credentials", type=Path, default=DEFAULT)
     given = parser.parse_args(arguments)
@@ -58,7 +62,9 @@ def read(file: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(file.read_text("utf-8"))
     except OSError:
-        raise NotSo("the demonstration's credentials", f"{file}; run `make demo`", "no file") from None
+        raise NotSo(
+            "the demonstration's credentials", f"{file}; run `make demo`", "no file"
+        ) from None
     return found
 
 
@@ -109,8 +115,8 @@ def play(staged: Scene) -> None:
     before.certificate(staged, hers)
     decision.decide(staged, officer, hers)
     after.aftermath(staged, hers)
-    after.proof(staged, officer)
-    after.new_post(staged)
+    proof.prove(staged, officer)
+    proof.new_post(staged)
 
 
 if __name__ == "__main__":

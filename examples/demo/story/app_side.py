@@ -17,12 +17,16 @@ class Application:
         self.url: str = entry["url"]
         self._scim = entry["scim_url"]
         self._http = httpx2.Client(
-            headers={"Authorization": f"Bearer {entry['scim_token']}"}, timeout=10.0, trust_env=False
+            headers={"Authorization": f"Bearer {entry['scim_token']}"},
+            timeout=10.0,
+            trust_env=False,
         )
 
     def account(self, username: str) -> dict[str, Any] | None:
         """The account with this user name, as the application has it."""
-        answer = self._http.get(f"{self._scim}/Users", params={"filter": f'userName eq "{username}"'})
+        answer = self._http.get(
+            f"{self._scim}/Users", params={"filter": f'userName eq "{username}"'}
+        )
         if answer.status_code != 200:
             raise NotSo(f"{self.code}: look up {username} by SCIM", "200", answer.status_code)
         found = answer.json().get("Resources") or []
@@ -41,7 +45,9 @@ class Application:
         if answer.status_code != 200:
             raise NotSo(f"{self.code}: /activity", "200", answer.status_code)
         entries: list[dict[str, Any]] = [
-            entry for entry in answer.json() if "userName eq" not in entry["detail"].get("filter", "")
+            entry
+            for entry in answer.json()
+            if "userName eq" not in entry["detail"].get("filter", "")
         ]
         if since is None:
             return entries

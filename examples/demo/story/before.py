@@ -3,6 +3,8 @@
 import re
 import time
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from examples.demo.story import console
@@ -104,8 +106,8 @@ def _accounts_before(scene: Scene) -> set[str]:
     for app in scene.apps:
         account, _ = t.until(
             f"2 her account in {app.code} before she comes",
-            lambda app=app: app.account(scene.username),
-            lambda a, app=app: (a is not None and a["active"]) == (app.code in wanted),
+            partial(app.account, scene.username),
+            _is_open if app.code in wanted else _is_shut,
             expected="an active account" if app.code in wanted else "no active account",
             within=ACCOUNTS_WITHIN,
         )
@@ -126,6 +128,14 @@ def _accounts_before(scene: Scene) -> set[str]:
         else:
             t.step(f"no account of hers is open in {app.code}", "as the rules say")
     return wanted
+
+
+def _is_open(account: dict[str, Any] | None) -> bool:
+    return account is not None and account["active"] is True
+
+
+def _is_shut(account: dict[str, Any] | None) -> bool:
+    return not _is_open(account)
 
 
 def _entitled(scene: Scene) -> set[str]:
@@ -170,9 +180,7 @@ def _sent_to_provider(scene: Scene, browser: Browser, app: Application) -> Page:
     return page
 
 
-def _not_asked_again(
-    scene: Scene, browser: Browser, app: Application, entitled: set[str]
-) -> None:
+def _not_asked_again(scene: Scene, browser: Browser, app: Application, entitled: set[str]) -> None:
     t, seen = scene.telling, scene.seen
     began = time.monotonic()
     page = browser.get(f"{app.url}/login")
@@ -196,7 +204,9 @@ def _not_asked_again(
     t.same(f"2 the same person at {app.name}", who["sub"], seen.sub)
     t.same(f"2 the same sign-in at {app.name}", who["sid"], seen.sid)
     account = who["account"]
-    what = f"account active, {account['role']}" if account and account["active"] else "no account yet"
+    what = (
+        f"account active, {account['role']}" if account and account["active"] else "no account yet"
+    )
     t.step(f"{app.code} opens without asking again", what, seconds=time.monotonic() - began)
 
 
@@ -219,7 +229,9 @@ def certificate(scene: Scene, hers: Browser) -> None:
         observed=page.brief,
     )
     seen.serial = scene.checker.keep(found.group() if found else "")
-    t.step("she sends a CSR made by openssl", f"serial {seen.serial}", seconds=time.monotonic() - began)
+    t.step(
+        "she sends a CSR made by openssl", f"serial {seen.serial}", seconds=time.monotonic() - began
+    )
     good, said = scene.checker.verify()
     t.check("3 openssl verify -crl_check", good, expected="OK", observed=said)
     status, _ = scene.checker.ocsp()

@@ -40,7 +40,9 @@ class Checker:
         if not found:
             raise NotSo("her certificate", "PEM", pem[:200])
         (self.folder / "her.pem").write_text(found[0] + "\n")
-        return self._openssl("x509", "-in", "her.pem", "-noout", "-serial").strip().partition("=")[2]
+        return (
+            self._openssl("x509", "-in", "her.pem", "-noout", "-serial").strip().partition("=")[2]
+        )
 
     def verify(self) -> tuple[bool, str]:
         """Chain and CRL: whether it holds, and what openssl said."""

@@ -109,7 +109,9 @@ def claims(id_token: str) -> dict[str, Any]:
     OIDC Core §3.1.3.7 (6) lets a client rely on TLS there; application A verifies signatures.
     """
     payload = id_token.split(".")[1]
-    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    found: dict[str, Any] = json.loads(
+        base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    )
     return found
 
 

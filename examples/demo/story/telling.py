@@ -63,7 +63,13 @@ class Telling:
         self.check(step, observed == expected, expected=repr(expected), observed=observed)
 
     def until(
-        self, step: str, look: Callable[[], T], good: Callable[[T], bool], *, expected: str, within: float
+        self,
+        step: str,
+        look: Callable[[], T],
+        good: Callable[[T], bool],
+        *,
+        expected: str,
+        within: float,
     ) -> tuple[T, float]:
         """Look until it is good: what was seen, and the seconds it took. Raises NotSo."""
         began = time.monotonic()

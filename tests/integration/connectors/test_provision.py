@@ -247,9 +247,9 @@ def test_a_move_inside_the_commune_keeps_the_account(
 def test_an_unchanged_entitlement_is_not_mentioned(
     province: Province, application: Application
 ) -> None:
-    assert foreseen(
-        province, kind="transfer", user=province.users[2], to_unit=province.units[5]
-    ) == []
+    assert (
+        foreseen(province, kind="transfer", user=province.users[2], to_unit=province.units[5]) == []
+    )
 
 
 def test_suspending_disables_and_resuming_enables(
@@ -381,7 +381,9 @@ def test_an_account_changed_behind_our_back_is_put_right(
         person = session.get_one(User, user)
     noted = link(services, user)
     assert noted is not None
-    connector.apply(Operation(mapping.wanted_account(person, None, organization=""), noted.remote_id))
+    connector.apply(
+        Operation(mapping.wanted_account(person, None, organization=""), noted.remote_id)
+    )
     assert scim_server.accounts()[0]["active"] is False
     enqueue(services, user, application)
     work()
@@ -535,9 +537,9 @@ def test_an_application_without_connector_is_left_alone(
 ) -> None:
     with services.db.write() as session:
         session.execute(update(Application).values(connector=None))
-    assert foreseen(
-        province, kind="transfer", user=province.users[2], to_unit=province.units[1]
-    ) == []
+    assert (
+        foreseen(province, kind="transfer", user=province.users[2], to_unit=province.units[1]) == []
+    )
 
 
 @pytest.mark.parametrize("key", ["", "1", "a:b", "1:2:3", "999999:1"])

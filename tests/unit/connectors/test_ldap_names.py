@@ -58,7 +58,8 @@ def test_the_default_is_protected() -> None:
 
 
 @pytest.mark.parametrize(
-    "container", ["", "ou=people", "ou={department},ou={organization},ou=people", "o={organization}"]
+    "container",
+    ["", "ou=people", "ou={department},ou={organization},ou=people", "o={organization}"],
 )
 def test_a_container_may_name_the_unit(container: str) -> None:
     assert settings(container=container).container == container

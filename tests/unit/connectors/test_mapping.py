@@ -45,7 +45,12 @@ class Mononym(Person):
 
 def remote(wanted: Wanted, **changes: Any) -> RemoteAccount:
     shown = RemoteAccount(
-        "1", wanted.external_id, wanted.username, wanted.active, wanted.attributes or {}, wanted.role
+        "1",
+        wanted.external_id,
+        wanted.username,
+        wanted.active,
+        wanted.attributes or {},
+        wanted.role,
     )
     return replace(shown, **changes)
 

@@ -69,9 +69,7 @@ def test_transfer_to_another_legal_person_revokes_in_the_same_transaction(office
 
 @pytest.mark.parametrize("room", [SAME_COMMUNE, OTHER_COMMUNE])
 @pytest.mark.parametrize("days", [0, 5])
-def test_the_preview_announces_what_the_commit_orders(
-    office: Office, room: int, days: int
-) -> None:
+def test_the_preview_announces_what_the_commit_orders(office: Office, room: int, days: int) -> None:
     office.issue(office.lan)
     day = office.province.today + timedelta(days=days)
     spec = office.province.spec(

@@ -196,11 +196,20 @@ def test_nothing_outlives_its_authority(office: Office) -> None:
     "profile",
     [
         Profile("x", timedelta(days=1), frozenset({"digital_signature"})),
-        Profile("x", timedelta(days=1), frozenset({"key_cert_sign"}), (ExtendedKeyUsageOID.CLIENT_AUTH,)),
+        Profile(
+            "x", timedelta(days=1), frozenset({"key_cert_sign"}), (ExtendedKeyUsageOID.CLIENT_AUTH,)
+        ),
         Profile("x", timedelta(days=1), frozenset({"digital_signature"}), path_length=0),
-        Profile("x", timedelta(0), frozenset({"digital_signature"}), (ExtendedKeyUsageOID.CLIENT_AUTH,)),
+        Profile(
+            "x", timedelta(0), frozenset({"digital_signature"}), (ExtendedKeyUsageOID.CLIENT_AUTH,)
+        ),
         Profile("x", timedelta(days=1), frozenset({"all"}), (ExtendedKeyUsageOID.CLIENT_AUTH,)),
-        Profile("x", timedelta(days=1), frozenset({"digital_signature"}), (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)),
+        Profile(
+            "x",
+            timedelta(days=1),
+            frozenset({"digital_signature"}),
+            (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,),
+        ),
     ],
 )
 def test_a_profile_that_contradicts_itself_is_refused(profile: Profile) -> None:

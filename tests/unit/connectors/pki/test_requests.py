@@ -28,7 +28,9 @@ def _ed25519() -> str:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    return builder.sign(ed25519.Ed25519PrivateKey.generate(), None).public_bytes(Encoding.PEM).decode()
+    return (
+        builder.sign(ed25519.Ed25519PrivateKey.generate(), None).public_bytes(Encoding.PEM).decode()
+    )
 
 
 def _bad_signature() -> str:

@@ -1,0 +1,180 @@
+"""A real browser as a person uses it: Debian's Chromium, steered by selenium.
+
+Every window has a profile of its own, so two windows are two people at two computers.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+CHROMIUM = Path("/usr/bin/chromium")
+DRIVER = Path("/usr/bin/chromedriver")
+PHONE = 390
+PATIENCE = 20.0
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--force-prefers-reduced-motion",  # Bootstrap scrolls smoothly, and a click would miss
+    "--window-size=1280,1000",
+)
+SUBMIT = "main button[type=submit]"
+
+
+class Window:
+    """One browser window in a profile of its own."""
+
+    def __init__(self, *, scripts: bool = True, language: str = "vi") -> None:
+        # Chromium may write for a moment after its end.
+        self._folder = tempfile.TemporaryDirectory(prefix="window-", ignore_cleanup_errors=True)
+        options = ChromeOptions()
+        options.binary_location = str(CHROMIUM)
+        for argument in (*ARGUMENTS, f"--user-data-dir={self._folder.name}"):
+            options.add_argument(argument)
+        preferences: dict[str, Any] = {"intl.accept_languages": language}
+        if not scripts:
+            preferences["profile.managed_default_content_settings.javascript"] = 2
+        options.add_experimental_option("prefs", preferences)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = Chrome(options=options, service=Service(str(DRIVER)))
+        self.driver.set_page_load_timeout(30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.driver.quit()
+        self._folder.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Where it stands."""
+        return self.driver.current_url
+
+    def complaints(self) -> list[str]:
+        """What the browser's console holds against the pages since the last question."""
+        return [f"{entry['level']} {entry['message']}" for entry in self.driver.get_log("browser")]
+
+    def open(self, url: str) -> None:
+        """Type an address."""
+        self.driver.get(url)
+
+    def reload(self) -> None:
+        """Load the same page once more."""
+        self.driver.refresh()
+
+    def all(self, css: str) -> list[WebElement]:
+        """Every element of this kind."""
+        return self.driver.find_elements(By.CSS_SELECTOR, css)
+
+    def one(self, css: str) -> WebElement:
+        """The first element of this kind."""
+        return self.driver.find_element(By.CSS_SELECTOR, css)
+
+    def text(self, css: str) -> str:
+        """What it says."""
+        return self.one(css).text
+
+    def click(self, css: str) -> None:
+        """Click the first element of this kind."""
+        self.one(css).click()
+
+    def fill(self, values: dict[str, str]) -> None:
+        """Type into fields, by their ids; what stands there is replaced."""
+        for name, value in values.items():
+            field = self.one(f"#{name}")
+            field.clear()
+            field.send_keys(value)
+
+    def select(self, css: str, value: str) -> None:
+        """Choose from a list."""
+        Select(self.one(css)).select_by_value(value)
+
+    def press(self, *keys: str) -> None:
+        """Use the keyboard, wherever the focus is."""
+        for key in keys:
+            self.driver.switch_to.active_element.send_keys(key)
+
+    def focused(self) -> str:
+        """The id of the element that has the focus."""
+        return self.driver.switch_to.active_element.get_attribute("id") or ""
+
+    def tab_to(self, css: str, *, steps: int = 40) -> None:
+        """Press Tab until the element has the focus. Raises AssertionError when it never has."""
+        wanted = self.one(css)
+        for _ in range(steps):
+            if self.driver.switch_to.active_element == wanted:
+                return
+            self.press(Keys.TAB)
+        raise AssertionError(f"{css} cannot be reached by keyboard on {self.url}")
+
+    def wait(self, css: str, *, reloading: bool = False) -> None:
+        """Until there is such an element; a page that does not refresh itself is reloaded."""
+
+        def there(_: object) -> bool:
+            if self.all(css):
+                return True
+            if reloading:
+                self.reload()
+            return False
+
+        WebDriverWait(self.driver, PATIENCE, poll_frequency=0.3).until(
+            there, f"{css} on {self.url}"
+        )
+
+    def sign_in(self, person: dict[str, Any]) -> None:
+        """Fill in the sign-in form; work in the first of several posts."""
+        self.fill({"username": person["username"], "password": person["password"]})
+        self.click(SUBMIT)
+        if "/login/" in self.url and self.all("input[name=assignment]"):
+            self.click(SUBMIT)
+
+    def cookies(self) -> dict[str, dict[str, Any]]:
+        """The cookies of this host by name; ports make no difference to them."""
+        return {cookie["name"]: cookie for cookie in self.driver.get_cookies()}
+
+    def narrow(self) -> None:
+        """As wide as a phone from here on."""
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": PHONE, "height": 844, "deviceScaleFactor": 1, "mobile": False},
+        )
+
+    def overflow(self) -> list[str]:
+        """What sticks out of the page on the right; nothing where nothing scrolls sideways."""
+        found: str = self.driver.execute_script(
+            """const wide = document.documentElement.scrollWidth > innerWidth;
+            const inside = e => e.parentElement.closest('.table-frame, .picture, .scroll');
+            return JSON.stringify(!wide ? [] : [...document.body.querySelectorAll('*')]
+              .filter(e => e.getBoundingClientRect().right > innerWidth + 0.5 && !inside(e))
+              .map(e => e.tagName + '.' + e.getAttribute('class')).concat('the page'));"""
+        )
+        return list(json.loads(found))
+
+    def width(self) -> int:
+        """The inner width of the window."""
+        return int(self.driver.execute_script("return innerWidth"))
+
+    def language(self) -> str:
+        """The language of the page."""
+        return self.one("html").get_attribute("lang") or ""
+
+    def speak(self, language: str) -> None:
+        """Switch the page's language by its own link, if it speaks another."""
+        link = self.all(f".tongues a[lang={language}]")
+        if link:
+            link[0].click()
+        assert self.language() == language

@@ -1,0 +1,242 @@
+"""``make demo`` on a small province: one command, one screen, one file of secrets, no leftovers."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "examples" / "demo" / "run.py"
+READY = "Ctrl-C"
+
+pytestmark = [
+    pytest.mark.serial,
+    pytest.mark.xdist_group("story"),
+    pytest.mark.timeout(300),
+]
+
+
+@dataclass
+class Demo:
+    """One running demonstration."""
+
+    process: "subprocess.Popen[str]"
+    port: int
+    folder: Path
+    printed: str
+
+    @property
+    def credentials(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "credentials.json").read_text("utf-8"))
+        return found
+
+    def descendants(self) -> list[int]:
+        """Every process that belongs to it, whoever its parent is by now."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal():
+                try:
+                    environment = (entry / "environ").read_bytes()
+                except OSError:
+                    continue
+                if f"DINHDANH_CONFIG={self.folder}/".encode() in environment:
+                    found.append(int(entry.name))
+        return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run(folder: Path, port: int, *options: str) -> Demo:
+    """Start and read until the screen is there."""
+    command = [sys.executable, str(DEMO), "--port", str(port), "--folder", str(folder)]
+    process = subprocess.Popen(
+        [*command, "--people", "300", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    lines = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(line)
+        if READY in line:
+            break
+    return Demo(process, port, folder, "".join(lines))
+
+
+def end(demo: Demo, how: signal.Signals) -> None:
+    demo.process.send_signal(how)
+    demo.process.wait(40)
+    if demo.process.stdout is not None:
+        demo.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    started = run(tmp_path_factory.mktemp("demo") / "var", free_port())
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            end(started, signal.SIGTERM)
+
+
+def test_the_screen_says_where_to_go_whom_to_be_and_what_to_try(demo: Demo) -> None:
+    assert READY in demo.printed, demo.printed
+    screen = demo.printed[demo.printed.index("Dinhdanh: Thanh Hóa") :]
+    assert len(screen.splitlines()) <= 40
+    for port in (demo.port, demo.port + 1, demo.port + 2):
+        assert f"http://localhost:{port}" in screen
+    for user in demo.credentials["users"]:
+        if user["roles"] != ["official"]:
+            assert user["username"] in screen
+            assert user["password"] in screen
+    assert "make story" in screen
+
+
+def test_the_secrets_are_in_one_file_for_the_owner_alone(demo: Demo) -> None:
+    file = demo.folder / "credentials.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(demo.folder.stat().st_mode) == 0o700
+    values = demo.credentials
+    assert values["issuer"] == f"http://localhost:{demo.port}"
+    roles = {role for user in values["users"] for role in user["roles"]}
+    assert {"official", "hr_officer", "application_owner", "administrator", "auditor"} <= roles
+    movers = [user for user in values["users"] if user.get("transfer_to")]
+    assert len(movers) >= 12
+    assert all(user["roles"] == ["official"] for user in movers)
+    assert all(user["transfer_to"]["unit"].startswith("sample:") for user in movers)
+    assert len({user["password"] for user in values["users"]}) == len(values["users"])
+    assert {"changes:read", "changes:write"} == set(values["api"]["scopes"])
+    assert all(app["scim_token"] for app in values["apps"])
+
+
+def test_nothing_listens_where_the_plain_client_is_sent_back_to(demo: Demo) -> None:
+    addresses = [
+        re.fullmatch(r"http://127\.0\.0\.1:(\d+)/.*", uri)
+        for client in demo.credentials["clients"]
+        for uri in client["redirect_uris"]
+    ]
+    ports = [int(found[1]) for found in addresses if found]
+    assert ports
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", ports[0])) != 0
+
+
+def test_everybody_who_is_listed_gets_her_accounts_within_seconds(demo: Demo) -> None:
+    deadline = time.monotonic() + 30
+    by_app = {app["code"]: app for app in demo.credentials["apps"]}
+    away = [user for user in demo.credentials["users"] if user["part"] == "away"]
+    waiting = {user["username"] for user in away}
+    while waiting and time.monotonic() < deadline:
+        waiting = {name for name in waiting if not _accounts(by_app["qlvb"], name)}
+        time.sleep(0.2)
+    assert not waiting
+    assert not any(_accounts(by_app["motcua"], user["username"]) for user in away)
+
+
+def _accounts(app: dict[str, Any], username: str) -> int:
+    answer = httpx2.get(
+        f"{app['scim_url']}/Users",
+        params={"filter": f'userName eq "{username}"'},
+        headers={"Authorization": f"Bearer {app['scim_token']}"},
+    )
+    return int(answer.json()["totalResults"])
+
+
+def test_a_taken_port_is_said_in_one_line(demo: Demo, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(DEMO), "--port", str(demo.port), "--folder", str(tmp_path / "var")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert str(demo.port) in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "var").exists()
+
+
+def test_a_folder_of_somebody_else_is_not_reset(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("not a demonstration")
+    options = ["--port", str(free_port()), "--folder", str(tmp_path), "--reset"]
+    done = subprocess.run(
+        [sys.executable, str(DEMO), *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_the_environment_wins_over_what_the_demonstration_would_choose(tmp_path: Path) -> None:
+    from examples.demo.ground import Ground
+
+    ground = Ground(tmp_path, 8100, 300)
+    given = {
+        "DINHDANH_ISSUER": "https://id.example.vn",
+        "DINHDANH_OUTBOUND_ALLOW": '["10.1.2.3:443"]',
+    }
+    code = (
+        "import sys; from pathlib import Path; from examples.demo.ground import Ground;"
+        f"g = Ground(Path({str(tmp_path)!r}), 8100, 300); g.prepare(); s = g.settings;"
+        "print(s.issuer); print(*s.outbound_allow)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | given,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    issuer, allowed = done.stdout.splitlines()
+    assert issuer == "https://id.example.vn"
+    assert {"10.1.2.3:443", "localhost:8101", "id.example.vn:443"} <= set(allowed.split())
+    assert ground.config_file.exists()
+
+
+def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_passwords(demo: Demo) -> None:
+    before = demo.credentials
+    assert len(demo.descendants()) >= 5
+    end(demo, signal.SIGINT)
+    assert demo.process.returncode == 0
+    assert demo.descendants() == []
+    again = run(demo.folder, demo.port)
+    try:
+        assert READY in again.printed, again.printed
+        assert again.credentials["users"] == before["users"]
+        assert again.credentials["api"] == before["api"]
+        # Killed outright, it still leaves nobody behind.
+        end(again, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while again.descendants() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert again.descendants() == []
+    finally:
+        for process in again.descendants():
+            os.kill(process, signal.SIGKILL)
