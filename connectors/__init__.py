@@ -4,7 +4,8 @@
     registry        an application's settings and secret → its connector
     turns           what a plan makes of a person's accounts: pure
     ldap/ | scim    the connectors; each is alone in speaking its protocol
-    mapping         person + assignment → what an account should say → SCIM, LDAP
+    mapping         person + assignment → what an account should say; LDAP entries
+    scim_mapping    the same for SCIM Users
     logout          delivers logout tokens
     pki/            profiles, authority, CRL, OCSP, trust
     contract        the Connector protocol and the values that cross it

@@ -3,16 +3,15 @@
 import hashlib
 import json
 import threading
-from collections.abc import Callable
 from enum import StrEnum
+from importlib import import_module
+from typing import Protocol, cast
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from connectors.contract import Connector, Misconfigured, Outbound, Tools
-from connectors.ldap import LdapConnector, LdapSettings
-from connectors.scim import ScimConnector, ScimSettings
 from directory.base.crypto import Keyring
 from directory.entitlements import Application
 
@@ -27,20 +26,23 @@ class ConnectorKind(StrEnum):
     LDAP = "ldap"
 
 
-def _scim(settings: BaseModel, secret: str, outbound: Outbound) -> Connector:
-    return ScimConnector(ScimSettings.model_validate(settings), secret, outbound)
+class Adapter(Protocol):
+    """What the module of a kind offers: its settings' model, and how a connector is made."""
+
+    Settings: type[BaseModel]
+
+    def connect(self, settings: BaseModel, secret: str, outbound: Outbound) -> Connector:
+        """A connector with these settings."""
+        ...
 
 
-def _ldap(settings: BaseModel, secret: str, outbound: Outbound) -> Connector:
-    return LdapConnector(LdapSettings.model_validate(settings), secret, outbound)
+_MODULES = {ConnectorKind.SCIM: "connectors.scim", ConnectorKind.LDAP: "connectors.ldap"}
+"""Loaded at first use: the libraries behind them cost a second of every command's start."""
 
 
-_KINDS: dict[
-    ConnectorKind, tuple[type[BaseModel], Callable[[BaseModel, str, Outbound], Connector]]
-] = {
-    ConnectorKind.SCIM: (ScimSettings, _scim),
-    ConnectorKind.LDAP: (LdapSettings, _ldap),
-}
+def _adapter(kind: str | None) -> Adapter:
+    return cast("Adapter", import_module(_MODULES[ConnectorKind(kind or "")]))
+
 
 _lock = threading.Lock()
 _made: WeakKeyDictionary[Outbound, dict[int, tuple[str, Connector]]] = WeakKeyDictionary()
@@ -61,7 +63,7 @@ def connector_for(tools: Tools, application: Application) -> Connector:
 def check(kind: str | None, settings: dict[str, object]) -> BaseModel:
     """The settings of a connector, read strictly. Raises Misconfigured naming every wrong one."""
     try:
-        model, _ = _KINDS[ConnectorKind(kind or "")]
+        model = _adapter(kind).Settings
     except ValueError as exc:
         raise Misconfigured("Ứng dụng chưa có kết nối, hoặc loại kết nối không có.") from exc
     try:
@@ -88,8 +90,7 @@ def _make(tools: Tools, application: Application) -> Connector:
     if not application.connector_secret:
         raise Misconfigured("Kết nối của ứng dụng {name} thiếu khóa bí mật.", name=application.name)
     secret = tools.keyring.decrypt(PURPOSE, application.connector_secret).decode()
-    _, make = _KINDS[ConnectorKind(application.connector or "")]
-    return make(settings, secret, tools.outbound)
+    return _adapter(application.connector).connect(settings, secret, tools.outbound)
 
 
 def _digest(application: Application) -> str:

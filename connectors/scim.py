@@ -26,7 +26,7 @@ from scim2_models import (
     User,
 )
 
-from connectors import mapping
+from connectors import mapping, scim_mapping
 from connectors.contract import (
     Action,
     Attribute,
@@ -40,8 +40,8 @@ from connectors.contract import (
     RemoteAccount,
     Wanted,
 )
-from connectors.mapping import ScimUser
 from connectors.outbound import failure
+from connectors.scim_mapping import ScimUser
 
 
 class ScimSettings(BaseModel):
@@ -144,7 +144,7 @@ class ScimConnector:
             return Outcome(None, Action.ABSENT)
         try:
             created = _call(
-                self._scim.create, mapping.to_scim(wanted, managed=self._service().managed)
+                self._scim.create, scim_mapping.to_scim(wanted, managed=self._service().managed)
             )
         except _Taken:
             return self._mend(self._after_conflict(wanted), wanted)
@@ -187,9 +187,9 @@ class ScimConnector:
         if not wrong:
             return Outcome(key, Action.UNCHANGED, {"http_status": 200})
         if service.patch:
-            _call(self._scim.modify, ScimUser, key, mapping.scim_patch(wanted, wrong))
+            _call(self._scim.modify, ScimUser, key, scim_mapping.scim_patch(wanted, wrong))
         else:
-            body = mapping.merged_scim(user, wanted, managed=service.managed)
+            body = scim_mapping.merged_scim(user, wanted, managed=service.managed)
             url = f"/Users/{quote(key, safe='')}"
             _call(self._scim.replace, body, check_request_payload=False, url=url)
         action = Action.UPDATED
@@ -257,7 +257,7 @@ class ScimConnector:
 
 
 def _account(user: Json) -> RemoteAccount:
-    return mapping.from_scim(user, {"http_status": 200})
+    return scim_mapping.from_scim(user, {"http_status": 200})
 
 
 def _call(method: Any, *args: Any, **kwargs: Any) -> Any:
@@ -297,3 +297,11 @@ def _detail(response: httpx2.Response) -> str:
     except ValueError:
         return ""
     return str(body.get("detail") or "")[:300] if isinstance(body, dict) else ""
+
+
+Settings = ScimSettings
+
+
+def connect(settings: BaseModel, secret: str, outbound: Outbound) -> ScimConnector:
+    """A connector with these settings; for the registry."""
+    return ScimConnector(ScimSettings.model_validate(settings), secret, outbound)

@@ -72,6 +72,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, before ours otherwise
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that need the machine for themselves on one worker process."""
     for item in items:

@@ -17,7 +17,18 @@ TLS verifies chain and host name by OpenSSL; plain text only where the settings 
     names           distinguished names as text: escaped, split, compared
 """
 
+from pydantic import BaseModel
+
+from connectors.contract import Outbound
 from connectors.ldap.connector import LdapConnector
 from connectors.ldap.settings import LdapSettings, Security
 
-__all__ = ["LdapConnector", "LdapSettings", "Security"]
+Settings = LdapSettings
+
+
+def connect(settings: BaseModel, secret: str, outbound: Outbound) -> LdapConnector:
+    """A connector with these settings; for the registry."""
+    return LdapConnector(LdapSettings.model_validate(settings), secret, outbound)
+
+
+__all__ = ["LdapConnector", "LdapSettings", "Security", "Settings", "connect"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scim2_models import EnterpriseUser
 
-from connectors import mapping
+from connectors import mapping, scim_mapping
 from connectors.contract import Attribute, RemoteAccount, Wanted
 from directory.assignments import Held
 from directory.entitlements import Desired
@@ -74,7 +74,7 @@ def test_an_account_says_the_unit_the_legal_person_and_the_title() -> None:
 
 def test_nothing_of_the_citizen_number_leaves() -> None:
     wanted = mapping.wanted_account(Person(), DESIRED, organization="x")
-    said = mapping.to_scim(wanted).model_dump_json()
+    said = scim_mapping.to_scim(wanted).model_dump_json()
     assert "038" not in said
     assert "f00d" not in said
     assert "employeeNumber" not in said
@@ -96,7 +96,7 @@ def test_what_there_is_not_is_absent() -> None:
 @pytest.mark.parametrize("person", [Person(), Mononym()])
 def test_scim_gives_back_what_it_was_given(person: Person) -> None:
     wanted = mapping.wanted_account(person, DESIRED, organization="UBND xã Hà Trung")
-    seen = mapping.from_scim(mapping.to_scim(wanted).model_dump(), {})
+    seen = scim_mapping.from_scim(scim_mapping.to_scim(wanted).model_dump(), {})
     assert mapping.differences(wanted, seen) == ()
 
 
@@ -128,8 +128,8 @@ def test_the_given_name_of_an_entry_is_all_but_the_surname() -> None:
 )
 def test_any_attributes_survive_both_ways(said: dict[Attribute, str]) -> None:
     wanted = Wanted("s", "u", True, said, "r")  # noqa: FBT003
-    scim = mapping.to_scim(wanted).model_dump()
-    assert mapping.differences(wanted, mapping.from_scim(scim, {})) == ()
+    scim = scim_mapping.to_scim(wanted).model_dump()
+    assert mapping.differences(wanted, scim_mapping.from_scim(scim, {})) == ()
     values = mapping.ldap_values(said)
     assert mapping.ldap_values(mapping.from_ldap(values)) == values
 
@@ -167,7 +167,7 @@ def test_a_disabled_account_is_right_whatever_it_says() -> None:
 
 def test_a_patch_mends_what_is_wrong_and_nothing_else() -> None:
     wanted = Wanted("s", "u", active=True, attributes={Attribute.DEPARTMENT: "P"}, role="r")
-    patch = mapping.scim_patch(wanted, ["department", "phone", "active"])
+    patch = scim_mapping.scim_patch(wanted, ["department", "phone", "active"])
     assert [(o.op.value, str(o.path)) for o in patch.operations or []] == [
         ("replace", f"{EnterpriseUser.__schema__}:department"),
         ("remove", "phoneNumbers"),
@@ -177,16 +177,16 @@ def test_a_patch_mends_what_is_wrong_and_nothing_else() -> None:
 
 def test_without_the_enterprise_extension_nothing_of_it_is_said() -> None:
     wanted = mapping.wanted_account(Person(), DESIRED, organization="x")
-    said = mapping.to_scim(wanted, managed=mapping.EVERYTHING - mapping.ENTERPRISE)
+    said = scim_mapping.to_scim(wanted, managed=mapping.EVERYTHING - mapping.ENTERPRISE)
     assert "enterprise" not in said.model_dump_json()
 
 
 def test_an_account_without_active_is_active() -> None:
-    assert mapping.from_scim({"id": "1", "userName": "u"}, {}).active
+    assert scim_mapping.from_scim({"id": "1", "userName": "u"}, {}).active
 
 
 def test_an_account_that_breaks_the_schema_can_still_be_read() -> None:
-    seen = mapping.from_scim(
+    seen = scim_mapping.from_scim(
         {
             "ID": "1",
             "username": "u",
@@ -228,7 +228,7 @@ def test_a_replacement_keeps_what_the_application_has_of_its_own() -> None:
         role=None,
     )
     enterprise = str(EnterpriseUser.__schema__)
-    merged = mapping.merged_scim(
+    merged = scim_mapping.merged_scim(
         {
             "schemas": ["urn:own"],
             "id": "1",
@@ -248,12 +248,12 @@ def test_a_replacement_keeps_what_the_application_has_of_its_own() -> None:
     assert "phoneNumbers" not in merged
     assert "roles" not in merged
     assert {"urn:own", enterprise} <= set(merged["schemas"])
-    assert mapping.differences(wanted, mapping.from_scim(merged, {})) == ()
+    assert mapping.differences(wanted, scim_mapping.from_scim(merged, {})) == ()
 
 
 def test_a_replacement_that_disables_changes_nothing_else() -> None:
     current = {"id": "1", "userName": "u", "active": True, "roles": [{"value": "a"}]}
-    assert mapping.merged_scim(current, Wanted("s", "u", active=False)) == current | {
+    assert scim_mapping.merged_scim(current, Wanted("s", "u", active=False)) == current | {
         "active": False
     }
 
