@@ -73,11 +73,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, before ours otherwise
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that need the machine for themselves on one worker process."""
-    for item in items:
-        if item.get_closest_marker("serial"):
-            item.add_marker(pytest.mark.xdist_group("serial"))
+    """Begin with the long ones: whole files go to one process each, and the last to begin should
+    not be the one that takes minutes.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("serial") is None)
 
 
 def missing(service: str) -> None:

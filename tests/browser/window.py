@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 CHROMIUM = Path("/usr/bin/chromium")
 DRIVER = Path("/usr/bin/chromedriver")
 PHONE = 390
-PATIENCE = 20.0
+PATIENCE = 45.0
 ARGUMENTS = (
     "--headless=new",
     "--no-sandbox",

@@ -23,7 +23,6 @@ READY = "Ctrl-C"
 
 pytestmark = [
     pytest.mark.serial,
-    pytest.mark.xdist_group("story"),
     pytest.mark.timeout(300),
 ]
 

@@ -27,7 +27,6 @@ AT_A_TIME = 2
 
 pytestmark = [
     pytest.mark.serial,
-    pytest.mark.xdist_group("story"),
     pytest.mark.timeout(900),
 ]
 
