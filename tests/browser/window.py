@@ -13,6 +13,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -89,8 +90,14 @@ class Window:
         return self.one(css).text
 
     def click(self, css: str) -> None:
-        """Click the first element of this kind."""
-        self.one(css).click()
+        """Click the first element of this kind; a link or a submit button is followed until the
+        page it stood on is gone, so that nothing is read off the old one.
+        """
+        page, element = self.one("html"), self.one(css)
+        leads_away = element.tag_name == "a" or element.get_attribute("type") == "submit"
+        element.click()
+        if leads_away:
+            WebDriverWait(self.driver, PATIENCE, poll_frequency=0.1).until(staleness_of(page))
 
     def fill(self, values: dict[str, str]) -> None:
         """Type into fields, by their ids; what stands there is replaced."""
