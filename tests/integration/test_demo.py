@@ -88,8 +88,19 @@ def end(demo: Demo, how: signal.Signals) -> None:
         demo.process.stdout.close()
 
 
+@pytest.fixture
+def own_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demonstration for one test, which may end it."""
+    yield from _running(tmp_path_factory)
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demonstration that every test of this file looks at."""
+    yield from _running(tmp_path_factory)
+
+
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     started = run(tmp_path_factory.mktemp("demo") / "var", free_port())
     try:
         yield started
@@ -219,7 +230,8 @@ def test_the_environment_wins_over_what_the_demonstration_would_choose(tmp_path:
     assert ground.config_file.exists()
 
 
-def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_passwords(demo: Demo) -> None:
+def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_passwords(own_demo: Demo) -> None:
+    demo = own_demo
     before = demo.credentials
     assert len(demo.descendants()) >= 5
     end(demo, signal.SIGINT)
