@@ -9,9 +9,14 @@ import directory.changes.model
 import idp.factors.passwords
 import idp.keys
 import idp.login.flow
+import idp.oidc.authorization.consent
+import idp.oidc.authorization.pushed
 import idp.oidc.clients
-import idp.oidc.consent
+import idp.oidc.clients.invites
+import idp.oidc.clients.sectors
+import idp.oidc.grant_types.device
 import idp.oidc.grants
+import idp.oidc.proofs.once
 import idp.sessions
 import idp.throttle
 from connectors.outbound import Outbound

@@ -8,7 +8,7 @@ reports it together with everything else that is wrong, at once.
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -63,6 +63,28 @@ class Settings(BaseSettings):
     access_token_lifetime: int = 5 * MINUTE
     id_token_lifetime: int = 5 * MINUTE
     refresh_lifetime: int = 30 * DAY
+    registration: Literal["closed", "token", "open"] = "token"
+    """Who may register clients over HTTP (RFC 7591): nobody, holders of an initial access
+    token, or anybody."""
+    response_types: list[str] = ["code"]
+    """Response types clients may register. The implicit and hybrid ones are off: their tokens
+    pass through the browser (RFC 9700 §2.1.2)."""
+    pushed_request_lifetime: int = Field(default=60, ge=5, le=599)
+    """How long a pushed request may wait for its browser."""
+    device_lifetime: int = 10 * MINUTE
+    device_interval: int = 5
+    dpop_nonce_required: bool = False
+    """Whether every DPoP proof must carry our nonce; those of FAPI clients always must."""
+    client_certificates: bool = False
+    """Whether a trusted proxy tells us of client certificates in the header Client-Cert."""
+    mtls_base: str = ""
+    """The base URL where that proxy asks for certificates (RFC 8705 §5); empty: the issuer's."""
+    signing_key_days: int = Field(default=90, ge=1)
+    """After how many days a signing key is replaced."""
+    scope_acr: dict[str, str] = {}
+    """Scope → the least assurance whoever uses it must have signed in with."""
+    scope_max_age: dict[str, int] = {}
+    """Scope → how long ago she may have signed in, in seconds (RFC 9470)."""
     lock_after: int = 5
     lock_for: int = 12 * HOUR
     source_failures: int = 30

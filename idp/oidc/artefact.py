@@ -29,7 +29,7 @@ from directory.effects import Action, Column, Due, Effect, Foreseen, State
 from directory.people import UserCut
 from idp import sessions
 from idp.oidc import grants
-from idp.oidc.clients import TokenFormat
+from idp.oidc.clients.kinds import TokenFormat
 from idp.oidc.grants import Held
 from idp.sessions import SsoSession, describe_browser
 

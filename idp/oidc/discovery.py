@@ -12,10 +12,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from connectors.contract import Tools
+from directory.base.config import Settings
 from idp.keys import signing_keys
 from idp.oidc import claims
-from idp.oidc.clients import SCOPES, AuthMethod, GrantType
-from idp.oidc.code import Pkce
+from idp.oidc.authorization.answers import Mode
+from idp.oidc.clients.kinds import SCOPES, AuthMethod
+from idp.oidc.grant_types.code import Pkce
+from idp.oidc.server import GRANT_TYPES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -46,10 +49,11 @@ class Document:
         ]
 
 
-def metadata(issuer: str, algorithms: list[str]) -> dict[str, Any]:
+def metadata(settings: Settings, algorithms: list[str]) -> dict[str, Any]:
     """What this provider is and does."""
-    secret_methods = [m.value for m in AuthMethod if m is not AuthMethod.NONE]
-    every_method = [m.value for m in AuthMethod]
+    issuer = settings.issuer
+    secret_methods = [AuthMethod.BASIC.value, AuthMethod.POST.value]
+    every_method = [*secret_methods, AuthMethod.NONE.value]
     return {
         "issuer": issuer,
         "authorization_endpoint": issuer + "/oauth2/authorize",
@@ -60,9 +64,9 @@ def metadata(issuer: str, algorithms: list[str]) -> dict[str, Any]:
         "revocation_endpoint": issuer + "/oauth2/revoke",
         "end_session_endpoint": issuer + "/oauth2/logout",
         "scopes_supported": list(SCOPES),
-        "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
-        "grant_types_supported": [g.value for g in GrantType],
+        "response_types_supported": list(settings.response_types),
+        "response_modes_supported": [mode.value for mode in Mode],
+        "grant_types_supported": sorted(GRANT_TYPES),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": algorithms,
         "token_endpoint_auth_methods_supported": every_method,
@@ -98,7 +102,7 @@ class Documents:
         jwks = self._keys.jwks(now=now)
         kids = tuple(key["kid"] for key in jwks["keys"])
         if kids != self._made_from:
-            offered = metadata(self._tools.settings.issuer, self._keys.algorithms(now=now))
+            offered = metadata(self._tools.settings, self._keys.algorithms(now=now))
             described = _document(offered)
             self._documents = {OPENID: described, OAUTH: described, JWKS: _document(jwks)}
             self._made_from = kids

@@ -20,9 +20,12 @@ from werkzeug.datastructures import MultiDict
 
 from idp import security, sessions
 from idp.i18n import gettext
-from idp.oidc import authorize, bearer, consent, discovery
+from idp.oidc import bearer, discovery
 from idp.oidc import logout as signing_out
-from idp.oidc.authorize import AskConsent, NotEntitled, Outcome, Redirect, Shown, SignIn
+from idp.oidc.authorization import authorize, consent, incoming
+from idp.oidc.authorization.answers import Answer
+from idp.oidc.authorization.authorize import Answered, NotEntitled, Outcome, SignIn
+from idp.oidc.authorization.shown import Shown
 from idp.oidc.bearer import Refused
 from idp.oidc.request import Request, parameters
 from idp.oidc.server import Server
@@ -55,7 +58,7 @@ def authorization() -> Any:
         if request.method == "POST":
             # A POST from another site carries no SameSite=Lax cookie; the GET it leads to does.
             values = parameters(request.form)
-            values.pop(authorize.FLOW, None)
+            values.pop(incoming.FLOW, None)
             return _elsewhere(f"{authorize.PATH}?{urlencode(values)}", 303)
         return _page(_decide(parameters(request.args)))
     except (Shown, OAuth2Error) as error:
@@ -69,25 +72,31 @@ def consented() -> Any:
     try:
         values = parameters(MultiDict(parse_qsl(request.form.get("request", ""))))
         if request.form.get("decision") == "allow":
-            return _page(_decide(values, request.form.get("proof", "")), 303)
+            return _page(_decide(values, request.form.get("proof", "")))
         with services().db.hot() as connection:
-            return _page(authorize.denied(provider(), _request(connection, values)), 303)
+            asked, brought = _read(connection, values)
+            return _page(authorize.denied(provider(), asked, brought))
     except (Shown, OAuth2Error) as error:
         return _refused(error)
 
 
-def _decide(values: dict[str, str], consent_proof: str = "") -> Outcome:
+def _read(connection: Any, given: dict[str, str]) -> tuple[Request, incoming.Incoming]:
+    found = incoming.read(provider(), connection, given, now=services().clock())
+    return _request(connection, dict(found.values)), found
+
+
+def _decide(given: dict[str, str], consent_proof: str = "") -> Outcome:
     view = security.current_session()
     has = services()
     with has.db.hot() as connection:
-        asked = _request(connection, values)
-        outcome = authorize.decide(provider(), asked, view, consent_proof=consent_proof)
-    if isinstance(outcome, Redirect) and outcome.agreed and view is not None and asked.client:
+        asked, brought = _read(connection, given)
+        outcome = authorize.decide(provider(), asked, brought, view, consent_proof=consent_proof)
+    if isinstance(outcome, Answered) and outcome.agreed and view is not None:
         with has.db.write() as session:
             consent.remember(
                 session,
                 user_id=view.user_id,
-                client_id=asked.client.id,
+                client_id=brought.client.id,
                 scopes=outcome.agreed,
                 actor=security.actor(),
                 now=has.clock(),
@@ -95,19 +104,28 @@ def _decide(values: dict[str, str], consent_proof: str = "") -> Outcome:
     return outcome
 
 
-def _page(outcome: Outcome, status: int = 302) -> Any:
-    if isinstance(outcome, Redirect):
-        return _elsewhere(outcome.location, status)
+def _page(outcome: Outcome) -> Any:
+    if isinstance(outcome, Answered):
+        return _answer(outcome.answer)
     if isinstance(outcome, SignIn):
         return _sign_in(outcome)
-    security.allow_form_to(
-        outcome.redirect_uri if isinstance(outcome, AskConsent) else outcome.location
-    )
     if isinstance(outcome, NotEntitled):
+        security.allow_form_to(outcome.answer.redirect_uri)
         name = outcome.client.application_name or outcome.client.name
-        page = render_template("oidc/not_entitled.html", name=name, location=outcome.location)
+        page = render_template("oidc/not_entitled.html", name=name, answer=outcome.answer)
         return make_response(page, 403)
+    security.allow_form_to(outcome.redirect_uri)
     return render_template("oidc/consent.html", asked=outcome)
+
+
+def _answer(answer: Answer) -> Response:
+    """To the client: never by 307, which would post our own forms' content there (FAPI 2.0
+    §5.3.2.2).
+    """
+    if answer.location is not None:
+        return _elsewhere(answer.location, 302 if request.method == "GET" else 303)
+    security.allow_form_to(answer.redirect_uri)
+    return make_response(render_template("oidc/form_post.html", answer=answer))
 
 
 def _elsewhere(location: str, status: int) -> Response:

@@ -40,7 +40,7 @@ from directory.base.db import Base, UTCDateTime
 from directory.entitlements import Application
 from directory.people import User
 from idp.oidc.claims import Person, person, with_person
-from idp.oidc.clients import Client
+from idp.oidc.clients.rows import Client
 from idp.sessions import SsoSession
 
 GRACE = timedelta(seconds=10)
@@ -68,7 +68,18 @@ class Grant(Base):
     """The claims request (OIDC Core §5.5), as far as we honour it."""
     nonce: Mapped[str | None]
     redirect_uri: Mapped[str]
+    """Empty where no browser comes back (device flow)."""
     code_challenge: Mapped[str]
+    """Empty where the client needs no PKCE."""
+    code_jkt: Mapped[str | None]
+    """The only DPoP key the code may be redeemed with (RFC 9449 §10)."""
+    bound_to: Mapped[str | None]
+    """The key the refresh token was given to: ``jkt:…`` or ``x5t:…``. Such a grant does not
+    rotate (FAPI 2.0 §5.3.2.1)."""
+    resources: Mapped[list[str]] = mapped_column(default=list)
+    """Resource indicators (RFC 8707) that were asked for and granted."""
+    front_channel: Mapped[bool] = mapped_column(default=False)
+    """Whether the authorization response itself carried an access token."""
     auth_time: Mapped[datetime]
     """Of the sign-in it rests on; dated cuts are compared with it."""
     acr: Mapped[str]
@@ -104,6 +115,10 @@ class GrantView:
     nonce: str | None
     redirect_uri: str
     code_challenge: str
+    code_jkt: str | None
+    bound_to: str | None
+    resources: list[str]
+    front_channel: bool
     auth_time: datetime
     acr: str
     amr: list[str]
@@ -120,11 +135,17 @@ class GrantView:
     public_client_id: str
     client_application_id: int | None
     audience: str
+    sector: str | None
     living: bool
     person: Person | None = None
 
     code_challenge_method = "S256"
     """The only one ever stored (RFC 9700 §2.1.1)."""
+
+    @property
+    def gives_access(self) -> bool:
+        """Whether an access token of it can have been given: a code never redeemed gives none."""
+        return self.front_channel or self.code_used_at is not None
 
     def get_redirect_uri(self) -> str:
         """For Authlib."""
@@ -186,6 +207,7 @@ _LEAN = _joined(
         User.username,
         Client.client_id.label("public_client_id"),
         Client.application_id.label("client_application_id"),
+        Client.sector,
         Application.code.label("application_code"),
         _LIVING.label("living"),
     )
@@ -208,7 +230,7 @@ _CONSUME_CODE = (
         Grant.code_expires_at > _NOW,
         _IS_LIVING,
     )
-    .values(code_used_at=_NOW)
+    .values(code_used_at=_NOW, bound_to=bindparam("bound", type_=Text()))
     .returning(Grant.id)
 )
 _CONSUME_REFRESH = (
@@ -257,14 +279,25 @@ def _view(row: Any, about: Person | None) -> GrantView:
         public_client_id=row.public_client_id,
         client_application_id=row.client_application_id,
         audience=row.application_code or row.public_client_id,
+        sector=row.sector,
         living=bool(row.living),
         person=about,
     )
 
 
-def consume_code(connection: Connection, grant_id: str, client_id: int, *, now: datetime) -> bool:
-    """Use up the code: True for exactly one caller, and only while the grant is living."""
-    parameters = {"grant": grant_id, "client": client_id, **at(now)}
+def consume_code(
+    connection: Connection,
+    grant_id: str,
+    client_id: int,
+    *,
+    now: datetime,
+    bound_to: str | None = None,
+) -> bool:
+    """Use up the code: True for exactly one caller, and only while the grant is living.
+
+    From then on its refresh token belongs to the key ``bound_to`` names.
+    """
+    parameters = {"grant": grant_id, "client": client_id, "bound": bound_to, **at(now)}
     return connection.execute(_CONSUME_CODE, parameters).first() is not None
 
 

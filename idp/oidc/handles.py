@@ -2,8 +2,11 @@
 
     code      ddc_  grant
     refresh   ddr_  grant, generation
-    access    dda_  grant, generation, expiry, which of the grant's scopes
-    machine   ddm_  client, its counters, issued, expiry, scopes     (client_credentials)
+    access    dda_  grant, serial, issued, expiry, which of the grant's scopes and resources, key
+    machine   ddm_  client, its counters, issued, expiry, scopes, resources, key
+                                                                      (client_credentials)
+    pushed    ddp_  pushed request (RFC 9126)
+    device    ddd_  device request (RFC 8628)
 
 The MAC covers the kind, the issuer and everything said, so that no handle passes for another
 kind or at another installation, and it is checked before the database is asked anything. What
@@ -13,6 +16,7 @@ people and secret scanners recognise a leaked one.
 
 import base64
 import binascii
+import secrets
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,9 +48,24 @@ class Access:
     """An access token for a person's grant. ``scope_mask`` counts along the grant's scopes."""
 
     grant_id: str
-    generation: int
+    serial: str
+    """Tells it from others of its grant; with it the token has a ``jti``."""
+    issued_at: datetime
     expires_at: datetime
     scope_mask: int
+    resource_mask: int = 0
+    """Counts along the grant's resources; 0: the client's own audience."""
+    bound_to: str | None = None
+    """The key it is good with: ``jkt:…`` (RFC 9449) or ``x5t:…`` (RFC 8705)."""
+
+    @property
+    def jti(self) -> str:
+        """Its name."""
+        return f"{self.grant_id}.{self.serial}"
+
+    def resources(self, granted: Sequence[str]) -> list[str]:
+        """Those of the granted resources this token is for."""
+        return [uri for n, uri in enumerate(granted) if self.resource_mask >> n & 1]
 
     def scopes(self, granted: Sequence[str]) -> list[str]:
         """Those of the granted scopes this token carries."""
@@ -65,11 +84,18 @@ class Machine:
     expires_at: datetime
     scopes: tuple[str, ...]
     jti: str
+    resources: tuple[str, ...] = ()
+    bound_to: str | None = None
 
 
-def mask(scopes: Sequence[str], granted: Sequence[str]) -> int:
-    """The bits of ``scopes`` along ``granted``."""
-    return sum(1 << n for n, scope in enumerate(granted) if scope in scopes)
+def mask(some: Sequence[str], granted: Sequence[str]) -> int:
+    """The bits of ``some`` along ``granted``."""
+    return sum(1 << n for n, each in enumerate(granted) if each in some)
+
+
+def serial() -> str:
+    """A new serial: 64 random bits."""
+    return _encode(secrets.token_bytes(8))
 
 
 class Handles:
@@ -92,10 +118,34 @@ class Handles:
         return self._seal(
             "dda_",
             _id(token.grant_id)
+            + _raw(token.serial)
             + struct.pack(
-                ">IIH", token.generation, int(token.expires_at.timestamp()), token.scope_mask
-            ),
+                ">IIHB",
+                int(token.issued_at.timestamp()),
+                int(token.expires_at.timestamp()),
+                token.scope_mask,
+                token.resource_mask,
+            )
+            + _key(token.bound_to),
         )
+
+    def pushed(self, request_id: str) -> str:
+        """A pushed request, for ``request_uri``."""
+        return self._seal("ddp_", _id(request_id))
+
+    def open_pushed(self, text: str) -> str | None:
+        """The id of the pushed request, if we gave it."""
+        body = self._open("ddp_", text)
+        return _text(body) if body is not None and len(body) == 16 else None
+
+    def device(self, request_id: str) -> str:
+        """A device code."""
+        return self._seal("ddd_", _id(request_id))
+
+    def open_device(self, text: str) -> str | None:
+        """The id of the device request, if we gave it."""
+        body = self._open("ddd_", text)
+        return _text(body) if body is not None and len(body) == 16 else None
 
     def machine(self, token: Machine) -> str:
         """To text."""
@@ -111,7 +161,9 @@ class Handles:
                 int(token.expires_at.timestamp()),
             )
             + _id(token.jti)
-            + " ".join(token.scopes).encode(),
+            + "\n".join(
+                (" ".join(token.scopes), " ".join(token.resources), token.bound_to or "")
+            ).encode(),
         )
 
     def open_code(self, text: str) -> Code | None:
@@ -129,10 +181,18 @@ class Handles:
     def open_access(self, text: str) -> Access | None:
         """The access token, if we made it; its expiry is the caller's to compare."""
         body = self._open("dda_", text)
-        if body is None or len(body) != 26:
+        if body is None or len(body) not in (35, 35 + 33):
             return None
-        generation, expiry, scope_mask = struct.unpack(">IIH", body[16:])
-        return Access(_text(body[:16]), generation, _moment(expiry), scope_mask)
+        issued, expiry, scope_mask, resource_mask = struct.unpack(">IIHB", body[24:35])
+        return Access(
+            _text(body[:16]),
+            _encode(body[16:24]),
+            _moment(issued),
+            _moment(expiry),
+            scope_mask,
+            resource_mask,
+            _bound(body[35:]),
+        )
 
     def open_machine(self, text: str) -> Machine | None:
         """The client's token, if we made it; expiry and counters are the caller's to compare."""
@@ -140,6 +200,7 @@ class Handles:
         if body is None or len(body) < 44:
             return None
         numbers = struct.unpack(">QIIIII", body[:28])
+        scopes, resources, bound_to = body[44:].decode().split("\n")
         return Machine(
             client_id=numbers[0],
             client_epoch=numbers[1],
@@ -147,8 +208,10 @@ class Handles:
             installation_epoch=numbers[3],
             issued_at=_moment(numbers[4]),
             expires_at=_moment(numbers[5]),
-            scopes=tuple(body[44:].decode().split()),
+            scopes=tuple(scopes.split()),
             jti=_text(body[28:44]),
+            resources=tuple(resources.split()),
+            bound_to=bound_to or None,
         )
 
     def _seal(self, prefix: str, body: bytes) -> str:
@@ -181,6 +244,26 @@ def _encode(raw: bytes) -> str:
 
 def _id(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "==")
+
+
+def _raw(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+_KEYS = {"jkt": b"\x01", "x5t": b"\x02"}
+
+
+def _key(bound_to: str | None) -> bytes:
+    """``jkt:`` or ``x5t:`` and a SHA-256 in base64url, as 33 bytes."""
+    if bound_to is None:
+        return b""
+    kind, _, digest = bound_to.partition(":")
+    return _KEYS[kind] + _raw(digest)
+
+
+def _bound(raw: bytes) -> str | None:
+    kinds = {tag: kind for kind, tag in _KEYS.items()}
+    return f"{kinds[raw[:1]]}:{_encode(raw[1:])}" if raw else None
 
 
 def _text(raw: bytes) -> str:

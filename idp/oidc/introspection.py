@@ -10,10 +10,10 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
-from idp.oidc.client_view import ClientView
+from idp.oidc.clients.view import ClientView
+from idp.oidc.grant_types.issuing import EVERY_METHOD
 from idp.oidc.request import Request
-from idp.oidc.token import EVERY_METHOD
-from idp.oidc.tokens import Active
+from idp.oidc.tokens import Active, audience
 
 
 class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
@@ -42,7 +42,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         body: dict[str, Any] = {
             "active": True,
             "iss": self.server.tools.settings.issuer,
-            "aud": token.audience,
+            "aud": audience(token.resources, token.audience[0]),
             "client_id": token.public_client_id,
             "scope": " ".join(token.scopes),
             "iat": int(token.issued_at.timestamp()),

@@ -24,9 +24,10 @@ from directory.base.outbox import Claim
 from directory.effects import State
 from directory.people import User
 from idp import sessions
-from idp.oidc.clients import PROBE, Client, probe_secret
+from idp.oidc.clients.probe import PROBE, probe_secret
+from idp.oidc.clients.rows import Client
 from idp.oidc.grants import Grant
-from idp.oidc.handles import Access
+from idp.oidc.handles import Access, serial
 from idp.oidc.tokens import Tokens
 from idp.sessions import SsoSession
 
@@ -101,11 +102,7 @@ def probe_access(tools: Tools, claim: Claim) -> Done:
 
 def _probe_grant(tools: Tools, grant_id: str) -> dict[str, Any]:
     now = tools.clock()
-    with tools.db.read() as session:
-        generation = session.execute(
-            select(Grant.refresh_generation).where(Grant.id == grant_id)
-        ).scalar_one_or_none()
-    made = Access(grant_id, generation or 0, now + timedelta(minutes=1), 0xFFFF)
+    made = Access(grant_id, serial(), now, now + timedelta(minutes=1), 0xFFFF)
     path = "/oauth2/introspect"
     credentials = f"{PROBE}:{probe_secret(tools.keyring)}".encode()
     answer = tools.outbound.request(

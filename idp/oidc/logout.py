@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 
 from directory.base import outbox
 from directory.base.outbox import Priority
-from idp.oidc import client_view, grants
+from idp.oidc import grants
 from idp.oidc.artefact import latest_per_party, logout_job
-from idp.oidc.authorize import Shown
-from idp.oidc.client_view import ClientView
-from idp.oidc.redirects import with_query
+from idp.oidc.authorization.shown import Shown
+from idp.oidc.clients import view as client_view
+from idp.oidc.clients.redirects import with_query
+from idp.oidc.clients.view import ClientView
 from idp.oidc.tokens import Tokens
 from idp.sessions import SessionView
 

@@ -14,7 +14,8 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload, OAuth2Req
 from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
-from idp.oidc.client_view import ClientView
+from idp.oidc.clients.kinds import ResponseType
+from idp.oidc.clients.view import ClientView
 
 LONGEST = 8192
 """Characters of all parameters together."""
@@ -56,6 +57,7 @@ class Request(OAuth2Request):  # type: ignore[misc]
     """One request, with the connection and the moment it is answered at."""
 
     client: ClientView | None
+    response_type: ResponseType | None = None
 
     def __init__(
         self,

@@ -9,11 +9,11 @@ from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, OAuth
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 
 from idp.oidc import grants
-from idp.oidc.client_view import ClientView
+from idp.oidc.clients.view import ClientView
+from idp.oidc.grant_types.issuing import EVERY_METHOD
 from idp.oidc.grants import GrantView
 from idp.oidc.handles import Machine
 from idp.oidc.request import Request
-from idp.oidc.token import EVERY_METHOD
 
 
 class CannotRevoke(OAuth2Error):  # type: ignore[misc]

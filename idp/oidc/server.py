@@ -24,20 +24,25 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 from flask import Response, json
 
 from connectors.contract import Tools
-from idp.oidc import authentication
-from idp.oidc.client_credentials import MachineGrant
-from idp.oidc.client_view import ClientView
-from idp.oidc.clients import GrantType
-from idp.oidc.code import CodeGrant, Pkce
+from idp.oidc.clients.kinds import GrantType
+from idp.oidc.clients.view import ClientView
+from idp.oidc.grant_types.client_credentials import MachineGrant
+from idp.oidc.grant_types.code import CodeGrant, Pkce
+from idp.oidc.grant_types.front import HybridGrant, ImplicitGrant
+from idp.oidc.grant_types.issuing import IdToken
+from idp.oidc.grant_types.refresh import RefreshGrant
 from idp.oidc.introspection import Introspection
-from idp.oidc.refresh import RefreshGrant
+from idp.oidc.proofs import authentication
 from idp.oidc.request import Request
 from idp.oidc.revocation import Revocation
-from idp.oidc.token import IdToken
 from idp.oidc.tokens import Tokens
 
 logging.getLogger("authlib").setLevel(logging.INFO)
 """Authlib writes whole token answers to its debug log."""
+
+
+GRANT_TYPES = frozenset({GrantType.CODE, GrantType.REFRESH, GrantType.CLIENT})
+"""What the token endpoint answers."""
 
 
 class Server(AuthorizationServer):  # type: ignore[misc]
@@ -49,6 +54,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.tokens = Tokens(tools)
         id_token = IdToken(self)
         self.register_grant(CodeGrant, [Pkce(required=True), id_token])
+        self.register_grant(ImplicitGrant)
+        self.register_grant(HybridGrant, [Pkce(required=True)])
         self.register_grant(RefreshGrant, [id_token])
         self.register_grant(MachineGrant)
         self.register_endpoint(Introspection)
@@ -82,7 +89,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         """The token endpoint (RFC 6749 §3.2)."""
         if request.payload.grant_type is None:
             return self.refuse(InvalidRequestError("Missing grant_type."))
-        if request.payload.grant_type not in set(GrantType):
+        if request.payload.grant_type not in GRANT_TYPES:
             return self.refuse(OAuth2Error(error="unsupported_grant_type"))
         answer: Response = self.create_token_response(request)
         return answer

@@ -5,6 +5,7 @@ whether it is still good, for opaque tokens and JWTs alike: whoever asks us is t
 this moment; only an application that checks a JWT offline may be wrong for its last minutes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,11 +17,12 @@ from sqlalchemy import Connection
 from connectors.contract import Tools
 from directory.base.crypto import random_id
 from idp.keys import ALGORITHMS, SigningKeys, signing_keys
-from idp.oidc import client_view, grants
-from idp.oidc.client_view import ClientView
-from idp.oidc.clients import TokenFormat
+from idp.oidc import grants
+from idp.oidc.clients import view as client_view
+from idp.oidc.clients.kinds import TokenFormat
+from idp.oidc.clients.view import ClientView
 from idp.oidc.grants import GrantView
-from idp.oidc.handles import Access, Handles, Machine, mask
+from idp.oidc.handles import Access, Handles, Machine, mask, serial
 
 ACCESS_TYPE = "at+jwt"
 """``typ`` of a JWT access token (RFC 9068 §2.1): it passes for no other kind of JWT."""
@@ -33,7 +35,8 @@ class Active:
     client_id: int
     public_client_id: str
     application_id: int | None
-    audience: str
+    audience: tuple[str, ...]
+    """Who it is for: the resources it names, or its client's application or the client."""
     scopes: tuple[str, ...]
     issued_at: datetime
     expires_at: datetime
@@ -41,6 +44,28 @@ class Active:
     grant: GrantView | None = None
     """None for a client's token on its own account."""
     refresh: bool = False
+    resources: tuple[str, ...] = ()
+    bound_to: str | None = None
+    """The key whoever presents it must prove (``jkt:…``, ``x5t:…``)."""
+
+    @property
+    def cnf(self) -> dict[str, str]:
+        """The claim ``cnf`` (RFC 7800, RFC 8705 §3.1, RFC 9449 §6.1); empty: anybody's."""
+        return confirmation(self.bound_to)
+
+
+def confirmation(bound_to: str | None) -> dict[str, str]:
+    """``cnf`` of a key."""
+    if bound_to is None:
+        return {}
+    kind, _, digest = bound_to.partition(":")
+    return {"jkt" if kind == "jkt" else "x5t#S256": digest}
+
+
+def _bound(cnf: dict[str, str]) -> str | None:
+    if "jkt" in cnf:
+        return "jkt:" + cnf["jkt"]
+    return "x5t:" + cnf["x5t#S256"] if "x5t#S256" in cnf else None
 
 
 class Tokens:
@@ -63,60 +88,78 @@ class Tokens:
         grant: GrantView,
         *,
         scopes: list[str],
-        generation: int,
         now: datetime,
+        resources: Sequence[str] = (),
+        bound_to: str | None = None,
     ) -> tuple[str, datetime]:
         """An access token for a person's grant, and when it ends."""
         expires_at = min(self.expiry(now), grant.expires_at.replace(microsecond=0))
+        made = Access(
+            grant.id,
+            serial(),
+            now,
+            expires_at,
+            mask(scopes, grant.scopes),
+            mask(resources, grant.resources),
+            bound_to,
+        )
         if client.access_token_format != TokenFormat.JWT:
-            bits = mask(scopes, grant.scopes)
-            return self.handles.access(Access(grant.id, generation, expires_at, bits)), expires_at
+            return self.handles.access(made), expires_at
         body = {
             "sub": grant.sub,
-            "jti": f"{grant.id}.{generation}",
+            "jti": made.jti,
             "auth_time": int(grant.auth_time.timestamp()),
             "acr": grant.acr,
             "amr": grant.amr,
         }
-        return self._jwt(client, body, scopes, now, expires_at), expires_at
+        return self._jwt(client, body, scopes, made, resources), expires_at
 
     def machine(
-        self, client: ClientView, *, scopes: list[str], now: datetime
+        self,
+        client: ClientView,
+        *,
+        scopes: list[str],
+        now: datetime,
+        resources: Sequence[str] = (),
+        bound_to: str | None = None,
     ) -> tuple[str, datetime]:
         """A token for the client itself, and when it ends. Nothing is stored."""
-        expires_at = self.expiry(now)
         made = Machine(
             client_id=client.id,
             client_epoch=client.epoch,
             application_epoch=client.application_epoch or 0,
             installation_epoch=client.installation_epoch,
             issued_at=now,
-            expires_at=expires_at,
+            expires_at=self.expiry(now),
             scopes=tuple(scopes),
             jti=random_id(),
+            resources=tuple(resources),
+            bound_to=bound_to,
         )
         if client.access_token_format != TokenFormat.JWT:
-            return self.handles.machine(made), expires_at
+            return self.handles.machine(made), made.expires_at
         counters = [made.client_epoch, made.application_epoch, made.installation_epoch]
         body = {"sub": client.client_id, "jti": made.jti, "client": client.id, "epochs": counters}
-        return self._jwt(client, body, scopes, now, expires_at), expires_at
+        return self._jwt(client, body, scopes, made, resources), made.expires_at
 
     def _jwt(
         self,
         client: ClientView,
         body: dict[str, Any],
         scopes: list[str],
-        now: datetime,
-        expires_at: datetime,
+        made: Access | Machine,
+        resources: Sequence[str] = (),
     ) -> str:
-        signer = self.keys.signer(client.id_token_alg, now=now)
+        signer = self.keys.signer(client.id_token_alg, now=made.issued_at)
+        cnf = confirmation(made.bound_to)
         claims = {
             "iss": self._settings.issuer,
-            "aud": client.audience,
+            "aud": audience(resources, client.audience),
             "client_id": client.client_id,
-            "iat": int(now.timestamp()),
-            "exp": int(expires_at.timestamp()),
+            "iat": int(made.issued_at.timestamp()),
+            "exp": int(made.expires_at.timestamp()),
             "scope": " ".join(scopes),
+            **({"cnf": cnf} if cnf else {}),
             **body,
         }
         return jwt.encode(signer.header(typ=ACCESS_TYPE), claims, signer.key, [signer.alg])
@@ -146,21 +189,35 @@ class Tokens:
         body = self.signed_by_us(text, typ=ACCESS_TYPE, now=now)
         if body is None:
             return None
+        issued_at = datetime.fromtimestamp(body["iat"], UTC)
         expires_at = datetime.fromtimestamp(body["exp"], UTC)
         scopes = tuple(body["scope"].split())
+        named = body["aud"] if isinstance(body["aud"], list) else [body["aud"]]
+        bound_to = _bound(body.get("cnf", {}))
         if "epochs" not in body:
-            grant_id, _, generation = body["jti"].partition(".")
-            return _Offline(grant_id, int(generation), expires_at, 0, scopes)
+            grant_id, _, number = body["jti"].partition(".")
+            return _Offline(
+                grant_id,
+                number,
+                issued_at,
+                expires_at,
+                0,
+                bound_to=bound_to,
+                said=scopes,
+                named=tuple(named),
+            )
         client_epoch, application_epoch, installation_epoch = body["epochs"]
         return Machine(
             client_id=body["client"],
             client_epoch=client_epoch,
             application_epoch=application_epoch,
             installation_epoch=installation_epoch,
-            issued_at=datetime.fromtimestamp(body["iat"], UTC),
+            issued_at=issued_at,
             expires_at=expires_at,
             scopes=scopes,
             jti=body["jti"],
+            resources=tuple(uri for uri in named if ":" in uri),
+            bound_to=bound_to,
         )
 
     def active(
@@ -174,19 +231,21 @@ class Tokens:
             return None
         read = grants.read_with_person if with_person else grants.read
         grant = read(connection, token.grant_id, now=now)
-        # A code that was never redeemed has given nothing.
-        if grant is None or not grant.living or grant.code_used_at is None:
+        if grant is None or not grant.living or not grant.gives_access:
             return None
+        resources = tuple(token.resources(grant.resources))
         return Active(
             grant.client_id,
             grant.public_client_id,
             grant.client_application_id,
-            grant.audience,
+            resources or (grant.audience,),
             tuple(token.scopes(grant.scopes)),
-            token.expires_at - timedelta(seconds=self._settings.access_token_lifetime),
+            token.issued_at,
             token.expires_at,
-            f"{token.grant_id}.{token.generation}",
+            token.jti,
             grant,
+            resources=resources,
+            bound_to=token.bound_to,
         )
 
     @staticmethod
@@ -202,11 +261,13 @@ class Tokens:
             client.id,
             client.client_id,
             client.application_id,
-            client.audience,
+            token.resources or (client.audience,),
             tuple(s for s in token.scopes if s in client.scopes),
             token.issued_at,
             token.expires_at,
             token.jti,
+            resources=token.resources,
+            bound_to=token.bound_to,
         )
 
     def active_refresh(self, connection: Connection, text: str, *, now: datetime) -> Active | None:
@@ -226,21 +287,34 @@ class Tokens:
             grant.client_id,
             grant.public_client_id,
             grant.client_application_id,
-            grant.audience,
+            tuple(grant.resources) or (grant.audience,),
             tuple(grant.scopes),
             grant.refreshed_at or grant.code_used_at,
             grant.expires_at,
             f"{grant.id}.r{token.generation}",
             grant,
             refresh=True,
+            resources=tuple(grant.resources),
+            bound_to=grant.bound_to,
         )
+
+
+def audience(resources: Sequence[str], own: str) -> str | list[str]:
+    """``aud``: the resources asked for (RFC 8707 §2), one as a string, or the client's own."""
+    if len(resources) > 1:
+        return list(resources)
+    return resources[0] if resources else own
 
 
 @dataclass(frozen=True)
 class _Offline(Access):
-    """A JWT access token: it says its scopes itself."""
+    """A JWT access token: it says its scopes and resources itself."""
 
     said: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
 
-    def scopes(self, granted: Any) -> list[str]:
+    def scopes(self, granted: Sequence[str]) -> list[str]:
         return [scope for scope in granted if scope in self.said]
+
+    def resources(self, granted: Sequence[str]) -> list[str]:
+        return [uri for uri in granted if uri in self.named]

@@ -14,7 +14,7 @@ import pytest
 from directory.entitlements import Application
 from directory.people import User
 from idp.oidc.clients import Client
-from idp.oidc.handles import Access, Code, Refresh
+from idp.oidc.handles import Access, Code, Refresh, serial
 from idp.oidc.tokens import Tokens
 from tests.hr_world import Hr
 from tests.relying_party import REDIRECT, Flow, World, build_world
@@ -248,7 +248,9 @@ def forged(kind: str) -> Any:
         opened = handles.open_code(held["code"])
         assert opened is not None
         made = {
-            "access": handles.access(Access(opened.grant_id, 0, world.clock(), 0xFFFF)),
+            "access": handles.access(
+                Access(opened.grant_id, serial(), world.clock(), world.clock(), 0xFFFF)
+            ),
             "code": handles.code(Code(opened.grant_id)),
             "future": handles.refresh(Refresh(opened.grant_id, 9)),
             "never redeemed": handles.refresh(Refresh(opened.grant_id, 0)),

@@ -112,7 +112,7 @@ def code_survives() -> None:
     from sqlalchemy import and_, select, update
 
     from directory.people import User
-    from idp.oidc.code import CodeGrant
+    from idp.oidc.grant_types.code import CodeGrant
     from idp.oidc.grants import Grant
     from idp.sessions import SsoSession
 

@@ -7,8 +7,9 @@ import pytest
 
 from directory.base.audit import Actor
 from directory.base.errors import InvalidInput, NotFound
-from idp.oidc import client_view, clients, redirects
-from idp.oidc.clients import AuthMethod, GrantType, Kind, Registration
+from idp.oidc import clients
+from idp.oidc.clients import AuthMethod, GrantType, Kind, Registration, redirects
+from idp.oidc.clients import view as client_view
 
 OPERATOR = Actor.operator("kiểm thử")
 GOOD: dict[str, Any] = {"name": "Văn bản", "redirect_uris": ("https://app.example/cb",)}

@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from idp.commands import clients as commands
-from idp.oidc import client_view, clients
+from idp.oidc import clients
+from idp.oidc.clients import view as client_view
 
 
 @pytest.fixture

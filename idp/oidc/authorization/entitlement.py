@@ -12,7 +12,7 @@ from directory.assignments import Held
 from directory.base.db import Database
 from directory.entitlements import Rulebook, desired_accounts, rulebook
 from directory.people import UserStatus
-from idp.oidc.client_view import ClientView
+from idp.oidc.clients.view import ClientView
 
 _books: "WeakKeyDictionary[Database, Rulebook]" = WeakKeyDictionary()
 _lock = threading.Lock()

@@ -1,13 +1,12 @@
 """Client: a relying party or resource server we know, and what it may do.
 
-``Client`` is the row; ``client_view.ClientView`` is what one request needs of it. A disabled
+``Client`` is the row; ``view.ClientView`` is what one request needs of it. A disabled
 client is as good as unknown; disabling raises its epoch, so that nothing issued to it revives
 with it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ForeignKey, select
@@ -18,45 +17,19 @@ from directory.base.audit import Actor, Tag
 from directory.base.crypto import Keyring, random_id, random_secret
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput, NotFound
-from directory.entitlements import Application
-from idp.keys import ALGORITHMS, ensure_keys
-from idp.oidc import redirects
+from idp.keys import ensure_keys
+from idp.oidc.clients import metadata
+from idp.oidc.clients.kinds import (
+    BY_SECRET,
+    AuthMethod,
+    GrantType,
+    Kind,
+    ResponseType,
+    SubjectType,
+    TokenFormat,
+)
+from idp.oidc.clients.options import Options
 
-
-class AuthMethod(StrEnum):
-    """token_endpoint_auth_method (OIDC Core §9)."""
-
-    BASIC = "client_secret_basic"
-    POST = "client_secret_post"
-    NONE = "none"
-
-
-class GrantType(StrEnum):
-    """Grant types the token endpoint knows (RFC 6749)."""
-
-    CODE = "authorization_code"
-    REFRESH = "refresh_token"
-    CLIENT = "client_credentials"
-
-
-class TokenFormat(StrEnum):
-    """How its access tokens look: an opaque handle, or a JWT it may check offline (RFC 9068)."""
-
-    OPAQUE = "opaque"
-    JWT = "jwt"
-
-
-class Kind(StrEnum):
-    """application_type (OIDC Registration §2)."""
-
-    WEB = "web"
-    NATIVE = "native"
-
-
-IDENTITY_SCOPES = ("openid", "profile", "email", "phone", "org", "offline_access")
-"""About a person; never given to a client on its own account."""
-API_SCOPES = ("changes:read", "changes:write")
-SCOPES = IDENTITY_SCOPES + API_SCOPES
 SECRET_OVERLAP = timedelta(days=7)
 """How long the old secret still works after a rotation."""
 
@@ -85,6 +58,8 @@ class Client(Base):
     id_token_alg: Mapped[str]
     access_token_format: Mapped[str]
     subject_type: Mapped[str]
+    sector: Mapped[str | None]
+    """Of its pairwise subjects; None: it is told the public ``sub``."""
     first_party: Mapped[bool]
     """Ours: people are not asked for consent."""
     resource_server: Mapped[bool]
@@ -94,6 +69,10 @@ class Client(Base):
     enabled: Mapped[bool] = mapped_column(default=True)
     epoch: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """``options.Options``, as far as it differs from the default."""
+    registration_token: Mapped[str | None]
+    """Keyed hash of the registration access token (RFC 7592) of a client that registered itself."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +97,10 @@ class Registration:
     client_id: str | None = None
     """Chosen by the installation itself (the demo, the probe); random otherwise."""
     introspect_all: bool = False
+    response_types: tuple[ResponseType, ...] | None = None
+    """``code`` for whoever uses authorization_code, where nothing is said."""
+    subject_type: SubjectType = SubjectType.PUBLIC
+    options: Options = field(default_factory=Options)
 
 
 def register(
@@ -127,13 +110,12 @@ def register(
 
     Raises InvalidInput naming the field.
     """
-    values = _checked(session, wanted)
-    public = wanted.auth_method is AuthMethod.NONE
-    secret = None if public else random_secret()
+    values = metadata.checked(session, wanted)
+    secret = random_secret() if wanted.auth_method in BY_SECRET else None
     client = Client(
         **values,
         client_id=wanted.client_id or random_id(),
-        secrets=[] if secret is None else [_kept(keyring, secret, now)],
+        secrets=[] if secret is None else [kept(keyring, secret, now, method=wanted.auth_method)],
         created_at=now,
     )
     session.add(client)
@@ -156,14 +138,12 @@ def rotate_secret(
 
     Raises InvalidInput for a public client.
     """
-    if client.auth_method == AuthMethod.NONE:
-        raise InvalidInput(
-            "client_public", "Ứng dụng công khai không có mật khẩu.", field="client_id"
-        )
+    if client.auth_method not in BY_SECRET:
+        raise InvalidInput("client_public", "Ứng dụng này không dùng mật khẩu.", field="client_id")
     secret = random_secret()
     until = (now + overlap).isoformat()
-    before = [dict(kept, expires_at=until) for kept in client.secrets if not kept["expires_at"]]
-    client.secrets = [_kept(keyring, secret, now), *before]
+    before = [dict(each, expires_at=until) for each in client.secrets if not each["expires_at"]]
+    client.secrets = [kept(keyring, secret, now, method=client.auth_method), *before]
     session.flush()
     _record(session, client, actor, now, {"action": "rotate_secret", "old_until": until})
     return secret
@@ -218,111 +198,13 @@ def _record(
     )
 
 
-def _kept(keyring: Keyring, secret: str, now: datetime) -> dict[str, Any]:
-    return {
+def kept(keyring: Keyring, secret: str, now: datetime, *, method: str) -> dict[str, Any]:
+    """A secret as it is stored: a keyed hash, and sealed where it must sign (client_secret_jwt)."""
+    found = {
         "hash": keyring.keyed_hash("client-secret", secret),
         "created_at": now.isoformat(),
         "expires_at": None,
     }
-
-
-def _checked(session: Session, wanted: Registration) -> dict[str, Any]:
-    name = wanted.name.strip()
-    _require(0 < len(name) <= 200, "name", "Tên ứng dụng dài từ 1 đến 200 ký tự.")
-    native = wanted.kind is Kind.NATIVE
-    by_browser = GrantType.CODE in wanted.grant_types
-    _require(bool(wanted.grant_types), "grant_types", "Cần ít nhất một kiểu cấp quyền.")
-    _require(
-        by_browser or GrantType.REFRESH not in wanted.grant_types,
-        "grant_types",
-        "Kiểu refresh_token phải đi cùng authorization_code.",
-    )
-    # RFC 6749 §4.4: only confidential clients act on their own account.
-    _require(
-        wanted.auth_method is not AuthMethod.NONE or GrantType.CLIENT not in wanted.grant_types,
-        "auth_method",
-        "Ứng dụng công khai không được dùng client_credentials.",
-    )
-    _require(
-        bool(wanted.redirect_uris) == by_browser,
-        "redirect_uris",
-        "Địa chỉ chuyển về là bắt buộc với authorization_code và chỉ dùng với kiểu đó.",
-    )
-    unknown = set(wanted.scopes) - set(SCOPES)
-    _require(not unknown, "scopes", "Có phạm vi không được hỗ trợ.")
-    _require(wanted.id_token_alg in ALGORITHMS, "id_token_alg", "Thuật toán ký không được hỗ trợ.")
-    _require(
-        not (wanted.resource_server and wanted.auth_method is AuthMethod.NONE),
-        "resource_server",
-        "Máy chủ tài nguyên phải có mật khẩu.",
-    )
-    if wanted.application_id is not None:
-        _require(
-            session.get(Application, wanted.application_id) is not None,
-            "application_id",
-            "Không có ứng dụng này.",
-        )
-    logout = [wanted.backchannel_logout_uri] if wanted.backchannel_logout_uri else []
-    redirects.checked(logout, field="backchannel_logout_uri")
-    return {
-        "name": name,
-        "kind": wanted.kind.value,
-        "application_id": wanted.application_id,
-        "auth_method": wanted.auth_method.value,
-        "redirect_uris": redirects.checked(
-            wanted.redirect_uris, field="redirect_uris", native=native
-        ),
-        "post_logout_redirect_uris": redirects.checked(
-            wanted.post_logout_redirect_uris, field="post_logout_redirect_uris", native=native
-        ),
-        "backchannel_logout_uri": wanted.backchannel_logout_uri or None,
-        "backchannel_logout_session_required": wanted.backchannel_logout_session_required,
-        "grant_types": [g.value for g in wanted.grant_types],
-        "response_types": ["code"] if by_browser else [],
-        "scopes": [s for s in SCOPES if s in wanted.scopes],
-        "id_token_alg": wanted.id_token_alg,
-        "access_token_format": wanted.access_token_format.value,
-        "subject_type": "public",
-        "first_party": wanted.first_party,
-        "resource_server": wanted.resource_server,
-        "introspect_all": wanted.introspect_all,
-    }
-
-
-def _require(holds: bool, name: str, sentence: str) -> None:
-    if not holds:
-        raise InvalidInput("client_" + name, sentence, field=name)
-
-
-PROBE = "dinhdanh-probe"
-
-
-def probe_secret(keyring: Keyring) -> str:
-    """The probe client's secret: derived, so that a worker needs nothing but the keyring."""
-    return keyring.mac("probe-client", PROBE.encode(), size=32).hex()
-
-
-def ensure_probe_client(session: Session, keyring: Keyring, now: datetime) -> Client:
-    """The client by which the installation asks itself, as an ordinary client, what is active."""
-    secret = probe_secret(keyring)
-    wanted_hash = keyring.keyed_hash("client-secret", secret)
-    found = session.scalars(select(Client).where(Client.client_id == PROBE)).one_or_none()
-    if found is None:
-        found, _ = register(
-            session,
-            Registration(
-                name="Kiểm chứng thu hồi",
-                grant_types=(GrantType.CLIENT,),
-                scopes=(),
-                resource_server=True,
-                introspect_all=True,
-                client_id=PROBE,
-            ),
-            keyring=keyring,
-            actor=Actor.system(),
-            now=now,
-        )
-    if [kept["hash"] for kept in found.secrets] != [wanted_hash]:
-        found.secrets = [_kept(keyring, secret, now)]
-        session.flush()
+    if method == AuthMethod.SECRET_JWT:
+        found["sealed"] = keyring.encrypt("client-secret", secret.encode())
     return found

@@ -2,26 +2,27 @@
 
     parameters      each once, not too long                                 our own page
     client          known and enabled                                       our own page
+    request_uri     pushed by this client, in time, not used                our own page
     redirect_uri    exactly as registered                                   our own page
     ── from here on errors are told to the client, with ``iss`` and ``state`` ──
-    unsupported     request, request_uri, registration, response_mode
-    grant           response_type, scope, PKCE S256
+    response_mode   fits the response type
+    profile         pushed or signed, where the client must
+    grant           response_type, scope, nonce, PKCE S256
     prompt, max_age, claims, id_token_hint
     session         nobody, too old, somebody else → sign-in, or login_required
     entitlement     the capacity earns the application → refusal page, or access_denied
     consent         remembered, or ours → page, or consent_required
     code            one INSERT
 
-``decide`` gives one of ``Redirect``, ``SignIn``, ``AskConsent``, ``NotEntitled``; it raises
+``decide`` gives one of ``Answer``, ``SignIn``, ``AskConsent``, ``NotEntitled``; it raises
 ``Shown`` for what must stay on our own page.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidRequestError, OAuth2Error
 from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
@@ -32,35 +33,21 @@ from directory.base.config import Settings
 from idp import handles
 from idp.login import flow as flows
 from idp.login.flow import LoginFlow, consume_completed
-from idp.oidc import claims as claim_rules
-from idp.oidc import client_view, consent, entitlement
-from idp.oidc.client_view import ClientView
-from idp.oidc.clients import SCOPES
-from idp.oidc.code import CodeGrant, told
-from idp.oidc.redirects import origin
+from idp.oidc.authorization import answers, consent, entitlement, pushed
+from idp.oidc.authorization import asked as requests
+from idp.oidc.authorization.answers import Answer, Channel
+from idp.oidc.authorization.asked import Asked
+from idp.oidc.authorization.incoming import FLOW, Incoming
+from idp.oidc.authorization.shown import Shown
+from idp.oidc.clients.kinds import SCOPES
+from idp.oidc.clients.redirects import origin
+from idp.oidc.clients.view import ClientView
 from idp.oidc.request import Request
 from idp.oidc.server import Server
 from idp.sessions import SessionView
 
 PATH = "/oauth2/authorize"
-FLOW = "flow"
-"""Names the sign-in that was done for this very request."""
 CONSENT_WAITS = timedelta(minutes=15)
-PROMPTS = {"none", "login", "consent", "select_account"}
-UNSUPPORTED = {
-    "request": "request_not_supported",
-    "request_uri": "request_uri_not_supported",
-    "registration": "registration_not_supported",
-}
-
-
-class Shown(Exception):
-    """Not to be told to the client: we do not know that it is one. ``sentence`` is ours."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.sentence = sentence
 
 
 class Unmet(OAuth2Error):  # type: ignore[misc]
@@ -70,10 +57,10 @@ class Unmet(OAuth2Error):  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
-class Redirect:
+class Answered:
     """The browser takes the answer to the client."""
 
-    location: str
+    answer: Answer
     agreed: frozenset[str] = frozenset()
     """Scopes she has just consented to, to be remembered."""
 
@@ -85,6 +72,7 @@ class SignIn:
     client: ClientView
     return_to: str
     request: dict[str, Any]
+    pushed_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,161 +97,70 @@ class NotEntitled:
     """The person may not use this application in her present capacity."""
 
     client: ClientView
-    location: str
+    answer: Answer
     """Back to the client, with access_denied."""
 
 
-Outcome = Redirect | SignIn | AskConsent | NotEntitled
-
-
-@dataclass
-class Asked:
-    """A request that has passed every check that needs no person."""
-
-    request: Request
-    client: ClientView
-    redirect_uri: str
-    grant: CodeGrant
-    prompts: set[str]
-    max_age: timedelta | None
-    claims: dict[str, Any]
-    hinted_sub: str | None
-
-    @property
-    def scopes(self) -> list[str]:
-        """The scopes that will be granted."""
-        return list(self.request.scope.split())
-
-    @property
-    def consent_scopes(self) -> frozenset[str]:
-        """The scopes, and those that would give the claims asked for one by one."""
-        may = self.client.scopes
-        asked = [
-            name
-            for where in ("userinfo", "id_token")
-            for name in claim_rules.asked_of(self.claims, where, may)
-        ]
-        return frozenset(self.scopes) | claim_rules.scopes_of(asked)
-
-    @property
-    def query(self) -> str:
-        """The request as a query, without what we added ourselves."""
-        values = self.request.payload.data
-        return urlencode({k: v for k, v in values.items() if k != FLOW})
+Outcome = Answered | SignIn | AskConsent | NotEntitled
 
 
 def decide(
-    server: Server, request: Request, view: SessionView | None, *, consent_proof: str = ""
+    server: Server,
+    request: Request,
+    incoming: Incoming,
+    view: SessionView | None,
+    *,
+    consent_proof: str = "",
 ) -> Outcome:
     """What comes of the request for the person of this session.
 
     ``consent_proof`` is that of the page on which she has just agreed. Raises Shown.
     """
-    client = _client(request)
-    redirect_uri = _redirect_uri(request, client)
+    channel = _channel(server, request, incoming)
     try:
-        asked = _asked(server, request, client, redirect_uri)
+        _require_profile(incoming)
+        asked = requests.check(server, request, incoming, channel)
         agreed = view is not None and _proves(server, asked, view, consent_proof)
         outcome = _answered(server, asked, view, agreed=agreed)
     except OAuth2Error as error:
-        return Redirect(told(error, request, redirect_uri, server.tools.settings.issuer))
+        outcome = Answered(channel.refusal(error, tokens=server.tokens, now=request.now))
+        if incoming.pushed_id is not None:
+            pushed.consume(request.connection, incoming.pushed_id, now=request.now)
     return outcome
 
 
-def denied(server: Server, request: Request) -> Redirect:
+def denied(server: Server, request: Request, incoming: Incoming) -> Answered:
     """The person said no on our page. Raises Shown."""
-    redirect_uri = _redirect_uri(request, _client(request))
-    issuer = server.tools.settings.issuer
-    return Redirect(told(AccessDeniedError(), request, redirect_uri, issuer))
+    channel = _channel(server, request, incoming)
+    if incoming.pushed_id is not None:
+        pushed.consume(request.connection, incoming.pushed_id, now=request.now)
+    error = AccessDeniedError()
+    return Answered(channel.refusal(error, tokens=server.tokens, now=request.now))
 
 
-def _client(request: Request) -> ClientView:
-    client_id = request.get("client_id")
-    client = client_view.view(request.connection, client_id) if client_id else None
-    if client is None:
-        raise Shown("client_unknown", "Ứng dụng gửi bạn đến đây chưa được đăng ký hoặc đã bị khóa.")
-    request.client = client
-    return client
-
-
-def _redirect_uri(request: Request, client: ClientView) -> str:
+def _channel(server: Server, request: Request, incoming: Incoming) -> Channel:
+    """Where errors may be told from here on. Raises Shown."""
+    client = request.client = incoming.client
     uri = request.get("redirect_uri")
     # Required by OIDC Core §3.1.2.1 also where only one is registered.
     if uri is None or not client.check_redirect_uri(uri):
         raise Shown("redirect_uri", "Địa chỉ chuyển về của ứng dụng không đúng với đăng ký.")
-    return uri
-
-
-def _asked(server: Server, request: Request, client: ClientView, redirect_uri: str) -> Asked:
-    for name, error in UNSUPPORTED.items():
-        if request.get(name) is not None:
-            raise OAuth2Error(error=error)
-    if request.get("response_mode") not in (None, "query"):
-        raise InvalidRequestError("Only response_mode query is supported.")
-    if request.payload.response_type is None:
-        raise InvalidRequestError("Missing response_type.")
-    if request.payload.response_type not in CodeGrant.RESPONSE_TYPES:
-        raise OAuth2Error(error="unsupported_response_type")
-    grant: CodeGrant = server.get_authorization_grant(request)
-    grant.redirect_uri = redirect_uri
-    wanted = _claims_request(request)
-    # Names we know and nothing else of what was sent is kept.
-    grant.claims_request = {
-        part: dict.fromkeys(claim_rules.asked_of(wanted, part, client.scopes)) for part in wanted
-    }
-    grant.validate_authorization_request()
-    return Asked(
-        request,
-        client,
-        redirect_uri,
-        grant,
-        _prompts(request),
-        _max_age(request),
-        wanted,
-        _hinted_sub(server, request),
-    )
-
-
-def _prompts(request: Request) -> set[str]:
-    prompts = set((request.get("prompt") or "").split())
-    if not prompts <= PROMPTS or ("none" in prompts and len(prompts) > 1):
-        raise InvalidRequestError("Invalid prompt.")
-    return prompts
-
-
-def _max_age(request: Request) -> timedelta | None:
-    value = request.get("max_age")
-    if value is None:
-        return None
-    if not (value.isascii() and value.isdecimal() and len(value) < 10):
-        raise InvalidRequestError("Invalid max_age.")
-    return timedelta(seconds=int(value))
-
-
-def _claims_request(request: Request) -> dict[str, Any]:
-    """OIDC Core §5.5. Raises InvalidRequestError when it is no JSON object of objects."""
-    text = request.get("claims")
-    if text is None:
-        return {}
+    wanted = request.payload.response_type
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise InvalidRequestError("Invalid claims.") from exc
-    if not isinstance(found, dict) or any(
-        not isinstance(found.get(part, {}), dict) for part in ("userinfo", "id_token")
-    ):
-        raise InvalidRequestError("Invalid claims.")
-    return {part: found[part] for part in ("userinfo", "id_token") if part in found}
+        mode = answers.mode(request.get("response_mode"), wanted)
+    except InvalidRequestError:
+        mode = answers.usual(wanted)
+    return Channel(client, uri, mode, request.get("state"), server.tools.settings.issuer)
 
 
-def _hinted_sub(server: Server, request: Request) -> str | None:
-    hint = request.get("id_token_hint")
-    if hint is None:
-        return None
-    found = server.tokens.signed_by_us(hint, typ="JWT", now=request.now)
-    if found is None:
-        raise InvalidRequestError("Invalid id_token_hint.")
-    return str(found["sub"])
+def _require_profile(incoming: Incoming) -> None:
+    """What this client must do about its requests. Raises InvalidRequestError."""
+    values, options = incoming.values, incoming.client.options
+    answers.mode(values.get("response_mode"), values.get("response_type"))
+    if options.par_required and incoming.pushed_id is None:
+        raise InvalidRequestError("This client must push its authorization requests.")
+    if options.signed_request_required and not incoming.signed:
+        raise InvalidRequestError("This client must sign its authorization requests.")
 
 
 def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed: bool) -> Outcome:
@@ -289,8 +186,12 @@ def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed:
             if quiet:
                 raise ConsentRequiredError
             return _ask(server, asked, view)
-    _, _, headers = asked.grant.create_authorization_response(asked.redirect_uri, view)
-    return Redirect(dict(headers)["Location"], asked.consent_scopes if agreed else frozenset())
+    if asked.incoming.pushed_id is not None:
+        # Before anything is given: of two browsers that bring it, one is answered.
+        pushed.consume(asked.request.connection, asked.incoming.pushed_id, now=asked.request.now)
+    said = asked.grant.give(view)
+    answer = asked.channel.answer(said, tokens=server.tokens, now=asked.request.now)
+    return Answered(answer, asked.consent_scopes if agreed else frozenset())
 
 
 def _ask(server: Server, asked: Asked, view: SessionView) -> AskConsent:
@@ -298,7 +199,11 @@ def _ask(server: Server, asked: Asked, view: SessionView) -> AskConsent:
     body = f"{view.id}.{now}.{_digest(asked)}"
     proof = handles.seal(server.tools.keyring, "oidc-consent", body)
     scopes = [s for s in SCOPES if s in asked.consent_scopes]
-    return AskConsent(asked.client, scopes, asked.query, asked.redirect_uri, proof)
+    if asked.incoming.pushed_id is not None:
+        until = asked.request.now + CONSENT_WAITS
+        pushed.prolong(asked.request.connection, asked.incoming.pushed_id, until=until)
+    uri = asked.channel.redirect_uri
+    return AskConsent(asked.client, scopes, asked.incoming.query, uri, proof)
 
 
 def _proves(server: Server, asked: Asked, view: SessionView, proof: str) -> bool:
@@ -314,7 +219,7 @@ def _proves(server: Server, asked: Asked, view: SessionView, proof: str) -> bool
 
 
 def _digest(asked: Asked) -> str:
-    said = asked.query + " " + " ".join(sorted(asked.consent_scopes))
+    said = asked.said + " " + " ".join(sorted(asked.consent_scopes))
     return hashlib.sha256(said.encode()).hexdigest()[:40]
 
 
@@ -327,12 +232,12 @@ def _must_sign_in(asked: Asked, view: SessionView) -> bool:
     asks = bool({"login", "select_account"} & asked.prompts)
     if not (asks or stale or _acr_missing(asked, view)):
         return False
-    flow = asked.request.get(FLOW)
+    flow = asked.incoming.flow
     return flow is None or not consume_completed(
         asked.request.connection,
         flow,
         view.id,
-        return_to=f"{PATH}?{asked.query}&{FLOW}={flow}",
+        return_to=f"{PATH}?{asked.incoming.query}&{FLOW}={flow}",
         now=asked.request.now,
     )
 
@@ -361,8 +266,9 @@ def _sign_in(asked: Asked) -> SignIn:
     request = asked.request
     passed = ("prompt", "max_age", "acr_values", "login_hint", "ui_locales")
     wanted: dict[str, Any] = {name: request.get(name) for name in passed if request.get(name)}
-    wanted["form_origin"] = origin(asked.redirect_uri)
-    return SignIn(asked.client, f"{PATH}?{asked.query}", wanted)
+    wanted["form_origin"] = origin(asked.channel.redirect_uri)
+    incoming = asked.incoming
+    return SignIn(asked.client, f"{PATH}?{incoming.query}", wanted, incoming.pushed_id)
 
 
 def begin(
@@ -379,6 +285,9 @@ def begin(
         browser=browser,
     )
     session.get_one(LoginFlow, flow_id).return_to += f"&{FLOW}={flow_id}"
+    if outcome.pushed_id is not None:
+        until = now + timedelta(seconds=settings.flow_lifetime)
+        pushed.prolong(session, outcome.pushed_id, until=until)
     return flow_id
 
 
@@ -386,5 +295,5 @@ def _not_entitled(server: Server, asked: Asked, *, quiet: bool) -> NotEntitled:
     error = AccessDeniedError("The person may not use this application in her present capacity.")
     if quiet:
         raise error
-    issuer = server.tools.settings.issuer
-    return NotEntitled(asked.client, told(error, asked.request, asked.redirect_uri, issuer))
+    back = asked.channel.refusal(error, tokens=server.tokens, now=asked.request.now)
+    return NotEntitled(asked.client, back)

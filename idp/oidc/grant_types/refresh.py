@@ -12,9 +12,9 @@ from authlib.oauth2.rfc6749 import InvalidGrantError
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
 from idp.oidc import grants
+from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
 from idp.oidc.grants import GRACE, GrantView
 from idp.oidc.handles import Refresh
-from idp.oidc.token import EVERY_METHOD, Issues
 
 
 class RefreshGrant(Issues, RefreshTokenGrant):  # type: ignore[misc]

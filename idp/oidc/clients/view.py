@@ -13,8 +13,10 @@ from sqlalchemy import Connection, select, true
 
 from directory.base.crypto import Keyring
 from directory.entitlements import Application, Installation
-from idp.oidc import redirects
-from idp.oidc.clients import AuthMethod, Client, Kind
+from idp.oidc.clients import redirects
+from idp.oidc.clients.kinds import AuthMethod, Kind
+from idp.oidc.clients.options import Options
+from idp.oidc.clients.rows import Client
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class ClientView:
     first_party: bool
     resource_server: bool
     introspect_all: bool
+    sector: str | None
+    options: Options
     epoch: int
     application_code: str | None
     application_name: str | None
@@ -51,6 +55,12 @@ class ClientView:
     def public(self) -> bool:
         """Whether it cannot keep a secret."""
         return self.auth_method == AuthMethod.NONE
+
+    @property
+    def pkce_required(self) -> bool:
+        """Whether it must use PKCE (RFC 9700 §2.1.1): whoever keeps no secret, always."""
+        options = self.options
+        return self.public or options.require_pkce or options.profile.fapi
 
     @property
     def restricted(self) -> bool:
@@ -128,13 +138,17 @@ _VIEW = (
 )
 
 
+def _view(row: Any) -> ClientView:
+    return ClientView(**(row._asdict() | {"options": Options.of(row.options)}))
+
+
 def view(connection: Connection, client_id: str) -> ClientView | None:
     """The enabled client with this client_id, of an enabled application if it has one."""
     row = connection.execute(_VIEW.where(Client.client_id == client_id)).one_or_none()
-    return ClientView(**row._asdict()) if row else None
+    return _view(row) if row else None
 
 
 def view_by_id(connection: Connection, key: int) -> ClientView | None:
     """The enabled client with this internal id."""
     row = connection.execute(_VIEW.where(Client.id == key)).one_or_none()
-    return ClientView(**row._asdict()) if row else None
+    return _view(row) if row else None

@@ -6,22 +6,21 @@ which Authlib calls before it makes tokens, consumes code or refresh token by on
 unused RETURNING; nothing needs saving afterwards, since tokens are handles.
 """
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from authlib.oauth2.rfc6749 import InvalidGrantError
 from authlib.oidc.core.grants.code import OpenIDToken
-from authlib.oidc.core.util import create_half_hash
-from joserfc import jwt
 
 from directory.base.audit import Actor, Tag, record
 from directory.base.clock import local_day
 from directory.base.failpoints import failpoint
-from idp.oidc import claims, entitlement, grants
-from idp.oidc.client_view import ClientView
-from idp.oidc.clients import AuthMethod
+from idp.oidc import grants
+from idp.oidc.authorization import entitlement
+from idp.oidc.clients.kinds import AuthMethod
+from idp.oidc.clients.view import ClientView
 from idp.oidc.grants import GrantView
 from idp.oidc.handles import Refresh
+from idp.oidc.id_token import id_token
 from idp.oidc.request import Request
 
 if TYPE_CHECKING:
@@ -52,13 +51,10 @@ class Issues:
         if user is None:
             text, expires_at = self.server.tokens.machine(client, scopes=scopes, now=now)
         else:
-            generation = self.generation
-            text, expires_at = self.server.tokens.access(
-                client, user, scopes=scopes, generation=generation, now=now
-            )
+            text, expires_at = self.server.tokens.access(client, user, scopes=scopes, now=now)
             if user.refreshable:
                 answer["refresh_token"] = self.server.tokens.handles.refresh(
-                    Refresh(user.id, generation)
+                    Refresh(user.id, self.generation)
                 )
         answer["access_token"] = text
         answer["expires_in"] = max(0, int((expires_at - now).total_seconds() + 0.999))
@@ -113,29 +109,15 @@ class IdToken(OpenIDToken):  # type: ignore[misc]
         self._server = server
 
     def encode_id_token(self, token: dict[str, Any], request: Request) -> str:
-        """Who signed in, when, how and in which session; about the person only what the claims
-        request wants here (OIDC Core §2, §5.5).
-        """
-        grant, client = request.user, request.client
-        if grant is None or client is None or grant.person is None:
+        """§12.2: a refreshed ID token SHOULD NOT carry a nonce."""
+        if request.user is None or request.client is None:
             raise InvalidGrantError
-        now, settings = request.now, self._server.tools.settings
-        signer = self._server.tokens.keys.signer(client.id_token_alg, now=now)
-        asked = claims.asked_of(grant.claims, "id_token", client.scopes)
-        body = claims.claims(grant.person, (), asked=asked)
-        body |= {
-            "iss": settings.issuer,
-            "aud": client.client_id,
-            "iat": int(now.timestamp()),
-            "exp": int((now + timedelta(seconds=settings.id_token_lifetime)).timestamp()),
-            "auth_time": int(grant.auth_time.timestamp()),
-            "acr": grant.acr,
-            "amr": grant.amr,
-            "at_hash": create_half_hash(token["access_token"], signer.alg).decode(),
-        }
-        if grant.session_id is not None:
-            body["sid"] = grant.session_id
-        # OIDC Core §12.2: a refreshed ID token SHOULD NOT carry a nonce.
-        if grant.nonce is not None and request.authorization_code is not None:
-            body["nonce"] = grant.nonce
-        return jwt.encode(signer.header(typ="JWT"), body, signer.key, [signer.alg])
+        nonce = request.user.nonce if request.authorization_code is not None else None
+        return id_token(
+            self._server,
+            request.client,
+            request.user,
+            now=request.now,
+            nonce=nonce,
+            access_token=token["access_token"],
+        )

@@ -7,8 +7,8 @@ good while they stand.
 from authlib.oauth2.rfc6749 import InvalidScopeError
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 
-from idp.oidc.clients import API_SCOPES
-from idp.oidc.token import EVERY_METHOD, Issues
+from idp.oidc.clients.kinds import API_SCOPES
+from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
 
 
 class MachineGrant(Issues, ClientCredentialsGrant):  # type: ignore[misc]

@@ -13,9 +13,9 @@ from urllib.parse import unquote_plus
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 
 from directory.base.crypto import Keyring
-from idp.oidc import client_view
-from idp.oidc.client_view import ClientView
-from idp.oidc.clients import AuthMethod
+from idp.oidc.clients import view as client_view
+from idp.oidc.clients.kinds import AuthMethod
+from idp.oidc.clients.view import ClientView
 from idp.oidc.request import Request
 
 

@@ -1,0 +1,68 @@
+"""Clients: relying parties and resource servers, and what each may do.
+
+registration    dynamic registration and its management (RFC 7591, RFC 7592)
+probe           the installation's own client
+view            a client as one request sees it: one SELECT
+rows            the table; register, rotate, disable
+metadata        what may be registered, field by field
+redirects       which URIs may be registered, and which a request may name
+options kinds   the metadata beyond the row's columns; the closed sets
+"""
+
+from idp.oidc.clients.kinds import (
+    API_SCOPES,
+    BY_KEY,
+    BY_SECRET,
+    IDENTITY_SCOPES,
+    SCOPES,
+    AuthMethod,
+    GrantType,
+    Kind,
+    Profile,
+    ResponseType,
+    SubjectType,
+    TokenFormat,
+)
+from idp.oidc.clients.options import Options
+from idp.oidc.clients.probe import PROBE, ensure_probe_client, probe_secret
+from idp.oidc.clients.rows import (
+    SECRET_OVERLAP,
+    Client,
+    Registration,
+    all_clients,
+    clients_of,
+    disable,
+    enable,
+    get,
+    register,
+    rotate_secret,
+)
+
+__all__ = [
+    "API_SCOPES",
+    "BY_KEY",
+    "BY_SECRET",
+    "IDENTITY_SCOPES",
+    "PROBE",
+    "SCOPES",
+    "SECRET_OVERLAP",
+    "AuthMethod",
+    "Client",
+    "GrantType",
+    "Kind",
+    "Options",
+    "Profile",
+    "Registration",
+    "ResponseType",
+    "SubjectType",
+    "TokenFormat",
+    "all_clients",
+    "clients_of",
+    "disable",
+    "enable",
+    "ensure_probe_client",
+    "get",
+    "probe_secret",
+    "register",
+    "rotate_secret",
+]

@@ -1,0 +1,79 @@
+"""The authorization code grant with PKCE (RFC 6749 §4.1, RFC 7636, OIDC Core §3.1).
+
+A code is good for one redemption. Presented again, whatever the first redemption gave is revoked
+(RFC 6749 §4.1.2), also when the two came at once: exactly one answer carries tokens, and those
+die with the second.
+"""
+
+import re
+
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
+from authlib.oauth2.rfc7636 import CodeChallenge
+
+from idp.oidc import grants
+from idp.oidc.clients.view import ClientView
+from idp.oidc.grant_types.front import Front
+from idp.oidc.grant_types.issuing import EVERY_METHOD
+from idp.oidc.grants import GrantView
+
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+class CodeGrant(Front, AuthorizationCodeGrant):  # type: ignore[misc]
+    """Authlib's grant: codes are handles, consumed before anything is issued."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
+
+    def query_authorization_code(self, code: str, client: ClientView) -> GrantView | None:
+        """The grant of a code that this client may still redeem. One SELECT."""
+        handle = self.server.tokens.handles.open_code(code)
+        if handle is None:
+            return None
+        request = self.request
+        grant = grants.read_with_person(request.connection, handle.grant_id, now=request.now)
+        if grant is None:
+            return None
+        if grant.code_used_at is not None:
+            request.client = client
+            self.revoke(grant, "code_replay")
+            return None
+        return grant if grant.check_client(client) and grant.living else None
+
+    def authenticate_user(self, authorization_code: GrantView) -> GrantView | None:
+        """Consume the code. None for whoever comes second, or too late."""
+        request, client = self.request, self.client_view
+        self.require_entitled(authorization_code)
+        if grants.consume_code(
+            request.connection, authorization_code.id, client.id, now=request.now
+        ):
+            return authorization_code
+        again = grants.read(request.connection, authorization_code.id, now=request.now)
+        if again is not None and again.code_used_at is not None:
+            self.revoke(again, "code_replay")
+        return None
+
+    def delete_authorization_code(self, authorization_code: GrantView) -> None:
+        """Nothing left to do: the code was consumed before tokens were made."""
+
+
+class Pkce(CodeChallenge):  # type: ignore[misc]
+    """PKCE by S256 only (RFC 9700 §2.1.1); Authlib defaults to ``plain`` and to none at all.
+
+    Every client must use it but a confidential one that says at its registration that it does
+    not. A verifier without a challenge is refused, so that nobody can take the challenge away
+    unnoticed (§4.8.2).
+    """
+
+    DEFAULT_CODE_CHALLENGE_METHOD = "S256"
+    SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
+
+    def validate_code_challenge(self, grant: Front, redirect_uri: str) -> None:
+        """Raises InvalidRequestError unless there is an S256 challenge of the right length."""
+        challenge = grant.request.get("code_challenge")
+        method = grant.request.get("code_challenge_method")
+        if challenge is None and method is None and not grant.client_view.pkce_required:
+            return
+        if method != "S256" or not _CHALLENGE.fullmatch(challenge or ""):
+            raise InvalidRequestError("PKCE with code_challenge_method S256 is required.")
+        super().validate_code_challenge(grant, redirect_uri)

@@ -1,0 +1,53 @@
+"""What may be presented once: identifiers of proofs and assertions, remembered for all nodes.
+
+One statement both asks and remembers, so that of two presentations at the same moment exactly
+one is the first.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.base.db import Base, UTCDateTime
+
+
+class UsedOnce(Base):
+    """A digest of something that has been presented, until it would be refused for its age."""
+
+    __tablename__ = "used_once"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+_VALUES = {
+    "digest": bindparam("digest"),
+    "expires_at": bindparam("expires_at", type_=UTCDateTime()),
+}
+_INSERT = {
+    "sqlite": sqlite.insert(UsedOnce)
+    .values(_VALUES)
+    .on_conflict_do_nothing()
+    .returning(UsedOnce.digest),
+    "postgresql": postgresql.insert(UsedOnce)
+    .values(_VALUES)
+    .on_conflict_do_nothing()
+    .returning(UsedOnce.digest),
+}
+
+
+def first(connection: Connection, digest: str, *, until: datetime) -> bool:
+    """Whether this is presented for the first time; True for exactly one caller. One INSERT.
+
+    ``until`` is when it would be refused for its age anyway.
+    """
+    statement = _INSERT[connection.dialect.name]
+    found = connection.execute(statement, {"digest": digest, "expires_at": until})
+    return found.first() is not None
+
+
+def purge(session: Session, *, now: datetime) -> None:
+    """Forget what is too old to be presented."""
+    session.execute(delete(UsedOnce).where(UsedOnce.expires_at < now))
