@@ -15,7 +15,7 @@ from flask import Flask
 from idp import api, health, i18n, pages, pki, security, sessions
 from idp.console import views as console
 from idp.login import views as login
-from idp.oidc import discovery, endpoints, logout
+from idp.oidc import discovery, logout, routes
 from idp.portal import views as portal
 from idp.wiring import Services
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 BLUEPRINTS = (
-    endpoints.blueprint,
+    routes.blueprint,
     login.blueprint,
     portal.blueprint,
     console.blueprint,

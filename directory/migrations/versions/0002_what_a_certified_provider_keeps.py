@@ -12,7 +12,7 @@ depends_on = None
 _JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
-def _filled(name: str, kind: sa.types.TypeEngine, value: str) -> sa.Column:
+def _filled(name: str, kind: "sa.types.TypeEngine[object]", value: str) -> "sa.Column[object]":
     return sa.Column(
         name, kind, nullable=False, server_default=sa.text(f"'{value}'" if kind is _JSON else value)
     )

@@ -1,0 +1,104 @@
+"""The authorization endpoint and the page that asks for consent."""
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from authlib.oauth2.rfc6749 import OAuth2Error
+from flask import Response, make_response, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
+
+from idp import security
+from idp.oidc.authorization import authorize, consent, incoming
+from idp.oidc.authorization.answers import Answer
+from idp.oidc.authorization.authorize import Answered, NotEntitled, Outcome, SignIn
+from idp.oidc.authorization.shown import Shown
+from idp.oidc.request import Request, parameters
+from idp.oidc.routes.core import asked, blueprint, elsewhere, provider, refused
+from idp.security import services
+
+
+@blueprint.route("/oauth2/authorize", methods=["GET", "POST"])
+def authorization() -> Any:
+    """OIDC Core §3.1.2.1: GET and POST."""
+    try:
+        if request.method == "POST":
+            # A POST from another site carries no SameSite=Lax cookie; the GET it leads to does.
+            values = parameters(request.form)
+            values.pop(incoming.FLOW, None)
+            return elsewhere(f"{authorize.PATH}?{urlencode(values)}", 303)
+        return _page(_decide(parameters(request.args)))
+    except (Shown, OAuth2Error) as error:
+        return refused(error)
+
+
+@blueprint.post("/oauth2/consent")
+def consented() -> Any:
+    """The answer given on the consent page; the request is checked once more, whole."""
+    security.csrf.protect()
+    try:
+        values = parameters(MultiDict(parse_qsl(request.form.get("request", ""))))
+        if request.form.get("decision") == "allow":
+            return _page(_decide(values, request.form.get("proof", "")))
+        with services().db.hot() as connection:
+            wanted, brought = _read(connection, values)
+            return _page(authorize.denied(provider(), wanted, brought))
+    except (Shown, OAuth2Error) as error:
+        return refused(error)
+
+
+def _read(connection: Any, given: dict[str, str]) -> tuple[Request, incoming.Incoming]:
+    found = incoming.read(provider(), connection, given, now=services().clock())
+    return asked(connection, dict(found.values)), found
+
+
+def _decide(given: dict[str, str], consent_proof: str = "") -> Outcome:
+    view = security.current_session()
+    has = services()
+    with has.db.hot() as connection:
+        wanted, brought = _read(connection, given)
+        outcome = authorize.decide(provider(), wanted, brought, view, consent_proof=consent_proof)
+    if isinstance(outcome, Answered) and outcome.agreed and view is not None:
+        with has.db.write() as session:
+            consent.remember(
+                session,
+                user_id=view.user_id,
+                client_id=brought.client.id,
+                scopes=outcome.agreed,
+                actor=security.actor(),
+                now=has.clock(),
+            )
+    return outcome
+
+
+def _page(outcome: Outcome) -> Any:
+    if isinstance(outcome, Answered):
+        return _answer(outcome.answer)
+    if isinstance(outcome, SignIn):
+        return _sign_in(outcome)
+    if isinstance(outcome, NotEntitled):
+        security.allow_form_to(outcome.answer.redirect_uri)
+        name = outcome.client.application_name or outcome.client.name
+        page = render_template("oidc/not_entitled.html", name=name, answer=outcome.answer)
+        return make_response(page, 403)
+    security.allow_form_to(outcome.redirect_uri)
+    return render_template("oidc/consent.html", asked=outcome)
+
+
+def _answer(answer: Answer) -> Response:
+    """To the client: never by 307, which would post our own forms' content there (FAPI 2.0
+    §5.3.2.2).
+    """
+    if answer.location is not None:
+        return elsewhere(answer.location, 302 if request.method == "GET" else 303)
+    security.allow_form_to(answer.redirect_uri)
+    return make_response(render_template("oidc/form_post.html", answer=answer))
+
+
+def _sign_in(outcome: SignIn) -> Any:
+    has = services()
+    browser = security.browser_id()
+    with has.db.write() as session:
+        flow_id = authorize.begin(
+            session, outcome, now=has.clock(), settings=has.settings, browser=browser
+        )
+    return redirect(url_for("login.show", flow_id=flow_id), 303)

@@ -1,0 +1,63 @@
+"""The endpoints that clients and resource servers call."""
+
+from typing import cast
+
+from authlib.oauth2.rfc6749 import OAuth2Error
+from flask import Response, jsonify, make_response, request
+
+from idp.oidc import bearer
+from idp.oidc.bearer import Refused
+from idp.oidc.routes.core import asked, blueprint, form, provider
+from idp.oidc.userinfo import userinfo as claims_for
+from idp.security import services
+
+
+def _called(name: str) -> Response:
+    """One of the endpoints a client calls with a form; parameters in the query do not count."""
+    server = provider()
+    try:
+        values = form()
+    except OAuth2Error as error:
+        return server.refuse(error)
+    with services().db.hot() as connection:
+        wanted = asked(connection, values)
+        if name == "token":
+            return server.token(wanted)
+        return cast("Response", server.create_endpoint_response(name, wanted))
+
+
+@blueprint.post("/oauth2/token")
+def token() -> Response:
+    """RFC 6749 §3.2."""
+    return _called("token")
+
+
+@blueprint.post("/oauth2/introspect")
+def introspect() -> Response:
+    """RFC 7662."""
+    return _called("introspection")
+
+
+@blueprint.post("/oauth2/revoke")
+def revoke() -> Response:
+    """RFC 7009."""
+    return _called("revocation")
+
+
+@blueprint.route("/oauth2/userinfo", methods=["GET", "POST"])
+def userinfo() -> Response:
+    """OIDC Core §5.3."""
+    has = services()
+    text = bearer.presented(request, in_body=True)
+    with has.db.hot() as connection:
+        body = claims_for(connection, provider().tokens, text, now=has.clock())
+    return jsonify(body)
+
+
+@blueprint.errorhandler(Refused)
+def challenged(error: Refused) -> Response:
+    """RFC 6750 §3."""
+    body = {"error": error.code} if error.code != "token_missing" else {}
+    response = make_response(jsonify(body), error.status)
+    response.headers["WWW-Authenticate"] = error.challenge
+    return response

@@ -1,0 +1,58 @@
+"""What the routes share: the blueprint, the process's server, a request as our grants see it."""
+
+from typing import Any, cast
+
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from flask import Blueprint, Response, current_app, make_response, render_template, request
+
+from idp.i18n import gettext
+from idp.oidc import discovery
+from idp.oidc.authorization.shown import Shown
+from idp.oidc.request import Request, parameters
+from idp.oidc.server import Server
+from idp.security import services
+
+blueprint = Blueprint("oidc", __name__)
+
+
+def provider() -> Server:
+    """The process's server."""
+    return cast("Server", current_app.extensions["dinhdanh-oidc"])
+
+
+@blueprint.record_once
+def _assemble(state: Any) -> None:
+    """The application's services are in place when blueprints are registered."""
+    has = state.app.extensions["dinhdanh"]
+    state.app.extensions["dinhdanh-oidc"] = Server(has)
+    state.app.extensions["dinhdanh-documents"] = discovery.Documents(has)
+
+
+def asked(connection: Any, values: dict[str, str]) -> Request:
+    """The HTTP request with these parameters, at this moment."""
+    return Request(
+        request.method, values, dict(request.headers), connection=connection, now=services().clock()
+    )
+
+
+def form() -> dict[str, str]:
+    """The parameters of an endpoint that clients call; those in the query do not count.
+
+    Raises InvalidRequestError.
+    """
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise InvalidRequestError("The body must be form-encoded.")
+    return parameters(request.form)
+
+
+def elsewhere(location: str, status: int) -> Response:
+    """A redirect whose location goes out byte for byte."""
+    return Response("", status, [("Location", location), ("Cache-Control", "no-store")])
+
+
+def refused(error: Exception) -> Response:
+    """A page of our own: the browser was not sent by a client we know, or not as registered."""
+    sentence = error.sentence if isinstance(error, Shown) else "Yêu cầu đăng nhập không hợp lệ."
+    code = error.code if isinstance(error, Shown) else str(getattr(error, "error", ""))
+    page = render_template("oidc/refused.html", sentence=gettext(sentence), code=code)
+    return make_response(page, 400)
