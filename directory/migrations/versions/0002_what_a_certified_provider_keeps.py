@@ -1,5 +1,7 @@
 """What a certified provider keeps."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -12,7 +14,7 @@ depends_on = None
 _JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
-def _filled(name: str, kind: "sa.types.TypeEngine[object]", value: str) -> "sa.Column[object]":
+def _filled(name: str, kind: Any, value: str) -> Any:
     return sa.Column(
         name, kind, nullable=False, server_default=sa.text(f"'{value}'" if kind is _JSON else value)
     )
