@@ -27,6 +27,9 @@ test: setup-dev  ## Mọi kiểm thử, kể cả check / everything, including 
 	@scripts/test-services
 	@scripts/with-postgresql scripts/test
 
+bench: setup-dev  ## Đo chi phí mỗi thao tác / what one operation costs; writes docs/performance.md
+	@scripts/with-postgresql $(BIN)/python -m bench
+
 check: setup-dev  ## Định dạng, lint, kiểu, tầng / format, lint, types, layers
 	@scripts/check
 
@@ -43,4 +46,4 @@ lock:  ## Khóa lại phiên bản thư viện (cần uv) / lock the dependencie
 	@uv pip compile -q pyproject.toml --extra demo --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements.lock
 	@uv pip compile -q pyproject.toml --extra demo --extra dev --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-dev.lock
 
-.PHONY: help setup setup-dev demo demo-reset story test check format migration lock
+.PHONY: help setup setup-dev demo demo-reset story test bench check format migration lock

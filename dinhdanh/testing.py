@@ -181,8 +181,10 @@ class Browser:
 class Provider:
     """A running Dinhdanh. ``issuer`` is what applications are configured with."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        """``settings`` are further settings of the installation (``database_url`` …)."""
         self.folder = folder
+        self._chosen = settings
         self._port = _free_port()
         self.issuer = f"http://localhost:{self._port}"
         self._allowed = {f"localhost:{self._port}"}
@@ -300,6 +302,13 @@ class Provider:
         self._process = None
 
     @property
+    def pid(self) -> int:
+        """The process everything else of it hangs on."""
+        if self._process is None:
+            raise ProcessLookupError("The provider does not run.")
+        return self._process.pid
+
+    @property
     def _config(self) -> Path:
         return self.folder / "dinhdanh.toml"
 
@@ -313,6 +322,7 @@ class Provider:
             "port": self._port,
             "data_dir": str(self.folder / "data"),
             "outbound_allow": sorted(self._allowed),
+            **self._chosen,
         }
         (self.folder / "data").mkdir(exist_ok=True)
         lines = [f"{name} = {json.dumps(value)}\n" for name, value in values.items()]
@@ -382,11 +392,11 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def provider() -> Iterator[Provider]:
+def provider(**settings: Any) -> Iterator[Provider]:
     """A provider for as long as the block lasts, for other test frameworks than pytest."""
     folder = Path(tempfile.mkdtemp(prefix="dinhdanh-"))
     try:
-        made = Provider(folder)
+        made = Provider(folder, **settings)
         try:
             made.start()
             yield made

@@ -1,0 +1,118 @@
+"""Two ways to send a request: over a kept connection, and into the application with SQL counted."""
+
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlencode, urlsplit
+
+from flask.testing import FlaskClient
+from sqlalchemy import event
+
+from idp.wiring import Services
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_COOKIE = re.compile(rb"\r\nset-cookie: *([^=;\s]+)=([^;\r\n]*)", re.IGNORECASE)
+_LOCATION = re.compile(rb"\r\nlocation: *([^\r\n]*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    location: str
+    body: bytes
+
+
+class Caller(Protocol):
+    """Sends requests and keeps cookies."""
+
+    def send(
+        self, method: str, path: str, *, form: Mapping[str, str] | None = None, **headers: str
+    ) -> Answer:
+        """One request; ``form`` makes it a form post."""
+
+    def forget(self) -> None:
+        """Forget all cookies."""
+
+
+class Connection:
+    """HTTP/1.1 over one kept socket; reads no more than is asked of it."""
+
+    def __init__(self, issuer: str) -> None:
+        parts = urlsplit(issuer)
+        self._host = parts.netloc
+        self._socket = socket.create_connection((parts.hostname or "", parts.port or 80))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.cookies: dict[str, str] = {}
+
+    def send(
+        self, method: str, path: str, *, form: Mapping[str, str] | None = None, **headers: str
+    ) -> Answer:
+        body = urlencode(form).encode() if form is not None else b""
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._host}"]
+        if form is not None:
+            lines.append("Content-Type: application/x-www-form-urlencoded")
+        if method == "POST":
+            lines.append(f"Content-Length: {len(body)}")
+        if self.cookies:
+            lines.append("Cookie: " + "; ".join(f"{k}={v}" for k, v in self.cookies.items()))
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self._socket.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        return self._read()
+
+    def _read(self) -> Answer:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += self._more()
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        while length is not None and len(body) < int(length[1]):
+            body += self._more()
+        for name, value in _COOKIE.findall(head):
+            self.cookies[name.decode()] = value.decode()
+        location = _LOCATION.search(head)
+        return Answer(int(head[9:12]), location[1].decode() if location else "", body)
+
+    def _more(self) -> bytes:
+        got = self._socket.recv(65536)
+        if not got:
+            raise ConnectionError("The server closed the connection.")
+        return got
+
+    def forget(self) -> None:
+        self.cookies.clear()
+
+
+class InProcess:
+    """Into the application itself, for counting statements."""
+
+    def __init__(self, browser: FlaskClient) -> None:
+        self._browser = browser
+
+    def send(
+        self, method: str, path: str, *, form: Mapping[str, str] | None = None, **headers: str
+    ) -> Answer:
+        got = self._browser.open(path, method=method, data=form, headers=headers)
+        return Answer(got.status_code, got.headers.get("Location", ""), got.data)
+
+    def forget(self) -> None:
+        self._browser._cookies.clear()  # noqa: SLF001 (werkzeug has no public way)
+
+
+@contextmanager
+def counted(services: Services) -> Iterator[list[str]]:
+    """The statements executed inside the block, by their first word."""
+    words: list[str] = []
+
+    def count(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        words.append(statement.split(maxsplit=1)[0].upper())
+
+    event.listen(services.db.engine, "before_cursor_execute", count)
+    try:
+        yield words
+    finally:
+        event.remove(services.db.engine, "before_cursor_execute", count)
