@@ -7,7 +7,7 @@ how a session is resolved, and who is told when sessions end.
 import ipaddress
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
@@ -262,25 +262,38 @@ def allow_form_to(url: str | None) -> None:
         g.form_origins = {*g.get("form_origins", ()), origin}
 
 
+def allow_frames(urls: Iterable[str]) -> None:
+    """Let this page open these addresses in frames, and those of no other origin."""
+    origins = ("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls)
+    g.frame_origins = {o for o in origins if ORIGIN.fullmatch(o) and o.startswith("http")}
+
+
 def _policy() -> str:
     forms = " ".join(["'self'", *sorted(g.get("form_origins", ()))])
+    frames = " ".join(sorted(g.get("frame_origins", ()))) or "'none'"
     return (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-        f"form-action {forms}; frame-ancestors 'none'"
+        f"form-action {forms}; frame-src {frames}; frame-ancestors 'none'"
     )
 
 
 def _headers(response: Response) -> Response:
-    headers = response.headers
-    headers.setdefault("Content-Security-Policy", _policy())
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-    headers.setdefault("X-Request-ID", request_id())
+    wanted = {
+        "Content-Security-Policy": _policy(),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "X-Request-ID": request_id(),
+        "Cache-Control": "no-store",
+    }
     if services().settings.secure:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    headers.setdefault("Cache-Control", "no-store")
+        wanted["Strict-Transport-Security"] = "max-age=31536000"
+    # Asking for each in turn raises and catches an exception for each that is not there.
+    there = {name.lower() for name, _ in response.headers}
+    response.headers.extend(
+        [(name, value) for name, value in wanted.items() if name.lower() not in there]
+    )
     return response
 
 

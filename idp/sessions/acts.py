@@ -16,7 +16,7 @@ from directory.base.errors import Conflict
 from directory.base.failpoints import failpoint
 from directory.entitlements import Installation
 from directory.people import User
-from idp.sessions.rows import SessionView, SsoSession, good, handle, living, query, view_of
+from idp.sessions.rows import GOOD, VIEW, SessionView, SsoSession, at, handle, living, view_of
 
 
 def start(  # noqa: PLR0913 (one keyword per column)
@@ -90,7 +90,8 @@ def _open(session: Session, *, now: datetime, settings: Settings, **columns: Any
 
 def _stored(session: Session, session_id: str, now: datetime) -> SessionView:
     """The view of a row whatever its state: a session may be born dead."""
-    return view_of(session.execute(query(now).where(SsoSession.id == session_id)).one())
+    row = session.execute(VIEW.where(SsoSession.id == session_id), at(now)).one()
+    return view_of(row)
 
 
 def renew(  # noqa: PLR0913 (one keyword per column)
@@ -199,7 +200,8 @@ def switch(  # noqa: PLR0913 (one keyword per fact)
         select(SsoSession)
         .join(User, User.id == SsoSession.user_id)
         .outerjoin(Assignment, Assignment.id == SsoSession.assignment_id)
-        .where(SsoSession.id == view.id, good(now))
+        .where(SsoSession.id == view.id, GOOD),
+        at(now),
     ).scalar_one_or_none()
     if old is None or not end_many(
         session, [view.id], now=now, reason="switched", actor=view.actor(ip, port)

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, Index, and_, exists, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Date,
+    ForeignKey,
+    Index,
+    and_,
+    bindparam,
+    exists,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.access import still_good
@@ -14,7 +25,7 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
-from directory.base.db import Base, Key
+from directory.base.db import Base, Key, UTCDateTime
 from directory.people import User
 from directory.permissions import AdminRole
 from directory.units import OrgUnit
@@ -126,43 +137,56 @@ _COLUMNS = (
 )
 
 
-def good(now: datetime) -> Any:
-    """The condition that a session opens doors at this moment."""
-    return and_(
-        SsoSession.ended_at.is_(None),
-        SsoSession.expires_at > now,
-        SsoSession.idle_until > now,
-        still_good(
-            user_epoch=SsoSession.user_epoch,
-            installation_epoch=SsoSession.installation_epoch,
-            assignment_id=SsoSession.assignment_id,
-            issued_at=SsoSession.issued_at,
-            now=now,
-        ),
+_NOW = bindparam("now", type_=UTCDateTime())
+_TODAY = bindparam("today", type_=Date())
+
+GOOD = and_(
+    SsoSession.ended_at.is_(None),
+    SsoSession.expires_at > _NOW,
+    SsoSession.idle_until > _NOW,
+    still_good(
+        user_epoch=SsoSession.user_epoch,
+        installation_epoch=SsoSession.installation_epoch,
+        assignment_id=SsoSession.assignment_id,
+        issued_at=SsoSession.issued_at,
+        now=_NOW,
+        today=_TODAY,
+    ),
+)
+"""The condition that a session opens doors at this moment; its parameters come from ``at``."""
+
+_ADMINISTERS = exists(
+    select(AdminRole.id).where(
+        AdminRole.user_id == SsoSession.user_id,
+        AdminRole.valid_from <= _TODAY,
+        or_(AdminRole.valid_to.is_(None), AdminRole.valid_to > _TODAY),
     )
+).correlate_except(AdminRole)
+VIEW: Any = (
+    select(*_COLUMNS, _ADMINISTERS.label("administers"))
+    .join(User, User.id == SsoSession.user_id)
+    .outerjoin(Assignment, Assignment.id == SsoSession.assignment_id)
+    .outerjoin(OrgUnit, OrgUnit.id == Assignment.unit_id)
+    .outerjoin(Position, Position.id == Assignment.position_id)
+)
+"""The SELECT of a view, without any condition. Statements are made once: compiling one, and
+finding its columns in the answer, costs more than asking.
+"""
+_BEHIND_COOKIE = VIEW.where(
+    SsoSession.id == bindparam("session"), SsoSession.generation == bindparam("generation"), GOOD
+)
+_OF_USER = VIEW.where(SsoSession.user_id == bindparam("user"), GOOD).order_by(
+    SsoSession.created_at.desc()
+)
 
 
-def query(now: datetime) -> Any:
-    """The SELECT of a view, without any condition."""
-    today = local_day(now)
-    administers = exists(
-        select(AdminRole.id).where(
-            AdminRole.user_id == SsoSession.user_id,
-            AdminRole.valid_from <= today,
-            or_(AdminRole.valid_to.is_(None), AdminRole.valid_to > today),
-        )
-    ).correlate_except(AdminRole)
-    return (
-        select(*_COLUMNS, administers.label("administers"))
-        .join(User, User.id == SsoSession.user_id)
-        .outerjoin(Assignment, Assignment.id == SsoSession.assignment_id)
-        .outerjoin(OrgUnit, OrgUnit.id == Assignment.unit_id)
-        .outerjoin(Position, Position.id == Assignment.position_id)
-    )
+def at(now: datetime) -> dict[str, Any]:
+    """The bound parameters of the present moment."""
+    return {"now": now, "today": local_day(now)}
 
 
 def view_of(row: Any) -> SessionView:
-    """The view of a row of ``query``."""
+    """The view of a row of ``VIEW``."""
     values = dict(row._mapping)  # noqa: SLF001 (SQLAlchemy's public name)
     values["amr"] = tuple(values["amr"])
     values["administers"] = bool(values["administers"])
@@ -178,9 +202,8 @@ def peek(
         return None
     session_id, _, generation = body.partition(".")
     row = connection.execute(
-        query(now).where(
-            SsoSession.id == session_id, SsoSession.generation == int(generation), good(now)
-        )
+        _BEHIND_COOKIE,
+        {"session": session_id, "generation": int(generation), **at(now)},
     ).one_or_none()
     return view_of(row) if row else None
 
@@ -232,9 +255,5 @@ def living(session: Session, user_ids: Iterable[int], *, now: datetime) -> list[
 
 def good_ones(session: Session, user_id: int, *, now: datetime) -> list[SessionView]:
     """The sessions in which one person is signed in right now, newest first."""
-    rows = session.execute(
-        query(now)
-        .where(SsoSession.user_id == user_id, good(now))
-        .order_by(SsoSession.created_at.desc())
-    )
+    rows = session.execute(_OF_USER, {"user": user_id, **at(now)})
     return [view_of(row) for row in rows]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, true
+from sqlalchemy import Connection, bindparam, select, true
 
 from directory.base.crypto import Keyring
 from directory.entitlements import Application, Installation
@@ -142,13 +142,18 @@ def _view(row: Any) -> ClientView:
     return ClientView(**(row._asdict() | {"options": Options.of(row.options)}))
 
 
+# One object each, so that SQLAlchemy compiles them once and maps their columns once.
+_BY_CLIENT_ID = _VIEW.where(Client.client_id == bindparam("client_id"))
+_BY_ID = _VIEW.where(Client.id == bindparam("id"))
+
+
 def view(connection: Connection, client_id: str) -> ClientView | None:
     """The enabled client with this client_id, of an enabled application if it has one."""
-    row = connection.execute(_VIEW.where(Client.client_id == client_id)).one_or_none()
+    row = connection.execute(_BY_CLIENT_ID, {"client_id": client_id}).one_or_none()
     return _view(row) if row else None
 
 
 def view_by_id(connection: Connection, key: int) -> ClientView | None:
     """The enabled client with this internal id."""
-    row = connection.execute(_VIEW.where(Client.id == key)).one_or_none()
+    row = connection.execute(_BY_ID, {"id": key}).one_or_none()
     return _view(row) if row else None
