@@ -9,6 +9,7 @@
     processes.py    Dinhdanh and the two applications, and that nothing outlives them
     certificate.py  TLS=1: https://localhost with an authority of its own
     terminal.py     a progress bar, or plain lines
+    standing.py     where the listed people stand today
     screen.py       what to open, whom to be, what to try
     story/          ``make story``: one transfer from sign-in to proof, over public protocols only
 

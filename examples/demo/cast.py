@@ -97,7 +97,12 @@ class _People:
 _STAFF = ("CV", "CVC", "CS", "KT", "VT", "CNTT", "NV", "TQ")
 
 _ADMINISTRATORS = (
-    ("Quản trị hệ thống", ("TH.UBND.SNV.VP",), ("CNTT",), Reach("administrator")),
+    (
+        "Quản trị hệ thống",
+        ("TH.UBND.SNV.VP", "TH.UBND.SNV.CCHC"),
+        ("CNTT", "CVC", "CV"),
+        Reach("administrator"),
+    ),
     (
         "Cán bộ nhân sự toàn tỉnh",
         ("TH.UBND.SNV.CCVC", "TH.UBND.SNV.TCBC"),

@@ -11,7 +11,7 @@ from examples.demo import cast, credentials, roles
 from examples.demo.ground import App, Ground, write_private
 from examples.demo.work import Work
 from idp.oidc import clients
-from idp.oidc.clients import GrantType, Registration
+from idp.oidc.clients import GrantType, Registration, invites
 
 SCOPES = ("openid", "profile", "email", "org", "offline_access")
 
@@ -78,6 +78,29 @@ def register_all(work: Work, tokens: list[str]) -> dict[str, Any]:
         },
         "apps": apps,
     }
+
+
+def initial_access_token(work: Work) -> str | None:
+    """What clients may register themselves by, over HTTP: that of an earlier start while it is
+    good. None where the installation lets nobody.
+    """
+    services, now = work.services, work.services.clock()
+    if services.settings.registration == "closed":
+        return None
+    known: str = work.earlier.get("initial_access_token") or ""
+    with services.db.hot() as connection:
+        if invites.good(connection, known, keyring=services.keyring, now=now):
+            return known
+    with services.db.write() as session:
+        return invites.issue(
+            session,
+            uses=invites.MOST_USES,
+            lifetime=timedelta(days=365),
+            note="demo",
+            keyring=services.keyring,
+            actor=work.actor,
+            now=now,
+        )
 
 
 def _client(work: Work, wanted: Registration) -> str:

@@ -66,6 +66,7 @@ def set_up(ground: Ground) -> dict[str, Any]:
         progress.note = f"{len(users)} người / people"
     with step("Ứng dụng khách / clients"):
         registered = clients.register_all(work, tokens)
+        invitation = clients.initial_access_token(work)
     values = {
         "issuer": ground.settings.issuer,
         "people": people,
@@ -73,6 +74,8 @@ def set_up(ground: Ground) -> dict[str, Any]:
         "users": users,
         **registered,
     }
+    if invitation is not None:
+        values["initial_access_token"] = invitation
     if ground.ca_file:
         values["ca_file"] = str(ground.ca_file)
     credentials.write(ground.credentials_file, values)

@@ -7,6 +7,7 @@ begins anew. Ctrl-C, or the end of the terminal, ends every process.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from directory.base.errors import DinhdanhError
-from examples.demo import certificate, clients, province, screen
+from examples.demo import certificate, clients, province, screen, standing
 from examples.demo.ground import DEFAULT_FOLDER, ROOT, Ground
 from examples.demo.processes import CannotStart, Children, require_free
 from examples.demo.terminal import step
@@ -51,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error.text(), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        with contextlib.suppress(OSError):  # the terminal itself may have gone
+            print("\nĐã dừng / stopped", flush=True)
         return 0
 
 
@@ -65,7 +68,9 @@ def _run(ground: Ground, *, set_up_only: bool) -> int:
     with Children(logs=ground.logs, environment=ground.environment, cwd=ROOT) as children:
         with step("Khởi động / starting"):
             start(ground, children)
-        print(screen.show(ground, values, seconds=time.monotonic() - started), flush=True)
+        movers = standing.of_movers(ground, values["users"])
+        seconds = time.monotonic() - started
+        print(screen.show(ground, values, movers, seconds=seconds), flush=True)
         fallen = children.watch()
         raise CannotStart(f"{fallen.name} đã dừng / has stopped:\n{fallen.last_lines()}")
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from examples.demo.ground import Ground
+from examples.demo.standing import Standing
 
 _LABELS = {
     "administrator": "Quản trị hệ thống / administrator",
@@ -12,17 +13,14 @@ _LABELS = {
 }
 
 
-def show(ground: Ground, values: dict[str, Any], *, seconds: float) -> str:
+def show(ground: Ground, values: dict[str, Any], movers: list[Standing], *, seconds: float) -> str:
     """What to open, whom to be, what to try, in at most forty lines."""
     issuer = values["issuer"]
     app_a, app_b = ground.apps
     users = values["users"]
-    movers = [u for u in users if u.get("transfer_to")]
-    away = next(u for u in movers if u["part"] == "away")
-    many = next((u for u in movers if u["part"] == "upwards"), movers[-1])
     lines = [
         "",
-        f"Dinhdanh: Thanh Hóa, {ground.people:,} người / people   (sẵn sàng sau / ready in {seconds:.0f} s)",
+        f"Dinhdanh: Thanh Hóa, {values['people']:,} người / people   (sẵn sàng sau / ready in {seconds:.0f} s)",
         "",
         f"  {issuer:36} Dinhdanh: cổng cá nhân / portal",
         f"  {issuer + '/console':36} quản lý: nhân sự, ứng dụng, nhật ký / console",
@@ -36,22 +34,58 @@ def show(ground: Ground, values: dict[str, Any], *, seconds: float) -> str:
         if role in _LABELS:
             over = f" ({user['over']})" if user.get("over") else ""
             lines.append(_person(user, _LABELS[role] + over))
+    hero = _hero(movers, app_a.code)
+    others = [m for m in movers if m.posts > 1 and m is not hero]
+    lines += [_person(m.user, _who(m, ground)) for m in (hero, *others[:1]) if m]
     lines += [
-        _person(away, "một cán bộ / an official: A, chưa có B"),
-        _person(many, "hai chức vụ / two posts: A, B"),
         f"  … và {len(users)} người trong / and all of them in {_short(ground.credentials_file)}",
         "",
-        "Thử / try:",
-        f"  1. Vào {app_a.url} bằng {away['username']}; rồi mở {app_b.url}: không hỏi lại mật khẩu.",
-        f"  2. Trình duyệt khác, cán bộ nhân sự toàn tỉnh: điều động {away['username']} đến",
-        f"     {away['transfer_to']['unit']} ({away['transfer_to']['position']}); xem trước, xác nhận.",
-        "  3. Tải lại A: phiên đã hết. Xem bằng chứng / the proof: mọi hệ quả và độ trễ.",
-        "  4. make story    kể lại toàn bộ / plays all of it and proves it",
-        "",
+    ]
+    officer = next(u for u in users if "hr_officer" in u["roles"])
+    lines += _to_try(hero, officer, ground) if hero else []
+    lines += [
         f"Nhật ký chạy / logs: {_short(ground.logs)}    Ctrl-C dừng tất cả / stops everything",
         "",
     ]
     return "\n".join(lines)
+
+
+def _hero(movers: list[Standing], code: str) -> Standing | None:
+    """Whom to try it with: somebody not moved yet, who works with A and would lose it."""
+    return min(
+        movers,
+        key=lambda m: (m.moved, code not in m.applications, m.user["part"] != "away"),
+        default=None,
+    )
+
+
+def _who(one: Standing, ground: Ground) -> str:
+    """What somebody is and may open today."""
+    what = "hai chức vụ / two posts" if one.posts > 1 else "một cán bộ / an official"
+    letters = [
+        letter
+        for letter, app in zip("AB", ground.apps, strict=True)
+        if app.code in one.applications
+    ]
+    moved = f"; đã chuyển đến / moved to {one.unit}" if one.moved else ""
+    return f"{what}; tài khoản / account: {', '.join(letters) or 'không / none'}{moved}"
+
+
+def _to_try(one: Standing, officer: dict[str, Any], ground: Ground) -> list[str]:
+    name, hr = one.user["username"], officer["username"]
+    first, second = ("A", "B") if ground.apps[0].code in one.applications else ("B", "A")
+    return [
+        "Thử / try:",
+        f"  1. Vào {first} bằng {name}, rồi mở {second}: không hỏi lại mật khẩu.",
+        f"     Open {first} as {name}, then {second}: no password is asked again.",
+        f"  2. Trình duyệt khác, {hr} trong /console: điều động {name}, xem trước, xác nhận.",
+        f"     In another browser, {hr} in /console: transfer {name}, preview, confirm;",
+        f"     → {one.goal_unit} ({one.goal['unit']}), {one.goal_position}",
+        f"  3. Tải lại {first}: phiên đã hết. Trang thay đổi: mọi hệ quả và độ trễ.",
+        f"     Reload {first}: signed out. The change's page: every effect and its latency.",
+        "  4. make story    kể lại toàn bộ / plays all of it and proves it",
+        "",
+    ]
 
 
 def _person(user: dict[str, Any], what: str) -> str:

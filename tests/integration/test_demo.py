@@ -1,7 +1,9 @@
 """``make demo`` on a small province: one command, one screen, one file of secrets, no leftovers."""
 
+import contextlib
 import json
 import os
+import random  # noqa: TID251 (the story draws with it)
 import re
 import signal
 import socket
@@ -16,6 +18,11 @@ from typing import Any
 
 import httpx2
 import pytest
+
+from examples.demo import screen, standing
+from examples.demo.ground import Ground
+from examples.demo.story import scene
+from examples.demo.story.hr_system import PersonnelSystem
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "examples" / "demo" / "run.py"
@@ -81,11 +88,14 @@ def run(folder: Path, port: int, *options: str) -> Demo:
     return Demo(process, port, folder, "".join(lines))
 
 
-def end(demo: Demo, how: signal.Signals) -> None:
+def end(demo: Demo, how: signal.Signals) -> str:
+    """End it; what it printed at last."""
     demo.process.send_signal(how)
     demo.process.wait(40)
-    if demo.process.stdout is not None:
-        demo.process.stdout.close()
+    if demo.process.stdout is None:
+        return ""
+    with demo.process.stdout as rest:
+        return rest.read()
 
 
 @pytest.fixture
@@ -111,15 +121,46 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 def test_the_screen_says_where_to_go_whom_to_be_and_what_to_try(demo: Demo) -> None:
     assert READY in demo.printed, demo.printed
-    screen = demo.printed[demo.printed.index("Dinhdanh: Thanh Hóa") :]
-    assert len(screen.splitlines()) <= 40
+    shown = demo.printed[demo.printed.index("Dinhdanh: Thanh Hóa") :]
+    assert len(shown.splitlines()) <= 40
     for port in (demo.port, demo.port + 1, demo.port + 2):
-        assert f"http://localhost:{port}" in screen
+        assert f"http://localhost:{port}" in shown
     for user in demo.credentials["users"]:
         if user["roles"] != ["official"]:
-            assert user["username"] in screen
-            assert user["password"] in screen
-    assert "make story" in screen
+            assert user["username"] in shown
+            assert user["password"] in shown
+    assert "make story" in shown
+    first, _, rest = shown[shown.index("Thử / try:") :].partition("  2. ")
+    assert "không hỏi lại mật khẩu" in first
+    assert "no password is asked again" in first
+    assert "xem trước, xác nhận" in rest
+    assert "preview, confirm" in rest
+
+
+def test_screen_and_story_begin_from_where_people_are_now(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DINHDANH_CONFIG", "DINHDANH_OUTBOUND_ALLOW"):
+        monkeypatch.setenv(name, "[]")  # Ground sets both; they are put back afterwards
+    values = demo.credentials
+    official = next(user for user in values["users"] if user["part"] == "across")
+    ground = Ground(demo.folder, demo.port, 300)
+    (before,) = standing.of_movers(ground, [official])
+    assert (before.moved, before.goal) == (False, official["transfer_to"])
+    goal = official["transfer_to"]
+    body = {"kind": "transfer", "user": official["username"]}
+    body |= {"to_unit": goal["unit"], "position": goal["position"]}
+    with contextlib.closing(PersonnelSystem(values["issuer"], values["api"])) as personnel:
+        plan = personnel.preview(body).body
+        assert personnel.commit(body, plan["fingerprint"], "the-first-way").status == 201
+        drawn = scene.choose(values | {"users": [official]}, personnel, random.Random(1))
+    assert drawn.goal["unit"] == official["unit"]
+    assert drawn.present["unit"]["name"] == before.goal_unit
+    (after,) = standing.of_movers(ground, [official])
+    assert (after.moved, after.unit) == (True, before.goal_unit)
+    shown = screen.show(ground, values, [after], seconds=1)
+    assert f"đã chuyển đến / moved to {before.goal_unit}" in shown
+    assert f"→ {before.unit}" in shown
 
 
 def test_the_secrets_are_in_one_file_for_the_owner_alone(demo: Demo) -> None:
@@ -149,6 +190,21 @@ def test_nothing_listens_where_the_plain_client_is_sent_back_to(demo: Demo) -> N
     assert ports
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", ports[0])) != 0
+
+
+def test_a_client_registers_itself_by_the_token_of_the_file(demo: Demo) -> None:
+    issuer, token = demo.credentials["issuer"], demo.credentials["initial_access_token"]
+    offered = httpx2.get(f"{issuer}/.well-known/openid-configuration").json()
+    answer = httpx2.post(
+        offered["registration_endpoint"],
+        json={"redirect_uris": ["https://app.example/cb"]},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert answer.status_code == 201, answer.text
+    told = answer.json()
+    own = {"Authorization": "Bearer " + told["registration_access_token"]}
+    assert httpx2.get(told["registration_client_uri"], headers=own).json()["client_id"]
+    assert httpx2.delete(told["registration_client_uri"], headers=own).status_code == 204
 
 
 def test_everybody_who_is_listed_gets_her_accounts_within_seconds(demo: Demo) -> None:
@@ -203,17 +259,19 @@ def test_a_folder_of_somebody_else_is_not_reset(tmp_path: Path) -> None:
 
 
 def test_the_environment_wins_over_what_the_demonstration_would_choose(tmp_path: Path) -> None:
-    from examples.demo.ground import Ground
-
     ground = Ground(tmp_path, 8100, 300)
     given = {
         "DINHDANH_ISSUER": "https://id.example.vn",
         "DINHDANH_OUTBOUND_ALLOW": '["10.1.2.3:443"]',
+        "DINHDANH_OUTBOUND_CA_FILE": "/etc/suite.pem",
+        "DINHDANH_REGISTRATION": "open",
+        "DINHDANH_RESPONSE_TYPES": '["code", "id_token"]',
     }
     code = (
         "import sys; from pathlib import Path; from examples.demo.ground import Ground;"
         f"g = Ground(Path({str(tmp_path)!r}), 8100, 300); g.prepare(); s = g.settings;"
-        "print(s.issuer); print(*s.outbound_allow)"
+        "print(s.issuer); print(*s.outbound_allow); print(s.outbound_ca_file);"
+        "print(s.registration, *s.response_types)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -224,8 +282,10 @@ def test_the_environment_wins_over_what_the_demonstration_would_choose(tmp_path:
         timeout=60,
         check=True,
     )
-    issuer, allowed = done.stdout.splitlines()
+    issuer, allowed, ca_file, chosen = done.stdout.splitlines()
     assert issuer == "https://id.example.vn"
+    assert ca_file == "/etc/suite.pem"
+    assert chosen == "open code id_token"
     assert {"10.1.2.3:443", "localhost:8101", "id.example.vn:443"} <= set(allowed.split())
     assert ground.config_file.exists()
 
@@ -234,7 +294,7 @@ def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_passwords(own_dem
     demo = own_demo
     before = demo.credentials
     assert len(demo.descendants()) >= 5
-    end(demo, signal.SIGINT)
+    assert end(demo, signal.SIGINT).strip().endswith("Đã dừng / stopped")
     assert demo.process.returncode == 0
     assert demo.descendants() == []
     again = run(demo.folder, demo.port)
@@ -242,6 +302,8 @@ def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_passwords(own_dem
         assert READY in again.printed, again.printed
         assert again.credentials["users"] == before["users"]
         assert again.credentials["api"] == before["api"]
+        kept = "initial_access_token"
+        assert again.credentials[kept] == before[kept]
         # Killed outright, it still leaves nobody behind.
         end(again, signal.SIGKILL)
         deadline = time.monotonic() + 20

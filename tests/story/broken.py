@@ -55,14 +55,14 @@ def _rows_stay() -> None:
 # ---- access ----------------------------------------------------------------------------------
 
 
-@build("cut_skipped", caught_at="5 her session at Dinhdanh is dead")
+@build("cut_skipped", caught_at="5 the session at Dinhdanh is dead")
 def cut_skipped() -> None:
     """Neither epochs nor ended assignments count, and nothing is marked."""
     _nothing_is_cut()
     _rows_stay()
 
 
-@build("refresh_survives", caught_at="5 her refresh token is dead")
+@build("refresh_survives", caught_at="5 the refresh token is dead")
 def refresh_survives() -> None:
     """Sessions end; grants, and with them refresh tokens, live on."""
     import idp.sessions  # noqa: F401 (its condition is made while still_good is what it should be)
@@ -141,7 +141,7 @@ def code_survives() -> None:
 # ---- applications ----------------------------------------------------------------------------
 
 
-@build("logout_not_delivered", caught_at="5 Quản lý văn bản và điều hành drops her session")
+@build("logout_not_delivered", caught_at="5 Quản lý văn bản và điều hành drops its session")
 def logout_not_delivered() -> None:
     """The logout token is made, noted as received, and never sent."""
     from connectors import logout
@@ -149,7 +149,7 @@ def logout_not_delivered() -> None:
     logout.deliver = lambda *_: 200
 
 
-@build("logout_unsigned", caught_at="5 Quản lý văn bản và điều hành drops her session")
+@build("logout_unsigned", caught_at="5 Quản lý văn bản và điều hành drops its session")
 def logout_unsigned() -> None:
     """The logout token is sent without a signature, and any answer is taken for consent."""
     import base64
@@ -169,7 +169,7 @@ def logout_unsigned() -> None:
     logout.deliver = deliver
 
 
-@build("account_not_disabled", caught_at="5 her account in Quản lý văn bản và điều hành")
+@build("account_not_disabled", caught_at="5 the account in Quản lý văn bản và điều hành")
 def account_not_disabled() -> None:
     """Disabling is believed to have happened and is proven by the belief."""
     from connectors import provision
@@ -239,7 +239,7 @@ def _on_account_effects(change: Callable[[Any, Any], Any]) -> None:
 # ---- certificates ----------------------------------------------------------------------------
 
 
-@build("crl_not_published", caught_at="5 openssl refuses her certificate by the CRL")
+@build("crl_not_published", caught_at="5 openssl refuses the certificate by the CRL")
 def crl_not_published() -> None:
     """The list stays as it was, and the probe is content."""
     from connectors.pki import crl, jobs

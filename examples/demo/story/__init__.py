@@ -8,10 +8,10 @@ applications over their own SCIM interface, a stranger with ``openssl``. Each st
 expected, what was observed and how long it took; the first thing that is not so ends the story.
 
     __main__.py    START HERE: options, the seven acts in order
-    before.py      acts 1-3: the directory, one sign-in for two applications, her certificate
+    before.py      acts 1-3: the directory, one sign-in for two applications, a certificate
     decision.py    act 4: three previews that agree, a stale one, the commit
     after.py       act 5: what is dead at once, what was pushed
-    proof.py       acts 6-7: the proof held against what was seen; her new post
+    proof.py       acts 6-7: the proof held against what was seen; the new post
     scene.py       who takes part, and what has been seen so far
     telling.py     saying it: steps, checks, latencies, and NotSo
     browser.py     a browser: cookies, forms, redirects one by one

@@ -76,7 +76,7 @@ def stage(
     ca_file = credentials.get("ca_file")
     verify: Any = ssl.create_default_context(cafile=ca_file) if ca_file else True
     personnel = PersonnelSystem(issuer, credentials["api"], verify=verify)
-    official, goal = scene.choose(credentials, personnel, rng)
+    drawn = scene.choose(credentials, personnel, rng)
     officers = [
         u
         for u in credentials["users"]
@@ -91,8 +91,10 @@ def stage(
         telling=telling,
         credentials=credentials,
         issuer=issuer,
-        official=official,
-        goal=goal,
+        official=drawn.official,
+        goal=drawn.goal,
+        present=drawn.present,
+        future=drawn.future,
         hr_officer=officers[0],
         apps=(first, second),
         plain=RelyingParty(issuer, plain, verify=verify),

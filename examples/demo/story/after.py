@@ -35,20 +35,20 @@ def _refused_at_once(scene: Scene, hers: Browser) -> None:
     t, seen, plain = scene.telling, scene.seen, scene.plain
     page = hers.get_once(f"{scene.issuer}/")
     t.check(
-        "5 her session at Dinhdanh is dead at the first request",
+        "5 the session at Dinhdanh is dead at the first request",
         page.location is not None and "/login" in page.location,
         expected="a redirect to the sign-in",
         observed=page.brief,
     )
-    t.step("her session at Dinhdanh is refused", _since(scene))
+    t.step("the session at Dinhdanh is refused", _since(scene))
     answer = plain.refresh(seen.refresh_token)
     t.check(
-        "5 her refresh token is dead at the first request",
+        "5 the refresh token is dead at the first request",
         answer.status == 400 and answer.error == "invalid_grant",
         expected="400 invalid_grant",
         observed=(answer.status, answer.body),
     )
-    t.step("her refresh token is refused", _since(scene))
+    t.step("the refresh token is refused", _since(scene))
     answer = plain.introspect(seen.access_token)
     t.same("5 introspection answers at the first request", answer.body, {"active": False})
     t.step("introspection says inactive", _since(scene))
@@ -85,15 +85,15 @@ def _overtaken(scene: Scene) -> None:
 
 
 def _logged_out(scene: Scene, hers: Browser, app: Application) -> None:
-    """The application received a signed logout token and dropped her session."""
+    """The application received a signed logout token and dropped its session."""
     t, seen = scene.telling, scene.seen
     if app.code not in seen.signed_in:
         return
     t.until(
-        f"5 {app.name} drops her session",
+        f"5 {app.name} drops its session",
         lambda: hers.json(f"{app.url}/whoami")["signed_in"],
         lambda signed_in: not signed_in,
-        expected="/whoami says she is not signed in",
+        expected="/whoami says that nobody is signed in",
         within=LOGOUT_WITHIN,
     )
     took = time.monotonic() - seen.committed_mono
@@ -118,7 +118,7 @@ def _logged_out(scene: Scene, hers: Browser, app: Application) -> None:
     seen.logout_jti[app.code] = believed[0]["detail"]["jti"]
     arrived = moment(believed[0]["at"]) - (seen.committed_at or moment(believed[0]["at"]))
     t.step(
-        f"{app.code} received a signed logout token and dropped her session",
+        f"{app.code} got a signed logout token, dropped its session",
         f"token {max(arrived.total_seconds(), 0) * 1000:.0f} ms after the commit",
         seconds=took,
     )
@@ -150,11 +150,11 @@ def _account(scene: Scene, app: Application) -> None:
             _work(seen.accounts_before[app.code]),
         )
         seen.accounts_after[app.code] = app.account(scene.username)
-        t.step(f"{app.code}: no account of hers, none announced")
+        t.step(f"{app.code}: the account is left as it was", "none was announced")
         return
     wanted = _wanted(scene, app, effect["kind"])
     account, _ = t.until(
-        f"5 her account in {app.name} ({effect['kind']})",
+        f"5 the account in {app.name} ({effect['kind']})",
         lambda: app.account(scene.username),
         lambda a: a is not None and wanted.items() <= work(a).items(),
         expected=str(wanted),
@@ -177,7 +177,7 @@ def _work(account: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _wanted(scene: Scene, app: Application, kind: str) -> dict[str, Any]:
-    """What the account must show: her new unit and role, or that it is disabled."""
+    """What the account must show: the new unit and role, or that it is disabled."""
     if not _AFTER[kind]:
         return {"active": False}
     row = next(
@@ -220,7 +220,7 @@ def _certificate(scene: Scene) -> None:
     """Revoked in CRL and OCSP, as openssl sees it."""
     t, seen, checker = scene.telling, scene.seen, scene.checker
     (good, said), _ = t.until(
-        "5 openssl refuses her certificate by the CRL",
+        "5 openssl refuses the certificate by the CRL",
         checker.verify,
         lambda answer: not answer[0],
         expected="certificate revoked",
@@ -228,7 +228,7 @@ def _certificate(scene: Scene) -> None:
     )
     took = time.monotonic() - seen.committed_mono
     t.check(
-        "5 openssl refuses her certificate by the CRL",
+        "5 openssl refuses the certificate by the CRL",
         not good and "revoked" in said,
         expected="certificate revoked",
         observed=said,

@@ -60,7 +60,7 @@ def moment(text: str) -> datetime:
 
 
 def work(account: dict[str, Any]) -> dict[str, Any]:
-    """What an account says of her post: active, role, unit."""
+    """What an account says of the post: active, role, unit."""
     enterprise = account.get("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User") or {}
     roles = [role.get("value") for role in account.get("roles") or []]
     return {

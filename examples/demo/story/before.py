@@ -1,4 +1,4 @@
-"""Acts 1-3: the directory is there; she signs in once for two applications; her certificate."""
+"""Acts 1-3: the directory is there; one sign-in for two applications; a certificate."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from examples.demo.story import console
 from examples.demo.story.app_side import Application, created, work
 from examples.demo.story.browser import Browser, Page, query_of
 from examples.demo.story.relying import claims
-from examples.demo.story.scene import Scene, capacity, password, sign_in
+from examples.demo.story.scene import Scene, capacity, password, place, sign_in
 from examples.demo.story.telling import NotSo
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.DOTALL)
@@ -34,9 +34,9 @@ def directory(scene: Scene) -> None:
     official = scene.official
     t.step(
         "an official is drawn by lot",
-        f"{official['name']} ({scene.username}), {official['position']} at {official['unit']}",
+        f"{official['name']} ({scene.username}), {place(scene.present)}",
     )
-    t.step("she will be transferred", f"to {scene.goal['unit']} as {scene.goal['position']}")
+    t.step("and will be transferred to", f"{place(scene.future)} ({scene.goal['unit']})")
     t.step(
         "by the HR officer of the whole province",
         f"{scene.hr_officer['name']} ({scene.hr_officer['username']})",
@@ -59,23 +59,23 @@ def _joins(scene: Scene) -> int:
 
 
 def arrival(scene: Scene) -> Browser:
-    """Act 2: she opens A, is sent to Dinhdanh, comes back; opens B and is not asked again."""
+    """Act 2: the official opens A, is sent to Dinhdanh, comes back; opens B and is not asked again."""
     t, seen = scene.telling, scene.seen
-    t.act("She signs in once")
+    t.act("One sign-in")
     entitled = _accounts_before(scene)
     hers = scene.browser()
-    # Someone of a service centre works with B; A would tell her that it is not hers.
+    # Somebody of a service centre works with B; A would say that it is not for such a post.
     first, second = sorted(scene.apps, key=lambda app: app.code not in entitled)
     page = _sent_to_provider(scene, hers, first)
     began = time.monotonic()
     page = password(hers, page, scene.official, stop=first.url)
     if page.location is None and page.has_form("assignment"):
         choices = page.form("assignment").choices["assignment"]
-        t.step("she holds several posts and is asked in which she acts", f"{len(choices)} offered")
+        t.step("several posts are held: one is chosen to act in", f"{len(choices)} offered")
         page = capacity(hers, page, stop=first.url)
     page = hers.follow(page)
     who = hers.json(f"{first.url}/whoami")
-    t.same(f"2 she is signed in at {first.name}", who["signed_in"], True)  # noqa: FBT003
+    t.same(f"2 the official is signed in at {first.name}", who["signed_in"], True)  # noqa: FBT003
     for claim in ("sub", "name", "unit", "position", "sid"):
         t.check(
             f"2 the claims at {first.name}",
@@ -97,15 +97,15 @@ def arrival(scene: Scene) -> Browser:
 
 
 def _accounts_before(scene: Scene) -> set[str]:
-    """Her accounts exist before she has ever come: nobody waits at the counter.
+    """Accounts exist before their owner has ever come: nobody waits at the counter.
 
-    Gives the codes of the applications she is entitled to.
+    Gives the codes of the applications the official is entitled to.
     """
     t, seen = scene.telling, scene.seen
     wanted = _entitled(scene)
     for app in scene.apps:
         account, _ = t.until(
-            f"2 her account in {app.code} before she comes",
+            f"2 the account in {app.code} before the first visit",
             partial(app.account, scene.username),
             _is_open if app.code in wanted else _is_shut,
             expected="an active account" if app.code in wanted else "no active account",
@@ -115,18 +115,18 @@ def _accounts_before(scene: Scene) -> set[str]:
         if account is not None and app.code in wanted:
             now = datetime.now(UTC)
             t.check(
-                f"2 her account in {app.code} is older than her visit",
+                f"2 the account in {app.code} is older than the first visit",
                 created(account) < now,
                 expected=f"created before {now.isoformat()}",
                 observed=created(account).isoformat(),
             )
             made = work(account)
             t.step(
-                f"her account in {app.code} is there before she comes",
+                f"the account in {app.code} is there before the first visit",
                 f"{made['role']}, {made['department']}, since {created(account):%H:%M:%S}Z",
             )
         else:
-            t.step(f"no account of hers is open in {app.code}", "as the rules say")
+            t.step(f"no account is open in {app.code}", "as the rules say")
     return wanted
 
 
@@ -139,9 +139,9 @@ def _is_shut(account: dict[str, Any] | None) -> bool:
 
 
 def _entitled(scene: Scene) -> set[str]:
-    """Applications the rules give her now, as the preview of the changes API tells."""
+    """Applications the rules give the official now, as the preview of the changes API tells."""
     answer = scene.personnel.preview(scene.body)
-    scene.telling.same("2 the preview tells what she may use", answer.status, 200)
+    scene.telling.same("2 the preview tells what the official may use", answer.status, 200)
     scene.seen.goal_unit = answer.body["people"][0]["after"][0]["unit"]["id"]
     return {
         row["application"]["code"]
@@ -155,7 +155,7 @@ def _sent_to_provider(scene: Scene, browser: Browser, app: Application) -> Page:
     t = scene.telling
     page = browser.get_once(f"{app.url}/login")
     t.check(
-        f"2 {app.name} sends her to Dinhdanh",
+        f"2 {app.name} sends the browser to Dinhdanh",
         page.location is not None and page.location.startswith(f"{scene.issuer}/oauth2/authorize"),
         expected=f"a redirect to {scene.issuer}/oauth2/authorize",
         observed=page.location or page.brief,
@@ -169,7 +169,9 @@ def _sent_to_provider(scene: Scene, browser: Browser, app: Application) -> Page:
         expected="state, nonce, code_challenge",
         observed=sorted(query),
     )
-    t.step(f"{app.code} sends her to Dinhdanh", "response_type=code, PKCE S256, state, nonce")
+    t.step(
+        f"{app.code} sends the browser to Dinhdanh", "response_type=code, PKCE S256, state, nonce"
+    )
     page = browser.follow(page)
     t.check(
         "2 Dinhdanh asks for name and password",
@@ -198,14 +200,16 @@ def _not_asked_again(scene: Scene, browser: Browser, app: Application, entitled:
             expected="to be signed in, or 403 for somebody without a rule",
             observed=page.brief,
         )
-        t.step(f"{app.code}: not hers, and told so without a password", str(page.status))
+        t.step(f"{app.code}: not for this post, said without asking a password", str(page.status))
         return
     seen.signed_in.append(app.code)
     t.same(f"2 the same person at {app.name}", who["sub"], seen.sub)
     t.same(f"2 the same sign-in at {app.name}", who["sid"], seen.sid)
     account = who["account"]
     what = (
-        f"account active, {account['role']}" if account and account["active"] else "no account yet"
+        f"account active, {account['role']}"
+        if account and account["active"]
+        else "signed in; no account, as the rules say"
     )
     t.step(f"{app.code} opens without asking again", what, seconds=time.monotonic() - began)
 
@@ -213,7 +217,7 @@ def _not_asked_again(scene: Scene, browser: Browser, app: Application, entitled:
 def certificate(scene: Scene, hers: Browser) -> None:
     """Act 3: tokens of a plain client; a certificate by CSR; what a stranger makes of it."""
     t, seen = scene.telling, scene.seen
-    t.act("Her tokens and her certificate")
+    t.act("Tokens and a certificate")
     _tokens(scene, hers)
     csr = scene.checker.request(scene.username)
     page = hers.get(f"{scene.issuer}/portal/certificates")
@@ -223,14 +227,16 @@ def certificate(scene: Scene, hers: Browser) -> None:
     page = hers.submit(page, page.form("csr"), {"csr": csr})
     found = _PEM.search(page.html)
     t.check(
-        "3 the portal issues her certificate",
+        "3 the portal issues the certificate",
         page.status == 200 and found is not None,
         expected="a certificate (PEM)",
         observed=page.brief,
     )
     seen.serial = scene.checker.keep(found.group() if found else "")
     t.step(
-        "she sends a CSR made by openssl", f"serial {seen.serial}", seconds=time.monotonic() - began
+        "a CSR made by openssl is sent to the portal",
+        f"serial {seen.serial}",
+        seconds=time.monotonic() - began,
     )
     good, said = scene.checker.verify()
     t.check("3 openssl verify -crl_check", good, expected="OK", observed=said)
@@ -240,7 +246,7 @@ def certificate(scene: Scene, hers: Browser) -> None:
 
 
 def _tokens(scene: Scene, hers: Browser) -> None:
-    """A code and tokens for the plain client by the session she has; all of them good."""
+    """A code and tokens for the plain client by the same session; all of them good."""
     t, seen, plain = scene.telling, scene.seen, scene.plain
     request = plain.request("openid profile org offline_access")
     code = authorize(scene, hers, request.url, request.state)
@@ -258,7 +264,10 @@ def _tokens(scene: Scene, hers: Browser) -> None:
     t.same("3 introspection before the decision", answer.body.get("active"), True)  # noqa: FBT003
     who = plain.userinfo(seen.access_token)
     t.same("3 userinfo before the decision", who.status, 200)
-    t.step("a plain client has her tokens", "refresh 200, introspection active, userinfo 200")
+    t.step(
+        "a plain client has tokens of the same sign-in",
+        "refresh 200, introspection active, userinfo 200",
+    )
 
 
 def authorize(scene: Scene, browser: Browser, url: str, state: str) -> str:
@@ -272,7 +281,7 @@ def authorize(scene: Scene, browser: Browser, url: str, state: str) -> str:
         page = browser.follow(page, stop=stop)
     answer = query_of(page.location or "")
     t.check(
-        "the plain client gets a code without asking her again",
+        "the plain client gets a code without asking again",
         "code" in answer,
         expected=f"a redirect to {urlsplit(stop).netloc} with a code",
         observed=page.location or page.brief,

@@ -38,7 +38,7 @@ class Officer:
             raise NotSo("the HR officer signs in to the console", "/console", page.brief)
 
     def preview(self) -> Preview:
-        """Find her by her user name, fill in the form of a transfer, look at the preview."""
+        """Find the official by user name, fill in the form of a transfer, look at the preview."""
         scene = self._scene
         page = self.browser.get(f"{scene.issuer}/console/people")
         form = page.form("q")

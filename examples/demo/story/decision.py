@@ -9,7 +9,7 @@ from examples.demo.story import console
 from examples.demo.story.before import authorize
 from examples.demo.story.browser import Browser
 from examples.demo.story.hr_system import dinhdanh_json
-from examples.demo.story.scene import Scene, password
+from examples.demo.story.scene import Scene, password, place
 from examples.demo.story.telling import NotSo
 
 PERSISTENT = ("accounts", "certificate.trust", "certificate.case", "roles")
@@ -38,20 +38,16 @@ def _by_api(scene: Scene) -> dict[str, Any]:
     plan = answer.body
     t.same("4 the preview may be committed", plan["conflicts"], [])
     person = plan["people"][0]
-    t.same("4 the preview is about her", person["username"], scene.username)
+    t.same("4 the preview is about the official", person["username"], scene.username)
     now, then = (person[side][0] for side in ("before", "after"))
     t.step(
         "preview by the API",
-        f"{_place(now)} → {_place(then)}",
+        f"{place(now)} → {place(then)}",
         seconds=answer.seconds,
     )
     for line in summary(plan):
         t.note(line)
     return plan
-
-
-def _place(held: dict[str, Any]) -> str:
-    return f"{held['position']['name']}, {held['unit']['name']}"
 
 
 def summary(plan: dict[str, Any]) -> list[str]:
@@ -88,7 +84,7 @@ def _promises(scene: Scene, plan: dict[str, Any]) -> None:
     }
     revoke = certificates.get("certificate.revoke")
     t.check(
-        "4 the preview announces the end of her certificate",
+        "4 the preview announces the end of the certificate",
         revoke is not None
         and revoke["detail"].get("reason") == "affiliationChanged"
         and _same_serial(revoke["target"], scene.seen.serial),
@@ -97,7 +93,7 @@ def _promises(scene: Scene, plan: dict[str, Any]) -> None:
     )
     counted = {e["kind"]: e["count"] for e in plan["effects"] if e["counted"]}
     t.check(
-        "4 the preview counts her sessions and the applications she is signed in to",
+        "4 the preview counts sessions and the applications signed in to",
         counted.get("session.end", 0) >= 1 and counted.get("grant.end", 0) >= 2,
         expected="at least one session.end and two grant.end",
         observed=counted,
@@ -138,15 +134,17 @@ def _by_command_line(scene: Scene, plan: dict[str, Any]) -> None:
         config, "change", "transfer", scene.username, *options, "--dry-run", "--json"
     )
     t.same("4 the command line announces the same", promised(shown), promised(plan))
+    rows = console.rows_of(shown)
+    t.same("4 the command line counts the same", rows, console.rows_of(plan))
     t.step(
         "preview by the command line, --dry-run",
-        f"the same {len(promised(plan))} effects",
+        f"the same {len(rows)} effects",
         seconds=time.monotonic() - began,
     )
 
 
 def _stale(scene: Scene, officer: "console.Officer", plan: dict[str, Any]) -> "console.Preview":
-    """The officer confirms this morning's preview; since then she has got a certificate."""
+    """The officer confirms this morning's preview; since then a certificate was issued."""
     t = scene.telling
     morning = officer.seen
     if morning is None:
@@ -179,7 +177,7 @@ def _stale(scene: Scene, officer: "console.Officer", plan: dict[str, Any]) -> "c
 
 
 def _nothing_happened(scene: Scene, hers: Browser) -> None:
-    """A refused commit has done nothing to her."""
+    """A refused commit has done nothing."""
     t, seen = scene.telling, scene.seen
     active = scene.plain.introspect(seen.access_token).body.get("active")
     t.same("4 a refused commit ends no token", active, True)  # noqa: FBT003
@@ -210,7 +208,7 @@ def _commit(scene: Scene, officer: "console.Officer", fresh: "console.Preview") 
     seen.committed_mono = time.monotonic()
     seen.committed_at = datetime.now(UTC)
     t.check(
-        "4 the officer commits in the console with her password",
+        "4 the officer commits in the console, giving the password again",
         isinstance(done, str),
         expected="the page of the change",
         observed=done.page.brief if isinstance(done, console.Preview) else done,

@@ -25,6 +25,11 @@ class PersonnelSystem:
         self._scope = " ".join(client["scopes"])
         self.sign_in()
 
+    def close(self) -> None:
+        """End its connections."""
+        self._party.close()
+        self._http.close()
+
     def sign_in(self) -> None:
         """Take a new access token; they live five minutes."""
         token = self._party.client_credentials(self._scope)

@@ -30,18 +30,18 @@ class Checker:
         """A new key and a CSR for it; the key stays in the folder."""
         self._openssl(
             "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-keyout", "her.key", "-out", "her.csr", "-subj", f"/CN={name}", "-utf8",
+            "-keyout", "own.key", "-out", "own.csr", "-subj", f"/CN={name}", "-utf8",
         )  # fmt: skip
-        return (self.folder / "her.csr").read_text()
+        return (self.folder / "own.csr").read_text()
 
     def keep(self, pem: str) -> str:
-        """Keep her certificate; its serial number in hexadecimal."""
+        """Keep the certificate; its serial number in hexadecimal."""
         found = _PEM.findall(pem)
         if not found:
-            raise NotSo("her certificate", "PEM", pem[:200])
-        (self.folder / "her.pem").write_text(found[0] + "\n")
+            raise NotSo("the certificate", "PEM", pem[:200])
+        (self.folder / "own.pem").write_text(found[0] + "\n")
         return (
-            self._openssl("x509", "-in", "her.pem", "-noout", "-serial").strip().partition("=")[2]
+            self._openssl("x509", "-in", "own.pem", "-noout", "-serial").strip().partition("=")[2]
         )
 
     def verify(self) -> tuple[bool, str]:
@@ -54,7 +54,7 @@ class Checker:
         self._openssl("crl", "-inform", "DER", "-in", "crl.der", "-out", "crl.pem")
         done = self._run(
             "verify", "-crl_check", "-CAfile", "root.pem", "-untrusted", "chain.pem",
-            "-CRLfile", "crl.pem", "her.pem",
+            "-CRLfile", "crl.pem", "own.pem",
         )  # fmt: skip
         return done.returncode == 0, f"{done.stdout} {done.stderr}"
 
@@ -69,16 +69,16 @@ class Checker:
         return None
 
     def ocsp(self) -> tuple[str, str | None]:
-        """Status and reason, from the address in her certificate; the answer is verified."""
-        url = self._openssl("x509", "-in", "her.pem", "-noout", "-ocsp_uri").strip()
+        """Status and reason, from the address in the certificate; the answer is verified."""
+        url = self._openssl("x509", "-in", "own.pem", "-noout", "-ocsp_uri").strip()
         done = self._run(
-            "ocsp", "-issuer", "issuing.pem", "-cert", "her.pem", "-url", url,
+            "ocsp", "-issuer", "issuing.pem", "-cert", "own.pem", "-url", url,
             "-CAfile", "root.pem", "-verify_other", "chain.pem", "-nonce", "-no_cert_verify",
             timeout=15,
         )  # fmt: skip
         if "Response verify OK" not in done.stderr + done.stdout:
             raise NotSo("openssl ocsp", "Response verify OK", done.stderr + done.stdout)
-        status = re.search(r"her\.pem: (\w+)", done.stdout)
+        status = re.search(r"own\.pem: (\w+)", done.stdout)
         reason = re.search(r"Reason: (\w+)", done.stdout)
         return status.group(1) if status else "?", reason.group(1) if reason else None
 

@@ -84,12 +84,12 @@ def _against_preview(scene: Scene) -> None:
 
 
 def _against_sessions(scene: Scene) -> None:
-    """Her session, the grants of all three clients, a logout token for each application."""
+    """The session, the grants of all three clients, a logout token for each application."""
     t, seen = scene.telling, scene.seen
     effects = seen.proof["effects"]
     ended = {e["target"] for e in effects if e["kind"] == "session.end"}
     t.check(
-        "6 the proof names the session she had",
+        "6 the proof names the session that was ended",
         seen.sid in ended,
         expected=f"session.end of {seen.sid}",
         observed=sorted(ended),
@@ -171,7 +171,7 @@ def _against_certificate(scene: Scene) -> None:
     t, seen = scene.telling, scene.seen
     revoked = [e for e in seen.proof["effects"] if e["kind"] == "certificate.revoke"]
     t.check(
-        "6 the proof names her certificate",
+        "6 the proof names the certificate",
         any(e["target"].lower().lstrip("0") == seen.serial.lower().lstrip("0") for e in revoked),
         expected=seen.serial,
         observed=[e["target"] for e in revoked],
@@ -193,9 +193,9 @@ def _on_the_page(scene: Scene, officer: "console.Officer") -> None:
 
 
 def new_post(scene: Scene) -> None:
-    """Act 7: she signs in again, acts in the new capacity, and finds what comes with it."""
+    """Act 7: the official signs in again, acts in the new capacity, finds what comes with it."""
     t, seen = scene.telling, scene.seen
-    t.act("Her new post")
+    t.act("The new post")
     hers = scene.browser()
     then = seen.preview["people"][0]["after"][0]
     rows = {r["application"]["code"]: r for r in seen.preview["applications"]}
@@ -204,16 +204,16 @@ def new_post(scene: Scene) -> None:
     page = sign_in(hers, page, scene.official)
     who = hers.json(f"{app.url}/whoami")
     t.check(
-        f"7 she is signed in at {app.name} again",
+        f"7 the official is signed in at {app.name} again",
         who["signed_in"],
         expected="signed in",
         observed=page.brief,
     )
-    t.same("7 she is the same person", who["sub"], seen.sub)
+    t.same("7 it is the same person", who["sub"], seen.sub)
     t.same("7 the unit in the claims is the new one", who["unit"], then["unit"]["name"])
     t.same("7 the position in the claims is the new one", who["position"], then["position"]["name"])
-    t.same("7 her account is active", who["account"]["active"], True)  # noqa: FBT003
-    t.step(f"she signs in at {app.code} again", f"{who['position']}, {who['unit']}")
+    t.same("7 the account is active", who["account"]["active"], True)  # noqa: FBT003
+    t.step(f"the official signs in at {app.code} again", f"{who['position']}, {who['unit']}")
     home = hers.get(f"{scene.issuer}/")
     for other in scene.apps:
         access = rows.get(other.code, {}).get("access", "lost")
@@ -236,7 +236,7 @@ def new_post(scene: Scene) -> None:
     t.check(
         "7 a request for a new certificate is open in the portal",
         "chuyển đơn vị công tác" in page.text,
-        expected="a request because she has moved",
+        expected="a request because of the move",
         observed=page.brief,
     )
-    t.step("a request for a new certificate is open in the portal")
+    t.step("a request for a new certificate is open in the portal", "reason: the move")

@@ -46,6 +46,10 @@ class RelyingParty:
         found.raise_for_status()
         self.metadata: dict[str, Any] = found.json()
 
+    def close(self) -> None:
+        """End its connections."""
+        self._http.close()
+
     def request(self, scope: str, **more: str) -> Request:
         """A new authorization request with PKCE S256 (RFC 7636), state and nonce."""
         verifier = secrets.token_urlsafe(48)

@@ -40,7 +40,7 @@ class Seen:
     logout_jti: dict[str, str] = field(default_factory=dict)
     accounts_after: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     writes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """The provider's last write of her account, by application; and the look after it."""
+    """The provider's last write of the account, by application; and the look after it."""
     looks: dict[str, dict[str, Any]] = field(default_factory=dict)
     proof: dict[str, Any] = field(default_factory=dict)
 
@@ -54,6 +54,10 @@ class Scene:
     issuer: str
     official: dict[str, Any]
     goal: dict[str, str]
+    """The unit and the position the decision names, by their codes."""
+    present: dict[str, Any]
+    """The primary assignment of today, as the changes API gives it: earlier stories count."""
+    future: dict[str, Any]
     hr_officer: dict[str, Any]
     apps: tuple[Application, Application]
     plain: RelyingParty
@@ -65,7 +69,7 @@ class Scene:
 
     @property
     def username(self) -> str:
-        """Hers."""
+        """The official's."""
         return str(self.official["username"])
 
     def browser(self) -> Browser:
@@ -75,9 +79,11 @@ class Scene:
         return made
 
     def close(self) -> None:
-        """Close browsers; remove her key."""
+        """Close every connection; remove the official's key."""
         for browser in self.browsers:
             browser.close()
+        self.plain.close()
+        self.personnel.close()
         self.checker.close()
 
     @property
@@ -113,19 +119,36 @@ def password(browser: Browser, page: Page, user: dict[str, Any], *, stop: str = 
 
 
 def capacity(browser: Browser, page: Page, *, stop: str = "") -> Page:
-    """Choose what she acts as: what the page proposes first."""
+    """Choose what to act as: what the page proposes first."""
     form = page.form("assignment")
     chosen = form.fields.get("assignment") or form.choices["assignment"][0]
     return browser.follow(browser.submit_once(page, form, {"assignment": chosen}), stop=stop)
 
 
-def choose(
-    credentials: dict[str, Any], personnel: PersonnelSystem, rng: random.Random
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """An official and where she goes: somebody not there yet, else somebody on the way back.
+def place(held: dict[str, Any]) -> str:
+    """An assignment in words."""
+    return f"{held['position']['name']}, {held['unit']['name']}"
 
-    Whether she is there already is asked of the changes API: a preview without conflicts. Who
-    holds a certificate already is left out: hers shall come between preview and commit.
+
+def _primary(held: list[dict[str, Any]]) -> dict[str, Any]:
+    return next((one for one in held if one["kind"] == "primary"), held[0])
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Who is transferred, and from where to where."""
+
+    official: dict[str, Any]
+    goal: dict[str, str]
+    present: dict[str, Any]
+    future: dict[str, Any]
+
+
+def choose(credentials: dict[str, Any], personnel: PersonnelSystem, rng: random.Random) -> Drawn:
+    """An official and where to: somebody not there yet, else somebody on the way back.
+
+    Who is there already is asked of the changes API: a preview without conflicts. Who holds a
+    certificate already is left out: one shall come between preview and commit.
     """
     movers = [u for u in credentials["users"] if u.get("transfer_to")]
     if not movers:
@@ -139,6 +162,7 @@ def choose(
         kinds = {e["kind"] for e in answer.body.get("effects", ())}
         free = answer.status == 200 and answer.body["committable"]
         if free and "certificate.revoke" not in kinds:
-            return user, goal
+            person = answer.body["people"][0]
+            return Drawn(user, goal, _primary(person["before"]), _primary(person["after"]))
         refused = (answer.status, answer.body.get("conflicts") or answer.body)
     raise NotSo("the changes API previews a transfer", "one that may be committed", refused)
