@@ -1,6 +1,13 @@
-"""``dinhdanh client`` and ``dinhdanh keys``: relying parties and signing keys."""
+"""``dinhdanh client``: relying parties and resource servers."""
 
 import getpass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
 
 import click
 
@@ -9,9 +16,43 @@ from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
 from idp import keys as signing
+from idp.i18n import error_text, gettext
 from idp.oidc import clients
-from idp.oidc.clients import AuthMethod, GrantType, Kind, Registration, TokenFormat
+from idp.oidc.assurance import Level
+from idp.oidc.clients import (
+    AuthMethod,
+    GrantType,
+    Kind,
+    Options,
+    Profile,
+    Registration,
+    ResponseType,
+    SubjectType,
+    TokenFormat,
+    documents,
+    invites,
+    sectors,
+)
 from idp.wiring import Services, build
+
+SETTABLE = (
+    "token_endpoint_auth_signing_alg",
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_email",
+    "request_object_signing_alg",
+    "authorization_signed_response_alg",
+    "userinfo_signed_response_alg",
+    "introspection_signed_response_alg",
+    "initiate_login_uri",
+    "client_uri",
+    "logo_uri",
+    "policy_uri",
+    "tos_uri",
+)
+"""Texts that ``--set`` takes by the names of the registries."""
 
 
 def _operator() -> Actor:
@@ -20,6 +61,20 @@ def _operator() -> Actor:
 
 def _services() -> Services:
     return build(load_settings())
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What is refused, as one sentence."""
+    try:
+        yield
+    except DinhdanhError as error:
+        named = getattr(error, "field", "")
+        raise click.ClickException(f"{named}: " * bool(named) + error_text(error)) from error
+
+
+def _choice(known: type[StrEnum]) -> click.Choice[str]:
+    return click.Choice([each.value for each in known])
 
 
 @click.group()
@@ -32,21 +87,46 @@ def client() -> None:
 @click.option("--redirect-uri", "redirect_uris", multiple=True, help="Exact; may be repeated.")
 @click.option("--post-logout-redirect-uri", "post_logout", multiple=True)
 @click.option("--backchannel-logout-uri", default=None)
+@click.option("--frontchannel-logout-uri", default=None)
 @click.option("--application", default=None, help="Code of the application it belongs to.")
 @click.option(
     "--grant",
     "grant_types",
     multiple=True,
-    type=click.Choice([g.value for g in GrantType]),
+    type=_choice(GrantType),
     help="Default: authorization_code and refresh_token.",
+)
+@click.option(
+    "--response-type",
+    "response_types",
+    multiple=True,
+    type=_choice(ResponseType),
+    help="Default: code.",
 )
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(list(clients.SCOPES)))
 @click.option(
-    "--auth-method",
-    type=click.Choice([m.value for m in AuthMethod]),
-    default=AuthMethod.BASIC.value,
-    show_default=True,
+    "--auth-method", type=_choice(AuthMethod), default=AuthMethod.BASIC.value, show_default=True
 )
+@click.option("--jwks", "jwks_file", type=click.File("rb"), help="File with its public keys.")
+@click.option("--jwks-uri", default=None, help="Where it publishes its public keys.")
+@click.option(
+    "--profile",
+    type=_choice(Profile),
+    default=Profile.STANDARD.value,
+    show_default=True,
+    help="Switches on what the profile needs and refuses what it forbids.",
+)
+@click.option("--dpop", is_flag=True, help="Its tokens are bound to a DPoP key.")
+@click.option("--mtls-bound", is_flag=True, help="Its tokens are bound to its certificate.")
+@click.option("--par", is_flag=True, help="It must push its authorization requests.")
+@click.option("--signed-requests", is_flag=True, help="It must sign its authorization requests.")
+@click.option("--no-pkce", is_flag=True, help="It keeps a secret and need not use PKCE.")
+@click.option("--pairwise", is_flag=True, help="It is told a name of its own for each person.")
+@click.option("--sector-identifier-uri", default=None, help="Lists the redirect URIs of a sector.")
+@click.option("--resource", "resources", multiple=True, help="It may ask tokens for (RFC 8707).")
+@click.option("--minimum-acr", type=_choice(Level), default=None)
+@click.option("--minimum-eid-level", type=click.IntRange(1, 2), default=None)
+@click.option("--request-uri", "request_uris", multiple=True)
 @click.option("--native", is_flag=True, help="An application on people's own machines.")
 @click.option("--first-party", is_flag=True, help="Ours: people are not asked for consent.")
 @click.option("--resource-server", is_flag=True, help="May introspect its application's tokens.")
@@ -57,52 +137,91 @@ def client() -> None:
     default="ES256",
     show_default=True,
 )
-def register(  # noqa: PLR0913 (one argument per option)
-    *,
-    name: str,
-    redirect_uris: tuple[str, ...],
-    post_logout: tuple[str, ...],
-    backchannel_logout_uri: str | None,
-    application: str | None,
-    grant_types: tuple[str, ...],
-    scopes: tuple[str, ...],
-    auth_method: str,
-    native: bool,
-    first_party: bool,
-    resource_server: bool,
-    jwt: bool,
-    id_token_alg: str,
-) -> None:
+@click.option(
+    "--set",
+    "others",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Other metadata by its registered name: " + ", ".join(SETTABLE),
+)
+def register(**given: Any) -> None:
     """Register a client called NAME; its id and secret are printed once."""
     has = _services()
-    with has.db.write() as session:
-        wanted = Registration(
-            name=name,
-            redirect_uris=redirect_uris,
-            post_logout_redirect_uris=post_logout,
-            backchannel_logout_uri=backchannel_logout_uri,
-            application_id=(
-                entitlements.application_by_code(session, application).id if application else None
-            ),
-            kind=Kind.NATIVE if native else Kind.WEB,
-            auth_method=AuthMethod(auth_method),
-            grant_types=tuple(GrantType(g) for g in grant_types)
-            or (GrantType.CODE, GrantType.REFRESH),
-            scopes=scopes or Registration(name="").scopes,
-            id_token_alg=id_token_alg,
-            access_token_format=TokenFormat.JWT if jwt else TokenFormat.OPAQUE,
-            first_party=first_party,
-            resource_server=resource_server,
-        )
-        try:
+    with _explained():
+        options = _options(given)
+        off = set(given["response_types"]) - set(has.settings.response_types)
+        if off:
+            raise click.ClickException(
+                gettext("Hệ thống đã tắt response_type {which}.", which=", ".join(sorted(off)))
+            )
+        wanted = _wanted(given, options)
+        if options.sector_identifier_uri is not None:
+            sectors.require_vouched(
+                has.outbound, options.sector_identifier_uri, wanted.redirect_uris
+            )
+        with has.db.write() as session:
+            code = given["application"]
+            if code:
+                application = entitlements.application_by_code(session, code)
+                wanted = replace(wanted, application_id=application.id)
             made, secret = clients.register(
                 session, wanted, keyring=has.keyring, actor=_operator(), now=has.clock()
             )
-        except DinhdanhError as error:
-            raise click.ClickException(error.text()) from error
     click.echo(f"client_id     {made.client_id}")
     if secret is not None:
         click.echo(f"client_secret {secret}")
+
+
+def _wanted(given: dict[str, Any], options: Options) -> Registration:
+    """What the options of the command ask for, the application left out."""
+    response_types = tuple(ResponseType(t) for t in given["response_types"])
+    by_code = not response_types or any("code" in t.words for t in response_types)
+    usual = (GrantType.CODE, GrantType.REFRESH) if by_code else (GrantType.IMPLICIT,)
+    return Registration(
+        name=given["name"],
+        redirect_uris=given["redirect_uris"],
+        post_logout_redirect_uris=given["post_logout"],
+        backchannel_logout_uri=given["backchannel_logout_uri"],
+        kind=Kind.NATIVE if given["native"] else Kind.WEB,
+        auth_method=AuthMethod(given["auth_method"]),
+        grant_types=tuple(GrantType(g) for g in given["grant_types"]) or usual,
+        response_types=response_types or None,
+        scopes=given["scopes"] or Registration(name="").scopes,
+        id_token_alg=given["id_token_alg"],
+        access_token_format=TokenFormat.JWT if given["jwt"] else TokenFormat.OPAQUE,
+        subject_type=SubjectType.PAIRWISE if given["pairwise"] else SubjectType.PUBLIC,
+        first_party=given["first_party"],
+        resource_server=given["resource_server"],
+        options=options,
+    )
+
+
+def _options(given: dict[str, Any]) -> Options:
+    others: dict[str, Any] = {}
+    for text in given["others"]:
+        name, equals, value = text.partition("=")
+        if name not in SETTABLE or not equals:
+            raise click.BadParameter(text, param_hint="--set")
+        others[name] = value
+    file = given["jwks_file"]
+    return Options(
+        **others,
+        jwks=documents.parse(file.read()).values if file else None,
+        jwks_uri=given["jwks_uri"],
+        tls_client_certificate_bound_access_tokens=given["mtls_bound"],
+        dpop_bound_access_tokens=given["dpop"],
+        require_pushed_authorization_requests=given["par"],
+        require_signed_request_object=given["signed_requests"],
+        request_uris=given["request_uris"],
+        sector_identifier_uri=given["sector_identifier_uri"],
+        frontchannel_logout_uri=given["frontchannel_logout_uri"],
+        frontchannel_logout_session_required=given["frontchannel_logout_uri"] is not None,
+        profile=Profile(given["profile"]),
+        require_pkce=not given["no_pkce"],
+        minimum_acr=given["minimum_acr"],
+        minimum_eid_level=given["minimum_eid_level"],
+        resources=given["resources"],
+    )
 
 
 @client.command("list")
@@ -115,23 +234,66 @@ def listed() -> None:
             click.echo(f"{row.client_id}\t{state}\t{row.auth_method}\t{row.name}")
 
 
+@client.command("show")
+@click.argument("client_id")
+def show(client_id: str) -> None:
+    """Print everything registered about a client, as JSON; no secret is among it."""
+    has = _services()
+    with _explained(), has.db.read() as session:
+        found = clients.get(session, client_id)
+        options = Options.of(found.options)
+        said = documents.told(found) | {
+            "enabled": found.enabled,
+            "first_party": found.first_party,
+            "resource_server": found.resource_server,
+            "access_token_format": found.access_token_format,
+            "sector": found.sector,
+            "require_pkce": options.require_pkce,
+            "minimum_acr": options.minimum_acr,
+            "minimum_eid_level": options.minimum_eid_level,
+            "resources": list(options.resources),
+            "secrets": [
+                {"created_at": each["created_at"], "expires_at": each["expires_at"]}
+                for each in found.secrets
+            ],
+            "manages_itself": found.registration_token is not None,
+        }
+    click.echo(json.dumps(said, ensure_ascii=False, indent=2, sort_keys=True))
+
+
 @client.command("rotate")
 @click.argument("client_id")
-def rotate(client_id: str) -> None:
-    """Give a client a new secret, printed once; the old one works for seven more days."""
+@click.option(
+    "--overlap-days",
+    type=click.IntRange(0, 365),
+    default=clients.SECRET_OVERLAP.days,
+    show_default=True,
+    help="How long the old secret still works.",
+)
+def rotate(client_id: str, overlap_days: int) -> None:
+    """Give a client a new secret, printed once; the old one works for some more days."""
     has = _services()
-    with has.db.write() as session:
-        try:
-            secret = clients.rotate_secret(
-                session,
-                clients.get(session, client_id),
-                keyring=has.keyring,
-                actor=_operator(),
-                now=has.clock(),
-            )
-        except DinhdanhError as error:
-            raise click.ClickException(error.text()) from error
+    with _explained(), has.db.write() as session:
+        secret = clients.rotate_secret(
+            session,
+            clients.get(session, client_id),
+            keyring=has.keyring,
+            actor=_operator(),
+            now=has.clock(),
+            overlap=timedelta(days=overlap_days),
+        )
     click.echo(f"client_secret {secret}")
+
+
+@client.command("retire-secrets")
+@click.argument("client_id")
+def retire_secrets(client_id: str) -> None:
+    """End the overlap of a rotation: only the newest secret works from now on."""
+    has = _services()
+    with _explained(), has.db.write() as session:
+        found = clients.get(session, client_id)
+        gone = clients.retire_secrets(session, found, actor=_operator(), now=has.clock())
+    click.echo(f"{client_id}: {gone}")
 
 
 @client.command("disable")
@@ -139,31 +301,49 @@ def rotate(client_id: str) -> None:
 def disable(client_id: str) -> None:
     """Disable a client: nothing it holds works any more."""
     has = _services()
-    with has.db.write() as session:
-        try:
-            found = clients.get(session, client_id)
-        except DinhdanhError as error:
-            raise click.ClickException(error.text()) from error
+    with _explained(), has.db.write() as session:
+        found = clients.get(session, client_id)
         clients.disable(session, found, actor=_operator(), now=has.clock())
     click.echo(f"{client_id} disabled")
 
 
-@click.group()
-def keys() -> None:
-    """Khóa ký mã thông báo. / Keys that sign tokens."""
-
-
-@keys.command("rotate")
-@click.argument("alg", type=click.Choice(list(signing.ALGORITHMS)))
-def rotate_key(alg: str) -> None:
-    """Sign with the next key from now on; the old one stays published for a day."""
+@client.command("invite")
+@click.option("--uses", default=1, show_default=True, help="How many clients may register by it.")
+@click.option("--days", default=7, show_default=True, help="How long it may be used.")
+@click.option("--note", default="", help="For whom; it is kept in the audit trail.")
+def invite(uses: int, days: int, note: str) -> None:
+    """Issue an initial access token for dynamic registration; it is printed once."""
     has = _services()
-    with has.db.write() as session:
-        try:
-            old, new = signing.rotate(session, has.keyring, has.clock(), alg=alg, actor=_operator())
-        except DinhdanhError as error:
-            raise click.ClickException(error.text()) from error
-    click.echo(f"{old} → {new}")
+    with _explained(), has.db.write() as session:
+        token = invites.issue(
+            session,
+            uses=uses,
+            lifetime=timedelta(days=days),
+            note=note,
+            keyring=has.keyring,
+            actor=_operator(),
+            now=has.clock(),
+        )
+    click.echo(f"initial_access_token {token}")
 
 
-commands: list[click.Command] = [client, keys]
+@client.command("invites")
+def invited() -> None:
+    """List the initial access tokens that can still be used."""
+    has = _services()
+    with has.db.read() as session:
+        for row in invites.standing(session, now=has.clock()):
+            click.echo(f"{row.id}\t{row.uses_left}\t{row.expires_at:%Y-%m-%d %H:%M}\t{row.note}")
+
+
+@client.command("uninvite")
+@click.argument("invite_id", type=int)
+def uninvite(invite_id: int) -> None:
+    """Withdraw an initial access token; what was registered with it stays."""
+    has = _services()
+    with _explained(), has.db.write() as session:
+        invites.withdraw(session, invite_id, actor=_operator(), now=has.clock())
+    click.echo(f"{invite_id} withdrawn")
+
+
+commands: list[click.Command] = [client]

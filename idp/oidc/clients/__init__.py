@@ -1,11 +1,17 @@
 """Clients: relying parties and resource servers, and what each may do.
 
 registration    dynamic registration and its management (RFC 7591, RFC 7592)
+documents       a client's metadata as JSON: read, and told
+invites         initial access tokens: who may register
 probe           the installation's own client
 view            a client as one request sees it: one SELECT
 rows            the table; register, rotate, disable
 metadata        what may be registered, field by field
+profiles        what FAPI 2.0 switches on, and what it refuses
+jwks keyset     a client's own keys: those it registers, those it publishes
+sectors         pairwise subjects
 redirects       which URIs may be registered, and which a request may name
+dn              names of certificates' subjects
 options kinds   the metadata beyond the row's columns; the closed sets
 """
 
@@ -35,6 +41,8 @@ from idp.oidc.clients.rows import (
     enable,
     get,
     register,
+    replace,
+    retire_secrets,
     rotate_secret,
 )
 
@@ -64,5 +72,7 @@ __all__ = [
     "get",
     "probe_secret",
     "register",
+    "replace",
+    "retire_secrets",
     "rotate_secret",
 ]

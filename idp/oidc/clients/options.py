@@ -57,6 +57,8 @@ class Options:
     profile: Profile = Profile.STANDARD
     require_pkce: bool = True
     minimum_acr: str | None = None
+    minimum_eid_level: int | None = None
+    """1 or 2 (Nghị định 69/2024): only people whose linked eID account has this level."""
     resources: tuple[str, ...] = ()
     """Resource indicators (RFC 8707): of a resource server those it is, of others those they
     may ask for."""
@@ -101,6 +103,11 @@ class Options:
     def signed_request_required(self) -> bool:
         """Whether its authorization requests must be signed (RFC 9101 §10.5)."""
         return self.require_signed_request_object or self.profile is Profile.FAPI2_SIGNED
+
+    @cached_property
+    def signed_response_required(self) -> bool:
+        """Whether its authorization responses must be signed (FAPI 2.0 Message Signing §5.4)."""
+        return self.profile is Profile.FAPI2_SIGNED
 
 
 _FIELDS = frozenset(each.name for each in fields(Options))

@@ -14,6 +14,7 @@ LIMIT = 2000
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # Printable ASCII without the characters RFC 3986 does not know; non-ASCII must be encoded.
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-Z\[\]_a-z~]+")
+_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 # RFC 8252 §7.1: a private-use scheme is a reversed domain name.
 _PRIVATE_USE = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9-]+)+")
 
@@ -30,6 +31,32 @@ def checked(uris: Iterable[str], *, field: str, native: bool = False) -> list[st
     return found
 
 
+def https(uris: Iterable[str], *, field: str) -> list[str]:
+    """The addresses of documents we are to fetch or to send people to, which must be https.
+
+    A fragment is allowed: ``request_uris`` may carry a digest there (OIDC Registration §2).
+    Raises InvalidInput naming ``field``.
+    """
+    found = list(dict.fromkeys(uris))
+    checked((uri.partition("#")[0] for uri in found), field=field)
+    if not all(uri.startswith("https:") and _URI.fullmatch(uri) for uri in found):
+        raise InvalidInput("uri", "Địa chỉ phải dùng https.", field=field)
+    return found
+
+
+def require_for_implicit(uris: Iterable[str], *, field: str) -> None:
+    """Where tokens come in the front channel, a web application may use nothing but https, and
+    not ``localhost`` (OIDC Registration §2). Raises InvalidInput.
+    """
+    for uri in uris:
+        if urlsplit(uri).scheme != "https" or urlsplit(uri).hostname in _LOOPBACK:
+            raise InvalidInput(
+                "uri",
+                "Kiểu cấp quyền implicit cần địa chỉ https không phải máy cục bộ.",
+                field=field,
+            )
+
+
 def _fault(uri: str, *, native: bool) -> str | None:
     if len(uri) > LIMIT or not _URI.fullmatch(uri):
         return "Địa chỉ phải là URI đầy đủ, chỉ gồm ký tự ASCII không dấu cách."
@@ -44,13 +71,25 @@ def _fault(uri: str, *, native: bool) -> str | None:
         return "Địa chỉ không được chứa ký tự thay thế."
     if parts.username is not None or parts.password is not None:
         return "Địa chỉ không được chứa tên và mật khẩu."
+    if parts.scheme in ("http", "https") and not _HOST.fullmatch(_host(parts.netloc)):
+        return "Địa chỉ thiếu tên máy."
     if parts.scheme == "https":
-        return None if host else "Địa chỉ thiếu tên máy."
+        return None
     if parts.scheme == "http":
         return None if host in _LOOPBACK else "Địa chỉ phải dùng https (http chỉ cho máy cục bộ)."
     if native and _PRIVATE_USE.fullmatch(parts.scheme) and not parts.netloc:
         return None
     return "Địa chỉ phải dùng https."
+
+
+def absolute(uri: str) -> bool:
+    """Whether this is an absolute URI without a fragment (RFC 3986 §4.3)."""
+    return len(uri) <= LIMIT and bool(_URI.fullmatch(uri)) and "#" not in uri
+
+
+def _host(netloc: str) -> str:
+    """As it is written, without the port."""
+    return re.sub(r":[0-9]*$", "", netloc)
 
 
 def registered(uri: str, among: Iterable[str], *, native: bool) -> bool:

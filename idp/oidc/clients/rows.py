@@ -5,6 +5,8 @@ client is as good as unknown; disabling raises its epoch, so that nothing issued
 with it.
 """
 
+import hmac
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,8 +19,9 @@ from directory.base.audit import Actor, Tag
 from directory.base.crypto import Keyring, random_id, random_secret
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput, NotFound
+from directory.entitlements import Application
 from idp.keys import ensure_keys
-from idp.oidc.clients import metadata
+from idp.oidc.clients import metadata, sectors
 from idp.oidc.clients.kinds import (
     BY_SECRET,
     AuthMethod,
@@ -88,8 +91,9 @@ class Registration:
     auth_method: AuthMethod = AuthMethod.BASIC
     grant_types: tuple[GrantType, ...] = (GrantType.CODE, GrantType.REFRESH)
     scopes: tuple[str, ...] = ("openid", "profile", "email", "phone", "org")
-    id_token_alg: str = "RS256"  # noqa: S105 (an algorithm)
-    """RS256 where a client does not say (OIDC Registration §2); ES256 for ours: it is cheaper."""
+    id_token_alg: str | None = None
+    """RS256 where a client does not say (OIDC Registration §2) and its profile allows it; ES256
+    for ours: it is cheaper."""
     access_token_format: TokenFormat = TokenFormat.OPAQUE
     first_party: bool = False
     resource_server: bool = False
@@ -106,11 +110,13 @@ class Registration:
 def register(
     session: Session, wanted: Registration, *, keyring: Keyring, actor: Actor, now: datetime
 ) -> tuple[Client, str | None]:
-    """The new client and its secret, which is shown once and never again (None: public).
+    """The new client and its secret, which is shown once and never again (None: it has none).
 
-    Raises InvalidInput naming the field.
+    Whoever names a ``sector_identifier_uri`` has had it vouched for before
+    (``sectors.require_vouched``). Raises InvalidInput naming the field.
     """
-    values = metadata.checked(session, wanted)
+    values = metadata.checked(wanted)
+    _require_application(session, wanted)
     secret = random_secret() if wanted.auth_method in BY_SECRET else None
     client = Client(
         **values,
@@ -120,9 +126,94 @@ def register(
     )
     session.add(client)
     session.flush()
-    ensure_keys(session, keyring, now, algorithms=[wanted.id_token_alg])
+    _prepare(session, client, keyring, now)
     _record(session, client, actor, now, {"action": "register", **values})
     return client, secret
+
+
+def replace(
+    session: Session,
+    client: Client,
+    wanted: Registration,
+    *,
+    keyring: Keyring,
+    actor: Actor,
+    now: datetime,
+) -> str | None:
+    """Register the client anew under its id; a new secret where it needs one it does not have.
+
+    What it holds ends when it may no longer have all of it, or would be told other names.
+    Raises InvalidInput naming the field, as ``register`` does.
+    """
+    values = metadata.checked(wanted)
+    _require_application(session, wanted)
+    before = {name: getattr(client, name) for name in values}
+    method = wanted.auth_method
+    secret = None
+    if method not in BY_SECRET:
+        client.secrets = []
+    elif not _keeps_secret(client, method):
+        secret = random_secret()
+        client.secrets = [kept(keyring, secret, now, method=method)]
+    for name, value in values.items():
+        setattr(client, name, value)
+    if _takes_away(before, values):
+        client.epoch = Client.epoch + 1
+    session.flush()
+    session.refresh(client)
+    _prepare(session, client, keyring, now)
+    changed = {name: value for name, value in values.items() if before[name] != value}
+    _record(session, client, actor, now, {"action": "replace", **changed})
+    return secret
+
+
+def _keeps_secret(client: Client, method: AuthMethod) -> bool:
+    """Whether its secret serves the method: one that must sign was kept sealed."""
+    signs = method is AuthMethod.SECRET_JWT
+    return any("sealed" in each or not signs for each in client.secrets)
+
+
+def _takes_away(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether something it could do, or was told, is no longer so."""
+    lists = ("scopes", "grant_types", "response_types")
+    lost = any(set(before[name]) - set(after[name]) for name in lists)
+    same = ("auth_method", "sector")
+    earlier, later = Options.of(before["options"]), Options.of(after["options"])
+    bound = later.sender_constrained and not earlier.sender_constrained
+    return lost or bound or any(before[name] != after[name] for name in same)
+
+
+def _require_application(session: Session, wanted: Registration) -> None:
+    """Raises InvalidInput for an application that is not there, or that knows people by their
+    public ``sub`` while this client would be told another.
+    """
+    if wanted.application_id is None:
+        return
+    found = session.get(Application, wanted.application_id)
+    if found is None:
+        raise InvalidInput(
+            "client_application_id", "Không có ứng dụng này.", field="application_id"
+        )
+    if wanted.subject_type is SubjectType.PAIRWISE and found.connector is not None:
+        raise InvalidInput(
+            "client_subject_type",
+            "Ứng dụng nhận tài khoản qua đầu nối phải dùng mã định danh chung.",
+            field="subject_type",
+        )
+
+
+def _prepare(session: Session, client: Client, keyring: Keyring, now: datetime) -> None:
+    """The keys and the salt that answering it needs."""
+    options = Options.of(client.options)
+    signed = (
+        client.id_token_alg,
+        options.authorization_signed_response_alg,
+        options.userinfo_signed_response_alg,
+        options.introspection_signed_response_alg,
+    )
+    ensure_keys(session, keyring, now, algorithms=dict.fromkeys(filter(None, signed)))
+    if client.sector is not None:
+        sectors.ensure(session, client.sector, keyring=keyring)
 
 
 def rotate_secret(
@@ -147,6 +238,20 @@ def rotate_secret(
     session.flush()
     _record(session, client, actor, now, {"action": "rotate_secret", "old_until": until})
     return secret
+
+
+def retire_secrets(session: Session, client: Client, *, actor: Actor, now: datetime) -> int:
+    """Only its newest secret works from now on; how many others did until now."""
+    newest = [each for each in client.secrets if not each["expires_at"]]
+    gone = [
+        each
+        for each in client.secrets
+        if each["expires_at"] and datetime.fromisoformat(each["expires_at"]) > now
+    ]
+    client.secrets = newest
+    session.flush()
+    _record(session, client, actor, now, {"action": "retire_secrets", "count": len(gone)})
+    return len(gone)
 
 
 def disable(session: Session, client: Client, *, actor: Actor, now: datetime) -> None:
@@ -196,6 +301,20 @@ def _record(
     audit.record(
         session, Tag.CLIENT_CHANGE, at=now, actor=actor, subject=("client", client.id), data=data
     )
+
+
+def secret_fits(
+    secrets: Iterable[Mapping[str, Any]], secret: str, *, keyring: Keyring, now: datetime
+) -> bool:
+    """Whether this is one of a client's secrets in force; all are compared, in constant time."""
+    digest = keyring.keyed_hash("client-secret", secret)
+    fits = False
+    for each in secrets:
+        same = hmac.compare_digest(each["hash"], digest)
+        until = each["expires_at"]
+        in_force = until is None or datetime.fromisoformat(until) > now
+        fits = fits or (same and in_force)
+    return fits
 
 
 def kept(keyring: Keyring, secret: str, now: datetime, *, method: str) -> dict[str, Any]:

@@ -1,12 +1,35 @@
 """Pairwise subjects (OIDC Core §8.1): who she is to one sector, and to no other.
 
+    sub    HMAC-SHA256(salt of the sector, "sub" and the public ``sub``)
+    sid    the same over the session: it would link two sectors as well as ``sub`` does
+
 A sector keeps a salt of its own for ever, sealed under the keyring: ``sub`` stays what it is
-when keys of the installation are replaced.
+when keys of the installation are replaced. A process reads each salt once.
 """
 
-from sqlalchemy.orm import Mapped, mapped_column
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import threading
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
-from directory.base.db import Base
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from connectors.errors import ConnectorError
+from connectors.outbound import Outbound
+from directory.base.crypto import Keyring
+from directory.base.db import Base, Database
+from directory.base.errors import InvalidInput, Misconfigured
+
+_PURPOSE = "subject-sector"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Sector(Base):
@@ -16,3 +39,109 @@ class Sector(Base):
 
     identifier: Mapped[str] = mapped_column(primary_key=True)
     salt_sealed: Mapped[str]
+
+
+class Subjects:
+    """What the people and sessions of one installation are called; safe to use from several
+    threads. ``sector`` is that of the client that is told, None for public names.
+    """
+
+    def __init__(self, db: Database, keyring: Keyring) -> None:
+        self._db = db
+        self._keyring = keyring
+        self._salts: dict[str, bytes] = {}
+
+    def subject(self, sub: str, sector: str | None) -> str:
+        """The ``sub`` this sector is told. One SELECT the first time."""
+        return sub if sector is None else self._told("sub", sub, sector)
+
+    def session(self, session_id: str, sector: str | None) -> str:
+        """The ``sid`` this sector is told."""
+        return session_id if sector is None else self._told("sid", session_id, sector)
+
+    def _told(self, kind: str, name: str, sector: str) -> str:
+        salt = self._salts.get(sector) or self._read(sector)
+        digest = hmac.new(salt, f"{kind}\0{name}".encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def _read(self, sector: str) -> bytes:
+        with self._db.hot() as connection:
+            sealed = connection.execute(
+                select(Sector.salt_sealed).where(Sector.identifier == sector)
+            ).scalar_one_or_none()
+        if sealed is None:
+            # Fail closed: the public name must not be told in its place.
+            raise Misconfigured("sector_missing", "Thiếu dữ liệu của nhóm ứng dụng ẩn danh.")
+        salt = self._salts[sector] = self._keyring.decrypt(_PURPOSE, sealed)
+        return salt
+
+
+_views: "WeakKeyDictionary[Database, Subjects]" = WeakKeyDictionary()
+_views_lock = threading.Lock()
+
+
+def subjects(db: Database, keyring: Keyring) -> Subjects:
+    """This process's names for a database: the same object each time."""
+    with _views_lock:
+        if db not in _views:
+            _views[db] = Subjects(db, keyring)
+        return _views[db]
+
+
+def ensure(session: Session, identifier: str, *, keyring: Keyring) -> None:
+    """Give the sector a salt unless it has one."""
+    insert: Any = (
+        sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    )
+    sealed = keyring.encrypt(_PURPOSE, secrets.token_bytes(32))
+    session.execute(
+        insert(Sector).values(identifier=identifier, salt_sealed=sealed).on_conflict_do_nothing()
+    )
+
+
+def identifier(redirect_uris: Iterable[str], sector_identifier_uri: str | None) -> str:
+    """The sector of a client (OIDC Core §8.1): the host of its ``sector_identifier_uri``, else
+    the one host of all its redirect URIs. Raises InvalidInput.
+    """
+    uris = tuple(redirect_uris)
+    if not uris:
+        # Whoever names no address could claim anybody's sector.
+        raise InvalidInput(
+            "client_subject_type",
+            "Mã định danh riêng cần có địa chỉ chuyển về.",
+            field="subject_type",
+        )
+    if sector_identifier_uri is not None:
+        return str(urlsplit(sector_identifier_uri).hostname)
+    hosts = {urlsplit(uri).hostname or "" for uri in uris}
+    # The loopback is everybody's: two applications there are no sector.
+    if len(hosts) != 1 or hosts & {"", *_LOOPBACK}:
+        raise InvalidInput(
+            "client_sector_identifier_uri",
+            "Địa chỉ chuyển về không cùng một máy chủ: cần sector_identifier_uri.",
+            field="sector_identifier_uri",
+        )
+    return hosts.pop()
+
+
+def require_vouched(outbound: Outbound, uri: str, redirect_uris: Iterable[str]) -> None:
+    """The document at ``sector_identifier_uri`` must list every redirect URI (OIDC Registration
+    §5). One call; never inside a transaction. Raises InvalidInput.
+    """
+    try:
+        answer = outbound.request("GET", uri, headers={"Accept": "application/json"})
+        listed = json.loads(answer.require_ok().body)
+    except (ConnectorError, ValueError, RecursionError) as exc:
+        raise InvalidInput(
+            "client_sector_identifier_uri",
+            "Không đọc được tệp tại sector_identifier_uri.",
+            field="sector_identifier_uri",
+        ) from exc
+    if not isinstance(listed, list) or not set(redirect_uris) <= {
+        each for each in listed if isinstance(each, str)
+    }:
+        raise InvalidInput(
+            "client_sector_identifier_uri",
+            "Tệp tại sector_identifier_uri không có đủ các địa chỉ chuyển về.",
+            field="sector_identifier_uri",
+        )

@@ -4,7 +4,6 @@ The SELECT also brings the linked application and the installation's counters, s
 else has to be asked about a client, and finds only enabled clients of enabled applications.
 """
 
-import hmac
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -13,10 +12,12 @@ from sqlalchemy import Connection, bindparam, select, true
 
 from directory.base.crypto import Keyring
 from directory.entitlements import Application, Installation
-from idp.oidc.clients import redirects
+from idp.oidc.clients import redirects, rows
 from idp.oidc.clients.kinds import AuthMethod, Kind
 from idp.oidc.clients.options import Options
 from idp.oidc.clients.rows import Client
+
+_SHOWN = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,30 @@ class ClientView:
 
     @property
     def restricted(self) -> bool:
-        """Whether only people entitled to its application may sign in."""
-        return self.application_id is not None and not self.open_to_all
+        """Whether only some people may sign in: those entitled to its application, or whose eID
+        account is good enough.
+        """
+        by_rule = self.application_id is not None and not self.open_to_all
+        return by_rule or self.options.minimum_eid_level is not None
 
     @property
     def audience(self) -> str:
         """Who its access tokens are meant for: its application, or itself."""
         return self.application_code or self.client_id
+
+    def shown(self, language: str) -> dict[str, str]:
+        """What people are shown of it, in their language where it has said so (RFC 7591 §2.2):
+        its name, and the logo and pages it has.
+        """
+        options = self.options
+        found = {"name": self.name}
+        found |= {n: uri for n in _SHOWN if (uri := getattr(options, n)) is not None}
+        for tagged, value in options.localized.items():
+            name, _, tag = tagged.partition("#")
+            if tag.lower().partition("-")[0] == language:
+                found[name.removeprefix("client_name") or "name"] = value
+        # What the directory calls the application is nobody's claim about itself.
+        return found | ({"name": self.application_name} if self.application_name else {})
 
     def get_client_id(self) -> str:
         """For Authlib."""
@@ -103,15 +121,8 @@ class ClientView:
         return method == self.auth_method and not (self.public and endpoint == "introspection")
 
     def secret_fits(self, secret: str, *, keyring: Keyring, now: datetime) -> bool:
-        """Whether this is one of its secrets in force; all are compared, in constant time."""
-        digest = keyring.keyed_hash("client-secret", secret)
-        fits = False
-        for kept in self.secrets:
-            same = hmac.compare_digest(kept["hash"], digest)
-            until = kept["expires_at"]
-            in_force = until is None or datetime.fromisoformat(until) > now
-            fits = fits or (same and in_force)
-        return fits
+        """Whether this is one of its secrets in force."""
+        return rows.secret_fits(self.secrets, secret, keyring=keyring, now=now)
 
 
 _OF_APPLICATION = (

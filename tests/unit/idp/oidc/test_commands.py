@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from idp.commands import clients as commands
+from idp.commands import keys
 from idp.oidc import clients
 from idp.oidc.clients import view as client_view
 
@@ -17,7 +18,8 @@ def run(services: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("DINHDANH_KEYRING_FILE", str(services.settings.keyring_file))
 
     def invoke(*args: str) -> Any:
-        group = next(c for c in commands.commands if c.name == args[0])
+        every = (*commands.commands, *keys.commands)
+        group = next(c for c in every if c.name == args[0])
         return CliRunner().invoke(group, list(args[1:]))
 
     return invoke
@@ -67,3 +69,18 @@ def test_keys_rotate_refuses_a_key_nobody_knows_yet(run: Any) -> None:
     second = run("keys", "rotate", "ES256")
     assert "→" in first.output
     assert second.exit_code == 1
+
+
+def test_keys_list_shows_what_signs_what_comes_and_what_is_going(run: Any) -> None:
+    assert len(run("keys", "list").output.splitlines()) == 6
+    old, _, new = run("keys", "rotate", "ES256").output.split()
+    rows = [line.split("\t") for line in run("keys", "list").output.splitlines()]
+    after = {row[2]: row for row in rows}
+    assert after[old][1] == "retired"
+    assert after[old][4] != "-"
+    assert after[new][1] == "current"
+    assert {line[1] for line in after.values() if line[0] == "ES256"} == {
+        "retired",
+        "current",
+        "next",
+    }

@@ -1,0 +1,279 @@
+"""A client's own keys: those it registered (``jwks``), or those it publishes (``jwks_uri``).
+
+What it publishes is fetched through the one guarded client and kept per process: as long as the
+answer allows, within bounds; afresh when a signature names a key that the copy lacks or fits none
+of its keys, so that a rotation needs no notice, but at most every ``AGAIN`` seconds per client,
+so that nobody makes us call out by sending rubbish.
+"""
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key, OctKey, RSAKey
+from joserfc.util import base64_to_int
+
+from connectors.contract import ConnectorError, Outbound, Response
+from directory.base.errors import DinhdanhError
+from idp.oidc.clients.view import ClientView
+from idp.oidc.proofs import jws
+from idp.oidc.proofs.jws import Untrusted
+
+if TYPE_CHECKING:
+    from idp.oidc.server import Server
+
+Jwk = Mapping[str, Any]
+
+AGAIN = timedelta(seconds=10)
+"""Between two calls that a failure or an unknown key has caused."""
+FRESHEST = timedelta(minutes=1)
+USUAL = timedelta(minutes=5)
+OLDEST = timedelta(hours=1)
+"""The bounds of a copy's age, whatever the answer's max-age says; also where no newer copy can
+be had: a key its owner has withdrawn must not live on for long."""
+LARGEST = 64 * 1024
+MOST_KEYS = 50
+MOST_TRIED = 8
+"""Keys tried on one signature that names none."""
+SLOWEST = 5.0
+"""Seconds one call may take."""
+AT_ONCE = 4
+"""Calls under way at the same time: slow servers of clients must not take all our threads."""
+PATIENCE = 2.0
+"""Seconds to wait for another thread that is fetching the same keys."""
+COPIES = 1000
+_MAX_AGE = re.compile(r"(?:^|[,\s])max-age=\"?(\d{1,9})")
+_CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+
+
+class NoKeys(DinhdanhError):
+    """No key of the client's can be had: it has none that fits, or its server does not answer."""
+
+    status = 400
+
+    def __init__(self) -> None:
+        super().__init__("client_keys", "Không có khóa công khai phù hợp của ứng dụng.")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a client has signed."""
+
+    header: dict[str, Any]
+    claims: dict[str, Any]
+
+
+def opened(
+    server: "Server", client: ClientView, text: str, *, algorithms: Collection[str], now: datetime
+) -> Opened:
+    """The header and claims of a text the client has signed. Raises Untrusted, NoKeys."""
+    found = jws.read(text, algorithms=algorithms)
+    keys = keys_of(server, client, kid=found.kid, alg=found.alg, now=now)
+    try:
+        return Opened(found.header, jws.claims(found, keys))
+    except Untrusted:
+        # It may have published another key under the same name, or names none.
+        if not server.client_keys.renew(client, now=now):
+            raise
+    keys = keys_of(server, client, kid=found.kid, alg=found.alg, now=now)
+    return Opened(found.header, jws.claims(found, keys))
+
+
+def keys_of(
+    server: "Server", client: ClientView, *, kid: str | None, alg: str, now: datetime
+) -> list[Key]:
+    """The keys by which a signature of this algorithm may be checked, at least one.
+
+    For HMAC those are its secrets in force, else the public keys it has registered or publishes:
+    the key named ``kid``, where none has that name those without a name, and all where the
+    signature names none. Raises NoKeys.
+    """
+    if alg in jws.HMAC:
+        keys: list[Key] = [*_secrets(server, client, now)]
+    else:
+        found = server.client_keys.published(client, kid=kid, now=now)
+        named = [jwk for jwk in found if kid is None or jwk.get("kid") == kid]
+        named = named or [jwk for jwk in found if "kid" not in jwk]
+        keys = [key for jwk in named if (key := usable(jwk, alg)) is not None]
+    if not keys:
+        raise NoKeys
+    return keys[:MOST_TRIED]
+
+
+def usable(jwk: Jwk, alg: str) -> Key | None:
+    """The public key of a JWK, if signatures of this algorithm may be checked by it.
+
+    Not one for encryption, of another algorithm, of another curve, or too short: RSA from 2048
+    bits (RFC 7518 §3.3) to 4096.
+    """
+    operations = jwk.get("key_ops", ["verify"])
+    if (
+        jwk.get("use", "sig") != "sig"
+        or jwk.get("alg", alg) != alg
+        or not isinstance(operations, list)
+        or "verify" not in operations
+    ):
+        return None
+    kty, names = ("EC", ("x", "y")) if alg in _CURVES else ("RSA", ("n", "e"))
+    numbers = [jwk.get(name) for name in names]
+    if jwk.get("kty") != kty or not all(isinstance(n, str) and len(n) < 1000 for n in numbers):
+        return None
+    if alg not in _CURVES:
+        return _rsa(*numbers)
+    return _ec(_CURVES[alg], *numbers) if jwk.get("crv") == _CURVES[alg] else None
+
+
+@lru_cache(maxsize=COPIES)
+def _rsa(n: str, e: str) -> Key | None:
+    try:
+        modulus, exponent = base64_to_int(n), base64_to_int(e)
+        if not 2048 <= modulus.bit_length() <= 4096 or exponent >= 1 << 33:
+            return None
+        return RSAKey.import_key({"kty": "RSA", "n": n, "e": e})
+    except (JoseError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=COPIES)
+def _ec(crv: str, x: str, y: str) -> Key | None:
+    try:
+        return ECKey.import_key({"kty": "EC", "crv": crv, "x": x, "y": y})
+    except (JoseError, ValueError):
+        return None
+
+
+def _secrets(server: "Server", client: ClientView, now: datetime) -> list[OctKey]:
+    """Its secrets in force, as far as they were kept to sign with (``rows.kept``)."""
+    found = []
+    for kept in client.secrets:
+        until = kept["expires_at"]
+        if "sealed" in kept and (until is None or datetime.fromisoformat(until) > now):
+            secret = server.tools.keyring.decrypt("client-secret", kept["sealed"])
+            found.append(OctKey.import_key(secret))
+    return found
+
+
+@dataclass
+class _Copy:
+    """What one client published when we last looked."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    keys: tuple[Jwk, ...] = ()
+    fetched_at: datetime | None = None
+    fresh_until: datetime | None = None
+    not_before: datetime | None = None
+    """Before that it is not fetched again."""
+
+    def answers(self, kid: str | None, now: datetime) -> bool:
+        """Whether there is no reason to fetch, or a reason not to."""
+        fresh = self.fresh_until is not None and now < self.fresh_until
+        known = kid is None or any(key.get("kid") == kid for key in self.keys)
+        return (fresh and known) or not self.due(now)
+
+    def due(self, now: datetime) -> bool:
+        """Whether it may be fetched."""
+        return self.not_before is None or now >= self.not_before
+
+    def usable(self, now: datetime) -> tuple[Jwk, ...]:
+        """The keys, while they are not too old."""
+        young = self.fetched_at is not None and now < self.fetched_at + OLDEST
+        return self.keys if young else ()
+
+
+class ClientKeys:
+    """One process's copies of what clients publish; safe to use from several threads."""
+
+    def __init__(self, outbound: Outbound) -> None:
+        self._outbound = outbound
+        self._lock = threading.Lock()
+        self._copies: OrderedDict[tuple[int, str], _Copy] = OrderedDict()
+        self._calls = threading.BoundedSemaphore(AT_ONCE)
+
+    def published(self, client: ClientView, *, kid: str | None, now: datetime) -> Sequence[Jwk]:
+        """The client's key set, read afresh when it lacks ``kid``. Raises NoKeys."""
+        options = client.options
+        if options.jwks is not None:
+            return _keys(options.jwks)
+        if options.jwks_uri is None:
+            raise NoKeys
+        copy = self._copy(client, options.jwks_uri)
+        if not copy.answers(kid, now):
+            self._fetch(copy, options.jwks_uri, kid=kid, now=now)
+        return copy.usable(now)
+
+    def renew(self, client: ClientView, *, now: datetime) -> bool:
+        """Fetch what it publishes because no key of the copy fits; whether that was done."""
+        uri = client.options.jwks_uri
+        if client.options.jwks is not None or uri is None:
+            return False
+        copy = self._copy(client, uri)
+        before = copy.fetched_at
+        if before is None or before == now or not copy.due(now):
+            return False
+        copy.fresh_until = None
+        self._fetch(copy, uri, kid=None, now=now)
+        return copy.fetched_at != before
+
+    def _copy(self, client: ClientView, uri: str) -> _Copy:
+        with self._lock:
+            copy = self._copies.setdefault((client.id, uri), _Copy())
+            self._copies.move_to_end((client.id, uri))
+            while len(self._copies) > COPIES:
+                self._copies.popitem(last=False)
+            return copy
+
+    def _fetch(self, copy: _Copy, uri: str, *, kid: str | None, now: datetime) -> None:
+        """One thread calls; the others wait a little and make do with what there is then."""
+        if not copy.lock.acquire(timeout=PATIENCE):
+            return
+        try:
+            if copy.answers(kid, now) or not self._calls.acquire(blocking=False):
+                return
+            try:
+                self._call(copy, uri, now)
+            finally:
+                self._calls.release()
+        finally:
+            copy.lock.release()
+
+    def _call(self, copy: _Copy, uri: str, now: datetime) -> None:
+        # The first copy may at once be found to lack a key; after that there is a pause.
+        again = copy.fetched_at is not None
+        try:
+            headers = {"Accept": "application/jwk-set+json, application/json"}
+            answer = self._outbound.request("GET", uri, headers=headers, timeout=SLOWEST)
+            found = _keys(_json(answer.require_ok()))
+        except (ConnectorError, NoKeys, RecursionError):
+            copy.not_before = now + AGAIN
+            return
+        copy.keys = tuple(found)
+        copy.fetched_at, copy.fresh_until = now, now + _lifetime(answer)
+        copy.not_before = now + AGAIN if again else None
+
+
+def _json(answer: Response) -> Any:
+    """Raises NoKeys for too much, Rejected for what is no JSON."""
+    if len(answer.body) > LARGEST:
+        raise NoKeys
+    return answer.json()
+
+
+def _keys(found: Any) -> list[Jwk]:
+    """The members of a JWK Set (RFC 7517 §5). Raises NoKeys when it is none, or outsized."""
+    keys = found.get("keys") if isinstance(found, dict) else None
+    if not isinstance(keys, list) or len(keys) > MOST_KEYS:
+        raise NoKeys
+    return [key for key in keys if isinstance(key, dict)]
+
+
+def _lifetime(answer: Response) -> timedelta:
+    """How long an answer may be kept (RFC 9111 §5.2.2.1), within our bounds."""
+    found = _MAX_AGE.search(answer.headers.get("Cache-Control", "").lower())
+    wanted = timedelta(seconds=int(found[1])) if found else USUAL
+    return min(max(wanted, FRESHEST), OLDEST)
