@@ -8,42 +8,64 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
+import structlog
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 
-from directory.base.crypto import Keyring
+from idp.oidc.clients import profiles
 from idp.oidc.clients import view as client_view
+from idp.oidc.clients.keyset import NoKeys
 from idp.oidc.clients.kinds import AuthMethod
 from idp.oidc.clients.view import ClientView
+from idp.oidc.proofs import assertion, mtls
+from idp.oidc.proofs.assertion import Asserted
+from idp.oidc.proofs.jws import Untrusted
+from idp.oidc.proofs.mtls import BadCertificate
 from idp.oidc.request import Request
+
+if TYPE_CHECKING:
+    from idp.oidc.server import Server
+
+log = structlog.get_logger(__name__)
+
+_BY_NAME_ALONE = frozenset({AuthMethod.NONE, AuthMethod.TLS, AuthMethod.SELF_SIGNED_TLS})
+"""Nothing but ``client_id`` is sent; which of them it is, the registration says."""
 
 
 @dataclass(frozen=True)
 class Presented:
     """What a request says about who sends it."""
 
-    method: AuthMethod
     client_id: str
+    method: AuthMethod | None = None
+    """None: it only names itself."""
     secret: str | None = field(default=None, repr=False)
+    asserted: Asserted | None = field(default=None, repr=False)
 
 
-def authenticate(request: Request, *, keyring: Keyring, endpoint: str) -> ClientView:
-    """The client that sends the request. One SELECT.
+def authenticate(request: Request, *, server: "Server", endpoint: str) -> ClientView:
+    """The client that sends the request. One SELECT; an assertion is one INSERT more.
 
-    Raises InvalidClientError, the same for an unknown client, a disabled one, a wrong secret and
-    a method it has not registered; InvalidRequestError for more than one method.
+    Raises InvalidClientError, the same for an unknown client, a disabled one, whatever is wrong
+    with its proof and a method it has not registered (the log knows which); InvalidRequestError
+    for more than one method.
     """
     presented = _presented(request.headers, request.payload.data)
     client = client_view.view(request.connection, presented.client_id)
-    if client is None or not client.check_endpoint_auth_method(presented.method.value, endpoint):
+    if client is None:
         raise refused()
-    if presented.secret is not None and not client.secret_fits(
-        presented.secret, keyring=keyring, now=request.now
-    ):
-        raise refused()
+    method = presented.method or AuthMethod(client.auth_method)
+    try:
+        _require_registered(client, presented, method, endpoint)
+        _require_proof(server, request, client, presented, endpoint=endpoint)
+    except (Untrusted, NoKeys, BadCertificate) as exc:
+        why = exc.why if isinstance(exc, Untrusted) else exc.code
+        log.info("client.refused", client=client.client_id, method=method.value, why=why)
+        raise refused() from exc
     request.client = client
-    request.auth_method = presented.method.value
+    request.auth_method = method.value
     return client
 
 
@@ -52,22 +74,78 @@ def refused() -> InvalidClientError:
     return InvalidClientError(status_code=401, description="Client authentication failed.")
 
 
+def _require_registered(
+    client: ClientView, presented: Presented, method: AuthMethod, endpoint: str
+) -> None:
+    """Raises Untrusted."""
+    if presented.method is None and method not in _BY_NAME_ALONE:
+        raise Untrusted("Nothing was proven.")
+    if not client.check_endpoint_auth_method(method.value, endpoint):
+        raise Untrusted("Another method is registered.")
+    # FAPI 2.0 §5.3.2.1 items 3 and 6, whatever the registration says.
+    if client.options.profile.fapi and method not in profiles.METHODS:
+        raise Untrusted("The profile forbids this method.")
+
+
+def _require_proof(
+    server: "Server", request: Request, client: ClientView, presented: Presented, *, endpoint: str
+) -> None:
+    """Raises Untrusted, NoKeys, BadCertificate."""
+    keyring, now = server.tools.keyring, request.now
+    if presented.asserted is not None:
+        assertion.verify(server, request, client, presented.asserted, endpoint=endpoint)
+    elif presented.secret is not None:
+        if not client.secret_fits(presented.secret, keyring=keyring, now=now):
+            raise Untrusted("The secret is wrong.")
+    elif client.auth_method != AuthMethod.NONE:
+        _require_certificate(server, request, client)
+
+
+def _require_certificate(server: "Server", request: Request, client: ClientView) -> None:
+    """RFC 8705 §2. Raises Untrusted, NoKeys, BadCertificate."""
+    found, now = mtls.certificate(request.arrival), request.now
+    if found is None or not mtls.in_force(found, now):
+        raise Untrusted("There is no certificate in force.")
+    fits = (
+        mtls.is_named(found, client.options, settings=server.tools.settings, now=now)
+        if client.auth_method == AuthMethod.TLS
+        else mtls.is_own(server, client, found, now)
+    )
+    if not fits:
+        raise Untrusted("The certificate is another.")
+
+
 def _presented(headers: Mapping[str, str], form: Mapping[str, str]) -> Presented:
     header = headers.get("Authorization")
-    if "client_assertion" in form or "client_assertion_type" in form:
-        raise refused()
+    asserts = "client_assertion" in form or "client_assertion_type" in form
+    if [header is not None, "client_secret" in form, asserts].count(True) > 1:
+        raise InvalidRequestError("More than one way of client authentication.")
     if header is not None:
-        if "client_secret" in form:
-            raise InvalidRequestError("More than one way of client authentication.")
         client_id, secret = _basic(header)
         if form.get("client_id", client_id) != client_id:
             raise InvalidRequestError("Two different clients are named.")
-        return Presented(AuthMethod.BASIC, client_id, secret)
+        return Presented(client_id, AuthMethod.BASIC, secret)
+    if asserts:
+        return _asserted(form)
     if "client_id" not in form:
         raise refused()
     if "client_secret" in form:
-        return Presented(AuthMethod.POST, form["client_id"], form["client_secret"])
-    return Presented(AuthMethod.NONE, form["client_id"])
+        return Presented(form["client_id"], AuthMethod.POST, form["client_secret"])
+    return Presented(form["client_id"])
+
+
+def _asserted(form: Mapping[str, str]) -> Presented:
+    """RFC 7521 §4.2: of a known type, and of the client that ``client_id`` names, if it does."""
+    if form.get("client_assertion_type") != assertion.TYPE:
+        raise refused()
+    try:
+        found = assertion.glance(form.get("client_assertion", ""))
+    except Untrusted as exc:
+        log.info("client.refused", why=exc.why)
+        raise refused() from exc
+    if form.get("client_id", found.issuer) != found.issuer:
+        raise refused()
+    return Presented(found.issuer, found.method, asserted=found)
 
 
 def _basic(header: str) -> tuple[str, str]:

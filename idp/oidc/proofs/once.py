@@ -4,13 +4,17 @@ One statement both asks and remembers, so that of two presentations at the same 
 one is the first.
 """
 
-from datetime import datetime
+import hashlib
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.db import Base, UTCDateTime
+
+MARGIN = timedelta(minutes=1)
+"""By which the clocks of nodes may differ, and more."""
 
 
 class UsedOnce(Base):
@@ -38,6 +42,12 @@ _INSERT = {
 }
 
 
+def digest(kind: str, whose: str, identifier: str) -> str:
+    """What is remembered of an identifier. JSON may hold halves of characters; they count."""
+    text = "\0".join((kind, whose, identifier))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def first(connection: Connection, digest: str, *, until: datetime) -> bool:
     """Whether this is presented for the first time; True for exactly one caller. One INSERT.
 
@@ -50,4 +60,4 @@ def first(connection: Connection, digest: str, *, until: datetime) -> bool:
 
 def purge(session: Session, *, now: datetime) -> None:
     """Forget what is too old to be presented."""
-    session.execute(delete(UsedOnce).where(UsedOnce.expires_at < now))
+    session.execute(delete(UsedOnce).where(UsedOnce.expires_at < now - MARGIN))

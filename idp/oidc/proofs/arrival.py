@@ -1,0 +1,56 @@
+"""What comes along with a request and is no parameter of it: where it was sent to, and the
+proofs beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from directory.base.config import Settings
+from idp import security
+
+if TYPE_CHECKING:
+    from flask import Request as HttpRequest
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How one request came."""
+
+    method: str
+    urls: tuple[str, ...]
+    """The public URLs of what was asked, without query."""
+    dpop: str | None = field(default=None, repr=False)
+    """The header ``DPoP`` (RFC 9449)."""
+    client_cert: str | None = None
+    """The header ``Client-Cert`` (RFC 9440), where it comes from a proxy we believe."""
+
+
+def arrival(request: "HttpRequest") -> Arrival:
+    """How the request of this moment came."""
+    settings = security.services().settings
+    believed = settings.client_certificates and security.from_trusted_proxy()
+    return Arrival(
+        request.method,
+        places(settings, request.path),
+        request.headers.get("DPoP"),
+        request.headers.get("Client-Cert") if believed else None,
+    )
+
+
+def places(settings: Settings, path: str) -> tuple[str, ...]:
+    """The URLs a path has: at the issuer, and where client certificates are asked for."""
+    bases = [settings.issuer]
+    if settings.client_certificates and settings.mtls_base:
+        bases.append(settings.mtls_base)
+    return tuple(base + path for base in bases)
+
+
+ENDPOINTS: Mapping[str, str] = {
+    "token": "/oauth2/token",
+    "introspection": "/oauth2/introspect",
+    "revocation": "/oauth2/revoke",
+    "device_authorization": "/oauth2/device_authorization",
+    "pushed_authorization_request": "/oauth2/par",
+}
+"""Where clients prove who they are; the names are those of the metadata, without ``_endpoint``."""
