@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from urllib.parse import urlencode
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
@@ -90,14 +91,18 @@ class Channel:
         return self.answer(said, tokens=tokens, now=now)
 
     def _signed(self, values: Mapping[str, str], tokens: Tokens, now: datetime) -> str:
-        alg = self.client.options.authorization_signed_response_alg or "RS256"
-        signer = tokens.keys.signer(alg, now=now)
-        claims = {
+        options = self.client.options
+        # JARM §3 has RS256 where a client says nothing; FAPI 2.0 §5.4.1 does not allow it.
+        usual_alg = "ES256" if options.profile.fapi else "RS256"
+        signer = tokens.keys.signer(options.authorization_signed_response_alg or usual_alg, now=now)
+        claims: dict[str, Any] = {
+            **values,
             "iss": self.issuer,
             "aud": self.client.client_id,
             "exp": int((now + JARM_LIFETIME).timestamp()),
-            **values,
         }
+        if "expires_in" in values:
+            claims["expires_in"] = int(values["expires_in"])
         return jwt.encode(signer.header(typ="JWT"), claims, signer.key, [signer.alg])
 
 
@@ -107,20 +112,26 @@ def usual(response_type: str | None) -> Mode:
     return Mode.FRAGMENT if words & {"token", "id_token"} else Mode.QUERY
 
 
-def mode(response_mode: str | None, response_type: str | None) -> Mode:
-    """The mode of a request. Raises InvalidRequestError for one that is unknown, or that would
-    put tokens into a query.
+def mode(response_mode: str | None, response_type: str | None, client: ClientView) -> Mode:
+    """The mode of a request. Raises InvalidRequestError for one that is unknown, that would put
+    tokens into a query, or that the client must not use.
     """
     default = usual(response_type)
-    if response_mode is None:
-        return default
     try:
-        wanted = Mode(response_mode)
+        wanted = default if response_mode is None else Mode(response_mode)
     except ValueError as exc:
         raise InvalidRequestError("Unknown response_mode.") from exc
     if wanted is Mode.JWT:
-        return Mode(f"{default}.jwt")
-    # OAuth 2.0 Multiple Response Types §3, JARM §2.3.1.
-    if default is Mode.FRAGMENT and wanted is Mode.QUERY:
+        wanted = Mode(f"{default}.jwt")
+    # OAuth 2.0 Multiple Response Types §3; JARM §2.3.1: signed is not encrypted.
+    if default is Mode.FRAGMENT and wanted.carrier is Mode.QUERY:
         raise InvalidRequestError("This response_type may not be answered in the query.")
+    if client.options.signed_response_required and not wanted.signed:
+        raise InvalidRequestError("This client must ask for response_mode=jwt.")
     return wanted
+
+
+def fallback(response_type: str | None, client: ClientView) -> Mode:
+    """The mode in which a client is told that its own cannot be used."""
+    default = usual(response_type)
+    return Mode(f"{default}.jwt") if client.options.signed_response_required else default

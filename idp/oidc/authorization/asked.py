@@ -4,7 +4,8 @@ response_type    known, and switched on by the installation
 prompt max_age claims id_token_hint acr_values resource dpop_jkt
 """
 
-import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,13 @@ from urllib.parse import urlencode
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 
+from idp.oidc import assurance, resources
 from idp.oidc import claims as claim_rules
+from idp.oidc.assurance import Demand
+from idp.oidc.authorization import answers, trial
 from idp.oidc.authorization.answers import Channel
 from idp.oidc.authorization.incoming import Incoming
+from idp.oidc.authorization.shown import Shown
 from idp.oidc.clients.kinds import ResponseType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.front import Front
@@ -22,8 +27,10 @@ from idp.oidc.request import Request
 
 if TYPE_CHECKING:
     from idp.oidc.server import Server
+    from idp.sessions import SessionView
 
 PROMPTS = {"none", "login", "consent", "select_account"}
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass
@@ -37,7 +44,9 @@ class Asked:
     prompts: set[str]
     max_age: timedelta | None
     claims: dict[str, Any]
-    hinted_sub: str | None
+    subjects: frozenset[str]
+    """Of whom the answer must be about; empty: of anybody."""
+    demand: Demand
 
     @property
     def client(self) -> ClientView:
@@ -60,30 +69,72 @@ class Asked:
         ]
         return frozenset(self.scopes) | claim_rules.scopes_of(asked)
 
+    def may_be_about(self, view: "SessionView") -> bool:
+        """Whether the client wants an answer about her, as it knows her (OIDC Core §8)."""
+        names = self.grant.server.tokens.subjects
+        return not self.subjects or names.subject(view.sub, self.client.sector) in self.subjects
+
     @property
     def said(self) -> str:
         """Every parameter that counts, in one text."""
         return urlencode(sorted(self.request.payload.data.items()))
 
 
+def channel(server: "Server", request: Request, incoming: Incoming) -> Channel:
+    """Where errors may be told from here on. Raises Shown, and OAuth2Error of a signed request."""
+    client = request.client = incoming.client
+    uri = request.get("redirect_uri")
+    # Required by OIDC Core §3.1.2.1 also where only one is registered.
+    if uri is None or not (
+        client.check_redirect_uri(uri) or _tries(server, request, incoming, uri)
+    ):
+        if incoming.fault is not None:
+            raise incoming.fault
+        raise Shown("redirect_uri", "Địa chỉ chuyển về của ứng dụng không đúng với đăng ký.")
+    wanted = request.payload.response_type
+    try:
+        mode = answers.mode(request.get("response_mode"), wanted, client)
+    except InvalidRequestError:
+        mode = answers.fallback(wanted, client)
+    return Channel(client, uri, mode, request.get("state"), server.tools.settings.issuer)
+
+
+def _tries(server: "Server", request: Request, incoming: Incoming, uri: str) -> bool:
+    """Whether the console itself asks, for a trial of the client by its owner."""
+    pushed = incoming.pushed_id is not None
+    return pushed and trial.allows(server, incoming.client, uri, request.get("state"))
+
+
 def check(server: "Server", request: Request, incoming: Incoming, channel: Channel) -> Asked:
     """The request, judged. Raises OAuth2Error, to be told to the client."""
+    if incoming.fault is not None:
+        raise incoming.fault
+    client = incoming.client
+    if client.options.signed_request_required and not incoming.signed:
+        raise InvalidRequestError("This client must sign its authorization requests.")
     if request.get("registration") is not None:
         raise OAuth2Error(error="registration_not_supported")
+    answers.mode(request.get("response_mode"), request.payload.response_type, client)
     request.response_type = response_type(server, request)
-    client = incoming.client
+    # In our order of words, by which Authlib finds its grants.
+    request.payload.data["response_type"] = request.response_type.value
     grant: Front = server.get_authorization_grant(request)
     grant.redirect_uri = channel.redirect_uri
     grant.response_type = request.response_type
-    grant.resources = []
-    grant.code_jkt = incoming.jkt
-    wanted = _claims_request(request)
+    grant.resources = resources.granted(
+        request.connection,
+        client,
+        request.get("resource"),
+        issuer=server.tools.settings.issuer,
+    )
+    grant.code_jkt = incoming.jkt or _key(request)
+    wanted = claim_rules.parse(request.get("claims"))
     # Names we know and nothing else of what was sent is kept.
     grant.claims_request = {
         part: dict.fromkeys(claim_rules.asked_of(wanted, part, client.scopes)) for part in wanted
     }
     grant.validate_authorization_request()
-    return Asked(
+    found = Asked(
         request,
         incoming,
         channel,
@@ -91,8 +142,11 @@ def check(server: "Server", request: Request, incoming: Incoming, channel: Chann
         _prompts(request),
         _max_age(request, client),
         wanted,
-        _hinted_sub(server, request),
+        _subjects(server, request, wanted),
+        Demand(),
     )
+    found.demand = grant.demand = _demand(found, server.tools.settings.scope_acr)
+    return found
 
 
 def response_type(server: "Server", request: Request) -> ResponseType:
@@ -125,27 +179,39 @@ def _max_age(request: Request, client: ClientView) -> timedelta | None:
     return timedelta(seconds=int(value))
 
 
-def _claims_request(request: Request) -> dict[str, Any]:
-    """OIDC Core §5.5. Raises InvalidRequestError when it is no JSON object of objects."""
-    text = request.get("claims")
-    if text is None:
-        return {}
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise InvalidRequestError("Invalid claims.") from exc
-    if not isinstance(found, dict) or any(
-        not isinstance(found.get(part, {}), dict) for part in ("userinfo", "id_token")
-    ):
-        raise InvalidRequestError("Invalid claims.")
-    return {part: found[part] for part in ("userinfo", "id_token") if part in found}
+def _key(request: Request) -> str | None:
+    """RFC 9449 §10: the thumbprint of the key the code will be redeemed with."""
+    value = request.get("dpop_jkt")
+    if value is not None and not _THUMBPRINT.fullmatch(value):
+        raise InvalidRequestError("Invalid dpop_jkt.")
+    return value
 
 
-def _hinted_sub(server: "Server", request: Request) -> str | None:
+def _subjects(server: "Server", request: Request, wanted: dict[str, Any]) -> frozenset[str]:
+    """Whom the client wants an answer about: named by an ID token we gave it, expired or not, or
+    by the claim ``sub`` (OIDC Core §3.1.2.2).
+    """
+    named = claim_rules.subjects(wanted)
     hint = request.get("id_token_hint")
     if hint is None:
-        return None
+        return named
     found = server.tokens.signed_by_us(hint, typ="JWT", now=request.now)
-    if found is None:
+    # What else we sign (JARM) names nobody; what another client was given is not this one's.
+    if found is None or "sub" not in found or found.get("aud") != request.payload.client_id:
         raise InvalidRequestError("Invalid id_token_hint.")
-    return str(found["sub"])
+    if named and found["sub"] not in named:
+        raise InvalidRequestError("id_token_hint and the claim sub name different people.")
+    return frozenset({str(found["sub"])})
+
+
+def _demand(asked: Asked, scope_acr: Mapping[str, str]) -> Demand:
+    """How strong the sign-in should be, and how strong it must be."""
+    options, wished = asked.client.options, claim_rules.levels(asked.claims)
+    named = tuple((asked.request.get("acr_values") or "").split())
+    voluntary = () if wished.essential else wished.values
+    return Demand(
+        # OIDC Registration §2: an explicit request overrides the default.
+        voluntary=voluntary or named or options.default_acr_values,
+        essential=wished.values if wished.essential else (),
+        least=assurance.least(options.minimum_acr, sorted(asked.consent_scopes), scope_acr),
+    )

@@ -2,20 +2,23 @@
 
     parameters      each once, not too long                                 our own page
     client          known and enabled                                       our own page
-    request_uri     pushed by this client, in time, not used                our own page
+    request_uri     if pushed: by this client, in time, not used            our own page
     redirect_uri    exactly as registered                                   our own page
     ── from here on errors are told to the client, with ``iss`` and ``state`` ──
+    profile         pushed and signed, where the client must
+    request         if signed: by this client, for us, in time, nothing nested
     response_mode   fits the response type
-    profile         pushed or signed, where the client must
     grant           response_type, scope, nonce, PKCE S256
     prompt, max_age, claims, id_token_hint
     session         nobody, too old, somebody else → sign-in, or login_required
+    assurance       weaker than it must be → sign-in, or refusal page, or
+                    unmet_authentication_requirements
     entitlement     the capacity earns the application → refusal page, or access_denied
     consent         remembered, or ours → page, or consent_required
     code            one INSERT
 
-``decide`` gives one of ``Answer``, ``SignIn``, ``AskConsent``, ``NotEntitled``; it raises
-``Shown`` for what must stay on our own page.
+``decide`` gives one of ``Answered``, ``SignIn``, ``AskConsent``, ``NotEntitled``, ``TooWeak``; it
+raises ``Shown`` for what must stay on our own page.
 """
 
 import hashlib
@@ -30,15 +33,15 @@ from sqlalchemy.orm import Session
 
 from directory.base.clock import local_day
 from directory.base.config import Settings
-from idp import handles
+from idp import handles, i18n
 from idp.login import flow as flows
 from idp.login.flow import LoginFlow, consume_completed
-from idp.oidc.authorization import answers, consent, entitlement, pushed
 from idp.oidc.authorization import asked as requests
-from idp.oidc.authorization.answers import Answer, Channel
+from idp.oidc.authorization import consent, entitlement, pushed
+from idp.oidc.authorization import incoming as incomings
+from idp.oidc.authorization.answers import Answer
 from idp.oidc.authorization.asked import Asked
 from idp.oidc.authorization.incoming import FLOW, Incoming
-from idp.oidc.authorization.shown import Shown
 from idp.oidc.clients.kinds import SCOPES
 from idp.oidc.clients.redirects import origin
 from idp.oidc.clients.view import ClientView
@@ -72,7 +75,6 @@ class SignIn:
     client: ClientView
     return_to: str
     request: dict[str, Any]
-    pushed_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,16 @@ class NotEntitled:
     """Back to the client, with access_denied."""
 
 
-Outcome = Answered | SignIn | AskConsent | NotEntitled
+@dataclass(frozen=True)
+class TooWeak:
+    """The client, or a scope it asks for, needs a stronger sign-in than there is."""
+
+    client: ClientView
+    answer: Answer
+    """Back to the client, with unmet_authentication_requirements."""
+
+
+Outcome = Answered | SignIn | AskConsent | NotEntitled | TooWeak
 
 
 def decide(
@@ -116,9 +127,9 @@ def decide(
 
     ``consent_proof`` is that of the page on which she has just agreed. Raises Shown.
     """
-    channel = _channel(server, request, incoming)
+    channel = requests.channel(server, request, incoming)
     try:
-        _require_profile(incoming)
+        _require_pushed(incoming)
         asked = requests.check(server, request, incoming, channel)
         agreed = view is not None and _proves(server, asked, view, consent_proof)
         outcome = _answered(server, asked, view, agreed=agreed)
@@ -131,58 +142,43 @@ def decide(
 
 def denied(server: Server, request: Request, incoming: Incoming) -> Answered:
     """The person said no on our page. Raises Shown."""
-    channel = _channel(server, request, incoming)
+    channel = requests.channel(server, request, incoming)
     if incoming.pushed_id is not None:
         pushed.consume(request.connection, incoming.pushed_id, now=request.now)
     error = AccessDeniedError()
     return Answered(channel.refusal(error, tokens=server.tokens, now=request.now))
 
 
-def _channel(server: Server, request: Request, incoming: Incoming) -> Channel:
-    """Where errors may be told from here on. Raises Shown."""
-    client = request.client = incoming.client
-    uri = request.get("redirect_uri")
-    # Required by OIDC Core §3.1.2.1 also where only one is registered.
-    if uri is None or not client.check_redirect_uri(uri):
-        raise Shown("redirect_uri", "Địa chỉ chuyển về của ứng dụng không đúng với đăng ký.")
-    wanted = request.payload.response_type
-    try:
-        mode = answers.mode(request.get("response_mode"), wanted)
-    except InvalidRequestError:
-        mode = answers.usual(wanted)
-    return Channel(client, uri, mode, request.get("state"), server.tools.settings.issuer)
-
-
-def _require_profile(incoming: Incoming) -> None:
-    """What this client must do about its requests. Raises InvalidRequestError."""
-    values, options = incoming.values, incoming.client.options
-    answers.mode(values.get("response_mode"), values.get("response_type"))
-    if options.par_required and incoming.pushed_id is None:
+def _require_pushed(incoming: Incoming) -> None:
+    """Raises InvalidRequestError (RFC 9126 §6), and what is wrong with what it pushed."""
+    if incoming.fault is not None:
+        raise incoming.fault
+    if incoming.client.options.par_required and incoming.pushed_id is None:
         raise InvalidRequestError("This client must push its authorization requests.")
-    if options.signed_request_required and not incoming.signed:
-        raise InvalidRequestError("This client must sign its authorization requests.")
 
 
 def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed: bool) -> Outcome:
     quiet = "none" in asked.prompts
-    if view is None or (not agreed and _must_sign_in(asked, view)):
-        if quiet:
-            raise LoginRequiredError
-        return _sign_in(asked)
-    _require_essential_acr(asked, view)
+    if view is None and quiet:
+        raise LoginRequiredError
+    missing = _sign_in_missing(server, asked, view, agreed=agreed)
+    if view is None or missing is not None:
+        return missing or _sign_in(server, asked)
     client = asked.client
-    if client.restricted or not client.first_party:
+    asks = "consent" in asked.prompts and not agreed
+    if client.restricted or not client.first_party or asks:
         standing = consent.standing(
             asked.request.connection,
             view.user_id,
             assignment_id=view.assignment_id,
             client_id=client.id,
+            now=asked.request.now,
         )
         day = local_day(asked.request.now)
-        if not entitlement.entitled(server.tools.db, client, standing.person.held, on=day):
+        if not entitlement.entitled(server.tools.db, client, standing.person, on=day):
             return _not_entitled(server, asked, quiet=quiet)
-        known = asked.consent_scopes <= standing.allowed and "consent" not in asked.prompts
-        if not (client.first_party or known or agreed):
+        known = client.first_party or asked.consent_scopes <= standing.allowed
+        if asks or not (known or agreed):
             if quiet:
                 raise ConsentRequiredError
             return _ask(server, asked, view)
@@ -194,14 +190,29 @@ def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed:
     return Answered(answer, asked.consent_scopes if agreed else frozenset())
 
 
+def _sign_in_missing(
+    server: Server, asked: Asked, view: SessionView | None, *, agreed: bool
+) -> SignIn | TooWeak | None:
+    """What comes of a session that may not answer the request; None of one that may."""
+    demand = asked.demand
+    met = view is not None and demand.met_by(view.acr)
+    # Nobody is made to sign in for what no sign-in of today reaches.
+    if met or demand.can_be_met:
+        if view is None or (not agreed and _must_sign_in(asked, view)):
+            if "none" in asked.prompts:
+                raise LoginRequiredError
+            return _sign_in(server, asked)
+        if met:
+            return None
+    return _too_weak(server, asked, view)
+
+
 def _ask(server: Server, asked: Asked, view: SessionView) -> AskConsent:
     now = int(asked.request.now.timestamp())
     body = f"{view.id}.{now}.{_digest(asked)}"
     proof = handles.seal(server.tools.keyring, "oidc-consent", body)
     scopes = [s for s in SCOPES if s in asked.consent_scopes]
-    if asked.incoming.pushed_id is not None:
-        until = asked.request.now + CONSENT_WAITS
-        pushed.prolong(asked.request.connection, asked.incoming.pushed_id, until=until)
+    _remember(server, asked, CONSENT_WAITS)
     uri = asked.channel.redirect_uri
     return AskConsent(asked.client, scopes, asked.incoming.query, uri, proof)
 
@@ -224,51 +235,49 @@ def _digest(asked: Asked) -> str:
 
 
 def _must_sign_in(asked: Asked, view: SessionView) -> bool:
-    """Whether the session does not answer the request, unless it was made for it just now."""
-    if asked.hinted_sub not in (None, view.sub):
-        return True
+    """Whether the session does not answer the request, unless it was made for it just now.
+
+    Raises LoginRequiredError when it was, and she is not whom the client asks about.
+    """
+    other = not asked.may_be_about(view)
     age = asked.request.now - view.auth_time
-    stale = asked.max_age is not None and age > asked.max_age
+    # max_age=0 is prompt=login (OIDC Core §3.1.2.1), whatever the clock says.
+    stale = asked.max_age is not None and (age > asked.max_age or not asked.max_age)
     asks = bool({"login", "select_account"} & asked.prompts)
-    if not (asks or stale or _acr_missing(asked, view)):
+    # A level that is wanted and not needed is no reason for an error (OIDC Core §3.1.2.1).
+    needless = "none" in asked.prompts and asked.demand.met_by(view.acr)
+    weak = asked.demand.worth_asking(view.acr) and not needless
+    if not (other or asks or stale or weak):
         return False
     flow = asked.incoming.flow
-    return flow is None or not consume_completed(
+    if flow is None or not consume_completed(
         asked.request.connection,
         flow,
         view.id,
         return_to=f"{PATH}?{asked.incoming.query}&{FLOW}={flow}",
         now=asked.request.now,
+    ):
+        return True
+    if other:
+        raise LoginRequiredError
+    return False
+
+
+def _remember(server: Server, asked: Asked, waits: timedelta) -> None:
+    now = asked.request.now
+    asked.incoming = incomings.remember(
+        server, asked.request.connection, asked.incoming, now=now, until=now + waits
     )
 
 
-def _essential_acrs(asked: Asked) -> list[str]:
-    """The acr values without which the client wants no answer (OIDC Core §5.5.1.1)."""
-    part = asked.claims.get("id_token", {}).get("acr")
-    if not isinstance(part, dict) or part.get("essential") is not True:
-        return []
-    values = part.get("values", [part["value"]] if "value" in part else [])
-    return [v for v in values if isinstance(v, str)] if isinstance(values, list) else []
-
-
-def _acr_missing(asked: Asked, view: SessionView) -> bool:
-    wanted = _essential_acrs(asked) or (asked.request.get("acr_values") or "").split()
-    return bool(wanted) and view.acr not in wanted
-
-
-def _require_essential_acr(asked: Asked, view: SessionView) -> None:
-    essential = _essential_acrs(asked)
-    if essential and view.acr not in essential:
-        raise Unmet
-
-
-def _sign_in(asked: Asked) -> SignIn:
+def _sign_in(server: Server, asked: Asked) -> SignIn:
     request = asked.request
+    _remember(server, asked, timedelta(seconds=server.tools.settings.flow_lifetime))
     passed = ("prompt", "max_age", "acr_values", "login_hint", "ui_locales")
     wanted: dict[str, Any] = {name: request.get(name) for name in passed if request.get(name)}
     wanted["form_origin"] = origin(asked.channel.redirect_uri)
-    incoming = asked.incoming
-    return SignIn(asked.client, f"{PATH}?{incoming.query}", wanted, incoming.pushed_id)
+    wanted["party"] = asked.client.shown(i18n.language())
+    return SignIn(asked.client, f"{PATH}?{asked.incoming.query}", wanted)
 
 
 def begin(
@@ -285,9 +294,6 @@ def begin(
         browser=browser,
     )
     session.get_one(LoginFlow, flow_id).return_to += f"&{FLOW}={flow_id}"
-    if outcome.pushed_id is not None:
-        until = now + timedelta(seconds=settings.flow_lifetime)
-        pushed.prolong(session, outcome.pushed_id, until=until)
     return flow_id
 
 
@@ -297,3 +303,13 @@ def _not_entitled(server: Server, asked: Asked, *, quiet: bool) -> NotEntitled:
         raise error
     back = asked.channel.refusal(error, tokens=server.tokens, now=asked.request.now)
     return NotEntitled(asked.client, back)
+
+
+def _too_weak(server: Server, asked: Asked, view: SessionView | None) -> TooWeak:
+    """Raises Unmet where only the client itself wanted more, or no page may be shown."""
+    demand = asked.demand
+    ours = demand.short_of(view.acr) if view is not None else not demand.within_reach
+    if "none" in asked.prompts or not ours:
+        raise Unmet
+    back = asked.channel.refusal(Unmet(), tokens=server.tokens, now=asked.request.now)
+    return TooWeak(asked.client, back)

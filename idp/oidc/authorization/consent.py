@@ -55,12 +55,21 @@ _STANDING = with_person(
 
 
 def standing(
-    connection: Connection, user_id: int, *, assignment_id: int | None, client_id: int
+    connection: Connection,
+    user_id: int,
+    *,
+    assignment_id: int | None,
+    client_id: int,
+    now: datetime,
 ) -> Standing:
     """The capacity and the remembered consent of one person towards one client."""
-    row = connection.execute(
-        _STANDING, {"user": user_id, "assignment": assignment_id, "client": client_id}
-    ).one()
+    parameters = {
+        "user": user_id,
+        "assignment": assignment_id,
+        "client": client_id,
+        "now": now,
+    }
+    row = connection.execute(_STANDING, parameters).one()
     return Standing(person(row), frozenset(row.allowed or ()))
 
 

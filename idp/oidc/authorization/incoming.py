@@ -8,14 +8,15 @@ Whatever it was, it is used up when the client is answered, not when a browser f
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from authlib.oauth2.rfc6749 import OAuth2Error
 from sqlalchemy import Connection
 
-from idp.oidc.authorization import pushed
+from idp.oidc.authorization import pushed, request_object
 from idp.oidc.authorization.shown import Shown
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.view import ClientView
@@ -40,7 +41,10 @@ class Incoming:
     pushed_id: str | None = None
     jkt: str | None = None
     """The DPoP key it was pushed with."""
-    signed: bool = field(default=False)
+    signed: bool = False
+    fault: OAuth2Error | None = None
+    """What is wrong with the signed request; ``values`` are then those the browser brought, to
+    find the client by."""
 
     @property
     def query(self) -> str:
@@ -48,19 +52,67 @@ class Incoming:
         return urlencode(self.brought)
 
 
-def read(
+def read(server: "Server", given: Mapping[str, str], *, now: datetime) -> Incoming:
+    """The request a browser brings. Raises Shown. Calls out for a signed one, and so opens and
+    closes its own connection before.
+    """
+    with server.tools.db.hot() as connection:
+        found = _brought(server, connection, given, now=now)
+    settled = found.pushed_id is not None or found.fault is not None
+    if settled or not request_object.signed(found.values):
+        return found
+    try:
+        values = request_object.read(server, found.client, found.values, now=now)
+    except OAuth2Error as fault:
+        return replace(found, fault=fault)
+    return replace(found, values=values, signed=True)
+
+
+def remember(
+    server: "Server", connection: Connection, incoming: Incoming, *, now: datetime, until: datetime
+) -> Incoming:
+    """The same request, that a browser may bring until then. A pushed one lives on; a signed one
+    gets a short name of ours, so that it is neither fetched nor found too old when it comes
+    again.
+    """
+    if incoming.pushed_id is not None:
+        pushed.prolong(connection, incoming.pushed_id, until=until)
+        return incoming
+    if not incoming.signed:
+        return incoming
+    request_id = pushed.keep(
+        connection, incoming.client, incoming.values, now=now, lifetime=until - now, signed=True
+    )
+    return replace(
+        incoming,
+        pushed_id=request_id,
+        brought=_by_name(incoming.client, pushed.uri(server, request_id)),
+    )
+
+
+def _brought(
     server: "Server", connection: Connection, given: Mapping[str, str], *, now: datetime
 ) -> Incoming:
-    """The request a browser brings. Raises Shown."""
     client_id = given.get("client_id")
     client = client_view.view(connection, client_id) if client_id else None
     if client is None:
         raise Shown("client_unknown", "Ứng dụng gửi bạn đến đây chưa được đăng ký hoặc đã bị khóa.")
     flow = given.get(FLOW)
     brought = {name: value for name, value in given.items() if name != FLOW}
-    uri = given.get("request_uri")
-    if uri is not None and uri.startswith(pushed.URN):
-        found = pushed.find(server, connection, uri, client, now=now)
-        brought = {"client_id": client.client_id, "request_uri": uri}
-        return Incoming(client, found.parameters, brought, flow, found.id, found.jkt, found.signed)
+    uri = given.get("request_uri", "")
+    if uri.startswith(pushed.URN) and "request" not in given:
+        try:
+            found = pushed.find(server, connection, uri, client, now=now)
+        except Shown:
+            # Beside it some clients say where they are to be told (FAPI 2.0 allows it).
+            if not client.check_redirect_uri(given.get("redirect_uri", "")):
+                raise
+            fault = OAuth2Error(error="invalid_request_uri", description="Used, or too old.")
+            return Incoming(client, brought, brought, flow, fault=fault)
+        named = _by_name(client, uri)
+        return Incoming(client, found.parameters, named, flow, found.id, found.jkt, found.signed)
     return Incoming(client, brought, brought, flow)
+
+
+def _by_name(client: ClientView, uri: str) -> dict[str, str]:
+    return {"client_id": client.client_id, "request_uri": uri}

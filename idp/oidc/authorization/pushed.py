@@ -51,8 +51,7 @@ class Found:
     signed: bool
 
 
-def keep(  # noqa: PLR0913 (one keyword per fact)
-    server: "Server",
+def keep(
     connection: Connection,
     client: ClientView,
     parameters: Mapping[str, str],
@@ -62,7 +61,7 @@ def keep(  # noqa: PLR0913 (one keyword per fact)
     jkt: str | None = None,
     signed: bool = False,
 ) -> str:
-    """Remember a request; its ``request_uri``. One INSERT."""
+    """Remember a request; its id. One INSERT."""
     request_id = random_id()
     row = {
         "id": request_id,
@@ -74,17 +73,22 @@ def keep(  # noqa: PLR0913 (one keyword per fact)
         "expires_at": now + lifetime,
     }
     connection.execute(insert(PushedRequest), [row])
+    return request_id
+
+
+def uri(server: "Server", request_id: str) -> str:
+    """The ``request_uri`` of a request we keep."""
     return URN + server.tokens.handles.pushed(request_id)
 
 
 def find(
-    server: "Server", connection: Connection, uri: str, client: ClientView, *, now: datetime
+    server: "Server", connection: Connection, request_uri: str, client: ClientView, *, now: datetime
 ) -> Found:
     """The request of a ``request_uri``, if this client pushed it and it may still be used.
 
     Raises Shown.
     """
-    request_id = server.tokens.handles.open_pushed(uri.removeprefix(URN))
+    request_id = server.tokens.handles.open_pushed(request_uri.removeprefix(URN))
     row = (
         connection.execute(
             select(PushedRequest.parameters, PushedRequest.jkt, PushedRequest.signed).where(
@@ -102,7 +106,7 @@ def find(
     return Found(request_id, row.parameters, row.jkt, row.signed)
 
 
-def prolong(connection: Connection | Session, request_id: str, *, until: datetime) -> None:
+def prolong(connection: Connection, request_id: str, *, until: datetime) -> None:
     """A browser has brought it in time: it lives as long as the sign-in it leads to."""
     connection.execute(
         update(PushedRequest)

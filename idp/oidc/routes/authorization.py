@@ -7,12 +7,12 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 
-from idp import security
+from idp import i18n, security
 from idp.oidc.authorization import authorize, consent, incoming
 from idp.oidc.authorization.answers import Answer
-from idp.oidc.authorization.authorize import Answered, NotEntitled, Outcome, SignIn
+from idp.oidc.authorization.authorize import Answered, NotEntitled, Outcome, SignIn, TooWeak
 from idp.oidc.authorization.shown import Shown
-from idp.oidc.request import Request, parameters
+from idp.oidc.request import parameters
 from idp.oidc.routes.core import asked, blueprint, elsewhere, provider, refused
 from idp.security import services
 
@@ -39,23 +39,21 @@ def consented() -> Any:
         values = parameters(MultiDict(parse_qsl(request.form.get("request", ""))))
         if request.form.get("decision") == "allow":
             return _page(_decide(values, request.form.get("proof", "")))
+        brought = incoming.read(provider(), values, now=services().clock())
         with services().db.hot() as connection:
-            wanted, brought = _read(connection, values)
+            wanted = asked(connection, dict(brought.values))
             return _page(authorize.denied(provider(), wanted, brought))
     except (Shown, OAuth2Error) as error:
         return refused(error)
 
 
-def _read(connection: Any, given: dict[str, str]) -> tuple[Request, incoming.Incoming]:
-    found = incoming.read(provider(), connection, given, now=services().clock())
-    return asked(connection, dict(found.values)), found
-
-
 def _decide(given: dict[str, str], consent_proof: str = "") -> Outcome:
     view = security.current_session()
     has = services()
+    brought = incoming.read(provider(), given, now=has.clock())
+    i18n.prefer(brought.values.get("ui_locales", ""))
     with has.db.hot() as connection:
-        wanted, brought = _read(connection, given)
+        wanted = asked(connection, dict(brought.values))
         outcome = authorize.decide(provider(), wanted, brought, view, consent_proof=consent_proof)
     if isinstance(outcome, Answered) and outcome.agreed and view is not None:
         with has.db.write() as session:
@@ -78,9 +76,20 @@ def _page(outcome: Outcome) -> Any:
     if isinstance(outcome, NotEntitled):
         security.allow_form_to(outcome.answer.redirect_uri)
         name = outcome.client.application_name or outcome.client.name
-        page = render_template("oidc/not_entitled.html", name=name, answer=outcome.answer)
+        page = render_template(
+            "oidc/not_entitled.html",
+            name=name,
+            answer=outcome.answer,
+            eid_level=outcome.client.options.minimum_eid_level,
+        )
+        return make_response(page, 403)
+    if isinstance(outcome, TooWeak):
+        security.allow_form_to(outcome.answer.redirect_uri)
+        name = outcome.client.application_name or outcome.client.name
+        page = render_template("oidc/too_weak.html", name=name, answer=outcome.answer)
         return make_response(page, 403)
     security.allow_form_to(outcome.redirect_uri)
+    security.allow_image(outcome.client.shown(i18n.language()).get("logo_uri"))
     return render_template("oidc/consent.html", asked=outcome)
 
 

@@ -1,0 +1,81 @@
+"""The pushed authorization request endpoint (RFC 9126): a request is checked before any browser.
+
+client          authenticated as at the token endpoint; a public one names itself
+request_uri     none: what is pushed is the request itself
+request         if signed, only what is inside counts (§3)
+DPoP            a proof, or ``dpop_jkt``, binds the code to a key (RFC 9449 §10.1)
+everything      that the authorization endpoint checks without a person
+── then one INSERT ──
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from authlib.oauth2.rfc6749 import InvalidRequestError
+
+from idp.oidc.authorization import asked, pushed, request_object
+from idp.oidc.authorization.incoming import Incoming
+from idp.oidc.authorization.shown import Shown
+from idp.oidc.grant_types.issuing import EVERY_METHOD
+from idp.oidc.proofs import dpop
+from idp.oidc.request import Request
+
+if TYPE_CHECKING:
+    from idp.oidc.server import Server
+
+CREDENTIALS = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
+"""How the client proves who it is: no part of its request, and not to be kept."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the client may send a browser with."""
+
+    request_uri: str
+    expires_in: int
+
+
+def push(server: "Server", request: Request) -> Kept:
+    """Remember the client's request. Raises OAuth2Error."""
+    client = server.authenticate_client(request, EVERY_METHOD, "pushed_authorization_request")
+    given = {k: v for k, v in request.payload.data.items() if k not in CREDENTIALS}
+    if "request_uri" in given:
+        raise InvalidRequestError("A request_uri cannot be pushed.")
+    values, signed = given, request_object.signed(given)
+    if signed:
+        values = request_object.read(server, client, given, now=request.now)
+    proof = dpop.proof(server, request)
+    jkt = proof.jkt if proof is not None else None
+    if jkt is not None and values.get("dpop_jkt", jkt) != jkt:
+        raise dpop.InvalidProof("The proof is by another key than dpop_jkt names.")
+    incoming = Incoming(client, values, values, None, jkt=jkt, signed=signed)
+    _check(server, request, incoming)
+    lifetime = server.tools.settings.pushed_request_lifetime
+    request_id = pushed.keep(
+        request.connection,
+        client,
+        values,
+        now=request.now,
+        lifetime=timedelta(seconds=lifetime),
+        jkt=jkt,
+        signed=signed,
+    )
+    return Kept(pushed.uri(server, request_id), lifetime)
+
+
+def _check(server: "Server", request: Request, incoming: Incoming) -> None:
+    wanted = Request(
+        request.method,
+        incoming.values,
+        request.headers,
+        connection=request.connection,
+        now=request.now,
+        arrival=request.arrival,
+    )
+    try:
+        channel = asked.channel(server, wanted, incoming)
+    except Shown as exc:
+        # RFC 9126 §2.3.
+        raise InvalidRequestError("The redirect_uri is missing or not registered.") from exc
+    asked.check(server, wanted, incoming, channel)
