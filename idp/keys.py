@@ -25,18 +25,19 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base import audit
 from directory.base.audit import Actor, Tag
+from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Base, Database
 from directory.base.errors import Conflict, InvalidInput, Misconfigured
 
 ALGORITHMS = ("RS256", "ES256", "PS256")
-AT_START = ("RS256", "ES256")
+"""All of them have keys from the start: whatever we advertise can be registered and used."""
 FRESH = timedelta(seconds=30)
 """How long a process may sign and publish from what it last read."""
 ANNOUNCED = timedelta(hours=1)
 """How long a key must have been published before it signs: what relying parties may cache."""
 OVERLAP = timedelta(days=1)
-"""How long a retired key stays published; longer than anything it signed."""
+"""How long a retired key stays published, and longer where anything it signs lives longer."""
 
 Key = RSAKey | ECKey
 
@@ -161,7 +162,7 @@ def signing_keys(db: Database, keyring: Keyring) -> SigningKeys:
 
 
 def ensure_keys(
-    session: Session, keyring: Keyring, now: datetime, *, algorithms: Iterable[str] = AT_START
+    session: Session, keyring: Keyring, now: datetime, *, algorithms: Iterable[str] = ALGORITHMS
 ) -> list[str]:
     """Make the current and next keys that are missing; the key ids made."""
     made = []
@@ -185,8 +186,46 @@ def ensure_keys(
     return made
 
 
+def overlap(settings: Settings) -> timedelta:
+    """How long a key must stay published after it has signed for the last time: as long as the
+    longest-lived thing it signs, and as other processes may go on signing with it.
+    """
+    longest = max(settings.access_token_lifetime, settings.id_token_lifetime)
+    return max(OVERLAP, timedelta(seconds=longest) + ANNOUNCED)
+
+
+def published(session: Session, now: datetime) -> list[SigningKey]:
+    """Every key relying parties are told of, by algorithm, the oldest first."""
+    return list(
+        session.scalars(
+            select(SigningKey)
+            .where((SigningKey.retire_at.is_(None)) | (SigningKey.retire_at > now))
+            .order_by(SigningKey.alg, SigningKey.created_at, SigningKey.kid)
+        )
+    )
+
+
+def due(session: Session, now: datetime, *, age: timedelta) -> list[str]:
+    """The algorithms whose key has signed for so long. It signs since the last rotation, and
+    that is when the key after it was made.
+    """
+    return list(
+        session.scalars(
+            select(SigningKey.alg)
+            .where(SigningKey.state == "next", SigningKey.created_at <= now - age)
+            .order_by(SigningKey.alg)
+        )
+    )
+
+
 def rotate(
-    session: Session, keyring: Keyring, now: datetime, *, alg: str, actor: Actor
+    session: Session,
+    keyring: Keyring,
+    now: datetime,
+    *,
+    alg: str,
+    actor: Actor,
+    overlap: timedelta = OVERLAP,
 ) -> tuple[str, str]:
     """The next key signs from now on and a new next one is published; (old, new) key ids.
 
@@ -210,7 +249,7 @@ def rotate(
         raise Conflict(
             "key_unannounced", "Khóa kế tiếp chưa được công bố đủ lâu; hãy thử lại sau một giờ."
         )
-    old.state, old.retire_at = "retired", now + OVERLAP
+    old.state, old.retire_at = "retired", now + overlap
     session.flush()
     new.state = "current"
     session.flush()

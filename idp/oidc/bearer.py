@@ -1,43 +1,121 @@
-"""Bearer tokens at our own APIs (RFC 6750): who asks, or a refusal with its challenge."""
+"""Access tokens at our own APIs (RFC 6750, RFC 9449 §7): who asks, or a refusal with its challenge.
 
-from collections.abc import Sequence
+A token is taken where it is meant for this resource (RFC 8707), carries the scopes, and rests on
+a sign-in that is strong and new enough for them (RFC 9470). What a challenge says tells the
+client what to ask for instead.
+
+A token that belongs to a key is taken only with a proof of that key: one bound by DPoP with the
+scheme ``DPoP`` and a fresh proof, which costs one INSERT; one bound to a certificate over a
+connection with that certificate. Each scheme refuses the other's tokens (RFC 9449 §7.2).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from authlib.oauth2.rfc6749 import OAuth2Error
+from flask import request as flask_request
 from sqlalchemy import Connection
 
+from connectors.contract import Tools
 from directory.base.audit import Actor
+from directory.base.config import Settings
 from directory.base.errors import DinhdanhError
-from idp.oidc.tokens import Active, Tokens
+from idp.oidc import assurance, resources
+from idp.oidc.assurance import StepUp
+from idp.oidc.proofs import dpop, mtls
+from idp.oidc.proofs.arrival import Arrival, arrival
+from idp.oidc.proofs.mtls import BadCertificate
+from idp.oidc.tokens import Active, Tokens, token_type
 from idp.security import client_address, services
 
 if TYPE_CHECKING:
     from flask import Request as HttpRequest
+    from flask import Response
 
 REALM = "dinhdanh"
+BEARER, DPOP = "Bearer", "DPoP"
 
 
 class Refused(DinhdanhError):
     """Not let in. ``challenge`` is the value of WWW-Authenticate."""
 
-    def __init__(self, status: int, error: str = "", scopes: Sequence[str] = ()) -> None:
-        sentence = {
+    def __init__(
+        self,
+        status: int,
+        error: str = "",
+        scopes: Sequence[str] = (),
+        *,
+        sentence: str | None = None,
+        said: Mapping[str, str] | None = None,
+        scheme: str = BEARER,
+    ) -> None:
+        usual = {
             401: "Cần mã truy cập còn hiệu lực.",
             403: "Mã truy cập không có phạm vi cần thiết.",
             400: "Yêu cầu không hợp lệ.",
         }[status]
-        super().__init__(error or "token_missing", sentence)
+        super().__init__(error or "token_missing", sentence or usual)
         self.status = status
-        said = [f'realm="{REALM}"']
         # §3.1: who sent no token is told nothing but how to.
-        if error:
-            said.append(f'error="{error}"')
+        self._said = {"error": error} if error else {}
         if scopes:
-            said.append(f'scope="{" ".join(scopes)}"')
-        self.challenge = "Bearer " + ", ".join(said)
+            self._said["scope"] = " ".join(scopes)
+        self._said |= said or {}
+        self._scheme = scheme
+
+    @property
+    def challenge(self) -> str:
+        """For a resource without metadata of its own."""
+        return self.challenge_of(None)
+
+    def challenge_of(self, metadata: str | None) -> str:
+        """The value of WWW-Authenticate, naming where the resource describes itself (RFC 9728
+        §5.1).
+        """
+        said = {"realm": REALM, **self._said}
+        if metadata is not None:
+            said["resource_metadata"] = metadata
+        algs = {"algs": " ".join(dpop.ALGORITHMS)}
+        if self._scheme == DPOP:
+            return _challenge(DPOP, said | algs)
+        # RFC 9449 §7.2: whoever comes without a key is told of both ways.
+        return f"{_challenge(BEARER, said)}, {_challenge(DPOP, algs)}"
 
 
-def presented(request: "HttpRequest", *, in_body: bool = False) -> str | None:
+def _challenge(scheme: str, said: Mapping[str, str]) -> str:
+    return scheme + " " + ", ".join(f'{name}="{value}"' for name, value in said.items())
+
+
+class StepUpNeeded(Refused):
+    """RFC 9470 §3: the sign-in behind the token is too weak, or too long ago."""
+
+    def __init__(self, wanted: StepUp, scheme: str) -> None:
+        said = {"error_description": "A stronger or more recent sign-in is required."}
+        if wanted.acr_values:
+            said["acr_values"] = " ".join(wanted.acr_values)
+        if wanted.max_age is not None:
+            said["max_age"] = str(wanted.max_age)
+        super().__init__(
+            401,
+            "insufficient_user_authentication",
+            sentence="Cần đăng nhập lại, gần đây hơn hoặc với mức xác thực cao hơn.",
+            said=said,
+            scheme=scheme,
+        )
+
+
+@dataclass(frozen=True)
+class Presented:
+    """A token as a request brings it, and what came with the request."""
+
+    text: str = field(repr=False)
+    scheme: str
+    arrival: Arrival
+
+
+def presented(request: "HttpRequest", *, in_body: bool = False) -> Presented | None:
     """The token of a request: from the header, or a POST's body where that is allowed (§2.2).
 
     Never from the query: it would end up in logs. Raises Refused for two at once.
@@ -47,34 +125,120 @@ def presented(request: "HttpRequest", *, in_body: bool = False) -> str | None:
     if "access_token" in request.args or len(body) > 1 or (header is not None and body):
         raise Refused(400, "invalid_request")
     if body:
-        return body[0]
+        return Presented(body[0], BEARER, arrival(request))
     if header is None:
         return None
     scheme, _, text = header.partition(" ")
-    return text.strip() if scheme.lower() == "bearer" else None
+    known = {name.lower(): name for name in (BEARER, DPOP)}.get(scheme.lower())
+    return Presented(text.strip(), known, arrival(request)) if known else None
 
 
-def require(token: Active, scopes: Sequence[str]) -> None:
-    """Raises Refused unless the token carries all of the scopes."""
+def active(
+    connection: Connection,
+    tokens: Tokens,
+    brought: Presented | None,
+    *,
+    tools: Tools,
+    now: datetime,
+    with_person: bool = False,
+) -> Active:
+    """The token a request brings, if it is good and belongs to whoever brings it. Raises Refused.
+
+    Whether the proof is presented for the first time is asked last, so that no rubbish is
+    remembered.
+    """
+    if brought is None:
+        raise Refused(401)
+    found = tokens.active(connection, brought.text, now=now, with_person=with_person)
+    if found is None or token_type(found.bound_to) != brought.scheme:
+        raise Refused(401, "invalid_token", scheme=brought.scheme)
+    if brought.scheme == DPOP:
+        _require_proof(connection, brought, found, tools=tools, now=now)
+    elif found.bound_to is not None:
+        _require_certificate(brought, found)
+    return found
+
+
+def _require_proof(
+    connection: Connection, brought: Presented, token: Active, *, tools: Tools, now: datetime
+) -> None:
+    """RFC 9449 §7.1. One INSERT."""
+    try:
+        proof = dpop.read(
+            tools,
+            brought.arrival,
+            now=now,
+            nonce_wanted=token.fapi or tools.settings.dpop_nonce_required,
+            access_token=brought.text,
+        )
+        if proof is not None and proof.bound_to == token.bound_to:
+            proof.spend(connection)
+            return
+    except OAuth2Error as exc:
+        raise Refused(401, str(exc.error), scheme=DPOP) from exc
+    raise Refused(401, "invalid_dpop_proof" if proof is None else "invalid_token", scheme=DPOP)
+
+
+def _require_certificate(brought: Presented, token: Active) -> None:
+    """RFC 8705 §3: the same certificate; its dates were judged when the token was given."""
+    try:
+        found = mtls.certificate(brought.arrival)
+    except BadCertificate:
+        found = None
+    if found is None or mtls.bound_to(found) != token.bound_to:
+        raise Refused(401, "invalid_token")
+
+
+def require(
+    token: Active,
+    scopes: Sequence[str],
+    *,
+    here: Iterable[str],
+    settings: Settings,
+    now: datetime,
+) -> None:
+    """Raises Refused unless the token is meant for one of the names this resource goes by,
+    carries all of the scopes, and rests on a sign-in that is good enough for them.
+    """
+    scheme = token_type(token.bound_to)
+    if not resources.meant_for(token.resources, here):
+        raise Refused(401, "invalid_token", scheme=scheme)
     if not set(scopes) <= set(token.scopes):
-        raise Refused(403, "insufficient_scope", scopes)
+        raise Refused(403, "insufficient_scope", scopes, scheme=scheme)
+    require_sign_in(token, scopes, settings=settings, now=now)
+
+
+def require_sign_in(
+    token: Active, scopes: Iterable[str], *, settings: Settings, now: datetime
+) -> None:
+    """Raises StepUpNeeded unless the sign-in is strong and new enough for these scopes."""
+    # A client on its own account has not signed in; what it may do is in its registration.
+    if token.grant is not None:
+        wanted = assurance.step_up(
+            token.grant.acr,
+            token.grant.auth_time,
+            scopes=scopes,
+            scope_acr=settings.scope_acr,
+            scope_max_age=settings.scope_max_age,
+            now=now,
+        )
+        if wanted is not None:
+            raise StepUpNeeded(wanted, token_type(token.bound_to))
 
 
 def check(
     connection: Connection,
     tokens: Tokens,
-    text: str | None,
+    brought: Presented | None,
     *,
     scopes: Sequence[str],
+    tools: Tools,
     now: datetime,
 ) -> Actor:
     """Who a token speaks for: a client on its own account, or a person. Raises Refused."""
-    if text is None:
-        raise Refused(401)
-    found = tokens.active(connection, text, now=now)
-    if found is None:
-        raise Refused(401, "invalid_token")
-    require(found, scopes)
+    found = active(connection, tokens, brought, tools=tools, now=now)
+    here = (resources.api(tools.settings.issuer),)
+    require(found, scopes, here=here, settings=tools.settings, now=now)
     if found.grant is not None:
         return Actor("user", found.grant.user_id, found.grant.username)
     return Actor("client", found.client_id, found.public_client_id)
@@ -83,8 +247,18 @@ def check(
 def authenticate(request: "HttpRequest", *, scopes: Sequence[str]) -> Actor:
     """Who asks, for a Flask view of one of our APIs. One SELECT. Raises Refused."""
     has = services()
-    text = presented(request)
+    brought = presented(request)
     with has.db.hot() as connection:
-        found = check(connection, Tokens(has), text, scopes=scopes, now=has.clock())
+        found = check(connection, Tokens(has), brought, scopes=scopes, tools=has, now=has.clock())
     ip, port = client_address()
     return Actor(found.kind, found.id, found.label, ip, port)
+
+
+def offer_nonce(response: "Response") -> "Response":
+    """RFC 9449 §8.2: whoever sends a proof is given the nonce for the next one; for Flask's
+    ``after_request``.
+    """
+    if "DPoP" in flask_request.headers:
+        has = services()
+        response.headers.setdefault("DPoP-Nonce", dpop.nonce(has, now=has.clock()))
+    return response

@@ -10,14 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from connectors.contract import Tools
 from directory.base.config import Settings
 from idp.keys import signing_keys
-from idp.oidc import claims
+from idp.oidc import assurance, claims, resources
 from idp.oidc.authorization.answers import Mode
-from idp.oidc.clients.kinds import SCOPES, AuthMethod
+from idp.oidc.clients import documents, registration
+from idp.oidc.clients.kinds import SCOPES, AuthMethod, GrantType, ResponseType, SubjectType
 from idp.oidc.grant_types.code import Pkce
+from idp.oidc.proofs import dpop, jws
+from idp.oidc.proofs.arrival import ENDPOINTS
 from idp.oidc.server import GRANT_TYPES
 
 if TYPE_CHECKING:
@@ -52,8 +56,6 @@ class Document:
 def metadata(settings: Settings, algorithms: list[str]) -> dict[str, Any]:
     """What this provider is and does."""
     issuer = settings.issuer
-    secret_methods = [AuthMethod.BASIC.value, AuthMethod.POST.value]
-    every_method = [*secret_methods, AuthMethod.NONE.value]
     return {
         "issuer": issuer,
         "authorization_endpoint": issuer + "/oauth2/authorize",
@@ -62,28 +64,86 @@ def metadata(settings: Settings, algorithms: list[str]) -> dict[str, Any]:
         "jwks_uri": issuer + JWKS,
         "introspection_endpoint": issuer + "/oauth2/introspect",
         "revocation_endpoint": issuer + "/oauth2/revoke",
+        "pushed_authorization_request_endpoint": issuer + "/oauth2/par",
+        "device_authorization_endpoint": issuer + "/oauth2/device_authorization",
+        **_registration(settings),
         "end_session_endpoint": issuer + "/oauth2/logout",
         "scopes_supported": list(SCOPES),
         "response_types_supported": list(settings.response_types),
         "response_modes_supported": [mode.value for mode in Mode],
-        "grant_types_supported": sorted(GRANT_TYPES),
-        "subject_types_supported": ["public"],
+        "grant_types_supported": sorted(_grant_types(settings)),
+        "subject_types_supported": [kind.value for kind in SubjectType],
         "id_token_signing_alg_values_supported": algorithms,
-        "token_endpoint_auth_methods_supported": every_method,
-        "introspection_endpoint_auth_methods_supported": secret_methods,
-        "revocation_endpoint_auth_methods_supported": every_method,
+        "userinfo_signing_alg_values_supported": algorithms,
+        "introspection_signing_alg_values_supported": algorithms,
+        "acr_values_supported": assurance.supported(),
+        "protected_resources": [resources.api(issuer)],
+        **_authentication(settings),
+        **_possession(settings),
         "code_challenge_methods_supported": list(Pkce.SUPPORTED_CODE_CHALLENGE_METHOD),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claim_types_supported": ["normal"],
         "claims_supported": claims.supported(),
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": True,
+        "require_request_uri_registration": True,
+        "require_signed_request_object": False,
+        "request_object_signing_alg_values_supported": list(jws.ASYMMETRIC),
+        "require_pushed_authorization_requests": False,
+        "authorization_signing_alg_values_supported": algorithms,
         "authorization_response_iss_parameter_supported": True,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
+        "frontchannel_logout_supported": True,
+        "frontchannel_logout_session_supported": True,
         "ui_locales_supported": ["vi", "en"],
     }
+
+
+def _authentication(settings: Settings) -> dict[str, list[str]]:
+    """How clients prove who they are; only introspection wants every one of them to (RFC 7662
+    §2.1).
+    """
+    methods = documents.methods(settings)
+    algorithms = [*jws.ASYMMETRIC, *jws.HMAC]
+    found: dict[str, list[str]] = {}
+    for endpoint in ("token", "introspection", "revocation"):
+        nameless = {AuthMethod.NONE} if endpoint == "introspection" else set()
+        found[f"{endpoint}_endpoint_auth_methods_supported"] = [
+            method.value for method in methods if method not in nameless
+        ]
+        found[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = algorithms
+    return found
+
+
+def _possession(settings: Settings) -> dict[str, Any]:
+    """What tokens may be bound to (RFC 9449 §5.1, RFC 8705 §3.3, §5)."""
+    found: dict[str, Any] = {
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+        "tls_client_certificate_bound_access_tokens": settings.client_certificates,
+    }
+    if settings.client_certificates and settings.mtls_base:
+        found["mtls_endpoint_aliases"] = {
+            f"{name}_endpoint": settings.mtls_base + path
+            for name, path in {**ENDPOINTS, "userinfo": resources.USERINFO}.items()
+        }
+    return found
+
+
+def _registration(settings: Settings) -> dict[str, str]:
+    """Where clients register, if they may (RFC 8414 §2)."""
+    if settings.registration == "closed":
+        return {}
+    return {"registration_endpoint": settings.issuer + registration.PATH}
+
+
+def _grant_types(settings: Settings) -> set[GrantType]:
+    """Those of the token endpoint, and ``implicit`` where the authorization endpoint itself gives
+    tokens.
+    """
+    front = set(settings.response_types) - {ResponseType.CODE}
+    return {*GRANT_TYPES, *([GrantType.IMPLICIT] if front else [])}
 
 
 class Documents:
@@ -92,21 +152,23 @@ class Documents:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._keys = signing_keys(tools.db, tools.keyring)
+        # RFC 8414 §3.1: an issuer with a path has the well-known part before that path.
+        inserted = OAUTH + urlsplit(tools.settings.issuer).path
+        self._paths = {OPENID: OPENID, OAUTH: OPENID, inserted: OPENID, JWKS: JWKS}
         self._made_from: tuple[str, ...] | None = None
         self._documents: dict[str, Document] = {}
 
     def get(self, path: str, *, now: datetime) -> Document | None:
         """The document at a path; None for any other path."""
-        if path not in (OPENID, OAUTH, JWKS):
+        if path not in self._paths:
             return None
         jwks = self._keys.jwks(now=now)
         kids = tuple(key["kid"] for key in jwks["keys"])
         if kids != self._made_from:
             offered = metadata(self._tools.settings, self._keys.algorithms(now=now))
-            described = _document(offered)
-            self._documents = {OPENID: described, OAUTH: described, JWKS: _document(jwks)}
+            self._documents = {OPENID: _document(offered), JWKS: _document(jwks)}
             self._made_from = kids
-        return self._documents[path]
+        return self._documents[self._paths[path]]
 
 
 def _document(value: dict[str, Any]) -> Document:

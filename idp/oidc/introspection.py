@@ -1,19 +1,29 @@
 """Token introspection (RFC 7662): is it good at this very moment, and what does it say?
 
-A client sees tokens given to itself; a resource server those meant for its application; the
-installation's own probe any. Of everything else, as of dead tokens, it learns only
-``{"active": false}``.
+A client sees tokens given to itself; a resource server those that name it (RFC 8707) or, where
+they name nobody, those of its application; the installation's own probe any. Of everything
+else, as of dead tokens, it learns only ``{"active": false}``. Whoever accepts it rather is
+answered by a signed JWT (RFC 9701).
 """
 
+from dataclasses import replace
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+from joserfc import jwt
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import EVERY_METHOD
 from idp.oidc.request import Request
-from idp.oidc.tokens import Active, audience
+from idp.oidc.tokens import Active, audience, token_type
+
+JSON = "application/json"
+JWT_TYPE = "token-introspection+jwt"
+JWT = "application/" + JWT_TYPE
+NOT_STORED = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
 
 class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
@@ -33,7 +43,28 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
             if not text.startswith("ddr_")
             else tokens.active_refresh(request.connection, text, now=request.now)
         )
-        return found if found is not None and _may_see(client, found) else None
+        return _seen(client, found) if found is not None else None
+
+    def create_endpoint_response(self, request: Request) -> tuple[int, Any, list[tuple[str, str]]]:
+        """JSON, or a signed JWT for whoever accepts that rather (RFC 9701)."""
+        status, body, headers = super().create_endpoint_response(request)
+        if not _wants_jwt(request) or request.client is None:
+            return status, body, headers
+        signed = self._signed(body, request.client, request)
+        return status, signed, [("Content-Type", JWT), *NOT_STORED]
+
+    def _signed(self, body: dict[str, Any], client: ClientView, request: Request) -> str:
+        """RFC 9701 §5."""
+        alg = client.options.introspection_signed_response_alg or "RS256"
+        signer = self.server.tokens.keys.signer(alg, now=request.now)
+        claims = {
+            "iss": self.server.tools.settings.issuer,
+            "aud": client.client_id,
+            "iat": int(request.now.timestamp()),
+            "token_introspection": body,
+        }
+        header = signer.header(typ=JWT_TYPE)
+        return jwt.encode(header, claims, signer.key, [signer.alg])
 
     def create_introspection_payload(self, token: Active | None) -> dict[str, Any]:
         """§2.2."""
@@ -51,24 +82,37 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
             "sub": token.public_client_id,
         }
         if not token.refresh:
-            body["token_type"] = "Bearer"  # noqa: S105 (a word)
+            body["token_type"] = token_type(token.bound_to)
+        if token.cnf:
+            # RFC 9449 §6.2, RFC 8705 §3.2.
+            body["cnf"] = token.cnf
         if token.grant is not None:
             body |= {
-                "sub": token.grant.sub,
-                "username": token.grant.username,
+                "sub": self.server.tokens.subject(token.grant),
                 "auth_time": int(token.grant.auth_time.timestamp()),
                 "acr": token.grant.acr,
                 "amr": token.grant.amr,
             }
+            # Her name would undo a pairwise ``sub``, unless the token may be told it anyway.
+            if token.grant.sector is None or "profile" in token.scopes:
+                body["username"] = token.grant.username
         return body
 
 
-def _may_see(client: ClientView, token: Active) -> bool:
+def _seen(client: ClientView, token: Active) -> Active | None:
+    """The token as this client may see it: §4 wants a resource server told only its own part."""
     if client.id == token.client_id or client.introspect_all:
-        return True
-    return (
-        client.resource_server
-        and not token.refresh
-        and client.application_id is not None
-        and client.application_id == token.application_id
-    )
+        return token
+    if not client.resource_server or token.refresh:
+        return None
+    if token.resources:
+        own = tuple(uri for uri in token.resources if uri in client.options.resources)
+        return replace(token, resources=own, audience=own) if own else None
+    same = client.application_id is not None and client.application_id == token.application_id
+    return token if same else None
+
+
+def _wants_jwt(request: Request) -> bool:
+    """RFC 9701 §4: by the Accept header, and by nothing else."""
+    accepted = parse_accept_header(request.headers.get("Accept"), MIMEAccept)
+    return accepted.best_match([JSON, JWT], JSON) == JWT

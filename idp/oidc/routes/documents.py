@@ -1,18 +1,21 @@
-"""Discovery and keys, where the server does not answer them before Flask."""
+"""Discovery and keys, where the server does not answer them before Flask, and what our own API
+says about itself.
+"""
 
 from typing import cast
 
-from flask import Response, current_app, request
+from flask import Response, current_app, jsonify, request
 
-from idp.oidc import discovery
+from idp.oidc import discovery, protected_resource
 from idp.oidc.routes.core import blueprint
 from idp.security import services
 
 
 @blueprint.get(discovery.OPENID)
 @blueprint.get(discovery.OAUTH)
+@blueprint.get(discovery.OAUTH + "/<path:_issuer>")
 @blueprint.get(discovery.JWKS)
-def document() -> Response:
+def document(_issuer: str = "") -> Response:
     """Discovery and keys, where the server does not answer them before Flask."""
     documents = cast("discovery.Documents", current_app.extensions["dinhdanh-documents"])
     found = documents.get(request.path, now=services().clock())
@@ -20,4 +23,16 @@ def document() -> Response:
         return Response("", 404)
     response = Response(found.body, 200, found.headers)
     response.make_conditional(request)
+    return response
+
+
+@blueprint.get(protected_resource.WELL_KNOWN + "/<path:_resource>")
+def resource_metadata(_resource: str) -> Response:
+    """RFC 9728 §3."""
+    settings = services().settings
+    if request.path != protected_resource.path(settings.issuer):
+        return Response("", 404)
+    response = jsonify(protected_resource.metadata(settings))
+    response.cache_control.public = True
+    response.cache_control.max_age = discovery.MAX_AGE
     return response

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from joserfc import jwt
-from sqlalchemy import select
+from joserfc.jwk import ECKey, RSAKey
+from sqlalchemy import delete, select
 
-from directory.base.audit import Actor
+from directory.base.audit import Actor, AuditEntry, Tag
 from directory.base.errors import Conflict, InvalidInput, Misconfigured
-from idp import keys
+from idp import housekeeping, keys, wiring
 from idp.keys import SigningKey, SigningKeys
 
 OPERATOR = Actor.operator("kiểm thử")
@@ -25,18 +26,34 @@ def _kids(services: Any, clock: Any) -> set[str]:
     return {key["kid"] for key in found.jwks(now=clock())["keys"]}
 
 
-def test_a_fresh_installation_signs_with_both_and_announces_the_next(
+def test_a_fresh_installation_signs_with_each_algorithm_and_announces_the_next(
     services: Any, clock: Any
 ) -> None:
     found = SigningKeys(services.db, services.keyring)
-    assert found.algorithms(now=clock()) == ["RS256", "ES256"]
-    assert len(found.jwks(now=clock())["keys"]) == 4
+    assert found.algorithms(now=clock()) == ["RS256", "ES256", "PS256"]
+    assert len(found.jwks(now=clock())["keys"]) == 6
 
 
-def test_ensuring_twice_makes_nothing_more(services: Any, clock: Any) -> None:
+def test_ensuring_twice_makes_nothing_more_and_replaces_what_is_missing(
+    services: Any, clock: Any
+) -> None:
     with services.db.write() as session:
         assert keys.ensure_keys(session, services.keyring, clock()) == []
-        assert len(keys.ensure_keys(session, services.keyring, clock(), algorithms=["PS256"])) == 2
+        session.execute(delete(SigningKey).where(SigningKey.alg == "PS256"))
+        assert len(keys.ensure_keys(session, services.keyring, clock())) == 2
+
+
+PUBLIC = {"RSA": {"kty", "n", "e"}, "EC": {"kty", "crv", "x", "y"}}
+
+
+def test_a_published_key_has_its_public_members_and_says_what_it_is_for(
+    services: Any, clock: Any
+) -> None:
+    for key in SigningKeys(services.db, services.keyring).jwks(now=clock())["keys"]:
+        assert key.keys() == PUBLIC[key["kty"]] | {"kid", "alg", "use"}
+        assert key["use"] == "sig"
+        # RFC 7638: the key id is the key's own thumbprint.
+        assert key["kid"] == (ECKey if key["kty"] == "EC" else RSAKey).import_key(key).thumbprint()
 
 
 def test_rotation_signs_with_the_announced_key_and_keeps_the_old_one(
@@ -64,6 +81,8 @@ def test_a_key_nobody_can_know_yet_does_not_sign(services: Any, clock: Any) -> N
 
 
 def test_an_algorithm_without_keys_is_refused(services: Any, clock: Any) -> None:
+    with services.db.write() as session:
+        session.execute(delete(SigningKey).where(SigningKey.alg == "PS256"))
     with pytest.raises(InvalidInput):
         _rotate(services, clock, "PS256")
     with pytest.raises(Misconfigured):
@@ -85,3 +104,69 @@ def test_a_process_notices_a_rotation_within_half_a_minute(services: Any, clock:
     _, new = _rotate(services, clock)
     assert view.signer("ES256", now=clock()).kid == before
     assert view.signer("ES256", now=clock() + timedelta(seconds=31)).kid == new
+
+
+# ---- by age ----------------------------------------------------------------------------------
+
+
+def _signing(services: Any, clock: Any) -> dict[str, str]:
+    view = SigningKeys(services.db, services.keyring)
+    return {alg: view.signer(alg, now=clock()).kid for alg in keys.ALGORITHMS}
+
+
+def test_a_key_signs_for_as_many_days_as_is_set_and_not_one_more(services: Any, clock: Any) -> None:
+    first = _signing(services, clock)
+    clock.advance(days=89, hours=23)
+    housekeeping.rotate_keys(services, clock())
+    assert _signing(services, clock) == first
+    clock.advance(hours=1)
+    announced = _kids(services, clock)
+    housekeeping.rotate_keys(services, clock())
+    second = _signing(services, clock)
+    assert not set(second.values()) & set(first.values())
+    # Whoever keeps a copy of our keys has known the new ones for ninety days.
+    assert set(second.values()) <= announced
+    clock.advance(days=89)
+    housekeeping.rotate_keys(services, clock())
+    assert _signing(services, clock) == second
+    clock.advance(days=1)
+    housekeeping.rotate_keys(services, clock())
+    assert not set(_signing(services, clock).values()) & set(second.values())
+
+
+def test_a_replaced_key_stays_published_until_what_it_signed_has_run_out(
+    make_settings: Any, clock: Any
+) -> None:
+    long = make_settings(access_token_lifetime=3 * 86400, signing_key_days=1)
+    has = wiring.build(long, clock=clock)
+    old = _signing(has, clock)["RS256"]
+    clock.advance(days=2)
+    housekeeping.rotate_keys(has, clock())
+    clock.advance(days=3)
+    assert old in _kids(has, clock)
+    clock.advance(hours=2)
+    assert old not in _kids(has, clock)
+    has.db.dispose()
+
+
+def test_two_workers_replace_a_key_once(services: Any, clock: Any) -> None:
+    clock.advance(days=90)
+    housekeeping.rotate_keys(services, clock())
+    after = _signing(services, clock)
+    with services.db.read() as session:
+        assert keys.due(session, clock(), age=timedelta(days=90)) == []
+    with pytest.raises(Conflict):
+        _rotate(services, clock)
+    housekeeping.rotate_keys(services, clock())
+    assert _signing(services, clock) == after
+
+
+def test_a_rotation_is_in_the_audit_trail(services: Any, clock: Any) -> None:
+    clock.advance(days=90)
+    housekeeping.rotate_keys(services, clock())
+    with services.db.read() as session:
+        found = session.scalars(
+            select(AuditEntry).where(AuditEntry.tag == Tag.KEY_ROTATE.value)
+        ).all()
+    assert sorted(entry.data["alg"] for entry in found) == sorted(keys.ALGORITHMS)
+    assert {entry.actor_kind for entry in found} == {"system"}

@@ -1,0 +1,56 @@
+"""``dinhdanh keys list | rotate``: the keys that sign tokens."""
+
+import getpass
+
+import click
+
+from directory.base.audit import Actor
+from directory.base.config import load_settings
+from directory.base.errors import DinhdanhError
+from idp import keys as signing
+from idp.wiring import Services, build
+
+
+def _services() -> Services:
+    return build(load_settings())
+
+
+@click.group()
+def keys() -> None:
+    """Khóa ký mã thông báo. / Keys that sign tokens."""
+
+
+@keys.command("list")
+def listed() -> None:
+    """List every published key: algorithm, state, key id, since when, until when."""
+    has = _services()
+    with has.db.read() as session:
+        for row in signing.published(session, has.clock()):
+            until = row.retire_at.isoformat(timespec="seconds") if row.retire_at else "-"
+            since = row.created_at.isoformat(timespec="seconds")
+            click.echo(f"{row.alg}\t{row.state}\t{row.kid}\t{since}\t{until}")
+
+
+@keys.command("rotate")
+@click.argument("alg", type=click.Choice(list(signing.ALGORITHMS)))
+def rotate(alg: str) -> None:
+    """Sign with the next key from now on; the old one stays published until what it signed has
+    run out.
+    """
+    has = _services()
+    with has.db.write() as session:
+        try:
+            old, new = signing.rotate(
+                session,
+                has.keyring,
+                has.clock(),
+                alg=alg,
+                actor=Actor.operator(getpass.getuser()),
+                overlap=signing.overlap(has.settings),
+            )
+        except DinhdanhError as error:
+            raise click.ClickException(error.text()) from error
+    click.echo(f"{old} → {new}")
+
+
+commands: list[click.Command] = [keys]

@@ -1,0 +1,270 @@
+"""One person and the capacity she acts in, as claims need them: read beside whatever names her.
+
+``complete`` adds what only the scope ``org`` tells, all posts of today and the codes of their
+units, for one SELECT more.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Date, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy.orm import aliased
+
+from directory.assignments import Assignment, Held, Kind, Position
+from directory.base.clock import local_day
+from directory.base.db import UTCDateTime
+from directory.changes.model import Change, ChangeLine
+from directory.people import User
+from directory.units import OrgUnit, UnitCode, UnitView
+from idp.oidc.claims import scopes as known
+
+
+@dataclass(frozen=True)
+class Above:
+    """The unit itself, or one above it."""
+
+    id: int
+    name: str
+    tier: str
+    legal_person: bool
+
+
+@dataclass(frozen=True)
+class Code:
+    """A typed code of a unit."""
+
+    scheme: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Posts:
+    """What she holds today, the primary post first, and the codes of the units, by unit."""
+
+    held: tuple[Held, ...]
+    codes: dict[int, tuple[Code, ...]]
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person and the capacity she acts in."""
+
+    user_id: int
+    sub: str
+    username: str
+    full_name: str
+    family_name: str
+    middle_name: str
+    given_name: str
+    gender: str | None
+    birth_date: str | None
+    email: str | None
+    phone: str | None
+    eid_level: int | None
+    updated_at: datetime
+    """When the directory last changed anything about her."""
+    held: Held | None
+    above: tuple[Above, ...]
+    """Her unit, its parent and so on, as far up as the statement looks."""
+    posts: Posts | None = None
+    """None until ``complete`` has read them."""
+
+    @property
+    def legal_person(self) -> Above | None:
+        """The nearest unit at or above hers that is a legal person; the topmost where none is."""
+        own = next((each for each in self.above if each.legal_person), None)
+        return own or (self.above[-1] if self.above else None)
+
+
+_UP = (aliased(OrgUnit), aliased(OrgUnit), aliased(OrgUnit))
+"""Parents of the unit: its legal person is hardly ever further up."""
+
+_CHANGED = (
+    select(func.max(Change.effective_at))
+    .join(ChangeLine, ChangeLine.change_id == Change.id)
+    .where(
+        ChangeLine.user_id == User.id,
+        # What has been decided for a later day has not changed anything yet.
+        Change.effective_at <= bindparam("now", type_=UTCDateTime()),
+    )
+    .correlate(User)
+    .scalar_subquery()
+)
+
+_UNIT = (
+    OrgUnit.id.label("unit_id"),
+    OrgUnit.name.label("unit_name"),
+    OrgUnit.short_name,
+    OrgUnit.kind.label("unit_kind"),
+    OrgUnit.bloc,
+    OrgUnit.tier,
+    OrgUnit.legal_person,
+    OrgUnit.path,
+)
+_HELD = (
+    Assignment.id.label("held_id"),
+    Assignment.kind.label("held_kind"),
+    Assignment.valid_from,
+    Assignment.valid_to,
+    *_UNIT,
+    Position.id.label("position_id"),
+    Position.code.label("position_code"),
+    Position.name.label("position_name"),
+    Position.rank,
+    Position.leadership,
+)
+_COLUMNS = (
+    User.sub,
+    User.username,
+    User.full_name,
+    User.family_name,
+    User.middle_name,
+    User.given_name,
+    User.gender,
+    User.birth_date,
+    User.email,
+    User.phone,
+    User.eid_level,
+    User.created_at,
+    _CHANGED.label("changed_at"),
+    *_HELD,
+    *(
+        column.label(f"up{n}_{name}")
+        for n, up in enumerate(_UP)
+        for name, column in (
+            ("id", up.id),
+            ("name", up.name),
+            ("tier", up.tier),
+            ("legal", up.legal_person),
+        )
+    ),
+)
+
+
+def with_person(statement: Any) -> Select[Any]:
+    """Add what ``person`` reads to a statement that joins ``User``, outer-joins ``Assignment``
+    and names a column ``user_id``; it is then executed with the parameter ``now``.
+    """
+    statement = (
+        statement.add_columns(*_COLUMNS)
+        .outerjoin(OrgUnit, OrgUnit.id == Assignment.unit_id)
+        .outerjoin(Position, Position.id == Assignment.position_id)
+    )
+    below: Any = OrgUnit
+    for up in _UP:
+        statement = statement.outerjoin(up, up.id == below.parent_id)
+        below = up
+    found: Select[Any] = statement
+    return found
+
+
+def person(row: Any) -> Person:
+    """The person of a row selected by ``with_person``."""
+    return Person(
+        row.user_id,
+        row.sub,
+        row.username,
+        row.full_name,
+        row.family_name,
+        row.middle_name,
+        row.given_name,
+        row.gender,
+        row.birth_date,
+        row.email,
+        row.phone,
+        row.eid_level,
+        max(row.created_at, row.changed_at or row.created_at),
+        _held(row) if row.held_id is not None else None,
+        _above(row),
+    )
+
+
+def _held(row: Any) -> Held:
+    unit = UnitView(
+        row.unit_id,
+        row.unit_name,
+        row.short_name,
+        row.unit_kind,
+        row.bloc,
+        row.tier,
+        row.legal_person,
+        row.path,
+    )
+    return Held(
+        id=row.held_id,
+        user_id=row.user_id,
+        kind=row.held_kind,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        unit=unit,
+        position_id=row.position_id,
+        position_code=row.position_code,
+        position_name=row.position_name,
+        position_rank=row.rank,
+        leadership=row.leadership,
+    )
+
+
+def _above(row: Any) -> tuple[Above, ...]:
+    if row.unit_id is None:
+        return ()
+    found = [Above(row.unit_id, row.unit_name, row.tier, row.legal_person)]
+    for n in range(len(_UP)):
+        unit_id, name, tier, legal = (
+            getattr(row, f"up{n}_{part}") for part in ("id", "name", "tier", "legal")
+        )
+        if unit_id is None:
+            break
+        found.append(Above(unit_id, name, tier, legal))
+    return tuple(found)
+
+
+_TODAY = bindparam("today", type_=Date())
+_POSTS = (
+    select(Assignment.user_id, *_HELD, UnitCode.scheme, UnitCode.value)
+    .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
+    .join(Position, Position.id == Assignment.position_id)
+    .outerjoin(
+        UnitCode,
+        and_(
+            UnitCode.unit_id == OrgUnit.id,
+            UnitCode.valid_from <= _TODAY,
+            or_(UnitCode.valid_to.is_(None), UnitCode.valid_to > _TODAY),
+        ),
+    )
+    .where(
+        Assignment.user_id == bindparam("user"),
+        Assignment.valid_from <= _TODAY,
+        or_(Assignment.valid_to.is_(None), Assignment.valid_to > _TODAY),
+    )
+    .order_by(
+        case((Assignment.kind == Kind.PRIMARY.value, 0), else_=1),
+        Position.rank,
+        Assignment.id,
+        UnitCode.scheme,
+        UnitCode.value,
+    )
+)
+
+
+def complete(
+    connection: Connection,
+    about: Person,
+    scopes: Iterable[str],
+    *,
+    asked: Iterable[str] = (),
+    now: datetime,
+) -> Person:
+    """The person with all that these scopes and claims tell. One SELECT where ``org`` is told."""
+    if "org" not in known.names(scopes, asked):
+        return about
+    rows = connection.execute(_POSTS, {"user": about.user_id, "today": local_day(now)}).all()
+    held = {row.held_id: _held(row) for row in rows}
+    codes: dict[int, dict[Code, None]] = {}
+    for row in rows:
+        if row.scheme is not None:
+            codes.setdefault(row.unit_id, {})[Code(row.scheme, row.value)] = None
+    posts = Posts(tuple(held.values()), {unit: tuple(each) for unit, each in codes.items()})
+    return replace(about, posts=posts)

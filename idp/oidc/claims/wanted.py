@@ -1,0 +1,88 @@
+"""The claims request (OIDC Core §5.5): single claims, asked for by name.
+
+``essential`` needs no answer of ours beside ``acr`` (§5.5.1.1): what the directory knows is told
+either way. ``value`` and ``values`` count for ``sub``, where they name the person that must
+answer (§3.1.2.2), and for ``acr``; of other claims she has one value or none.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidRequestError
+
+from idp.oidc.claims.scopes import scope_of
+
+PARTS = ("userinfo", "id_token")
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The acr values a request wants, in its order of preference."""
+
+    values: tuple[str, ...] = ()
+    essential: bool = False
+    """Whether the client wants no answer without one of them."""
+
+
+def parse(text: str | None) -> dict[str, Any]:
+    """The two parts we know of a claims request.
+
+    Raises InvalidRequestError when it is no JSON object of objects whose members are objects or
+    null.
+    """
+    if text is None:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidRequestError("Invalid claims.") from exc
+    if not isinstance(found, dict):
+        raise InvalidRequestError("Invalid claims.")
+    # §5.5: other members MUST be ignored. A part may be null or left out.
+    parts = {part: found[part] for part in PARTS if found.get(part) is not None}
+    for part in parts.values():
+        if not isinstance(part, dict) or not all(
+            wish is None or isinstance(wish, dict) for wish in part.values()
+        ):
+            raise InvalidRequestError("Invalid claims.")
+    return parts
+
+
+def asked_of(request: Mapping[str, Any], where: str, allowed: Iterable[str]) -> list[str]:
+    """Claims a claims request (OIDC Core §5.5) wants in ``userinfo`` or ``id_token``.
+
+    Only what a scope of the client could have given it; what we do not know is ignored.
+    """
+    may = set(allowed)
+    part = request.get(where)
+    if not isinstance(part, Mapping):
+        return []
+    return [name for name in part if scope_of(name) in may]
+
+
+def subjects(request: Mapping[str, Any]) -> frozenset[str]:
+    """The ``sub`` values of whom the answer must be about; empty: of anybody (§5.5.1)."""
+    return frozenset(
+        value
+        for part in PARTS
+        for value in _values(request.get(part, {}).get("sub"))
+        if isinstance(value, str)
+    )
+
+
+def levels(request: Mapping[str, Any]) -> Levels:
+    """The acr values wanted in the ID token (§5.5.1.1)."""
+    wish = request.get("id_token", {}).get("acr")
+    values = tuple(value for value in _values(wish) if isinstance(value, str))
+    return Levels(values, isinstance(wish, Mapping) and wish.get("essential") is True)
+
+
+def _values(wish: Any) -> list[Any]:
+    if not isinstance(wish, Mapping):
+        return []
+    several = wish.get("values")
+    if isinstance(several, list):
+        return several
+    return [wish["value"]] if "value" in wish else []
