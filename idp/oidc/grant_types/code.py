@@ -7,7 +7,7 @@ die with the second.
 
 import re
 
-from authlib.oauth2.rfc6749 import InvalidRequestError
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
 
@@ -43,15 +43,27 @@ class CodeGrant(Front, AuthorizationCodeGrant):  # type: ignore[misc]
     def authenticate_user(self, authorization_code: GrantView) -> GrantView | None:
         """Consume the code. None for whoever comes second, or too late."""
         request, client = self.request, self.client_view
-        self.require_entitled(authorization_code)
+        self._require_key(authorization_code)
+        self.require_fit(authorization_code)
         if grants.consume_code(
-            request.connection, authorization_code.id, client.id, now=request.now
+            request.connection,
+            authorization_code.id,
+            client.id,
+            now=request.now,
+            bound_to=request.bound_to,
         ):
             return authorization_code
         again = grants.read(request.connection, authorization_code.id, now=request.now)
         if again is not None and again.code_used_at is not None:
             self.revoke(again, "code_replay")
         return None
+
+    def _require_key(self, grant: GrantView) -> None:
+        """RFC 9449 §10: a code bound to a DPoP key is redeemed with it, or not at all. Raises
+        InvalidGrantError; the code stays good for whoever holds the key.
+        """
+        if grant.code_jkt is not None and self.request.bound_to != f"jkt:{grant.code_jkt}":
+            raise InvalidGrantError("The code belongs to another DPoP key.")
 
     def delete_authorization_code(self, authorization_code: GrantView) -> None:
         """Nothing left to do: the code was consumed before tokens were made."""
@@ -77,3 +89,12 @@ class Pkce(CodeChallenge):  # type: ignore[misc]
         if method != "S256" or not _CHALLENGE.fullmatch(challenge or ""):
             raise InvalidRequestError("PKCE with code_challenge_method S256 is required.")
         super().validate_code_challenge(grant, redirect_uri)
+
+    def validate_code_verifier(self, grant: Front, result: object) -> None:
+        """A verifier that is missing proves as little as a wrong one: ``invalid_grant``
+        (RFC 7636 §4.6); Authlib calls it ``invalid_request``.
+        """
+        challenge = self.get_authorization_code_challenge(grant.request.authorization_code)
+        if challenge and grant.request.get("code_verifier") is None:
+            raise InvalidGrantError("Missing code_verifier.")
+        super().validate_code_verifier(grant, result)

@@ -1,11 +1,58 @@
-"""The device authorization grant (RFC 8628)."""
+"""The device authorization grant (RFC 8628): somebody says yes elsewhere, the device asks until
+then.
 
-from datetime import datetime
+    /oauth2/device_authorization    a device code (a handle) and a code a person can type
+    /device                         where she types it and decides (``authorization.device``)
+    /oauth2/token                   pending, slow down, denied, expired, or the tokens, once
 
-from sqlalchemy import ForeignKey
-from sqlalchemy.orm import Mapped, mapped_column
+What she allows is a grant like any other, with no browser session behind it: its one-time code
+is the device code, consumed by the same UPDATE … WHERE unused RETURNING before anything is
+issued. Presented again later, whatever it gave is revoked, as with any code.
+"""
 
-from directory.base.db import Base
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from authlib.consts import default_json_headers
+from authlib.oauth2.rfc6749 import (
+    AccessDeniedError,
+    InvalidGrantError,
+    InvalidScopeError,
+    UnauthorizedClientError,
+)
+from authlib.oauth2.rfc8628 import (
+    AuthorizationPendingError,
+    DeviceAuthorizationEndpoint,
+    DeviceCodeGrant,
+    ExpiredTokenError,
+    SlowDownError,
+)
+from sqlalchemy import Connection, ForeignKey, bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.base.crypto import Keyring, random_id
+from directory.base.db import Base, UTCDateTime
+from idp.oidc import grants, resources
+from idp.oidc.clients.kinds import GrantType
+from idp.oidc.clients.view import ClientView
+from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
+from idp.oidc.grants import GRACE, GrantView
+from idp.oidc.request import Request
+from idp.security import client_address
+
+PAGE = "/device"
+ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
+"""§6.1: no vowels, so that no word comes about, and nothing that looks like a digit."""
+LETTERS = 8
+MORE = 5
+"""§3.5: seconds the interval grows by when the device does not keep to it."""
+JITTER = timedelta(milliseconds=500)
+"""A poll may have taken longer on its way than the one after it."""
+KEPT = timedelta(days=1)
+"""How long a request is remembered after its end: its device is told that it has expired."""
 
 
 class DeviceRequest(Base):
@@ -20,9 +67,219 @@ class DeviceRequest(Base):
     resources: Mapped[list[str]]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    ip: Mapped[str | None]
+    """Where the device asked from; shown to whoever decides."""
     interval: Mapped[int]
     """Seconds the device must wait between two questions; grows when it does not (§3.5)."""
     asked_at: Mapped[datetime | None]
     decided_at: Mapped[datetime | None]
     grant_id: Mapped[str | None] = mapped_column(ForeignKey("access_grant.id"))
     """What the person allowed; None after ``decided_at``: she said no."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A device request as a poll sees it, in the shape Authlib's grant asks for."""
+
+    id: str
+    client_id: int
+    expires_at: datetime
+    interval: int
+    asked_at: datetime | None
+    decided_at: datetime | None
+    grant_id: str | None
+
+    def too_fast(self, now: datetime) -> bool:
+        """Whether the device has not waited as long as it was told to."""
+        wait = timedelta(seconds=self.interval) - JITTER
+        return self.asked_at is not None and now - self.asked_at < wait
+
+
+_WAITING = select(*(getattr(DeviceRequest, name) for name in Waiting.__annotations__)).where(
+    DeviceRequest.id == bindparam("request")
+)
+_ASKED = (
+    update(DeviceRequest)
+    .where(DeviceRequest.id == bindparam("request"))
+    .values(
+        asked_at=bindparam("now", type_=UTCDateTime()),
+        interval=DeviceRequest.interval + bindparam("more"),
+    )
+)
+_INSERT = {
+    name: dialect.insert(DeviceRequest)
+    .on_conflict_do_nothing(index_elements=["user_code_hash"])
+    .returning(DeviceRequest.id)
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
+
+
+class DeviceAuthorization(DeviceAuthorizationEndpoint):  # type: ignore[misc]
+    """§3.1, §3.2. One SELECT and one INSERT."""
+
+    CLIENT_AUTH_METHODS = EVERY_METHOD
+
+    def create_endpoint_response(
+        self, request: Request
+    ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        """A device code and a user code. Raises OAuth2Error."""
+        client: ClientView = self.authenticate_client(request)
+        if not client.check_grant_type(GrantType.DEVICE):
+            raise UnauthorizedClientError("The client may not use the device flow.")
+        settings, tokens = self.server.tools.settings, self.server.tokens
+        row = {
+            "id": random_id(),
+            "client_id": client.id,
+            "scopes": _scopes(client, request.payload.scope),
+            "resources": resources.granted(
+                request.connection, client, request.get("resource"), issuer=settings.issuer
+            ),
+            "created_at": request.now,
+            "expires_at": request.now + timedelta(seconds=settings.device_lifetime),
+            "ip": client_address()[0],
+            "interval": settings.device_interval,
+        }
+        user_code = self._keep(request.connection, row)
+        page = settings.issuer + PAGE
+        body = {
+            "device_code": tokens.handles.device(row["id"]),
+            "user_code": user_code,
+            "verification_uri": page,
+            "verification_uri_complete": f"{page}?user_code={user_code}",
+            "expires_in": settings.device_lifetime,
+            "interval": settings.device_interval,
+        }
+        return 200, body, default_json_headers
+
+    def _keep(self, connection: Connection, row: dict[str, Any]) -> str:
+        """Write the request under a code that no other waiting device shows; the code."""
+        while True:
+            code = self.generate_user_code()
+            hashed = {"user_code_hash": code_hash(self.server.tools.keyring, code)}
+            if connection.execute(_INSERT[connection.dialect.name], row | hashed).first():
+                return code
+
+    def generate_user_code(self) -> str:
+        """``WDJB-MJHT``: 34 bits, for minutes, against few guesses (§5.1)."""
+        letters = "".join(secrets.choice(ALPHABET) for _ in range(LETTERS))
+        return spelt(letters)
+
+
+class DeviceGrant(Issues, DeviceCodeGrant):  # type: ignore[misc]
+    """§3.4, §3.5. Authlib's grant: consumed before anything is issued."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
+
+    def query_device_credential(self, device_code: str) -> "_Credential":
+        """The request of this code, if this client made it. Raises InvalidGrantError."""
+        request = self.request
+        request_id = self.server.tokens.handles.open_device(device_code)
+        row = (
+            request.connection.execute(_WAITING, {"request": request_id}).one_or_none()
+            if request_id is not None
+            else None
+        )
+        # RFC 6749 §5.2: "was issued to another client" is invalid_grant.
+        if row is None or row.client_id != self.client_view.id:
+            raise InvalidGrantError
+        return _Credential(self.client_view, Waiting(**row._asdict()))
+
+    def validate_device_credential(self, credential: "_Credential") -> GrantView:
+        """The grant, consumed. Raises OAuth2Error while there is none, and for whoever comes
+        second.
+        """
+        waiting, request = credential.waiting, self.request
+        if waiting.decided_at is None:
+            self._wait(waiting)
+        if waiting.grant_id is None:
+            raise AccessDeniedError
+        grant = grants.read_with_person(request.connection, waiting.grant_id, now=request.now)
+        if grant is None:
+            raise InvalidGrantError
+        if grant.code_used_at is not None:
+            self._again(grant)
+        if grant.code_expires_at <= request.now:
+            raise ExpiredTokenError
+        if not grant.living:
+            raise InvalidGrantError
+        self.require_fit(grant)
+        if not grants.consume_code(
+            request.connection,
+            grant.id,
+            self.client_view.id,
+            now=request.now,
+            bound_to=request.bound_to,
+        ):
+            raise InvalidGrantError
+        credential.scope = grant.get_scope()
+        return grant
+
+    def _wait(self, waiting: Waiting) -> None:
+        """Nobody has decided: raises what the device is to be told."""
+        request = self.request
+        if waiting.expires_at <= request.now:
+            raise ExpiredTokenError
+        fast = waiting.too_fast(request.now)
+        more = MORE if fast else 0
+        request.connection.execute(
+            _ASKED, {"request": waiting.id, "now": request.now, "more": more}
+        )
+        raise SlowDownError if fast else AuthorizationPendingError
+
+    def _again(self, grant: GrantView) -> None:
+        """The code was used before. A device that asks twice at once loses nothing; later, two
+        parties hold the code, and what it gave is revoked (RFC 6749 §4.1.2).
+        """
+        used = grant.code_used_at
+        if used is not None and self.request.now - used > GRACE:
+            self.revoke(grant, "device_code_replay")
+        raise InvalidGrantError
+
+
+@dataclass
+class _Credential:
+    """What Authlib passes from one step of a poll to the next."""
+
+    client: ClientView
+    waiting: Waiting
+    scope: str = ""
+
+    def get_client_id(self) -> str:
+        """For Authlib."""
+        return self.client.client_id
+
+    def get_scope(self) -> str:
+        """For Authlib."""
+        return self.scope
+
+
+def _scopes(client: ClientView, asked: str | None) -> list[str]:
+    """Raises InvalidScopeError when nothing is left, as at the authorization endpoint."""
+    allowed = client.get_allowed_scope(asked)
+    # OIDC Core §11: offline access is ignored where no refresh token can be had.
+    refreshable = client.check_grant_type(GrantType.REFRESH)
+    scopes = [s for s in (allowed or "").split() if refreshable or s != "offline_access"]
+    if not scopes:
+        raise InvalidScopeError
+    return scopes
+
+
+def letters(text: str) -> str | None:
+    """The letters of a code as somebody typed it (§6.1: case and signs do not count), or None."""
+    found = "".join(c for c in text.upper() if c.isalnum()) if len(text) < 100 else ""
+    return found if len(found) == LETTERS and set(found) <= set(ALPHABET) else None
+
+
+def spelt(code: str) -> str:
+    """The code as devices show it."""
+    return f"{code[:4]}-{code[4:]}"
+
+
+def code_hash(keyring: Keyring, code: str) -> str:
+    """How a user code is kept."""
+    return keyring.keyed_hash("device-user-code", code.replace("-", ""))
+
+
+def purge(session: Session, *, now: datetime) -> None:
+    """Delete what no device will ask for any more."""
+    session.execute(delete(DeviceRequest).where(DeviceRequest.expires_at < now - KEPT))

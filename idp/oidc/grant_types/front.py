@@ -20,6 +20,7 @@ from authlib.oidc.core.grants import OpenIDHybridGrant, OpenIDImplicitGrant
 from directory.base.crypto import random_id
 from directory.base.failpoints import failpoint
 from idp.oidc import grants
+from idp.oidc.assurance import Demand
 from idp.oidc.clients.kinds import GrantType, ResponseType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import Issues
@@ -35,8 +36,8 @@ class Front(Issues):
 
     claims_request: dict[str, Any]
     response_type: ResponseType
-    resources: list[str]
     code_jkt: str | None
+    demand: Demand
     redirect_uri: str
 
     def validate_authorization_request(self) -> str:
@@ -45,7 +46,7 @@ class Front(Issues):
         Raises OAuth2Error, to be told to the client.
         """
         client, words = self.client_view, self.response_type.words
-        if not client.check_response_type(self.response_type.value):
+        if not _allowed(client, self.response_type):
             raise UnauthorizedClientError("The client may not use this response type.")
         scope = client.get_allowed_scope(self.request.payload.scope)
         if scope is None:
@@ -94,6 +95,7 @@ class Front(Issues):
                 server,
                 self.client_view,
                 grant,
+                connection=request.connection,
                 now=request.now,
                 nonce=grant.nonce,
                 access_token=said.get("access_token"),
@@ -125,7 +127,7 @@ class Front(Issues):
             "resources": self.resources,
             "front_channel": self.response_type is not ResponseType.CODE,
             "auth_time": view.auth_time,
-            "acr": view.acr,
+            "acr": self.demand.stated(view.acr),
             "amr": list(view.amr),
             # The session's epochs, not today's: what raced an open commit is dead.
             "user_epoch": view.user_epoch,
@@ -157,6 +159,17 @@ class HybridGrant(Front, OpenIDHybridGrant):  # type: ignore[misc]
             ResponseType.CODE_ID_TOKEN_TOKEN.value,
         }
     )
+
+
+def _allowed(client: ClientView, response_type: ResponseType) -> bool:
+    """Whether the client has registered it, and its profile leaves it (FAPI 2.0 §5.3.2.2: code
+    only). An access token that passes through the browser is bound to no key: none is given to
+    a client whose tokens must be.
+    """
+    options = client.options
+    bare = "token" in response_type.words and options.sender_constrained
+    kept = response_type is ResponseType.CODE or not options.profile.fapi
+    return kept and not bare and client.check_response_type(response_type.value)
 
 
 def _usable(scope: str, client: ClientView, words: frozenset[str]) -> str:

@@ -14,7 +14,8 @@ from authlib.oidc.core.grants.code import OpenIDToken
 from directory.base.audit import Actor, Tag, record
 from directory.base.clock import local_day
 from directory.base.failpoints import failpoint
-from idp.oidc import grants
+from idp.oidc import assurance, grants
+from idp.oidc import resources as targets
 from idp.oidc.authorization import entitlement
 from idp.oidc.clients.kinds import AuthMethod
 from idp.oidc.clients.view import ClientView
@@ -22,6 +23,7 @@ from idp.oidc.grants import GrantView
 from idp.oidc.handles import Refresh
 from idp.oidc.id_token import id_token
 from idp.oidc.request import Request
+from idp.oidc.tokens import token_type
 
 if TYPE_CHECKING:
     from idp.oidc.server import Server
@@ -34,6 +36,8 @@ class Issues:
 
     request: Request
     server: "Server"
+    resources: list[str]
+    """What the access token is for (RFC 8707); none: its client's own audience."""
 
     def generate_token(
         self,
@@ -47,11 +51,18 @@ class Issues:
         failpoint("token.before_issue")
         client, now = self.client_view, self.request.now
         scopes = (scope or "").split()
-        answer: dict[str, Any] = {"token_type": "Bearer"}
+        bound_to = self.request.bound_to
+        answer: dict[str, Any] = {"token_type": token_type(bound_to)}
+        made: dict[str, Any] = {
+            "scopes": scopes,
+            "resources": self.resources,
+            "bound_to": bound_to,
+            "now": now,
+        }
         if user is None:
-            text, expires_at = self.server.tokens.machine(client, scopes=scopes, now=now)
+            text, expires_at = self.server.tokens.machine(client, **made)
         else:
-            text, expires_at = self.server.tokens.access(client, user, scopes=scopes, now=now)
+            text, expires_at = self.server.tokens.access(client, user, **made)
             if user.refreshable:
                 answer["refresh_token"] = self.server.tokens.handles.refresh(
                     Refresh(user.id, self.generation)
@@ -76,13 +87,28 @@ class Issues:
     def save_token(self, token: dict[str, Any]) -> None:
         """Nothing to save: tokens are handles, and their grant has been written."""
 
+    def require_fit(self, grant: GrantView) -> None:
+        """Whether what is asked for may be had of this grant now, before anything is used up.
+
+        Raises InvalidGrantError, and InvalidTarget for a resource that was not granted.
+        """
+        self.resources = targets.narrowed(self.request.get("resource"), grant.resources)
+        self.require_assured(grant)
+        self.require_entitled(grant)
+
+    def require_assured(self, grant: GrantView) -> None:
+        """Minimums may have been raised since the grant was given. Raises InvalidGrantError."""
+        minimum, of_scopes = self.client_view.options.minimum_acr, self.server.tools.settings
+        wanted = assurance.least(minimum, grant.scopes, of_scopes.scope_acr)
+        if not all(assurance.reaches(grant.acr, level) for level in wanted):
+            raise InvalidGrantError("The sign-in is weaker than is required now.")
+
     def require_entitled(self, grant: GrantView) -> None:
         """Rules may have changed since the grant was given. Raises InvalidGrantError and ends
-        the grant when its capacity no longer earns the application.
+        the grant when she may no longer use the application.
         """
-        held = grant.person.held if grant.person else None
         day = local_day(self.request.now)
-        if not entitlement.entitled(self.server.tools.db, self.client_view, held, on=day):
+        if not entitlement.entitled(self.server.tools.db, self.client_view, grant.person, on=day):
             self.revoke(grant, "entitlement_lost")
             raise InvalidGrantError
 
@@ -117,6 +143,7 @@ class IdToken(OpenIDToken):  # type: ignore[misc]
             self._server,
             request.client,
             request.user,
+            connection=request.connection,
             now=request.now,
             nonce=nonce,
             access_token=token["access_token"],

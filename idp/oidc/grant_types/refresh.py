@@ -4,6 +4,9 @@ Each refresh token is used once. Of two at once exactly one answer carries token
 the same client trying again within ten seconds with the token just replaced, hears
 ``invalid_grant`` and nothing is lost. Any other reuse means that two parties hold the token: the
 whole grant is revoked.
+
+A grant that belongs to a key does not rotate (FAPI 2.0 §5.3.2.1 item 9): its refresh token is
+useless without the key, and is checked without being spent.
 """
 
 from typing import Any
@@ -15,6 +18,7 @@ from idp.oidc import grants
 from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
 from idp.oidc.grants import GRACE, GrantView
 from idp.oidc.handles import Refresh
+from idp.oidc.proofs import possession
 
 
 class RefreshGrant(Issues, RefreshTokenGrant):  # type: ignore[misc]
@@ -23,6 +27,7 @@ class RefreshGrant(Issues, RefreshTokenGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
     INCLUDE_NEW_REFRESH_TOKEN = True
     _presented: Refresh
+    _spent = 1
 
     def authenticate_refresh_token(self, refresh_token: str) -> GrantView | None:
         """The grant of a refresh token that this client may use. One SELECT."""
@@ -42,7 +47,10 @@ class RefreshGrant(Issues, RefreshTokenGrant):  # type: ignore[misc]
     def authenticate_user(self, refresh_token: GrantView) -> GrantView:
         """Consume this generation. Raises InvalidGrantError for whoever comes second."""
         request, client = self.request, self.client_view
-        self.require_entitled(refresh_token)
+        possession.require_same(client, request.bound_to, refresh_token.bound_to)
+        self.require_fit(refresh_token)
+        if refresh_token.bound_to is not None:
+            return self._unspent(refresh_token)
         if not grants.consume_refresh(
             request.connection,
             refresh_token.id,
@@ -55,6 +63,16 @@ class RefreshGrant(Issues, RefreshTokenGrant):  # type: ignore[misc]
                 self._reused(again)
             raise InvalidGrantError
         return refresh_token
+
+    def _unspent(self, grant: GrantView) -> GrantView:
+        """The grant, if the token is its own and it may be refreshed. Raises
+        InvalidGrantError.
+        """
+        own = self._presented.generation == grant.refresh_generation
+        if not own or not grant.refreshable or grant.code_used_at is None:
+            raise InvalidGrantError
+        self._spent = 0
+        return grant
 
     def _reused(self, grant: GrantView) -> None:
         """Revoke, unless it is the same client's retry of the token just replaced."""
@@ -69,8 +87,8 @@ class RefreshGrant(Issues, RefreshTokenGrant):  # type: ignore[misc]
 
     @property
     def generation(self) -> int:
-        """The next one: this is used up."""
-        return self._presented.generation + 1
+        """The next one, when this is used up."""
+        return self._presented.generation + self._spent
 
     def revoke_old_credential(self, refresh_token: Any) -> None:
         """Nothing left to do: the old token was consumed before the new one was made."""
