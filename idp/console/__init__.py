@@ -4,13 +4,16 @@
     views_people            search, person page, CSV, activation slips
     views_units             the tree on any day, a unit
     views_changes           form → preview → confirm → proof; lists; undo
-    views_applications      applications, rules, clients
-    views_operations        jobs, audit
+    views_applications      applications, their rules
+    views_clients           clients: registered, edited, their secrets, a trial sign-in
+    views_operations        jobs, logout tokens nobody has acknowledged, audit
     pages_*                 what those pages ask of the database, a session in, plain values out
     guard                   who may enter, how long, and the password asked again
-    forms                   what people type → the body of the changes API
+    forms client_forms      what people type → the body of the changes API, a registration
+    snippets                what an owner copies into her application
     timeline                a person's assignments as SVG
-    labels                  codes in the words of docs/vocabulary.md
+    labels, audit_labels    codes in the words of docs/vocabulary.md
+    entries                 who did something, and an entry of the audit trail, in words
 
 Views hold no queries and no rules: they read a form, ask a page module or ``idp.changes``, and
 render. What may be seen or done is decided by ``directory.permissions``.

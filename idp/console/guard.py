@@ -58,6 +58,11 @@ class Asker:
         return self.rights.may(Do.MANAGE_INSTALLATION, None)
 
     @property
+    def sees_logouts(self) -> bool:
+        """Whether it is hers to see which applications have not acknowledged a sign-out."""
+        return self.manages_applications or self.sees_audit
+
+    @property
     def sees_audit(self) -> bool:
         """Whether she may read the audit trail, of everything or of her subtree."""
         return self.rights.paths(Do.SEE_AUDIT) != []

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from idp.console.audit_labels import AUDIT
 from idp.i18n import gettext, instant
 
 LABELS: dict[str, dict[str, str]] = {
@@ -134,6 +135,37 @@ LABELS: dict[str, dict[str, str]] = {
         "crl.publish": "Công bố danh sách thu hồi",
         "subject.boundary": "Thay đổi đến ngày hiệu lực",
     },
+    "unit_kind": {
+        "province": "Hệ thống chính trị tỉnh",
+        "party_committee": "Cấp ủy Đảng",
+        "party_office": "Văn phòng cấp ủy",
+        "party_body": "Ban của cấp ủy",
+        "building_party_board": "Ban Xây dựng Đảng",
+        "inspection_commission": "Cơ quan Ủy ban Kiểm tra",
+        "political_centre": "Trung tâm Chính trị",
+        "peoples_council": "Hội đồng nhân dân tỉnh, xã",
+        "council_board": "Ban của Hội đồng nhân dân",
+        "peoples_committee": "Ủy ban nhân dân",
+        "office": "Văn phòng",
+        "department": "Sở, ban, ngành",
+        "division": "Phòng chuyên môn",
+        "economic_division": "Phòng Kinh tế",
+        "culture_social_division": "Phòng Văn hóa - Xã hội",
+        "agency": "Chi cục",
+        "inspectorate": "Thanh tra",
+        "management_board": "Ban quản lý",
+        "service_centre": "Trung tâm Phục vụ hành chính công",
+        "public_service_unit": "Đơn vị sự nghiệp công lập",
+        "front_committee": "Ủy ban Mặt trận Tổ quốc",
+        "mass_organisation": "Đoàn thể, hội quần chúng",
+        "military": "Cơ quan quân sự",
+        "police": "Công an",
+        "court": "Tòa án nhân dân",
+        "procuracy": "Viện kiểm sát nhân dân",
+        "press": "Báo chí, phát thanh, truyền hình",
+        "school": "Trường",
+    },
+    **AUDIT,
 }
 
 

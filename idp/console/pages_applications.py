@@ -1,4 +1,4 @@
-"""Applications, their rules and clients, as those who answer for them see and change them."""
+"""Applications and their rules, as those who answer for them see and change them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,18 +7,16 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from connectors import provision
-from directory import assignments, entitlements, permissions, units
+from directory import assignments, entitlements, units
 from directory.assignments import Position
 from directory.base.audit import Actor
-from directory.base.clock import local_day
-from directory.base.crypto import Keyring
-from directory.base.errors import InvalidInput, NotAllowed, NotFound
+from directory.base.errors import NotFound
 from directory.changes import rules
 from directory.entitlements import Account, Application, Rule
-from directory.permissions import Do, Rights
+from directory.permissions import Rights
 from directory.units import UnitView
 from idp.oidc import clients
-from idp.oidc.clients import Client, Registration
+from idp.oidc.clients import Client
 
 
 @dataclass(frozen=True)
@@ -108,83 +106,3 @@ def remove_rule(session: Session, rule_id: int, *, actor: Actor, now: datetime) 
     application_id = rules.remove_rule(session, rule_id, actor=actor, now=now)
     provision.recompute(session, application_id, now=now)
     return application_id
-
-
-# ---- clients ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ClientRow:
-    """A client with the application it belongs to."""
-
-    client: Client
-    application: str | None
-
-
-def clients_listed(session: Session, granted: Rights) -> list[ClientRow]:
-    """The clients of the applications the asker manages; those of none for administrators."""
-    names = {a.id: a.name for a in entitlements.applications(session)}
-    return [
-        ClientRow(c, names.get(c.application_id) if c.application_id else None)
-        for c in clients.all_clients(session)
-        if _manages(granted, c.application_id) and c.client_id != clients.PROBE
-    ]
-
-
-def _manages(granted: Rights, application_id: int | None) -> bool:
-    if application_id is None:
-        return granted.may(Do.MANAGE_INSTALLATION, None)
-    return granted.may_manage(application_id)
-
-
-def client(session: Session, granted: Rights, client_id: str) -> ClientRow:
-    """One client. Raises NotFound, also for one the asker does not manage."""
-    found = clients.get(session, client_id)
-    if not _manages(granted, found.application_id) or found.client_id == clients.PROBE:
-        raise NotFound("client_unknown", "Không tìm thấy ứng dụng khách.")
-    application = session.get(Application, found.application_id) if found.application_id else None
-    return ClientRow(found, application.name if application else None)
-
-
-def managed(session: Session, granted: Rights) -> list[Application]:
-    """The applications a new client of the asker's may belong to."""
-    return [a for a in entitlements.applications(session) if granted.may_manage(a.id)]
-
-
-def register(
-    session: Session, wanted: Registration, *, actor: Actor, keyring: Keyring, now: datetime
-) -> tuple[Client, str | None]:
-    """Register a client; it and its secret. Raises NotAllowed, InvalidInput.
-
-    What reaches beyond one application (the installation's own API, no consent) takes the right
-    over the installation.
-    """
-    granted = permissions.rights(session, actor, local_day(now))
-    everywhere = granted.may(Do.MANAGE_INSTALLATION, None)
-    if wanted.application_id is None and not everywhere:
-        raise InvalidInput("client_application", "Hãy chọn ứng dụng.", field="application_id")
-    beyond = wanted.first_party or set(wanted.scopes) & set(clients.API_SCOPES)
-    if not _manages(granted, wanted.application_id) or (beyond and not everywhere):
-        raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="application")
-    return clients.register(session, wanted, keyring=keyring, actor=actor, now=now)
-
-
-def rotate(
-    session: Session, client_id: str, *, actor: Actor, keyring: Keyring, now: datetime
-) -> tuple[Client, str]:
-    """A new secret for a client of the asker's. Raises NotFound, InvalidInput."""
-    granted = permissions.rights(session, actor, local_day(now))
-    found = client(session, granted, client_id).client
-    return found, clients.rotate_secret(session, found, keyring=keyring, actor=actor, now=now)
-
-
-def disable(session: Session, client_id: str, *, actor: Actor, now: datetime) -> None:
-    """Disable a client of the asker's. Raises NotFound."""
-    granted = permissions.rights(session, actor, local_day(now))
-    clients.disable(session, client(session, granted, client_id).client, actor=actor, now=now)
-
-
-def enable(session: Session, client_id: str, *, actor: Actor, now: datetime) -> None:
-    """Let a client of the asker's ask again. Raises NotFound."""
-    granted = permissions.rights(session, actor, local_day(now))
-    clients.enable(session, client(session, granted, client_id).client, actor=actor, now=now)

@@ -6,19 +6,34 @@ from datetime import datetime
 from sqlalchemy import Text, and_, cast, select
 from sqlalchemy.orm import Session
 
+from directory.assignments import Position
 from directory.base.audit import AuditEntry
 from directory.base.clock import local_day
+from directory.entitlements import Application
 from directory.people import User
 from directory.permissions import Do, Rights, visible_people
+from directory.units import OrgUnit
+from idp.console import entries
+from idp.oidc.clients import Client
 
 
 @dataclass(frozen=True)
 class AuditPage:
-    """One page of entries; names of the people they are about."""
+    """One page of entries, with the names of whom and what they are about and of who acted."""
 
     rows: list[AuditEntry]
-    names: dict[str, str]
+    names: dict[entries.Subject, str]
+    actors: dict[int, str]
     before: int | None
+
+
+_NAMED = {
+    "user": (User.id, User.full_name),
+    "application": (Application.id, Application.name),
+    "client": (Client.id, Client.name),
+    "org_unit": (OrgUnit.id, OrgUnit.name),
+    "position": (Position.id, Position.name),
+}
 
 
 def listed(
@@ -46,9 +61,21 @@ def listed(
     rows = list(session.scalars(query))
     more = rows[49].id if len(rows) > 50 else None
     rows = rows[:50]
-    ids = {int(r.subject_id) for r in rows if r.subject_kind == "user" and r.subject_id.isdecimal()}
-    people = session.execute(select(User.id, User.full_name).where(User.id.in_(ids)))
-    return AuditPage(rows, {str(row.id): row.full_name for row in people}, more)
+    return AuditPage(rows, _names(session, rows), entries.names(session, rows), more)
+
+
+def _names(session: Session, rows: list[AuditEntry]) -> dict[entries.Subject, str]:
+    ids: dict[str, set[int]] = {}
+    for row in rows:
+        for kind, key in {(row.subject_kind, row.subject_id), *entries.referred(row.data)}:
+            if kind in _NAMED and key.isdecimal():
+                ids.setdefault(kind, set()).add(int(key))
+    found = {}
+    for kind, wanted in ids.items():
+        column, name = _NAMED[kind]
+        for row_id, words in session.execute(select(column, name).where(column.in_(wanted))):
+            found[kind, str(row_id)] = words
+    return found
 
 
 def _id_of(session: Session, kind: str, subject: str) -> str:

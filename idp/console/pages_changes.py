@@ -19,6 +19,7 @@ from directory.effects import Effect
 from directory.people import User
 from directory.permissions import Rights
 from directory.search import PersonView
+from idp.console import entries
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class ProofPage:
     digest: str
     """SHA-256 of the proof as the API gives it: what a printed copy can be compared by."""
     undoable: bool
+    actors: dict[int, str]
     longest: float
     """Seconds the slowest finished effect took; the scale of the latency picture."""
 
@@ -78,6 +80,7 @@ def proof(session: Session, found: Proof) -> ProofPage:
         names,
         _digest(present.proof_as_dict(found)),
         kind in undo.UNDOABLE and state != ChangeState.UNDONE.value,
+        entries.names(session, [found.change]),
         max([*took, 0.001]),
     )
 

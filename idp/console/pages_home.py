@@ -3,18 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from directory import entitlements, units
 from directory.base import outbox
 from directory.base.clock import day_start, local_day
+from directory.base.outbox import Job, Priority
 from directory.changes import history
 from directory.changes.model import Change, ChangeState
 from directory.entitlements import Application
 from directory.people import User
 from directory.permissions import Do, Rights, visible_people
 from directory.units import OrgUnit
+from idp.console import entries
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Home:
     recent: list[Change]
     parked: int | None
     applications: list[Application]
+    bulk: int
+    """Jobs of loads and reorganisations that are still due: their changes are not settled yet."""
+    actors: dict[int, str]
 
 
 def home(session: Session, granted: Rights, *, now: datetime) -> Home:
@@ -43,16 +48,30 @@ def home(session: Session, granted: Rights, *, now: datetime) -> Home:
     changes = select(func.count()).select_from(Change).where(history.visible(granted))
     there = visible_people(granted, on)
     people = select(func.count()).select_from(User).where(there, User.status != "left")
+    attention = history.listed(session, granted, state="attention", limit=5).rows
+    waiting = history.listed(session, granted, state=ChangeState.SCHEDULED.value, limit=5).rows
+    recent = history.listed(session, granted, limit=8).rows
     return Home(
         session.scalar(people) or 0,
         session.scalar(below) or 0,
         session.scalar(changes.where(Change.committed_at >= day_start(on))) or 0,
         session.scalar(changes.where(Change.state == ChangeState.SCHEDULED.value)) or 0,
-        history.listed(session, granted, state="attention", limit=5).rows,
-        history.listed(session, granted, state=ChangeState.SCHEDULED.value, limit=5).rows,
-        history.listed(session, granted, limit=8).rows,
+        attention,
+        waiting,
+        recent,
         outbox.counts(session).get("parked", 0)
         if granted.may(Do.MANAGE_INSTALLATION, None)
         else None,
         [a for a in entitlements.applications(session) if granted.may_manage(a.id)],
+        session.scalar(_in_bulk(now)) or 0 if sees != [] else 0,
+        entries.names(session, [*attention, *waiting, *recent]),
+    )
+
+
+def _in_bulk(now: datetime) -> Select[int]:
+    """Due jobs of loads and reorganisations: whatever is urgent goes before them."""
+    return (
+        select(func.count())
+        .select_from(Job)
+        .where(Job.state == "ready", Job.priority >= Priority.BULK, Job.run_at <= now)
     )

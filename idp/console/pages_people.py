@@ -1,4 +1,6 @@
-"""What the pages about people ask: lists, one person with everything she holds, the CSV."""
+"""What the pages about people ask: lists, one person with everything she holds, the CSV; and what
+an HR officer does for her sign-in: a new activation slip, an end to a lock.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +25,8 @@ from directory.people import UserStatus
 from directory.permissions import AdminRole, Do, Rights
 from directory.search import Found, Page, PersonView, Wanted
 from directory.units import OrgUnit
-from idp import sessions
+from idp import sessions, throttle
+from idp.console import entries
 from idp.factors import passwords
 from idp.sessions import SessionView
 
@@ -86,10 +89,14 @@ class Whole:
     certificates: list[CertificateView]
     sessions: list[SessionView]
     changes: list[Change]
+    actors: dict[int, str]
     roles: list[tuple[str, str | None]]
     """Administrative roles today: (role, name of the unit or None for the installation)."""
+    locked_until: datetime | None
+    """Until when she is not let in after too many wrong attempts, if she is not."""
     may_change: bool
     may_reset: bool
+    """Whether the asker may give her a slip or end the lock."""
 
 
 def whole(session: Session, granted: Rights, user_id: int, *, now: datetime) -> Whole:
@@ -97,8 +104,11 @@ def whole(session: Session, granted: Rights, user_id: int, *, now: datetime) -> 
     on = local_day(now)
     found = search.person(session, granted, user_id, on=on)
     changes = history.listed(session, granted, user_id=user_id, limit=20).rows
+    actors = entries.names(session, changes)
     if not found.full:
-        return Whole(found, [], [], [], changes, [], may_change=False, may_reset=False)
+        return Whole(
+            found, [], [], [], changes, actors, [], None, may_change=False, may_reset=False
+        )
     at = found.primary or (found.timeline[-1] if found.timeline else None)
     path = at.unit.path if at else None
     herself = granted.actor.kind == "user" and granted.actor.id == user_id
@@ -108,12 +118,24 @@ def whole(session: Session, granted: Rights, user_id: int, *, now: datetime) -> 
         certificates.certificates_of(session, user_id, now=now),
         sessions.good_ones(session, user_id, now=now),
         changes,
+        actors,
         _roles(session, user_id, on),
+        throttle.locked_until(session, user_id, now=now),
         may_change=granted.may(Do.CHANGE, path) and not herself,
         may_reset=granted.may(Do.RESET_FACTORS, path)
         and not herself
-        and found.status == UserStatus.ACTIVE,
+        and found.status == UserStatus.ACTIVE
+        and _could_have_granted(session, granted, user_id, on),
     )
+
+
+def _could_have_granted(session: Session, granted: Rights, user_id: int, on: date) -> bool:
+    """Whether the asker could give the person's administrative roles, where she has any.
+
+    Whoever holds a slip becomes the person, and an end to a lock is more guesses at her password.
+    """
+    theirs = permissions.rights(session, Actor("user", user_id), on)
+    return all(granted.may(Do.GRANT_ROLE, reach.path) for reach in theirs.reaches)
 
 
 def _accounts(session: Session, found: PersonView, on: date) -> list[AccountRow]:
@@ -153,20 +175,20 @@ def issue_slip(
     settings: Settings,
     now: datetime,
 ) -> str:
-    """The token of a new activation slip. Raises NotFound, NotAllowed.
-
-    Whoever holds a slip becomes the person: for somebody with administrative roles it takes the
-    right to grant those very roles.
-    """
-    on = local_day(now)
-    granted = permissions.rights(session, actor, on)
-    page = whole(session, granted, user_id, now=now)
-    refused = NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="source")
-    if not page.may_reset:
-        raise refused
-    theirs = permissions.rights(session, Actor("user", user_id), on)
-    if not all(granted.may(Do.GRANT_ROLE, reach.path) for reach in theirs.reaches):
-        raise refused
+    """The token of a new activation slip. Raises NotFound, NotAllowed."""
+    _require_reset(session, user_id, actor, now)
     return passwords.issue_activation(
         session, keyring, user_id, now=now, lifetime=settings.activation_lifetime, actor=actor
     )
+
+
+def unlock(session: Session, user_id: int, *, actor: Actor, now: datetime) -> bool:
+    """Let a person try to sign in again; False if she was not locked. Raises NotFound, NotAllowed."""
+    _require_reset(session, user_id, actor, now)
+    return throttle.unlock(session, user_id, now=now, actor=actor)
+
+
+def _require_reset(session: Session, user_id: int, actor: Actor, now: datetime) -> None:
+    granted = permissions.rights(session, actor, local_day(now))
+    if not whole(session, granted, user_id, now=now).may_reset:
+        raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="source")

@@ -10,7 +10,7 @@ from directory.base.clock import local_day
 from directory.base.crypto import Keyring
 from directory.permissions import Do, Rights
 from directory.search import Page, Wanted
-from directory.tree import Node, PostView
+from directory.tree import Node, NodePage, PostView
 from directory.units import OrgUnit, UnitCode
 
 
@@ -58,17 +58,29 @@ class UnitPage:
     codes: list[UnitCode]
     posts: list[PostView]
     people: Page
-    below: list[Node]
+    below: NodePage
+
+
+@dataclass(frozen=True)
+class Looked:
+    """How far somebody has leafed through a unit's page."""
+
+    after: str | None = None
+    """In its people."""
+    words: str = ""
+    """What the units directly under it are narrowed to."""
+    below: int | None = None
+    """In those units: the last one seen."""
 
 
 def whole(
     session: Session,
     granted: Rights,
     unit_id: int,
+    looked: Looked,
     *,
     now: datetime,
     keyring: Keyring,
-    after: str | None,
 ) -> UnitPage:
     """A unit's page. Raises NotFound, InvalidInput."""
     on = local_day(now)
@@ -79,9 +91,15 @@ def whole(
         units.codes(session, unit_id),
         tree.posts(session, unit_id, on=on),
         search.people(
-            session, granted, Wanted(unit_id=unit_id), on=on, keyring=keyring, after=after, limit=30
+            session,
+            granted,
+            Wanted(unit_id=unit_id),
+            on=on,
+            keyring=keyring,
+            after=looked.after,
+            limit=30,
         ),
-        tree.below(session, granted, unit_id, on=on),
+        tree.page_below(session, granted, unit_id, on=on, words=looked.words, after=looked.below),
     )
 
 

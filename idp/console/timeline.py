@@ -39,7 +39,11 @@ class Picture:
 
 
 def draw(held: list[Held], today: date) -> Picture | None:
-    """The picture of a timeline; None when there is nothing to draw."""
+    """The picture of a timeline; None when there is nothing to draw.
+
+    An assignment that was undone never held for a day: the table alone tells of it.
+    """
+    held = [one for one in held if one.valid_to is None or one.valid_to > one.valid_from]
     if not held:
         return None
     first = min(h.valid_from for h in held)

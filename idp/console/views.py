@@ -3,11 +3,13 @@
 from flask import Blueprint, render_template
 
 from idp.console import (
+    entries,
     guard,
     labels,
     pages_home,
     views_applications,
     views_changes,
+    views_clients,
     views_operations,
     views_people,
     views_units,
@@ -23,7 +25,13 @@ blueprint.after_request(guard.leave)
 @blueprint.context_processor
 def _words() -> dict[str, object]:
     """What every template of the console may use."""
-    return {"asker": asker, "label": labels.label, "evidence": labels.evidence}
+    return {
+        "asker": asker,
+        "label": labels.label,
+        "evidence": labels.evidence,
+        "acted": entries.actor,
+        "details": entries.details,
+    }
 
 
 @blueprint.get("/")
@@ -35,5 +43,12 @@ def home() -> str:
     return render_template("console/home.html", page=page)
 
 
-for part in (views_people, views_units, views_changes, views_applications, views_operations):
+for part in (
+    views_people,
+    views_units,
+    views_changes,
+    views_applications,
+    views_clients,
+    views_operations,
+):
     part.install(blueprint)

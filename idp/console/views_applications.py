@@ -1,4 +1,4 @@
-"""Applications, their rules, and clients."""
+"""Applications and their rules."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,15 +11,6 @@ from directory.units import Bloc
 from idp.console import guard, pages_applications
 from idp.console.guard import asker
 from idp.i18n import error_text, gettext
-from idp.oidc.clients import (
-    API_SCOPES,
-    IDENTITY_SCOPES,
-    AuthMethod,
-    GrantType,
-    Kind,
-    Registration,
-    TokenFormat,
-)
 from idp.security import services
 
 
@@ -96,130 +87,6 @@ def remove_rule(rule_id: int) -> Any:
     return redirect(url_for("console.application", application_id=int(back)), 303)
 
 
-# ---- clients ---------------------------------------------------------------------------------
-
-
-def clients() -> str:
-    """The clients the asker answers for."""
-    has, who = services(), asker()
-    guard.require(who.manages_applications)
-    with has.db.read() as session:
-        rows = pages_applications.clients_listed(session, who.rights)
-    return render_template("console/clients.html", rows=rows, confirmed=who.confirmed)
-
-
-def new_client(*, error: DinhdanhError | None = None) -> Any:
-    """The form to register a client."""
-    has, who = services(), asker()
-    guard.require(who.manages_applications)
-    with has.db.read() as session:
-        managed = pages_applications.managed(session, who.rights)
-    answer = render_template(
-        "console/client_form.html",
-        applications=managed,
-        scopes=IDENTITY_SCOPES,
-        api_scopes=API_SCOPES if who.runs_installation else (),
-        chosen=request.form.getlist("scopes") or ["openid", "profile", "email", "org"],
-        values=request.form,
-        error=error_text(error) if error else "",
-        field=getattr(error, "field", ""),
-        confirmed=who.confirmed,
-    )
-    return make_response(answer, error.status if error else 200)
-
-
-def register() -> Any:
-    """Register it, and show its secret this once."""
-    has, who = services(), asker()
-    try:
-        guard.confirm_password()
-        with has.db.write() as session:
-            client, secret = pages_applications.register(
-                session, _registration(), actor=who.actor, keyring=has.keyring, now=who.now
-            )
-    except (InvalidInput, NotAllowed) as error:
-        return new_client(error=error)
-    return render_template(
-        "console/secret.html", client=client, secret=secret, issuer=has.settings.issuer
-    )
-
-
-def _registration() -> Registration:
-    form = request.form
-    machine = form.get("use") == "machine"
-    native = form.get("use") == "native"
-    application = form.get("application_id", "")
-    return Registration(
-        name=form.get("name", ""),
-        application_id=int(application)
-        if application.isdecimal() and len(application) < 16
-        else None,
-        kind=Kind.NATIVE if native else Kind.WEB,
-        auth_method=AuthMethod.NONE if native else AuthMethod.BASIC,
-        grant_types=(GrantType.CLIENT,) if machine else (GrantType.CODE, GrantType.REFRESH),
-        redirect_uris=_lines("redirect_uris"),
-        post_logout_redirect_uris=_lines("post_logout_redirect_uris"),
-        backchannel_logout_uri=form.get("backchannel_logout_uri", "").strip() or None,
-        scopes=tuple(form.getlist("scopes")),
-        id_token_alg="RS256" if form.get("alg") == "RS256" else "ES256",
-        access_token_format=TokenFormat.JWT if form.get("format") == "jwt" else TokenFormat.OPAQUE,
-        first_party=form.get("first_party") == "yes",
-        resource_server=form.get("resource_server") == "yes",
-    )
-
-
-def _lines(name: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in request.form.get(name, "").splitlines() if line.strip())
-
-
-def client(client_id: str) -> str:
-    """One client."""
-    has, who = services(), asker()
-    with has.db.read() as session:
-        row = pages_applications.client(session, who.rights, client_id)
-    return render_template("console/client.html", row=row, confirmed=who.confirmed)
-
-
-def rotate(client_id: str) -> Any:
-    """A new secret, shown this once."""
-    has, who = services(), asker()
-    try:
-        guard.confirm_password()
-        with has.db.write() as session:
-            found, secret = pages_applications.rotate(
-                session, client_id, actor=who.actor, keyring=has.keyring, now=who.now
-            )
-    except InvalidInput as error:
-        flash(error_text(error), "bad")
-        return redirect(url_for("console.client", client_id=client_id), 303)
-    return render_template(
-        "console/secret.html", client=found, secret=secret, issuer=has.settings.issuer
-    )
-
-
-def disable(client_id: str) -> Any:
-    """The client is as good as unknown from now on."""
-    return _switch(client_id, pages_applications.disable, gettext("Đã ngừng ứng dụng khách."))
-
-
-def enable(client_id: str) -> Any:
-    """The client may ask again."""
-    return _switch(client_id, pages_applications.enable, gettext("Đã cho phép lại ứng dụng khách."))
-
-
-def _switch(client_id: str, act: Callable[..., None], said: str) -> Any:
-    has, who = services(), asker()
-    try:
-        guard.confirm_password()
-        with has.db.write() as session:
-            act(session, client_id, actor=who.actor, now=who.now)
-    except InvalidInput as error:
-        flash(error_text(error), "bad")
-    else:
-        flash(said, "good")
-    return redirect(url_for("console.client", client_id=client_id), 303)
-
-
 def install(blueprint: Blueprint) -> None:
     """Register the pages."""
     pages: tuple[tuple[str, str, Callable[..., Any], str], ...] = (
@@ -237,13 +104,6 @@ def install(blueprint: Blueprint) -> None:
             "POST",
         ),
         ("/rules/<int(max=999999999999999):rule_id>/remove", "remove_rule", remove_rule, "POST"),
-        ("/clients", "clients", clients, "GET"),
-        ("/clients/new", "new_client", new_client, "GET"),
-        ("/clients/new", "register_client", register, "POST"),
-        ("/clients/<client_id>", "client", client, "GET"),
-        ("/clients/<client_id>/rotate", "rotate_client", rotate, "POST"),
-        ("/clients/<client_id>/disable", "disable_client", disable, "POST"),
-        ("/clients/<client_id>/enable", "enable_client", enable, "POST"),
     )
     for rule, name, view, method in pages:
         blueprint.add_url_rule(rule, name, view, methods=[method])

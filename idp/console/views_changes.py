@@ -27,7 +27,7 @@ from directory.changes.model import ChangeState
 from directory.changes.person import LEAVE_REASONS
 from idp import changes
 from idp.changes import Ask
-from idp.console import forms, guard, pages_changes, pages_units
+from idp.console import entries, forms, guard, pages_changes, pages_units
 from idp.console.guard import asker
 from idp.i18n import error_text
 from idp.security import services
@@ -220,7 +220,10 @@ def listing() -> str:
             state=state if state in states else None,
             after=request.args.get("after"),
         )
-    return render_template("console/changes.html", page=page, state=state, states=states)
+        actors = entries.names(session, page.rows)
+    return render_template(
+        "console/changes.html", page=page, actors=actors, state=state, states=states
+    )
 
 
 def install(blueprint: Blueprint) -> None:

@@ -1,11 +1,11 @@
-"""Jobs and the audit trail."""
+"""Jobs, logout tokens nobody has acknowledged, and the audit trail."""
 
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from directory.base.errors import Conflict
-from idp.console import guard, pages_audit, pages_jobs
+from idp.console import guard, labels, pages_audit, pages_jobs, pages_logouts
 from idp.console.guard import asker
 from idp.i18n import error_text, gettext
 from idp.security import services
@@ -39,6 +39,46 @@ def retry(job_id: int) -> Any:
     return redirect(url_for("console.jobs", state="parked"), 303)
 
 
+def logouts() -> str:
+    """Which applications have not acknowledged that somebody is signed out."""
+    has, who = services(), asker()
+    guard.require(who.sees_logouts)
+    client = request.args.get("client", "")[:100]
+    parked = "parked" if request.args.get("state") == "parked" else None
+    with has.db.read() as session:
+        page = pages_logouts.listed(
+            session,
+            who.rights,
+            now=who.now,
+            client_id=client or None,
+            parked=parked,
+            before=guard.number("before"),
+        )
+    return render_template("console/logouts.html", page=page, client=client, parked=parked)
+
+
+def retry_logout(job_id: int) -> Any:
+    """Tell an application once more."""
+    has, who = services(), asker()
+    try:
+        with has.db.write() as session:
+            pages_logouts.retry(session, job_id, actor=who.actor, now=who.now)
+    except Conflict as error:
+        flash(error_text(error), "wait")
+    else:
+        flash(gettext("Sẽ báo lại ngay."), "good")
+    return redirect(url_for("console.logouts"), 303)
+
+
+def retry_logouts(client_id: str) -> Any:
+    """Tell an application everything once more that it has refused so far."""
+    has, who = services(), asker()
+    with has.db.write() as session:
+        count = pages_logouts.retry_all(session, client_id, actor=who.actor, now=who.now)
+    flash(gettext("Sẽ báo lại ngay {count} lượt.", count=count), "good")
+    return redirect(url_for("console.logouts", client=client_id), 303)
+
+
 def audit() -> str:
     """The latest entries of the audit trail."""
     has, who = services(), asker()
@@ -53,7 +93,8 @@ def audit() -> str:
             subject=subject,
             before=guard.number("before"),
         )
-    return render_template("console/audit.html", page=page, kind=kind, subject=subject)
+    kinds = labels.LABELS["subject"]
+    return render_template("console/audit.html", page=page, kinds=kinds, kind=kind, subject=subject)
 
 
 def install(blueprint: Blueprint) -> None:
@@ -61,5 +102,15 @@ def install(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/jobs", "jobs", jobs)
     blueprint.add_url_rule(
         "/jobs/<int(max=999999999999999):job_id>/retry", "retry_job", retry, methods=["POST"]
+    )
+    blueprint.add_url_rule("/logouts", "logouts", logouts)
+    blueprint.add_url_rule(
+        "/logouts/<int(max=999999999999999):job_id>/retry",
+        "retry_logout",
+        retry_logout,
+        methods=["POST"],
+    )
+    blueprint.add_url_rule(
+        "/clients/<client_id>/logouts/retry", "retry_logouts", retry_logouts, methods=["POST"]
     )
     blueprint.add_url_rule("/audit", "audit", audit)

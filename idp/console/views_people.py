@@ -1,8 +1,9 @@
-"""People: the list, one person, the CSV, activation slips."""
+"""People: the list, one person, the CSV, activation slips, the end of a lock."""
 
 import csv
 import io
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -135,8 +136,26 @@ def activation(user_id: int) -> Any:
         "console/slip.html",
         page=page,
         url=security.absolute(url_for("login.activate", token=token, _external=False)),
-        days=has.settings.activation_lifetime // 86400,
+        until=who.now + timedelta(seconds=has.settings.activation_lifetime),
     )
+
+
+def unlock(user_id: int) -> Any:
+    """Let somebody try again who was locked out after too many wrong attempts."""
+    has, who = services(), asker()
+    back = redirect(url_for("console.person", user_id=user_id), 303)
+    try:
+        guard.confirm_password()
+    except InvalidInput as error:
+        flash(error_text(error), "bad")
+        return back
+    with has.db.write() as session:
+        ended = pages_people.unlock(session, user_id, actor=who.actor, now=who.now)
+    if ended:
+        flash(gettext("Đã mở khóa đăng nhập. Người này có thể đăng nhập lại ngay."), "good")
+    else:
+        flash(gettext("Người này không bị khóa đăng nhập."), "wait")
+    return back
 
 
 def install(blueprint: Blueprint) -> None:
@@ -149,4 +168,7 @@ def install(blueprint: Blueprint) -> None:
         "activation",
         activation,
         methods=["POST"],
+    )
+    blueprint.add_url_rule(
+        "/people/<int(max=999999999999999):user_id>/unlock", "unlock", unlock, methods=["POST"]
     )

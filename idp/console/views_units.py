@@ -49,16 +49,21 @@ def unit(unit_id: int) -> str:
     """One unit: codes, posts, people, units below."""
     has, who = services(), asker()
     guard.require(who.sees_people)
+    words = request.args.get("q", "").strip()
+    looked = pages_units.Looked(request.args.get("after"), words, guard.number("below"))
     with has.db.read() as session:
         page = pages_units.whole(
             session,
             who.rights,
             unit_id,
+            looked,
             now=who.now,
             keyring=has.keyring,
-            after=request.args.get("after"),
         )
-    return render_template("console/unit.html", page=page)
+    leafed = {
+        name: request.args[name] for name in ("q", "below", "after") if request.args.get(name)
+    }
+    return render_template("console/unit.html", page=page, words=words, leafed=leafed)
 
 
 def install(blueprint: Blueprint) -> None:

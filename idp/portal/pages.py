@@ -35,7 +35,8 @@ class Tile:
     role: str | None
     """The role the rules give in this capacity; None where the application is open to all."""
     state: str
-    """``ready``, ``coming`` (the account is being made), or ``open`` (nothing is provisioned)."""
+    """``ready``, ``coming`` (the account is being made), ``guest`` (open to all, but no rule gives
+    an account), or ``open`` (the application keeps no accounts)."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ def launcher(session: Session, view: SessionView, *, now: datetime) -> Launcher:
             continue
         account = accounts.get((view.user_id, app.id))
         state = "open"
-        if desired is not None and app.connector:
+        if app.connector:
             there = account is not None and account.state == AccountState.ACTIVE
-            state = "ready" if there else "coming"
+            state = "ready" if there else "coming" if desired is not None else "guest"
         tiles.append(
             Tile(
                 app.name,

@@ -3,15 +3,17 @@
 from typing import Any, cast
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
-from flask import session as browser_state
 
 from connectors.pki import requests as certificates
 from directory.base.clock import local_day
-from directory.base.errors import Conflict, DinhdanhError, InvalidInput
+from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotFound
 from idp import security, sessions, throttle
 from idp.factors import passwords
 from idp.i18n import error_text, gettext
-from idp.portal import pages
+from idp.oidc import frontchannel
+from idp.oidc import logout as endings
+from idp.oidc.routes import signing_out
+from idp.portal import pages, pages_consents
 from idp.security import actor, current_session, require_session, services
 from idp.sessions import SessionView
 
@@ -54,14 +56,41 @@ def end_sessions() -> Any:
     wanted = request.form.get("session", "")
     with has.db.write() as session:
         mine = {row.id for row in sessions.living(session, [me.user_id], now=now)}
-        chosen = mine - {me.id} if wanted == "others" else mine & {wanted}
+        chosen = (mine if wanted == "others" else mine & {wanted}) - {me.id}
         ended = sessions.end_many(session, chosen, now=now, reason="ended by owner", actor=actor())
         security.sessions_ended(session, ended, now=now, reason="ended by owner")
-    if me.id in ended:
-        return _signed_out()
+    if wanted == me.id:
+        return signing_out.sign_out()
     if ended:
         flash(gettext("Đã kết thúc {count} phiên đăng nhập.", count=len(ended)), "good")
     return redirect(url_for("portal.sessions"), 303)
+
+
+# ---- consents --------------------------------------------------------------------------------
+
+
+@blueprint.get("/portal/consents")
+@require_session
+def consents() -> Any:
+    """Which applications I allowed what, and which may act without me."""
+    has, me = services(), _me()
+    with has.db.read() as session:
+        held = pages_consents.allowed(session, me.user_id, now=has.clock())
+    return render_template("portal/consents.html", held=held)
+
+
+@blueprint.post("/portal/consents/<client_id>/revoke")
+@require_session
+def revoke_consent(client_id: str) -> Any:
+    """Take back what I allowed: its grants end, it is told, and it must ask again."""
+    has, me, now = services(), _me(), services().clock()
+    with has.db.write() as session:
+        key = pages_consents.client_of(session, client_id)
+        if key is None:
+            raise NotFound("client_unknown", "Không tìm thấy ứng dụng khách.")
+        endings.end_consent(session, me.user_id, key, now=now, actor=actor())
+    flash(gettext("Đã thu hồi. Ứng dụng không còn được truy cập thay bạn."), "good")
+    return redirect(url_for("portal.consents"), 303)
 
 
 # ---- capacity --------------------------------------------------------------------------------
@@ -274,19 +303,31 @@ def _confirm_password(found: passwords.Candidate | None) -> None:
 @blueprint.post("/logout")
 def logout() -> Any:
     """End my session here; relying parties are told."""
-    has, me, now = services(), current_session(), services().clock()
-    if me is not None:
-        with has.db.write() as session:
-            if sessions.end(session, me.id, now=now, reason="logout", actor=actor()):
-                security.sessions_ended(session, [me.id], now=now, reason="logout")
-    return _signed_out()
+    return signing_out.sign_out()
 
 
-def _signed_out() -> Response:
-    browser_state.clear()
-    response = cast("Response", redirect(url_for("login.signed_out"), 303))
-    security.clear_session_cookie(response)
-    return response
+@blueprint.get("/portal/everywhere")
+@require_session
+def everywhere() -> Any:
+    """What signing out everywhere ends, before it does."""
+    has, me, now = services(), _me(), services().clock()
+    with has.db.read() as session:
+        devices = pages.my_devices(session, me, now=now)
+        held = pages_consents.allowed(session, me.user_id, now=now)
+    lasting = [one for one in held if one.lasting]
+    return render_template("portal/everywhere.html", devices=devices, lasting=lasting)
+
+
+@blueprint.post("/portal/everywhere")
+@require_session
+def end_everywhere() -> Any:
+    """Sign me out on every device, and end what applications hold on my behalf."""
+    has, me, now = services(), _me(), services().clock()
+    with has.db.read() as session:
+        frames = frontchannel.frames(session, has, me.id)
+    with has.db.write() as session:
+        endings.end_everywhere(session, me.user_id, now=now, actor=actor())
+    return signing_out.farewell(frames)
 
 
 @blueprint.get("/session/status")

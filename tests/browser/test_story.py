@@ -212,7 +212,8 @@ def test_the_browser_has_nothing_against_the_administrator_s_pages(
     window.open(f"{demo.issuer}/console/")
     window.sign_in(demo.having("administrator"))
     window.narrow()
-    for page in ("jobs", "clients", "clients/new", "applications", "audit", "changes"):
+    new = ("clients/new", "clients/new?use=apache", "clients/new?use=machine")
+    for page in ("jobs", "logouts", "clients", *new, "applications", "audit", "changes"):
         window.open(f"{demo.issuer}/console/{page}")
         assert window.all(".nav-bar a[aria-current=page]"), page
         assert window.overflow() == [], page
@@ -220,7 +221,10 @@ def test_the_browser_has_nothing_against_the_administrator_s_pages(
         window.open(f"{demo.issuer}/console/{page}")
         window.click(f"td a[href*='/console/{page}/']")
         assert window.overflow() == [], window.url
-    for page in ("capacity", "sessions", "profile"):
+        if page == "clients":
+            window.click("a[href$='/edit']")
+            assert window.overflow() == [], window.url
+    for page in ("capacity", "sessions", "consents", "everywhere", "profile"):
         window.open(f"{demo.issuer}/portal/{page}")
         assert window.overflow() == [], page
     assert window.complaints() == []

@@ -25,6 +25,7 @@ PAGES = {
     "applications": "/console/applications",
     "clients": "/console/clients",
     "new client": "/console/clients/new",
+    "logouts": "/console/logouts",
     "jobs": "/console/jobs",
     "audit": "/console/audit",
 }
@@ -32,8 +33,8 @@ SEEN = {
     "admin": set(PAGES),
     "officer": {"home", "people", "csv", "units", "changes"},
     "officer_a": {"home", "people", "csv", "units", "changes"},
-    "owner": {"home", "applications", "clients", "new client"},
-    "auditor": {"home", "people", "csv", "units", "changes", "audit"},
+    "owner": {"home", "applications", "clients", "new client", "logouts"},
+    "auditor": {"home", "people", "csv", "units", "changes", "logouts", "audit"},
 }
 
 

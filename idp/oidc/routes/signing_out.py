@@ -1,17 +1,31 @@
-"""The end session endpoint, and whether a session is still good."""
+"""The end session endpoint, the page after signing out, and whether a session is still good."""
 
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from authlib.oauth2.rfc6749 import OAuth2Error
-from flask import Response, jsonify, render_template, request, url_for
+from flask import Response, jsonify, make_response, render_template, request, url_for
 from flask import session as browser_state
 
-from idp import security, sessions
+from idp import i18n, security, sessions
+from idp.oidc import frontchannel
 from idp.oidc import logout as signing_out
 from idp.oidc.authorization.shown import Shown
+from idp.oidc.frontchannel import Frame
+from idp.oidc.logout import Wish
 from idp.oidc.request import parameters
 from idp.oidc.routes.core import blueprint, elsewhere, provider, refused
 from idp.security import services
+
+KNOWN = (
+    "id_token_hint",
+    "logout_hint",
+    "client_id",
+    "post_logout_redirect_uri",
+    "state",
+    "ui_locales",
+)
 
 
 @blueprint.route("/oauth2/logout", methods=["GET", "POST"])
@@ -23,32 +37,60 @@ def logout() -> Any:
     has = services()
     view = security.current_session()
     try:
-        values = _logout_values()
+        values = _values()
+        if request.method == "POST" and view is None and not confirmed:
+            # A POST from another site carries no SameSite=Lax cookie; the GET it leads to does.
+            return elsewhere(f"{url_for('oidc.logout')}?{urlencode(values)}", 303)
         with has.db.hot() as connection:
             wish = signing_out.wish(connection, provider().tokens, values, view, now=has.clock())
     except (Shown, OAuth2Error) as error:
         return refused(error)
     if wish.ask and not confirmed:
-        security.allow_form_to(wish.location)
-        return render_template("oidc/logout.html", wish=wish, values=values)
+        return _ask(wish, values)
+    return sign_out(location=wish.location)
+
+
+def _ask(wish: Wish, values: dict[str, str]) -> str:
+    i18n.prefer(values.get("ui_locales", ""))
+    security.allow_form_to(wish.location)
+    return render_template(
+        "oidc/logout.html", wish=wish, values=values, signed_in=security.current_session()
+    )
+
+
+def _values() -> dict[str, str]:
+    given = parameters(request.args if request.method == "GET" else request.form)
+    return {name: given[name] for name in KNOWN if name in given}
+
+
+def sign_out(*, location: str | None = None) -> Response:
+    """End this browser's session, tell its relying parties, and go on to ``location``."""
+    has, view = services(), security.current_session()
+    frames: list[Frame] = []
     if view is not None:
         now = has.clock()
+        with has.db.read() as session:
+            frames = frontchannel.frames(session, has, view.id)
         with has.db.write() as session:
-            ended = sessions.end(session, view.id, now=now, reason="logout", actor=security.actor())
-            if ended:
+            if sessions.end(session, view.id, now=now, reason="logout", actor=security.actor()):
                 signing_out.enqueue_logout(session, [view.id], now=now, reason="logout")
+    return farewell(frames, location=location)
+
+
+def farewell(frames: Sequence[Frame], *, location: str | None = None) -> Response:
+    """The browser is nobody's any more. Where applications want to hear of it from the browser
+    itself, a page of ours opens their addresses and goes on after a moment.
+    """
     security.forget_session()
     browser_state.clear()
-    response = elsewhere(wish.location or url_for("login.signed_out"), 303)
+    if frames:
+        security.allow_frames(frame.url for frame in frames)
+        page = render_template("oidc/signed_out.html", frames=frames, location=location)
+        response = make_response(page)
+    else:
+        response = elsewhere(location or url_for("login.signed_out"), 303)
     security.clear_session_cookie(response)
     return response
-
-
-def _logout_values() -> dict[str, str]:
-    given = request.args if request.method == "GET" else request.form
-    known = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint")
-    values = parameters(given)
-    return {name: values[name] for name in known if name in values}
 
 
 @blueprint.get("/session/status")

@@ -1,0 +1,160 @@
+"""What people are told when something goes wrong: plain words, a request id, and no internals."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from idp.oidc.clients import Client
+from tests.browser_client import hidden_fields
+from tests.relying_party import Flow, World, build_world
+
+TEMPLATES = Path(__file__).parents[2] / "idp" / "templates"
+INTERNALS = re.compile(
+    r"Traceback|sqlalchemy|werkzeug|authlib|joserfc|jinja2|File \"|/idp/|SELECT |at 0x[0-9a-f]+"
+)
+EVENT = re.compile(r"\son[a-z]+\s*=", re.IGNORECASE)
+
+
+@pytest.fixture
+def world(services: Any, clock: Any) -> World:
+    return build_world(services, clock)
+
+
+def unregistered(world: World, browser: FlaskClient) -> Any:
+    return browser.get("/oauth2/authorize?client_id=nobody")
+
+
+def elsewhere(world: World, browser: FlaskClient) -> Any:
+    return Flow(browser, world.register(), redirect_uri="https://evil.example/").ask()
+
+
+def disabled(world: World, browser: FlaskClient) -> Any:
+    party = world.register()
+    world.change(Client, party.id, enabled=False)
+    return Flow(browser, party).ask()
+
+
+def repeated(world: World, browser: FlaskClient) -> Any:
+    return browser.get("/oauth2/authorize?client_id=a&client_id=b")
+
+
+def used_up(world: World, browser: FlaskClient) -> Any:
+    party = world.register()
+    query = {"client_id": party.client_id, "request_uri": "urn:ietf:params:oauth:request_uri:x"}
+    return browser.get("/oauth2/authorize", query_string=query)
+
+
+def expired_form(world: World, browser: FlaskClient) -> Any:
+    world.sign_in(browser)
+    page = Flow(browser, world.register(first_party=False)).ask()
+    form = hidden_fields(page.text) | {"decision": "allow", "csrf_token": ""}
+    return browser.post("/oauth2/consent", data=form)
+
+
+def expired_question(world: World, browser: FlaskClient) -> Any:
+    world.sign_in(browser)
+    return browser.post("/oauth2/logout", data={"decision": "logout"})
+
+
+def bad_hint(world: World, browser: FlaskClient) -> Any:
+    return browser.get("/oauth2/logout?id_token_hint=x")
+
+
+def bad_return(world: World, browser: FlaskClient) -> Any:
+    return browser.get("/oauth2/logout?post_logout_redirect_uri=https://evil.example/")
+
+
+def nowhere(world: World, browser: FlaskClient) -> Any:
+    return browser.get("/portal/nowhere")
+
+
+def no_such_flow(world: World, browser: FlaskClient) -> Any:
+    return browser.get("/login/nothing")
+
+
+PLACES: dict[str, tuple[Callable[[World, FlaskClient], Any], int, str, str]] = {
+    "a client nobody knows": (unregistered, 400, "chưa được đăng ký", "not registered"),
+    "a disabled client": (disabled, 400, "đã bị khóa", "disabled"),
+    "an address not registered": (elsewhere, 400, "không đúng với đăng ký", "as registered"),
+    "a repeated parameter": (repeated, 400, "yêu cầu không hợp lệ", "not valid"),
+    "a used request": (used_up, 400, "đã dùng rồi hoặc đã hết hạn", "has expired"),
+    "an old consent form": (expired_form, 400, "Biểu mẫu đã hết hạn", "form has expired"),
+    "an old sign-out form": (expired_question, 400, "Biểu mẫu đã hết hạn", "form has expired"),
+    "a hint that is not ours": (bad_hint, 400, "ID token", "ID token"),
+    "an address to return to": (bad_return, 400, "chưa được đăng xuất", "not been signed out"),
+    "no such page": (nowhere, 404, "Không tìm thấy", "not found"),
+}
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_refusal_is_a_page_in_plain_words_with_a_request_id(
+    world: World, client: FlaskClient, place: str, language: str
+) -> None:
+    act, status, vietnamese, english = PLACES[place]
+    client.set_cookie("lang", language, domain="localhost")
+    answer = act(world, client)
+    assert answer.status_code == status
+    assert answer.mimetype == "text/html"
+    assert f'<html lang="{language}">' in answer.text
+    assert (vietnamese if language == "vi" else english).lower() in answer.text.lower()
+    assert answer.headers["X-Request-ID"] in answer.text
+    assert not INTERNALS.search(answer.text)
+
+
+def test_a_fault_is_told_without_its_cause(
+    world: World, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from idp.oidc.authorization import authorize
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("SELECT secret FROM /idp/keys")
+
+    monkeypatch.setattr(authorize, "decide", broken)
+    client.application.testing = False
+    answer = Flow(client, world.register()).ask()
+    assert answer.status_code == 500
+    assert answer.mimetype == "text/html"
+    assert answer.headers["X-Request-ID"] in answer.text
+    assert not INTERNALS.search(answer.text)
+
+
+def test_a_program_is_told_as_a_program(client: FlaskClient) -> None:
+    answer = client.get("/oauth2/nowhere")
+    assert answer.status_code == 404
+    assert answer.mimetype == "application/problem+json"
+    assert answer.get_json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+def test_a_flow_that_is_gone_offers_to_begin_anew(world: World, client: FlaskClient) -> None:
+    answer = no_such_flow(world, client)
+    assert answer.status_code == 404
+    assert 'href="/login?return_to=' in answer.text
+
+
+@pytest.mark.parametrize(
+    "file", sorted(TEMPLATES.rglob("*.html")), ids=lambda f: str(f.relative_to(TEMPLATES))
+)
+def test_a_template_has_no_script_and_no_style_of_its_own(file: Path) -> None:
+    """The content security policy would refuse them: nothing may depend on one."""
+    text = re.sub(r"{#.*?#}", "", file.read_text("utf-8"), flags=re.DOTALL)
+    scripts = re.findall(r"<script(?![^>]*\ssrc=)[^>]*>", text)
+    assert not scripts
+    assert "<style" not in text
+    assert not re.search(r"<[a-z][^>{]*\sstyle\s*=", text)
+    assert not re.search(r"<[a-z][^>{]*" + EVENT.pattern, text, re.IGNORECASE)
+    assert "javascript:" not in text
+
+
+def test_one_page_uses_a_script_and_works_without_it() -> None:
+    using = {
+        str(file.relative_to(TEMPLATES))
+        for file in TEMPLATES.rglob("*.html")
+        if "<script" in file.read_text("utf-8")
+    }
+    assert using == {"oidc/form_post.html"}
+    assert "<button" in (TEMPLATES / "oidc/form_post.html").read_text("utf-8")
