@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, func, or_, select, true
+from sqlalchemy import ColumnElement, false, func, literal, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from directory import assignments, units
@@ -35,9 +35,7 @@ def below(session: Session, granted: Rights, parent_id: int | None, *, on: date)
     Built from the dated edges: the tree as it was, or is going to be, on that day.
     """
     edges = dict(units.tree_as_of(session, on))
-    children: dict[int | None, list[int]] = {}
-    for unit_id, over in edges.items():
-        children.setdefault(over, []).append(unit_id)
+    children = _children(edges)
     wanted = _tops(granted, edges) if parent_id is None else children.get(parent_id, [])
     rows = session.scalars(
         select(OrgUnit)
@@ -46,6 +44,54 @@ def below(session: Session, granted: Rights, parent_id: int | None, *, on: date)
     ).all()
     totals = _totals(session, edges, on)
     return [Node(u, totals.get(u.id, 0), u.id in children) for u in rows]
+
+
+@dataclass(frozen=True)
+class NodePage:
+    """Some of the units directly under one, by name; ``after`` asks for the next, None on the last."""
+
+    rows: list[Node]
+    total: int
+    """How many there are in all, whatever was looked for."""
+    after: int | None
+
+
+def page_below(
+    session: Session,
+    granted: Rights,
+    parent_id: int,
+    *,
+    on: date,
+    words: str = "",
+    after: int | None = None,
+    limit: int = 30,
+) -> NodePage:
+    """One page of the units directly under one whose names hold all the words.
+
+    ``after`` is the last unit of the page before; one that is not there means the first page.
+    """
+    edges = dict(units.tree_as_of(session, on))
+    children = _children(edges)
+    there = (OrgUnit.id.in_(children.get(parent_id, [])), _within(granted))
+    query = select(OrgUnit).where(*there, *units.named(clean(words)[:_LONGEST]))
+    last = session.get(OrgUnit, after) if after is not None else None
+    if last is not None:
+        place = tuple_(OrgUnit.sort_key, OrgUnit.id)
+        query = query.where(place > tuple_(literal(last.sort_key), literal(last.id)))
+    rows = session.scalars(query.order_by(OrgUnit.sort_key, OrgUnit.id).limit(limit + 1)).all()
+    totals = _totals(session, edges, on)
+    return NodePage(
+        [Node(u, totals.get(u.id, 0), u.id in children) for u in rows[:limit]],
+        session.scalar(select(func.count()).select_from(OrgUnit).where(*there)) or 0,
+        rows[limit - 1].id if len(rows) > limit else None,
+    )
+
+
+def _children(edges: dict[int, int | None]) -> dict[int | None, list[int]]:
+    found: dict[int | None, list[int]] = {}
+    for unit_id, over in edges.items():
+        found.setdefault(over, []).append(unit_id)
+    return found
 
 
 def _tops(granted: Rights, edges: dict[int, int | None]) -> list[int]:

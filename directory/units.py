@@ -218,14 +218,19 @@ def search(
 
     ``within`` are paths of the subtrees that may be seen; None means all.
     """
-    query = select(OrgUnit).where(OrgUnit.valid_to.is_(None))
-    for word in search_key(words).split():
-        query = query.where(OrgUnit.search_key.contains(word, autoescape=True))
+    query = select(OrgUnit).where(OrgUnit.valid_to.is_(None), *named(words))
     if within is not None:
         query = query.where(or_(*(subtree(path) for path in within), OrgUnit.id < 0))
     return list(
         session.scalars(query.order_by(func.length(OrgUnit.path), OrgUnit.sort_key).limit(limit))
     )
+
+
+def named(words: str) -> list[ColumnElement[bool]]:
+    """The conditions "the name holds each of the words", with or without diacritics."""
+    return [
+        OrgUnit.search_key.contains(word, autoescape=True) for word in search_key(words).split()
+    ]
 
 
 def view(unit: OrgUnit) -> UnitView:

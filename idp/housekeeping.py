@@ -3,12 +3,14 @@
     every second        the audit's new entries are chained and signed
     every 5 seconds     what could only wait for tokens to lapse is looked at
     every minute        a new CRL is ordered where the last one is due for renewal
-    every hour          what has expired and serves no proof is deleted
+    every hour          signing keys that are old enough are replaced
+                        what has expired and serves no proof is deleted
 
 Several workers may do all of it at once: each chore is one short transaction that finds nothing
 left to do when another was first.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,13 +22,18 @@ from sqlalchemy import delete, select
 from connectors.pki import crl, marks
 from connectors.pki.tables import Authority, AuthorityKind
 from directory.base import audit, outbox
-from directory.base.audit import AuditEntry
+from directory.base.audit import Actor, AuditEntry
+from directory.base.errors import Conflict, InvalidInput
 from directory.base.outbox import Job
 from directory.changes import proof
 from directory.changes.model import Idempotency
-from idp import throttle
+from idp import keys, throttle
 from idp.login.flow import LoginFlow
 from idp.oidc import artefact
+from idp.oidc.authorization import pushed
+from idp.oidc.clients import invites
+from idp.oidc.grant_types import device
+from idp.oidc.proofs import once
 from idp.wiring import Services
 
 log = structlog.get_logger(__name__)
@@ -78,12 +85,36 @@ def renew_lists(services: Services, now: datetime) -> None:
             outbox.enqueue_rows(session, rows)
 
 
+def rotate_keys(services: Services, now: datetime) -> None:
+    """Replace the signing keys that are as old as they are to get."""
+    age = timedelta(days=services.settings.signing_key_days)
+    with services.db.read() as session:
+        due = keys.due(session, now, age=age)
+    for alg in due:
+        with contextlib.suppress(Conflict, InvalidInput), services.db.write() as session:
+            # Refused when another worker was first: the next key is then too new to sign.
+            keys.rotate(
+                session,
+                services.keyring,
+                now,
+                alg=alg,
+                actor=Actor.system(),
+                overlap=keys.overlap(services.settings),
+            )
+
+
 def purge(services: Services, now: datetime) -> None:
-    """Delete what has expired: sign-ins under way, idempotency keys, throttles, old jobs."""
+    """Delete what has expired: sign-ins under way, pushed requests, proofs that were
+    used, idempotency keys, throttles, old jobs.
+    """
     with services.db.write() as session:
         session.execute(delete(LoginFlow).where(LoginFlow.expires_at < now))
         session.execute(delete(Idempotency).where(Idempotency.expires_at < now))
         throttle.purge(session, now=now, settings=services.settings)
+        device.purge(session, now=now)
+        pushed.purge(session, now=now)
+        once.purge(session, now=now)
+        invites.purge(session, now=now)
         session.execute(delete(Job).where(Job.state == "done", Job.finished_at < now - JOBS_KEPT))
 
 
@@ -91,6 +122,7 @@ CHORES = (
     Chore("seal_audit", timedelta(seconds=1), seal_audit),
     Chore("lapse", timedelta(seconds=5), lapse),
     Chore("renew_lists", timedelta(minutes=1), renew_lists),
+    Chore("rotate_keys", timedelta(hours=1), rotate_keys),
     Chore("purge", timedelta(hours=1), purge),
 )
 

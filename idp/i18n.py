@@ -48,6 +48,16 @@ def use(code: str | None) -> None:
     _language.set(code if code in LANGUAGES else DEFAULT)
 
 
+def prefer(locales: str) -> None:
+    """Speak the first of these language tags that we know (``ui_locales``, OIDC Core §3.1.2.1),
+    unless the person has chosen one herself.
+    """
+    tags = (tag.partition("-")[0].lower() for tag in locales.split())
+    known = next((tag for tag in tags if tag in LANGUAGES), None)
+    if known is not None and request.cookies.get(COOKIE) not in LANGUAGES:
+        use(known)
+
+
 def gettext(message: str, /, **args: Any) -> str:
     """The sentence in the language in force, its ``{names}`` filled in."""
     text = CATALOGS.get(language(), {}).get(message, message)

@@ -19,6 +19,8 @@ from idp.security import current_session, here, login_url, request_id, services
 log = structlog.get_logger(__name__)
 
 MACHINE_PATHS = ("/api/", "/oauth2/", "/scim/", "/pki/", "/.well-known/")
+PEOPLE_PATHS = ("/oauth2/authorize", "/oauth2/consent", "/oauth2/logout")
+"""Where a person's browser stands, though the path is the protocol's."""
 
 _SENTENCES = {
     400: "Yêu cầu không hợp lệ.",
@@ -43,7 +45,7 @@ def error_page(
     status: int, sentence: str, *, retry_at: datetime | None = None, code: str = "error"
 ) -> Response:
     """An error for a person, or as a problem (RFC 9457) for a program; no internals in either."""
-    if request.path.startswith(MACHINE_PATHS):
+    if request.path.startswith(MACHINE_PATHS) and request.path not in PEOPLE_PATHS:
         body = {"title": sentence, "status": status, "code": code, "request_id": request_id()}
         response = jsonify(body)
         response.mimetype = "application/problem+json"

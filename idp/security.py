@@ -129,6 +129,12 @@ def client_address() -> tuple[str, int | None]:
     return address, port
 
 
+def from_trusted_proxy() -> bool:
+    """Whether whoever speaks to us directly is a proxy that we believe."""
+    address = request.environ.get("REMOTE_ADDR") or ""
+    return _trusted(address, services().settings.trusted_proxies)
+
+
 # ---- cookies and the session -----------------------------------------------------------------
 
 
@@ -262,6 +268,14 @@ def allow_form_to(url: str | None) -> None:
         g.form_origins = {*g.get("form_origins", ()), origin}
 
 
+def allow_image(url: str | None) -> None:
+    """Let this page show a picture from the origin of a relying party's URL."""
+    parts = urlsplit(url or "")
+    origin = f"{parts.scheme}://{parts.netloc}"
+    if ORIGIN.fullmatch(origin) and parts.scheme in ("http", "https"):
+        g.image_origins = {*g.get("image_origins", ()), origin}
+
+
 def allow_frames(urls: Iterable[str]) -> None:
     """Let this page open these addresses in frames, and those of no other origin."""
     origins = ("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls)
@@ -271,8 +285,9 @@ def allow_frames(urls: Iterable[str]) -> None:
 def _policy() -> str:
     forms = " ".join(["'self'", *sorted(g.get("form_origins", ()))])
     frames = " ".join(sorted(g.get("frame_origins", ()))) or "'none'"
+    images = " ".join(["'self'", "data:", *sorted(g.get("image_origins", ()))])
     return (
-        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+        f"default-src 'self'; img-src {images}; object-src 'none'; base-uri 'none'; "
         f"form-action {forms}; frame-src {frames}; frame-ancestors 'none'"
     )
 
@@ -314,6 +329,15 @@ def _holds_nul() -> bool:
     return "\0" in request.path or any("\0" in name + value for name, value in given)
 
 
+def _our_hosts() -> set[str]:
+    """The issuer's; for programs also the one where client certificates are asked for."""
+    settings = services().settings
+    found = {_host_of(settings.issuer)}
+    if settings.client_certificates and settings.mtls_base and request.blueprint in MACHINES:
+        found.add(_host_of(settings.mtls_base))
+    return found
+
+
 def _enter() -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id())
@@ -324,7 +348,7 @@ def _enter() -> None:
         abort(400)
     given = f"{urlsplit(settings.issuer).scheme}://{request.environ.get('HTTP_HOST', '')}"
     try:
-        known = _host_of(given) == _host_of(settings.issuer)
+        known = _host_of(given) in _our_hosts()
     except ValueError:
         known = False
     if not known:

@@ -65,7 +65,7 @@ def check_source(
     """Raises Locked while this address has failed too often."""
     row = connection.execute(
         select(Throttle.window_start, Throttle.failures).where(
-            Throttle.key == _source(ip), Throttle.window_start > now - SOURCE_WINDOW
+            Throttle.key == source_key(ip), Throttle.window_start > now - SOURCE_WINDOW
         )
     ).one_or_none()
     if row is not None and row.failures >= settings.source_failures:
@@ -74,11 +74,11 @@ def check_source(
 
 def count_source(session: Session, ip: str, *, now: datetime) -> int:
     """Count one failure of this address; how many it has in the window."""
-    failures, _ = _count(session, _source(ip), now=now, window=SOURCE_WINDOW)
+    failures, _ = _count(session, source_key(ip), now=now, window=SOURCE_WINDOW)
     return failures
 
 
-def _source(ip: str) -> str:
+def source_key(ip: str) -> str:
     """What failures of an address are counted under. An IPv6 subscriber has a whole /64
     (RFC 6177 §2), an IPv4 one may come written as IPv6.
     """
@@ -105,6 +105,28 @@ def claim(session: Session, key: str, *, now: datetime, settings: Settings) -> A
     return Attempt(key, failures, failures >= settings.lock_after)
 
 
+def admit(session: Session, key: str, *, most: int, window: timedelta, now: datetime) -> None:
+    """Count one try at something that can be guessed; ``most`` are let through in a window.
+
+    Raises Locked.
+    """
+    failures, _ = _count(session, key, now=now, window=window)
+    if failures > most:
+        began = session.scalars(select(Throttle.window_start).where(Throttle.key == key)).one()
+        raise Locked(began + window)
+
+
+def give_back(session: Session, key: str) -> None:
+    """The try that was just counted was no guess. Those before it still count: else whoever
+    knows one right answer could guess between two of them for ever.
+    """
+    session.execute(
+        update(Throttle)
+        .where(Throttle.key == key, Throttle.failures > 0)
+        .values(failures=Throttle.failures - 1)
+    )
+
+
 def tried(database: Database, attempt: Attempt, fits: Callable[[], bool]) -> bool:
     """Whether the password fits. An attempt that nobody could look at is given back: a flood
     that keeps the hasher busy must not lock those who try to sign in meanwhile.
@@ -113,11 +135,7 @@ def tried(database: Database, attempt: Attempt, fits: Callable[[], bool]) -> boo
         return fits()
     except Busy:
         with database.write() as session:
-            session.execute(
-                update(Throttle)
-                .where(Throttle.key == attempt.key, Throttle.failures > 0)
-                .values(failures=Throttle.failures - 1)
-            )
+            give_back(session, attempt.key)
         raise
 
 

@@ -194,10 +194,12 @@ class Flow:
         return self.browser.get("/oauth2/authorize", query_string=query)
 
     def told(self, response: Any) -> dict[str, str]:
-        """What the redirect to the client says."""
+        """What the redirect to the client says, in its fragment if it has one."""
+        assert "Location" in response.headers, response.text
         location = response.headers["Location"]
         assert location.startswith(self.redirect_uri), location
-        return {k: v[0] for k, v in parse_qs(urlsplit(location).query).items()}
+        parts = urlsplit(location)
+        return {k: v[0] for k, v in parse_qs(parts.fragment or parts.query).items()}
 
     def code(self, **changes: str | None) -> str:
         """Ask, and expect a code."""

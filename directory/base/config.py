@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     registration: Literal["closed", "token", "open"] = "token"
     """Who may register clients over HTTP (RFC 7591): nobody, holders of an initial access
     token, or anybody."""
+    registrations_per_source: int = Field(default=300, ge=1)
+    """How many registrations one address may try in ten minutes where anybody may register."""
     response_types: list[str] = ["code"]
     """Response types clients may register. The implicit and hybrid ones are off: their tokens
     pass through the browser (RFC 9700 §2.1.2)."""
@@ -77,6 +79,9 @@ class Settings(BaseSettings):
     """Whether every DPoP proof must carry our nonce; those of FAPI clients always must."""
     client_certificates: bool = False
     """Whether a trusted proxy tells us of client certificates in the header Client-Cert."""
+    client_certificate_ca_file: Path | None = None
+    """PEM bundle of the authorities, intermediate ones too, whose certificates
+    ``tls_client_auth`` accepts (RFC 8705 §2.1). None: only self-signed ones are."""
     mtls_base: str = ""
     """The base URL where that proxy asks for certificates (RFC 8705 §5); empty: the issuer's."""
     signing_key_days: int = Field(default=90, ge=1)
@@ -104,6 +109,11 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
             raise ValueError("must be an http(s) URL without query")
         return value.rstrip("/")
+
+    @field_validator("mtls_base")
+    @classmethod
+    def _mtls_base_is_one_too(cls, value: str) -> str:
+        return cls._issuer_is_a_base_url(value) if value else value
 
     @model_validator(mode="after")
     def _sqlite_runs_one_process(self) -> Self:

@@ -12,7 +12,7 @@ from idp import changes
 from idp.api import problems, reading
 from idp.api.openapi import document
 from idp.i18n import gettext
-from idp.oidc import bearer
+from idp.oidc import bearer, protected_resource
 from idp.security import services
 
 blueprint = Blueprint("api", __name__)
@@ -109,10 +109,14 @@ def _fresh(ask: changes.Ask, actor: Actor) -> dict[str, Any] | None:
         return None
 
 
+blueprint.after_request(bearer.offer_nonce)
+
+
 @blueprint.errorhandler(bearer.Refused)
 def _refused(error: bearer.Refused) -> Response:
     response = problems.of_error(error)
-    response.headers["WWW-Authenticate"] = error.challenge
+    metadata = protected_resource.url(services().settings.issuer)
+    response.headers["WWW-Authenticate"] = error.challenge_of(metadata)
     return response
 
 

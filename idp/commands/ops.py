@@ -15,6 +15,8 @@ from directory.base.errors import DinhdanhError, Misconfigured
 from directory.permissions import AdminRole, Role
 from idp import health, installation, migrate, server, wiring
 from idp.i18n import error_text, gettext
+from idp.oidc import assurance
+from idp.oidc.clients import SCOPES
 
 
 @click.command("serve")
@@ -89,7 +91,7 @@ def check(profile: str) -> None:
     are listed and do not change the status.
     """
     settings = load_settings()
-    problems = list(_problems(settings))
+    problems = [*_assurance_problems(settings), *_problems(settings)]
     for problem in problems:
         click.echo(f"✗ {problem}")
     for weakness in _weaker_than_level3(settings):
@@ -119,15 +121,39 @@ def _problems(settings: Settings) -> Iterator[str]:
 def _file_problems(settings: Settings) -> Iterator[str]:
     if settings.keyring.exists() and stat.S_IMODE(settings.keyring.stat().st_mode) & 0o077:
         yield gettext("Tệp khóa {file} phải chỉ chủ sở hữu đọc được (0600).", file=settings.keyring)
-    for file in (settings.outbound_ca_file, settings.tls_certificate, settings.tls_key):
+    for file in (
+        settings.outbound_ca_file,
+        settings.client_certificate_ca_file,
+        settings.tls_certificate,
+        settings.tls_key,
+    ):
         if file is not None and not file.exists():
             yield gettext("Không tìm thấy tệp {file}.", file=file)
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         yield gettext("tls_certificate và tls_key phải đi cùng nhau.")
     if settings.tls_certificate is not None and not settings.secure:
         yield gettext("issuer phải bắt đầu bằng https khi tự phục vụ TLS.")
+    if settings.client_certificates and not settings.trusted_proxies:
+        yield gettext(
+            "client_certificates cần trusted_proxies: chỉ proxy tin cậy mới báo chứng thư."
+        )
     if settings.outbound_timeout > 30:
         yield gettext("outbound_timeout phải nhỏ hơn nửa thời hạn giữ việc (30 giây).")
+
+
+def _assurance_problems(settings: Settings) -> Iterator[str]:
+    """What nobody could ever meet."""
+    for scope in {**settings.scope_acr, **settings.scope_max_age}:
+        if scope not in SCOPES:
+            yield gettext("scope_acr, scope_max_age: không có phạm vi {scope}.", scope=scope)
+    reachable = assurance.supported()
+    for scope, level in settings.scope_acr.items():
+        if level not in reachable:
+            yield gettext(
+                "scope_acr: chưa có cách đăng nhập nào đạt {level}, không ai dùng được {scope}.",
+                level=level,
+                scope=scope,
+            )
 
 
 def _has_administrator(services: wiring.Services) -> bool:

@@ -44,7 +44,7 @@ class LoginFlow(Base):
     client_id: Mapped[int | None] = mapped_column(Key)
     """Internal id of the relying party that asks, if one does."""
     request: Mapped[dict[str, Any]]
-    """prompt, max_age, acr_values, login_hint, ui_locales, form_origin."""
+    """prompt, max_age, acr_values, login_hint, ui_locales, form_origin, party."""
     browser: Mapped[str | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
@@ -93,8 +93,9 @@ def begin(
     """Begin a sign-in; the browser is sent to ``/login/<id>``.
 
     ``return_to`` is a path of this server (``security.local_path``). ``request`` may carry
-    prompt, max_age, acr_values, login_hint, ui_locales, and ``form_origin``: the origin of the
-    checked redirect URI, which the sign-in pages' content policy must let the form end at.
+    prompt, max_age, acr_values, login_hint, ui_locales, ``form_origin``: the origin of the
+    checked redirect URI, which the sign-in pages' content policy must let the form end at, and
+    ``party``: what people are shown of the application they sign in to.
     """
     flow_id = random_id()
     session.add(

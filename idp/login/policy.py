@@ -7,6 +7,8 @@ from enum import StrEnum
 
 PASSWORD_ACR = "urn:vn:aal:1"  # noqa: S105 (Nghị định 69/2024/NĐ-CP, level 1: one factor)
 PASSWORD_AMR = ("pwd",)  # RFC 8176 section 2
+REACHABLE = (PASSWORD_ACR,)
+"""Every ``acr`` a sign-in can end with (``methods``), the weakest first."""
 
 
 class Step(StrEnum):

@@ -90,9 +90,7 @@ def _load(flow_id: str) -> tuple[FlowState, Policy]:
     if flow.browser is None:
         with has.db.write() as session:
             flows.bind(session, flow_id, browser)
-    locales = str(flow.request.get("ui_locales") or "").split()
-    if locales and i18n.COOKIE not in request.cookies:
-        i18n.use(next((c[:2] for c in locales if c[:2] in i18n.LANGUAGES), i18n.language()))
+    i18n.prefer(str(flow.request.get("ui_locales") or ""))
     _allow_form(flow)
     return flow, policy
 
@@ -210,8 +208,13 @@ def _page(flow: FlowState, step: Step, *, error: InvalidInput | None = None) -> 
     if step is Step.PASSWORD:
         acting = security.current_session()
         hint = str(flow.request.get("login_hint") or "") or (acting.username if acting else "")
+        party: Any = flow.request.get("party") or {}
+        security.allow_image(party.get("logo_uri"))
         return render_template(
-            "login/password.html", username=request.form.get("username", hint), **about
+            "login/password.html",
+            username=request.form.get("username", hint),
+            party=party,
+            **about,
         )
     if step is Step.CAPACITY:
         with has.db.read() as session:

@@ -6,10 +6,14 @@
     clients/                    who may ask, and for what
     proofs/                     how a caller proves who it is, and that a token is its own
     server                      Authlib's server with its unsafe defaults closed, in one place
-    introspection userinfo revocation logout discovery bearer
-    claims id_token             what is told about a person
+    introspection userinfo revocation logout frontchannel discovery bearer
+    claims/ id_token            what is told about a person
+    assurance                   how strong a sign-in was, and whether that is enough
+    resources                   which resource servers a token is for
+    protected_resource          what our own API says about itself
     artefact jobs               how the door cuts access, how the cut is pushed and proven
     grants                      the grant row: issued, living, consumed, revoked
+    held                        grants as the door and sign-out see them
     tokens                      access tokens made, opened, and whether they are good now
     handles                     codes and tokens that are stored nowhere (MACs), and our JWTs
     request                     parameters, once each

@@ -30,7 +30,7 @@ from directory.people import UserCut
 from idp import sessions
 from idp.oidc import grants
 from idp.oidc.clients.kinds import TokenFormat
-from idp.oidc.grants import Held
+from idp.oidc.held import Held, not_revoked
 from idp.sessions import SsoSession, describe_browser
 
 RELYING_PARTY_SESSION = timedelta(days=1)
@@ -133,20 +133,19 @@ class AccessArtefact:
         ]
         held = [
             grant
-            for grant in grants.not_revoked(
-                session, user_ids=users, since=now - RELYING_PARTY_SESSION
-            )
+            for grant in not_revoked(session, user_ids=users, since=now - RELYING_PARTY_SESSION)
             if targets.covers(grant.user_id, grant.assignment_id)
-            and (grant.code_used_at or grant.issued_at > now - self._code_in_flight)
+            and (grant.given_at or grant.issued_at > now - self._code_in_flight)
         ]
         alive = [g for g in held if self._could_give_access(g, now)]
         return Found(living, alive, latest_per_party(held))
 
     def _could_give_access(self, grant: Held, now: datetime) -> bool:
         """Not a grant whose only access token has expired long since."""
-        if grant.expires_at <= now or grant.code_used_at is None:
+        if grant.expires_at <= now or grant.given_at is None:
             return False
-        return grant.refreshable or grant.code_used_at + self._token_lifetime > now
+        last = grant.code_used_at or grant.given_at
+        return grant.refreshable or last + self._token_lifetime > now
 
     def _end(
         self,
@@ -167,7 +166,7 @@ class AccessArtefact:
         sessions.end_many(session, open_sessions, now=now, reason=reason)
         unrevoked = [
             g.id
-            for g in grants.not_revoked(session, user_ids=targets.users, since=now)
+            for g in not_revoked(session, user_ids=targets.users, since=now)
             if targets.covers(g.user_id, g.assignment_id)
         ]
         grants.revoke(session, unrevoked, now=now, reason=reason)

@@ -10,7 +10,7 @@ that was resolved, not from today's rows: a sign-in that raced an open commit is
 Statements are made once; the present moment comes in as a bound parameter.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,6 +40,7 @@ from directory.base.db import Base, UTCDateTime
 from directory.entitlements import Application
 from directory.people import User
 from idp.oidc.claims import Person, person, with_person
+from idp.oidc.clients.kinds import Profile
 from idp.oidc.clients.rows import Client
 from idp.sessions import SsoSession
 
@@ -136,6 +137,10 @@ class GrantView:
     client_application_id: int | None
     audience: str
     sector: str | None
+    fapi: bool
+    """Whether its client follows FAPI 2.0."""
+    userinfo_alg: str | None
+    """What userinfo is signed with for its client; None: it is not."""
     living: bool
     person: Person | None = None
 
@@ -208,6 +213,7 @@ _LEAN = _joined(
         Client.client_id.label("public_client_id"),
         Client.application_id.label("client_application_id"),
         Client.sector,
+        Client.options.label("client_options"),
         Application.code.label("application_code"),
         _LIVING.label("living"),
     )
@@ -216,11 +222,12 @@ _LEAN = _joined(
 ).where(Grant.id == _GRANT)
 _FULL = with_person(_LEAN)
 
-_IS_LIVING = exists(
+IS_LIVING = exists(
     _joined(select(User.id).select_from(User))
     .where(User.id == Grant.user_id, _LIVING)
     .correlate(Grant)
 )
+"""For statements about grants; its parameters are those of ``at``."""
 _CONSUME_CODE = (
     update(Grant)
     .where(
@@ -228,7 +235,7 @@ _CONSUME_CODE = (
         Grant.client_id == bindparam("client"),
         Grant.code_used_at.is_(None),
         Grant.code_expires_at > _NOW,
-        _IS_LIVING,
+        IS_LIVING,
     )
     .values(code_used_at=_NOW, bound_to=bindparam("bound", type_=Text()))
     .returning(Grant.id)
@@ -241,7 +248,7 @@ _CONSUME_REFRESH = (
         Grant.refresh_generation == bindparam("generation"),
         Grant.refreshable,
         Grant.code_used_at.is_not(None),
-        _IS_LIVING,
+        IS_LIVING,
     )
     .values(refresh_generation=Grant.refresh_generation + 1, refreshed_at=_NOW)
     .returning(Grant.id)
@@ -280,6 +287,8 @@ def _view(row: Any, about: Person | None) -> GrantView:
         client_application_id=row.client_application_id,
         audience=row.application_code or row.public_client_id,
         sector=row.sector,
+        fapi=Profile(row.client_options.get("profile", Profile.STANDARD)).fapi,
+        userinfo_alg=row.client_options.get("userinfo_signed_response_alg"),
         living=bool(row.living),
         person=about,
     )
@@ -323,65 +332,3 @@ def revoke(
             .execution_options(synchronize_session=False)
         ).scalars()
     return revoked
-
-
-@dataclass(frozen=True)
-class Held:
-    """A grant as the door and sign-out see it: whose, whose session's, which client's."""
-
-    id: str
-    user_id: int
-    session_id: str | None
-    assignment_id: int | None
-    client_id: int
-    client_name: str
-    backchannel_logout_uri: str | None
-    access_token_format: str
-    application_name: str | None
-    offline: bool
-    refreshable: bool
-    code_used_at: datetime | None
-    issued_at: datetime
-    expires_at: datetime
-
-
-def not_revoked(
-    session: Session,
-    *,
-    user_ids: Iterable[int] = (),
-    session_ids: Iterable[str] = (),
-    since: datetime,
-) -> list[Held]:
-    """Unrevoked grants of these people or sessions that end after ``since``, oldest first."""
-    found: list[Held] = []
-    for column, wanted in ((Grant.user_id, set(user_ids)), (Grant.session_id, set(session_ids))):
-        ordered: list[Any] = sorted(wanted)
-        for start in range(0, len(ordered), 500):
-            rows = session.execute(
-                select(
-                    Grant.id,
-                    Grant.user_id,
-                    Grant.session_id,
-                    Grant.assignment_id,
-                    Grant.client_id,
-                    Client.name.label("client_name"),
-                    Client.backchannel_logout_uri,
-                    Client.access_token_format,
-                    Application.name.label("application_name"),
-                    Grant.offline,
-                    Grant.refreshable,
-                    Grant.code_used_at,
-                    Grant.issued_at,
-                    Grant.expires_at,
-                )
-                .join(Client, Client.id == Grant.client_id)
-                .outerjoin(Application, Application.id == Client.application_id)
-                .where(
-                    column.in_(ordered[start : start + 500]),
-                    Grant.revoked_at.is_(None),
-                    Grant.expires_at > since,
-                )
-                .order_by(Grant.issued_at, Grant.id)
-            )
-            found += [Held(**row._asdict()) for row in rows]
-    return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from authlib.oauth2.rfc6749 import InvalidGrantError
 from authlib.oidc.core.util import create_half_hash
 from joserfc import jwt
+from sqlalchemy import Connection
 
 from idp.oidc import claims
 from idp.oidc.clients.view import ClientView
@@ -24,6 +25,7 @@ def id_token(  # noqa: PLR0913 (one keyword per fact)
     client: ClientView,
     grant: GrantView,
     *,
+    connection: Connection,
     now: datetime,
     nonce: str | None = None,
     access_token: str | None = None,
@@ -40,9 +42,12 @@ def id_token(  # noqa: PLR0913 (one keyword per fact)
     settings = server.tools.settings
     signer = server.tokens.keys.signer(client.id_token_alg, now=now)
     asked = claims.asked_of(grant.claims, "id_token", client.scopes)
-    body: dict[str, Any] = claims.claims(grant.person, grant.scopes if alone else (), asked=asked)
+    told = grant.scopes if alone else ()
+    about = claims.complete(connection, grant.person, told, asked=asked, now=now)
+    body: dict[str, Any] = claims.claims(about, told, asked=asked)
     body |= {
         "iss": settings.issuer,
+        "sub": server.tokens.subject(grant),
         "aud": client.client_id,
         "iat": int(now.timestamp()),
         "exp": int((now + timedelta(seconds=settings.id_token_lifetime)).timestamp()),
@@ -54,7 +59,7 @@ def id_token(  # noqa: PLR0913 (one keyword per fact)
         if beside is not None:
             body[name] = create_half_hash(beside, signer.alg).decode()
     if grant.session_id is not None:
-        body["sid"] = grant.session_id
+        body["sid"] = server.tokens.subjects.session(grant.session_id, grant.sector)
     if nonce is not None:
         body["nonce"] = nonce
     return jwt.encode(signer.header(typ="JWT"), body, signer.key, [signer.alg])

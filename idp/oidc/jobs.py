@@ -50,6 +50,7 @@ def deliver_logout(tools: Tools, claim: Claim) -> Done:
                 Grant.session_id,
                 User.sub,
                 Client.client_id,
+                Client.sector,
                 Client.id_token_alg,
                 Client.backchannel_logout_uri,
             )
@@ -80,8 +81,8 @@ def logout_token(tools: Tools, row: Any) -> tuple[str, str]:
         "exp": int((now + LOGOUT_LIFETIME).timestamp()),
         "jti": jti,
         "events": {LOGOUT_EVENT: {}},
-        "sub": row.sub,
-        **({"sid": row.session_id} if row.session_id else {}),
+        "sub": tokens.subjects.subject(row.sub, row.sector),
+        **({"sid": tokens.subjects.session(row.session_id, row.sector)} if row.session_id else {}),
     }
     return jwt.encode(signer.header(typ=LOGOUT_TYPE), claims, signer.key, [signer.alg]), jti
 

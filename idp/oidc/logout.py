@@ -5,22 +5,27 @@ out at once; otherwise she is asked. A hint that is not ours, or names another c
 address that is not registered, are refused on our own page: nobody is signed out or redirected.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from directory.base import outbox
+from directory.base import audit, outbox
+from directory.base.audit import Actor, Tag
 from directory.base.outbox import Priority
+from idp import sessions
 from idp.oidc import grants
-from idp.oidc.artefact import latest_per_party, logout_job
+from idp.oidc.artefact import RELYING_PARTY_SESSION, latest_per_party, logout_job, not_ended
+from idp.oidc.authorization import consent
 from idp.oidc.authorization.shown import Shown
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.redirects import with_query
 from idp.oidc.clients.view import ClientView
+from idp.oidc.held import Held, not_revoked
 from idp.oidc.tokens import Tokens
 from idp.sessions import SessionView
 
@@ -36,6 +41,11 @@ class Wish:
     location: str | None
     ask: bool
     """Whether the person must confirm on our page."""
+
+    @property
+    def host(self) -> str:
+        """Where the person will be taken."""
+        return urlsplit(self.location or "").netloc or (self.location or "").partition("?")[0]
 
 
 def wish(
@@ -55,13 +65,16 @@ def wish(
         if client is None or uri not in client.post_logout_redirect_uris:
             raise Shown(
                 "post_logout_redirect_uri",
-                "Địa chỉ chuyển về sau khi đăng xuất không đúng với đăng ký.",
+                "Địa chỉ chuyển về sau khi đăng xuất không đúng với đăng ký của ứng dụng. "
+                "Bạn chưa được đăng xuất.",
             )
         state = [("state", values["state"])] if "state" in values else []
         location = with_query(uri, state) if state else uri
-    # §2: an ID token about somebody else says nothing about whoever is signed in here.
-    certain = hint is not None and (view is None or hint.get("sub") == view.sub)
-    return Wish(client, location, ask=not certain and view is not None)
+    # §2: an ID token about somebody else says nothing about whoever is signed in here. §3: without
+    # one, a person confirms that she wants to be taken there, signed in or not.
+    certain = hint is not None and (view is None or _about(hint, view, client, tokens))
+    asking = view is not None or location is not None
+    return Wish(client, location, ask=asking and not certain)
 
 
 def _hint(tokens: Tokens, text: str | None, *, now: datetime) -> dict[str, Any] | None:
@@ -69,9 +82,23 @@ def _hint(tokens: Tokens, text: str | None, *, now: datetime) -> dict[str, Any] 
     if text is None:
         return None
     found = tokens.signed_by_us(text, typ="JWT", now=now)
-    if found is None or not isinstance(found.get("aud"), str):
-        raise Shown("id_token_hint", "Yêu cầu đăng xuất không hợp lệ.")
+    # Other JWTs of ours lack one of these: signed responses have no sub, signed userinfo no exp.
+    whole = found is not None and {"sub", "iat", "exp"} <= found.keys()
+    if found is None or not whole or not isinstance(found.get("aud"), str):
+        raise Shown(
+            "id_token_hint",
+            "Ứng dụng gửi kèm một ID token không do hệ thống này cấp hoặc đã bị sửa. "
+            "Bạn chưa được đăng xuất.",
+        )
     return found
+
+
+def _about(
+    hint: dict[str, Any], view: SessionView, client: ClientView | None, tokens: Tokens
+) -> bool:
+    """Whether the hint names whoever is signed in, as its client knows her."""
+    sector = client.sector if client is not None else None
+    return hint.get("sub") == tokens.subjects.subject(view.sub, sector)
 
 
 def _client(
@@ -80,7 +107,9 @@ def _client(
     audience = hint["aud"] if hint is not None else None
     # §2: when both are present they must be the same.
     if client_id is not None and audience is not None and client_id != audience:
-        raise Shown("client_id", "Yêu cầu đăng xuất không hợp lệ.")
+        raise Shown(
+            "client_id", "Yêu cầu đăng xuất nêu hai ứng dụng khác nhau. Bạn chưa được đăng xuất."
+        )
     named = client_id or audience
     return client_view.view(connection, named) if named else None
 
@@ -89,10 +118,44 @@ def enqueue_logout(
     session: Session, session_ids: Sequence[str], *, now: datetime, reason: str
 ) -> None:
     """These sessions have ended: end their grants and tell the relying parties behind them."""
-    held = grants.not_revoked(session, session_ids=session_ids, since=now - timedelta(days=1))
+    held = not_revoked(session, session_ids=session_ids, since=now - RELYING_PARTY_SESSION)
     ended = [g.id for g in held if not g.offline or reason in OFFLINE_TOO]
     grants.revoke(session, ended, now=now, reason=reason)
-    told = latest_per_party(g for g in held if g.code_used_at is not None)
+    _tell(session, held, now=now)
+
+
+def end_everywhere(session: Session, user_id: int, *, now: datetime, actor: Actor) -> list[str]:
+    """She signs out everywhere: every session of hers, and all that applications and devices hold
+    on her behalf, ends; the sessions that had not ended before. Relying parties are told.
+    """
+    open_ones = [row.id for row in not_ended(session, [user_id])]
+    ended = sessions.end_many(session, open_ones, now=now, reason="everywhere", actor=actor)
+    held = not_revoked(session, user_ids=[user_id], since=now - RELYING_PARTY_SESSION)
+    grants.revoke(session, [g.id for g in held], now=now, reason="everywhere")
+    _tell(session, held, now=now)
+    audit.record(
+        session,
+        Tag.GRANT_REVOKE,
+        at=now,
+        actor=actor,
+        subject=("user", user_id),
+        data={"reason": "everywhere", "grants": len(held)},
+    )
+    return ended
+
+
+def end_consent(
+    session: Session, user_id: int, client_id: int, *, now: datetime, actor: Actor
+) -> None:
+    """She takes back what she allowed one application: its grants end, and it is told."""
+    held = not_revoked(session, user_ids=[user_id], since=now - RELYING_PARTY_SESSION)
+    consent.withdraw(session, user_id=user_id, client_id=client_id, actor=actor, now=now)
+    _tell(session, [g for g in held if g.client_id == client_id], now=now)
+
+
+def _tell(session: Session, held: Iterable[Held], *, now: datetime) -> None:
+    """A logout token to each relying party that may have begun a session of its own."""
+    told = latest_per_party(g for g in held if g.given_at is not None)
     outbox.enqueue_rows(
         session,
         [logout_job(grant, n, now=now, priority=Priority.URGENT) for n, grant in enumerate(told)],

@@ -2,9 +2,10 @@
 
 Authlib reads query and body together and takes the first of several equal parameters. RFC 6749
 §3.1 and §3.2: parameters must not be repeated, and one without a value counts as left out; the
-token endpoint's belong in the body.
+token endpoint's belong in the body. Only ``resource`` may come several times (RFC 8707 §2).
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,24 +17,40 @@ from werkzeug.datastructures import MultiDict
 
 from idp.oidc.clients.kinds import ResponseType
 from idp.oidc.clients.view import ClientView
+from idp.oidc.proofs.arrival import Arrival
 
+REPEATABLE = frozenset({"resource"})
 LONGEST = 8192
 """Characters of all parameters together."""
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def parameters(values: "MultiDict[str, str]") -> dict[str, str]:
     """Each parameter once. Raises InvalidRequestError for a repeated one and for too many."""
     found = {}
     for name, several in values.lists():
-        if len(several) > 1:
+        if len(several) > 1 and name not in REPEATABLE:
             raise InvalidRequestError("A parameter is repeated.")
-        if several[0] != "":
-            found[name] = several[0]
+        # A space stands in no URI: the several are told apart again where they are judged.
+        if value := " ".join(filter(None, several)):
+            found[name] = value
+    return bounded(found)
+
+
+def bounded(found: dict[str, str]) -> dict[str, str]:
+    """These parameters. Raises InvalidRequestError for too many, and for one no database holds."""
     if sum(len(k) + len(v) for k, v in found.items()) > LONGEST:
         raise InvalidRequestError("The request is too long.")
-    if any("\0" in value for value in found.values()):
-        raise InvalidRequestError("A parameter holds a NUL.")
+    if not all(storable(value) for value in found.values()):
+        raise InvalidRequestError("A parameter holds what is no text.")
     return found
+
+
+def storable(text: str) -> bool:
+    """Whether a database can hold it: PostgreSQL knows no NUL, and JSON (a signed request, an
+    assertion) can hold halves of characters, which UTF-8 cannot.
+    """
+    return "\0" not in text and (text.isascii() or _HALVES.search(text) is None)
 
 
 class Payload(OAuth2Payload):  # type: ignore[misc]
@@ -58,6 +75,8 @@ class Request(OAuth2Request):  # type: ignore[misc]
 
     client: ClientView | None
     response_type: ResponseType | None = None
+    bound_to: str | None = None
+    """The key the tokens of the answer belong to, once it has been proven."""
 
     def __init__(
         self,
@@ -67,10 +86,12 @@ class Request(OAuth2Request):  # type: ignore[misc]
         *,
         connection: Connection,
         now: datetime,
+        arrival: Arrival | None = None,
     ) -> None:
         # Authlib refuses what did not arrive over TLS by looking at the URL, which behind a
         # proxy is the inner one. The issuer's scheme is the installation's matter (``check``).
         super().__init__(method, "https://localhost/", headers=headers)
+        self.arrival = arrival or Arrival(method, ())
         self.payload = Payload(values)
         self.connection = connection
         self.now = now

@@ -24,15 +24,18 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 from flask import Response, json
 
 from connectors.contract import Tools
+from idp.oidc.clients.keyset import ClientKeys
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.client_credentials import MachineGrant
 from idp.oidc.grant_types.code import CodeGrant, Pkce
+from idp.oidc.grant_types.device import DeviceAuthorization, DeviceGrant
+from idp.oidc.grant_types.exchange import ExchangeGrant
 from idp.oidc.grant_types.front import HybridGrant, ImplicitGrant
 from idp.oidc.grant_types.issuing import IdToken
 from idp.oidc.grant_types.refresh import RefreshGrant
 from idp.oidc.introspection import Introspection
-from idp.oidc.proofs import authentication
+from idp.oidc.proofs import authentication, possession
 from idp.oidc.request import Request
 from idp.oidc.revocation import Revocation
 from idp.oidc.tokens import Tokens
@@ -41,7 +44,15 @@ logging.getLogger("authlib").setLevel(logging.INFO)
 """Authlib writes whole token answers to its debug log."""
 
 
-GRANT_TYPES = frozenset({GrantType.CODE, GrantType.REFRESH, GrantType.CLIENT})
+GRANT_TYPES = frozenset(
+    {
+        GrantType.CODE,
+        GrantType.REFRESH,
+        GrantType.CLIENT,
+        GrantType.DEVICE,
+        GrantType.EXCHANGE,
+    }
+)
 """What the token endpoint answers."""
 
 
@@ -52,14 +63,18 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         super().__init__()
         self.tools = tools
         self.tokens = Tokens(tools)
+        self.client_keys = ClientKeys(tools.outbound)
         id_token = IdToken(self)
         self.register_grant(CodeGrant, [Pkce(required=True), id_token])
         self.register_grant(ImplicitGrant)
         self.register_grant(HybridGrant, [Pkce(required=True)])
         self.register_grant(RefreshGrant, [id_token])
         self.register_grant(MachineGrant)
+        self.register_grant(DeviceGrant, [id_token])
+        self.register_grant(ExchangeGrant)
         self.register_endpoint(Introspection)
         self.register_endpoint(Revocation)
+        self.register_endpoint(DeviceAuthorization)
 
     def create_oauth2_request(self, request: Request) -> Request:
         """Requests come as ours: parameters checked, connection and moment given."""
@@ -68,8 +83,13 @@ class Server(AuthorizationServer):  # type: ignore[misc]
     def authenticate_client(
         self, request: Request, methods: list[str], endpoint: str = "token"
     ) -> ClientView:
-        """By the one method the client has registered."""
-        return authentication.authenticate(request, keyring=self.tools.keyring, endpoint=endpoint)
+        """By the one method the client has registered; where tokens are given, the key they will
+        belong to is proven with it, before any code or token is looked at.
+        """
+        client = authentication.authenticate(request, server=self, endpoint=endpoint)
+        if endpoint == "token":
+            request.bound_to = possession.bound_to(self, request, client)
+        return client
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens."""

@@ -18,6 +18,7 @@ from connectors.contract import Tools
 from directory.base.crypto import random_id
 from idp.keys import ALGORITHMS, SigningKeys, signing_keys
 from idp.oidc import grants
+from idp.oidc.clients import sectors
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.kinds import TokenFormat
 from idp.oidc.clients.view import ClientView
@@ -48,6 +49,9 @@ class Active:
     bound_to: str | None = None
     """The key whoever presents it must prove (``jkt:…``, ``x5t:…``)."""
 
+    fapi: bool = False
+    """Whether its client follows FAPI 2.0."""
+
     @property
     def cnf(self) -> dict[str, str]:
         """The claim ``cnf`` (RFC 7800, RFC 8705 §3.1, RFC 9449 §6.1); empty: anybody's."""
@@ -60,6 +64,13 @@ def confirmation(bound_to: str | None) -> dict[str, str]:
         return {}
     kind, _, digest = bound_to.partition(":")
     return {"jkt" if kind == "jkt" else "x5t#S256": digest}
+
+
+def token_type(bound_to: str | None) -> str:
+    """``token_type`` of a token bound so: DPoP (RFC 9449 §5); those of certificates are used as
+    bearer tokens are (RFC 8705 §3).
+    """
+    return "DPoP" if bound_to is not None and bound_to.startswith("jkt:") else "Bearer"
 
 
 def _bound(cnf: dict[str, str]) -> str | None:
@@ -75,12 +86,16 @@ class Tokens:
         self._settings = tools.settings
         self.handles = Handles(tools.keyring, tools.settings.issuer)
         self.keys: SigningKeys = signing_keys(tools.db, tools.keyring)
+        self.subjects = sectors.subjects(tools.db, tools.keyring)
 
-    def expiry(self, now: datetime) -> datetime:
-        """When an access token made now ends."""
-        return (now + timedelta(seconds=self._settings.access_token_lifetime)).replace(
-            microsecond=0
-        )
+    def subject(self, grant: GrantView) -> str:
+        """Who the grant's person is to the client it was given to (OIDC Core §8)."""
+        return self.subjects.subject(grant.sub, grant.sector)
+
+    def expiry(self, now: datetime, until: datetime | None = None) -> datetime:
+        """When an access token made now ends, if it may not outlive ``until``."""
+        ends = now + timedelta(seconds=self._settings.access_token_lifetime)
+        return (ends if until is None else min(ends, until)).replace(microsecond=0)
 
     def access(
         self,
@@ -91,9 +106,10 @@ class Tokens:
         now: datetime,
         resources: Sequence[str] = (),
         bound_to: str | None = None,
+        until: datetime | None = None,
     ) -> tuple[str, datetime]:
-        """An access token for a person's grant, and when it ends."""
-        expires_at = min(self.expiry(now), grant.expires_at.replace(microsecond=0))
+        """An access token for a person's grant, and when it ends: at ``until`` at the latest."""
+        expires_at = min(self.expiry(now, until), grant.expires_at.replace(microsecond=0))
         made = Access(
             grant.id,
             serial(),
@@ -106,7 +122,7 @@ class Tokens:
         if client.access_token_format != TokenFormat.JWT:
             return self.handles.access(made), expires_at
         body = {
-            "sub": grant.sub,
+            "sub": self.subject(grant),
             "jti": made.jti,
             "auth_time": int(grant.auth_time.timestamp()),
             "acr": grant.acr,
@@ -122,15 +138,18 @@ class Tokens:
         now: datetime,
         resources: Sequence[str] = (),
         bound_to: str | None = None,
+        until: datetime | None = None,
     ) -> tuple[str, datetime]:
-        """A token for the client itself, and when it ends. Nothing is stored."""
+        """A token for the client itself, and when it ends: at ``until`` at the latest. Nothing
+        is stored.
+        """
         made = Machine(
             client_id=client.id,
             client_epoch=client.epoch,
             application_epoch=client.application_epoch or 0,
             installation_epoch=client.installation_epoch,
             issued_at=now,
-            expires_at=self.expiry(now),
+            expires_at=self.expiry(now, until),
             scopes=tuple(scopes),
             jti=random_id(),
             resources=tuple(resources),
@@ -246,6 +265,7 @@ class Tokens:
             grant,
             resources=resources,
             bound_to=token.bound_to,
+            fapi=grant.fapi,
         )
 
     @staticmethod
@@ -268,6 +288,7 @@ class Tokens:
             token.jti,
             resources=token.resources,
             bound_to=token.bound_to,
+            fapi=client.options.profile.fapi,
         )
 
     def active_refresh(self, connection: Connection, text: str, *, now: datetime) -> Active | None:

@@ -12,7 +12,7 @@ from joserfc.jwk import KeySet
 
 from directory.people import User
 from idp.factors import passwords
-from idp.oidc.clients import AuthMethod, GrantType, Kind, TokenFormat
+from idp.oidc.clients import AuthMethod, Kind, TokenFormat
 from idp.oidc.grants import Grant
 from tests.browser_client import hidden_fields, submit
 from tests.relying_party import REDIRECT, Flow, World, build_world
@@ -237,15 +237,6 @@ def test_a_demanded_sign_in_answers_its_request_once(
     assert again.headers["Location"].startswith("/login/")
 
 
-def test_an_essential_acr_no_factor_reaches_is_told_to_the_client(
-    world: World, flow: Flow, username: str
-) -> None:
-    wish = {"id_token": {"acr": {"essential": True, "values": ["urn:vn:aal:3"]}}}
-    back = _sign_in(flow.browser, flow.ask(claims=json.dumps(wish)), username)
-    told = flow.told(flow.browser.get(back.headers["Location"]))
-    assert told["error"] == "unmet_authentication_requirements"
-
-
 def test_a_common_client_library_gets_through(world: World, app: Any) -> None:
     party = world.register()
     browser = app.test_client()
@@ -345,12 +336,6 @@ def test_a_fresh_sign_in_can_be_demanded(world: World, flow: Flow, wish: dict[st
     assert "code" in flow.told(flow.ask(max_age="3600"))
 
 
-def test_an_essential_acr_that_was_not_reached_is_refused(world: World, flow: Flow) -> None:
-    world.sign_in(flow.browser)
-    wish = {"id_token": {"acr": {"essential": True, "values": ["urn:vn:aal:3"]}}}
-    assert flow.ask(claims=json.dumps(wish)).headers["Location"].startswith("/login/")
-
-
 def test_a_hint_about_somebody_else_asks_for_that_person(world: World, flow: Flow) -> None:
     world.sign_in(flow.browser)
     hint = flow.tokens()["id_token"]
@@ -367,24 +352,7 @@ def test_a_hint_about_somebody_else_asks_for_that_person(world: World, flow: Flo
     assert told["error"] == "login_required"
 
 
-# ---- discovery -------------------------------------------------------------------------------
-
-
-def test_discovery_says_what_is_there(client: Any) -> None:
-    told = client.get("/.well-known/openid-configuration")
-    body = told.get_json()
-    assert body["issuer"] == "http://localhost:8000"
-    assert body["code_challenge_methods_supported"] == ["S256"]
-    assert set(body["id_token_signing_alg_values_supported"]) == {"RS256", "ES256"}
-    assert set(body["grant_types_supported"]) == {g.value for g in GrantType}
-    again = client.get(
-        "/.well-known/openid-configuration", headers={"If-None-Match": told.headers["ETag"]}
-    )
-    assert again.status_code == 304
-    paths = {rule.rule for rule in client.application.url_map.iter_rules()}
-    for name, value in body.items():
-        if name.endswith("_endpoint") or name == "jwks_uri":
-            assert value.removeprefix(body["issuer"]) in paths, name
+# ---- keys ------------------------------------------------------------------------------------
 
 
 def test_private_key_halves_are_never_published(client: Any) -> None:

@@ -113,18 +113,18 @@ ASKED = [
     Asked("no PKCE", "RFC 9700 2.1.1", "invalid_request", {"code_challenge": None}),
     Asked("PKCE plain", "RFC 9700 2.1.1", "invalid_request", {"code_challenge_method": "plain"}),
     Asked("short challenge", "RFC 7636 4.2", "invalid_request", {"code_challenge": "a" * 42}),
-    Asked("request object", "OIDC 6.1", "request_not_supported", {"request": "e30.e30."}),
+    Asked("request object", "RFC 9101 6.2", "invalid_request_object", {"request": "e30.e30."}),
     Asked(
         "request_uri (SSRF)",
         "OIDC 6.2, CWE-918",
-        "request_uri_not_supported",
+        "invalid_request_uri",
         {"request_uri": "http://169.254.169.254/"},
     ),
     Asked(
-        "fragment",
+        "response_mode",
         "OAuth 2.0 Multiple Response Types",
         "invalid_request",
-        {"response_mode": "fragment"},
+        {"response_mode": "cookie"},
     ),
     Asked("a loud prompt", "OIDC 3.1.2.1", "invalid_request", {"prompt": "loud"}),
     Asked("none and login", "OIDC 3.1.2.1", "invalid_request", {"prompt": "none login"}),
@@ -292,7 +292,7 @@ PRESENTED = [
     Presented("no code", "RFC 6749 4.1.3", "invalid_request", code(code=None)),
     Presented("made-up code", "RFC 6749 5.2", "invalid_grant", code(code="ddc_" + "A" * 43)),
     Presented("another verifier", "RFC 7636 4.6", "invalid_grant", code(code_verifier="x" * 43)),
-    Presented("no verifier", "RFC 9700 2.1.1", "invalid_request", code(code_verifier=None)),
+    Presented("no verifier", "RFC 9700 2.1.1", "invalid_grant", code(code_verifier=None)),
     Presented(
         "another redirect", "RFC 6749 4.1.3", "invalid_grant", code(redirect_uri=REDIRECT + "x")
     ),
@@ -391,12 +391,16 @@ PRESENTED = [
         401,
     ),
     Presented(
-        "an assertion nobody checks",
+        "an assertion nobody signed",
         "RFC 7523 2.2",
         "invalid_client",
-        refresh(
-            client_assertion="a.b.c",
-            client_assertion_type="urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        with_headers(
+            {},
+            {
+                "grant_type": "refresh_token",
+                "client_assertion": "a.b.c",
+                "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            },
         ),
         401,
     ),

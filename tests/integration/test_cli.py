@@ -87,6 +87,16 @@ def test_check_lists_every_problem_at_once(dinhdanh, tmp_path):
     found = dinhdanh("check", tls_key="/nowhere.pem", session_idle="99999").stdout
     for sentence in ("0600", "/nowhere.pem", "tls_certificate", "session_idle = 99999 > 900"):
         assert sentence in found
+    rules = '{"org": "urn:vn:aal:1", "email": "urn:vn:aal:9", "nothing": "urn:vn:aal:1"}'
+    found = dinhdanh("check", scope_acr=rules, scope_max_age='{"elsewhere": 60}').stdout
+    for sentence in ("phạm vi nothing", "phạm vi elsewhere", "urn:vn:aal:9"):
+        assert sentence in found
+    assert "phạm vi org" not in found
+    found = dinhdanh(
+        "check", client_certificates="true", client_certificate_ca_file="/nowhere-ca.pem"
+    ).stdout
+    for sentence in ("client_certificates cần trusted_proxies", "/nowhere-ca.pem"):
+        assert sentence in found
 
 
 def test_errors_are_one_sentence_in_the_language_of_the_environment(dinhdanh):

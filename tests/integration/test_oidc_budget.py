@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from idp.oidc.clients import TokenFormat
+from idp.oidc.clients import AuthMethod, Options, TokenFormat
+from tests.proving import Asserting, Holding
 from tests.relying_party import Flow, World, build_world, counted
+from tests.signed_requests import key_for, public
 
 pytestmark = pytest.mark.both_databases
 
@@ -62,7 +64,7 @@ def test_a_refresh_costs_two_selects_and_one_update(world: World, flow: Flow) ->
 
 
 @pytest.mark.parametrize("shape", list(TokenFormat))
-def test_introspection_costs_two_selects_and_userinfo_one(
+def test_introspection_costs_two_selects_and_userinfo_one_or_two(
     world: World, client: Any, flow: Flow, shape: TokenFormat
 ) -> None:
     asking = Flow(client, world.register(access_token_format=shape))
@@ -71,7 +73,12 @@ def test_introspection_costs_two_selects_and_userinfo_one(
         assert asking.introspect(text)["active"] is True
     assert cost == {"SELECT": 2}
     with counted(world.services) as cost:
-        assert asking.userinfo(text).status_code == 200
+        assert "posts" in asking.userinfo(text).get_json()["org"]
+    assert cost == {"SELECT": 2}
+    asking.scope = "openid profile email phone address"
+    text = asking.tokens()["access_token"]
+    with counted(world.services) as cost:
+        assert "address" in asking.userinfo(text).get_json()
     assert cost == {"SELECT": 1}
 
 
@@ -89,3 +96,39 @@ def test_revocation_costs_two_selects_and_one_update(world: World, flow: Flow) -
     with counted(world.services) as cost:
         flow.post("/oauth2/revoke", {"token": text})
     assert cost == {"SELECT": 2, "UPDATE": 1}
+
+
+def test_an_assertion_costs_one_insert_more(world: World, client: Any, flow: Flow) -> None:
+    keys = Options(jwks=public(key_for("ES256")))
+    party = world.machine(auth_method=AuthMethod.KEY_JWT, options=keys)
+    machine = Asserting(client, party, clock=world.clock)
+    with counted(world.services) as cost:
+        assert machine.token(grant_type="client_credentials").status_code == 200
+    assert cost == {"SELECT": 1, "INSERT": 1}
+
+
+def test_a_proof_of_possession_costs_one_insert_more(world: World, client: Any, flow: Flow) -> None:
+    holder = Holding(client, world.restricted(), clock=world.clock)
+    code = holder.code()
+    with counted(world.services) as cost:
+        answer = holder.redeem(code).get_json()
+    assert cost == {"SELECT": 2, "UPDATE": 1, "INSERT": 1}
+    holder.scope = "openid"
+    text = holder.tokens()["access_token"]
+    with counted(world.services) as cost:
+        assert holder.userinfo(text).status_code == 200
+    assert cost == {"SELECT": 1, "INSERT": 1}
+    with counted(world.services) as cost:
+        assert holder.refresh(answer["refresh_token"]).status_code == 200
+    # A refresh token of a key is checked and not spent.
+    assert cost == {"SELECT": 2, "INSERT": 1}
+
+
+def test_a_proof_that_is_none_costs_nothing_but_the_client(
+    world: World, client: Any, flow: Flow
+) -> None:
+    holder = Holding(client, world.register(), clock=world.clock)
+    with counted(world.services) as cost:
+        form = {"grant_type": "authorization_code", "code": "x"}
+        assert holder.post("/oauth2/token", form, proof="rubbish").status_code == 400
+    assert cost == {"SELECT": 1}

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from idp.oidc.grants import Grant
+from tests.browser_client import hidden_fields
+from tests.device_flow import Device, register_device
 from tests.relying_party import Flow, World, build_world
 
 
@@ -61,3 +64,43 @@ def test_of_parallel_refreshes_one_wins_and_goes_on(world: World, app: Any, clie
         assert {a["error"] for a in answers if a not in won} == {"invalid_grant"}
         assert flow.introspect(won[0]["access_token"])["active"] is True
         text = won[0]["refresh_token"]
+
+
+@pytest.mark.both_databases
+def test_of_parallel_polls_one_wins_and_keeps_its_tokens(
+    world: World, app: Any, client: Any
+) -> None:
+    """A device that asks twice at once has done nothing wrong; its answers must not be two."""
+    device = Device(client, register_device(world))
+    world.sign_in(client)
+    for _ in range(3):
+        held = device.begin().answer
+        device.decide()
+        answers = _together(
+            app, lambda b, h=held: Device(b, device.party, answer=h).poll().get_json()
+        )
+        won = [a for a in answers if "access_token" in a]
+        assert len(won) == 1
+        assert {a["error"] for a in answers if a not in won} == {"invalid_grant"}
+        assert device.flow.introspect(won[0]["access_token"])["active"] is True
+        assert device.flow.refresh(won[0]["refresh_token"]).status_code == 200
+
+
+@pytest.mark.both_databases
+def test_of_parallel_answers_to_a_device_one_counts(world: World, app: Any, client: Any) -> None:
+    device = Device(client, register_device(world))
+    world.sign_in(client)
+    for _ in range(3):
+        form = hidden_fields(device.begin().confirmation().text)
+        cookies = {c.key: c.value for c in client._cookies.values()}
+
+        def answer(browser: Any, form: Any = form, cookies: Any = cookies) -> Any:
+            for name, value in cookies.items():
+                browser.set_cookie(name, value, domain="localhost")
+            return browser.post("/device/confirm", data=form | {"decision": "allow"})
+
+        before = len(world.all(Grant))
+        answers = [a for a in _together(app, answer) if a.headers.get("Location")]
+        assert [a.headers["Location"] for a in answers].count("/device/allowed") == 1
+        assert len(world.all(Grant)) == before + 1
+        assert device.poll().status_code == 200

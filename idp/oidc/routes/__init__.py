@@ -1,13 +1,36 @@
 """Routes of the OpenID Provider; what they do is told in the modules they call.
 
 authorization   /oauth2/authorize, /oauth2/consent
-calls           /oauth2/token, introspect, revoke, userinfo
+calls           /oauth2/token, introspect, revoke, userinfo, device_authorization
+device          /device
+pushed          /oauth2/par
+registration    /oauth2/register
 signing_out     /oauth2/logout, /session/status
 documents       /.well-known/…, /oauth2/jwks
+headers         CORS and caching of what programs call
 core            what they share
 """
 
-from idp.oidc.routes import authorization, calls, documents, signing_out
+from idp.oidc.routes import (
+    authorization,
+    calls,
+    device,
+    documents,
+    headers,
+    pushed,
+    registration,
+    signing_out,
+)
 from idp.oidc.routes.core import blueprint
 
-__all__ = ["authorization", "blueprint", "calls", "documents", "signing_out"]
+__all__ = [
+    "authorization",
+    "blueprint",
+    "calls",
+    "device",
+    "documents",
+    "headers",
+    "pushed",
+    "registration",
+    "signing_out",
+]

@@ -44,14 +44,25 @@ def revoke() -> Response:
     return _called("revocation")
 
 
+@blueprint.post("/oauth2/device_authorization")
+def device_authorization() -> Response:
+    """RFC 8628 §3.1."""
+    return _called("device_authorization")
+
+
 @blueprint.route("/oauth2/userinfo", methods=["GET", "POST"])
 def userinfo() -> Response:
     """OIDC Core §5.3."""
     has = services()
-    text = bearer.presented(request, in_body=True)
+    brought = bearer.presented(request, in_body=True)
     with has.db.hot() as connection:
-        body = claims_for(connection, provider().tokens, text, now=has.clock())
-    return jsonify(body)
+        told = claims_for(connection, provider().tokens, brought, tools=has, now=has.clock())
+    if isinstance(told, str):
+        return Response(told, mimetype="application/jwt")
+    return jsonify(told)
+
+
+blueprint.after_request(bearer.offer_nonce)
 
 
 @blueprint.errorhandler(Refused)

@@ -2,15 +2,16 @@
 
 from typing import Any, cast
 
-from authlib.oauth2.rfc6749 import InvalidRequestError
+from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 from flask import Blueprint, Response, current_app, make_response, render_template, request
 
 from idp.i18n import gettext
 from idp.oidc import discovery
 from idp.oidc.authorization.shown import Shown
+from idp.oidc.proofs.arrival import arrival
 from idp.oidc.request import Request, parameters
 from idp.oidc.server import Server
-from idp.security import services
+from idp.security import request_id, services
 
 blueprint = Blueprint("oidc", __name__)
 
@@ -31,7 +32,12 @@ def _assemble(state: Any) -> None:
 def asked(connection: Any, values: dict[str, str]) -> Request:
     """The HTTP request with these parameters, at this moment."""
     return Request(
-        request.method, values, dict(request.headers), connection=connection, now=services().clock()
+        request.method,
+        values,
+        dict(request.headers),
+        connection=connection,
+        now=services().clock(),
+        arrival=arrival(request),
     )
 
 
@@ -52,7 +58,17 @@ def elsewhere(location: str, status: int) -> Response:
 
 def refused(error: Exception) -> Response:
     """A page of our own: the browser was not sent by a client we know, or not as registered."""
-    sentence = error.sentence if isinstance(error, Shown) else "Yêu cầu đăng nhập không hợp lệ."
-    code = error.code if isinstance(error, Shown) else str(getattr(error, "error", ""))
-    page = render_template("oidc/refused.html", sentence=gettext(sentence), code=code)
+    sentence = "Ứng dụng đã gửi một yêu cầu không hợp lệ."
+    code, hint = str(getattr(error, "error", "")), ""
+    if isinstance(error, Shown):
+        sentence, code = error.sentence, error.code
+    elif isinstance(error, OAuth2Error):
+        hint = str(error.get_error_description() or "")
+    page = render_template(
+        "oidc/refused.html",
+        sentence=gettext(sentence),
+        code=code,
+        hint=hint,
+        request_id=request_id(),
+    )
     return make_response(page, 400)

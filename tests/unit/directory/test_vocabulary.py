@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from directory.assignments import Kind
+from directory.base.audit import Tag
 from directory.base.outbox import JobKind
 from directory.changes.door import PLANNERS, TITLES
 from directory.changes.person import LEAVE_REASONS
 from directory.effects import Column
 from directory.people import UserStatus
 from directory.permissions import Role
-from directory.units import Bloc
+from directory.units import Bloc, Tier
 from idp.console.labels import LABELS
 from idp.i18n import CATALOGS
 
@@ -38,6 +39,8 @@ def test_every_label_stands_in_the_vocabulary_with_its_english(group: str) -> No
         ("artefact", Column),
         ("bloc", Bloc),
         ("job", JobKind),
+        ("tag", Tag),
+        ("tier", Tier),
     ],
 )
 def test_every_code_of_a_closed_set_has_a_label(group: str, codes: object) -> None:

@@ -22,6 +22,7 @@ ERRORS = {
     "NeedsStepUp",
     "NotAllowed",
     "NotFound",
+    "Shown",
 }
 OPERATORS_ONLY = {"Misconfigured"}
 """Shown at the command line and in the log, never on a page."""
@@ -29,7 +30,7 @@ VIETNAMESE = re.compile(r"[^\x00-\x7f]")
 
 
 def _templates() -> Iterator[tuple[str, str]]:
-    for file in sorted((ROOT / "idp/templates").rglob("*.html")):
+    for file in sorted((ROOT / "idp/templates").rglob("*.*")):
         with file.open("rb") as source:
             for _line, message, _comments, _context in extract(
                 "jinja2.ext:babel_extract", source, MARKS, (), {"encoding": "utf-8"}
