@@ -32,7 +32,7 @@ from directory.base.errors import Conflict, InvalidInput, Misconfigured
 
 ALGORITHMS = ("RS256", "ES256", "PS256")
 """All of them have keys from the start: whatever we advertise can be registered and used."""
-FRESH = timedelta(seconds=30)
+FRESH = timedelta(seconds=5)
 """How long a process may sign and publish from what it last read."""
 ANNOUNCED = timedelta(hours=1)
 """How long a key must have been published before it signs: what relying parties may cache."""
@@ -226,11 +226,12 @@ def rotate(
     alg: str,
     actor: Actor,
     overlap: timedelta = OVERLAP,
+    announced: timedelta = ANNOUNCED,
 ) -> tuple[str, str]:
     """The next key signs from now on and a new next one is published; (old, new) key ids.
 
-    Raises Conflict while the next key has not been published long enough for everybody's
-    cache, and InvalidInput when there is no key of this algorithm.
+    Raises Conflict while the next key has not been published for ``announced``, which is long
+    enough for everybody's cache, and InvalidInput when there is no key of this algorithm.
     """
     rows = {
         row.state: row
@@ -245,7 +246,7 @@ def rotate(
             "key_algorithm", "Không có khóa ký {alg} để thay.", field="alg", alg=alg[:20]
         )
     old, new = rows["current"], rows["next"]
-    if now < new.created_at + ANNOUNCED:
+    if now < new.created_at + announced:
         raise Conflict(
             "key_unannounced", "Khóa kế tiếp chưa được công bố đủ lâu; hãy thử lại sau một giờ."
         )

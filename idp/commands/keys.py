@@ -1,6 +1,7 @@
 """``dinhdanh keys list | rotate``: the keys that sign tokens."""
 
 import getpass
+from datetime import timedelta
 
 import click
 
@@ -33,7 +34,12 @@ def listed() -> None:
 
 @keys.command("rotate")
 @click.argument("alg", type=click.Choice(list(signing.ALGORITHMS)))
-def rotate(alg: str) -> None:
+@click.option(
+    "--at-once",
+    is_flag=True,
+    help="Do not wait until every cache knows the next key: for a key that has leaked.",
+)
+def rotate(alg: str, *, at_once: bool) -> None:
     """Sign with the next key from now on; the old one stays published until what it signed has
     run out.
     """
@@ -47,6 +53,7 @@ def rotate(alg: str) -> None:
                 alg=alg,
                 actor=Actor.operator(getpass.getuser()),
                 overlap=signing.overlap(has.settings),
+                announced=timedelta(0) if at_once else signing.ANNOUNCED,
             )
         except DinhdanhError as error:
             raise click.ClickException(error.text()) from error

@@ -71,6 +71,17 @@ def test_keys_rotate_refuses_a_key_nobody_knows_yet(run: Any) -> None:
     assert second.exit_code == 1
 
 
+def test_a_key_that_has_leaked_is_replaced_at_once(run: Any) -> None:
+    assert run("keys", "rotate", "ES256").exit_code in (0, 1)
+    before = run("keys", "list").output
+    done = run("keys", "rotate", "ES256", "--at-once")
+    assert done.exit_code == 0, done.output
+    _, _, now = done.output.split()
+    current = [line for line in run("keys", "list").output.splitlines() if "current" in line]
+    assert any(now in line for line in current if line.startswith("ES256"))
+    assert run("keys", "list").output != before
+
+
 def test_keys_list_shows_what_signs_what_comes_and_what_is_going(run: Any) -> None:
     assert len(run("keys", "list").output.splitlines()) == 6
     old, _, new = run("keys", "rotate", "ES256").output.split()
