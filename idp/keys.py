@@ -88,7 +88,8 @@ class SigningKeys:
         self._keyring = keyring
         self._lock = threading.Lock()
         self._private: dict[str, Key] = {}
-        self._current: dict[str, Signer] = {}
+        self._current: dict[str, Any] = {}
+        """Rows: a private key is loaded when it first signs."""
         self._public: tuple[dict[str, Any], ...] = ()
         self._verifying = KeySet([])
         self._read_at: datetime | None = None
@@ -99,9 +100,10 @@ class SigningKeys:
         if alg not in self._current:
             self.forget()  # it may have been made since
             self._refresh(now)
-        if alg not in self._current:
+        row = self._current.get(alg)
+        if row is None:
             raise Misconfigured("key_missing", "Chưa có khóa ký {alg}.", alg=alg)
-        return self._current[alg]
+        return Signer(row.kid, row.alg, self._load(row))
 
     def algorithms(self, *, now: datetime) -> list[str]:
         """The algorithms we can sign with, in our order."""
@@ -133,16 +135,13 @@ class SigningKeys:
                 .where((SigningKey.retire_at.is_(None)) | (SigningKey.retire_at > now))
                 .order_by(SigningKey.created_at, SigningKey.kid)
             ).all()
-            current = {}
-            for row in rows:
-                if row.state == "current":
-                    current[row.alg] = Signer(row.kid, row.alg, self._load(row))
-            self._current = current
+            self._current = {row.alg: row for row in rows if row.state == "current"}
             self._public = tuple(row.public for row in rows)
             self._verifying = KeySet([_import(key) for key in self._public])
             self._read_at = now
 
     def _load(self, row: Any) -> Key:
+        """Loaded twice where two threads are first at once, which harms nothing."""
         if row.kid not in self._private:
             plain = self._keyring.decrypt("signing", row.private_sealed)
             self._private[row.kid] = _import(json.loads(plain))

@@ -13,6 +13,7 @@ a database of its own, copied from a template that is made once per worker proce
 closed under tests/unit and tests/properties.
 """
 
+import json
 import os
 import secrets
 import shutil
@@ -30,7 +31,7 @@ from sqlalchemy import event, make_url, text
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database, unpooled
-from idp import installation, logs, migrate, wiring
+from idp import installation, keys, logs, migrate, wiring
 from idp.app import create_app
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -45,6 +46,22 @@ for name in [n for n in os.environ if n.startswith("DINHDANH_")]:
 
 
 logs.structure()
+
+
+def _load_each_key_once() -> None:
+    """Loading an RSA key takes 30 ms, and the tests of one process share theirs."""
+    load, loaded = keys._import, {}
+
+    def once(jwk: dict[str, Any]) -> Any:
+        said = json.dumps(jwk, sort_keys=True)
+        if said not in loaded:
+            loaded[said] = load(jwk)
+        return loaded[said]
+
+    keys._import = once
+
+
+_load_each_key_once()
 
 
 class FrozenClock:
