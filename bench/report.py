@@ -48,7 +48,7 @@ def described(measured: dict[str, Any], *, runs: int, clients: int) -> dict[str,
             "clients": clients,
             "load generator": "on the same machine",
             "postgresql": "unix socket, fsync off",
-            "sqlite": "WAL, synchronous NORMAL",
+            "sqlite": "WAL, synchronous FULL",
         },
         "operations": measured,
     }

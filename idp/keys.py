@@ -37,7 +37,8 @@ FRESH = timedelta(seconds=5)
 ANNOUNCED = timedelta(hours=1)
 """How long a key must have been published before it signs: what relying parties may cache."""
 OVERLAP = timedelta(days=1)
-"""How long a retired key stays published, and longer where anything it signs lives longer."""
+"""How long a retired key stays published at least: an application may keep a session of its own
+that long after ours, and end it with an ID token as the hint."""
 
 Key = RSAKey | ECKey
 
@@ -186,11 +187,14 @@ def ensure_keys(
 
 
 def overlap(settings: Settings) -> timedelta:
-    """How long a key must stay published after it has signed for the last time: as long as the
-    longest-lived thing it signs, and as other processes may go on signing with it.
+    """How long a key must stay published after it has signed for the last time: as long as what
+    it signs counts. Tokens live for minutes; an ID token signs a person out as a hint, expired
+    too (RP-Initiated Logout §2), for as long as her session and an application's own may last.
     """
-    longest = max(settings.access_token_lifetime, settings.id_token_lifetime)
-    return max(OVERLAP, timedelta(seconds=longest) + ANNOUNCED)
+    longest = max(
+        settings.access_token_lifetime, settings.id_token_lifetime, settings.session_lifetime
+    )
+    return OVERLAP + timedelta(seconds=longest) + ANNOUNCED
 
 
 def published(session: Session, now: datetime) -> list[SigningKey]:

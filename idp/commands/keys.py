@@ -37,7 +37,7 @@ def listed() -> None:
 @click.option(
     "--at-once",
     is_flag=True,
-    help="Do not wait until every cache knows the next key: for a key that has leaked.",
+    help="For a key that has leaked: do not wait, and trust nothing it has signed any more.",
 )
 def rotate(alg: str, *, at_once: bool) -> None:
     """Sign with the next key from now on; the old one stays published until what it signed has
@@ -52,7 +52,7 @@ def rotate(alg: str, *, at_once: bool) -> None:
                 has.clock(),
                 alg=alg,
                 actor=Actor.operator(getpass.getuser()),
-                overlap=signing.overlap(has.settings),
+                overlap=timedelta(0) if at_once else signing.overlap(has.settings),
                 announced=timedelta(0) if at_once else signing.ANNOUNCED,
             )
         except DinhdanhError as error:

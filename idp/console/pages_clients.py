@@ -71,6 +71,22 @@ def _manages(granted: Rights, application_id: int | None) -> bool:
     return granted.may_manage(application_id)
 
 
+def _beyond(client: Client | Registration) -> bool:
+    """Whether it reaches beyond its application: the installation's own API, all tokens."""
+    return client.introspect_all or bool(set(client.scopes) & set(clients.API_SCOPES))
+
+
+def _within(session: Session, actor: Actor, client_id: str, *, now: datetime) -> Client:
+    """A client the actor may change. Raises NotFound, and NotAllowed where it reaches beyond its
+    application and she does not: its secret would be hers.
+    """
+    granted = permissions.rights(session, actor, local_day(now))
+    found = get(session, granted, client_id)
+    if _beyond(found) and not granted.may(Do.MANAGE_INSTALLATION, None):
+        raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="application")
+    return found
+
+
 def get(session: Session, granted: Rights, client_id: str) -> Client:
     """One client. Raises NotFound, also for one the asker does not manage."""
     found = clients.get(session, client_id)
@@ -136,11 +152,7 @@ def register(
     everywhere = granted.may(Do.MANAGE_INSTALLATION, None)
     if wanted.application_id is None and not everywhere:
         raise InvalidInput("client_application", "Hãy chọn ứng dụng.", field="application_id")
-    beyond = (
-        wanted.first_party
-        or wanted.introspect_all
-        or bool(set(wanted.scopes) & set(clients.API_SCOPES))
-    )
+    beyond = wanted.first_party or _beyond(wanted)
     if not _manages(granted, wanted.application_id) or (beyond and not everywhere):
         raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="application")
     return clients.register(session, wanted, keyring=keyring, actor=actor, now=now)
@@ -159,7 +171,7 @@ def edit(
 
     ``wanted`` makes the registration from the present one, so that nothing between is lost.
     """
-    found = get(session, permissions.rights(session, actor, local_day(now)), client_id)
+    found = _within(session, actor, client_id, now=now)
     clients.replace(session, found, wanted(found), keyring=keyring, actor=actor, now=now)
 
 
@@ -167,7 +179,7 @@ def rotate(
     session: Session, client_id: str, *, actor: Actor, keyring: Keyring, now: datetime
 ) -> tuple[Client, str]:
     """A new secret for a client of the asker's. Raises NotFound, InvalidInput."""
-    found = get(session, permissions.rights(session, actor, local_day(now)), client_id)
+    found = _within(session, actor, client_id, now=now)
     return found, clients.rotate_secret(session, found, keyring=keyring, actor=actor, now=now)
 
 
@@ -185,5 +197,5 @@ def disable(session: Session, client_id: str, *, actor: Actor, now: datetime) ->
 
 def enable(session: Session, client_id: str, *, actor: Actor, now: datetime) -> None:
     """Let a client of the asker's ask again. Raises NotFound."""
-    found = get(session, permissions.rights(session, actor, local_day(now)), client_id)
+    found = _within(session, actor, client_id, now=now)
     clients.enable(session, found, actor=actor, now=now)

@@ -93,8 +93,9 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
                 "acr": token.grant.acr,
                 "amr": token.grant.amr,
             }
-            # Her name would undo a pairwise ``sub``, unless the token may be told it anyway.
-            if token.grant.sector is None or "profile" in token.scopes:
+            # Her user name is a claim of ``profile`` (OIDC Core §5.4), and would undo a pairwise
+            # ``sub``: told where the token may be told it.
+            if "profile" in token.scopes:
                 body["username"] = token.grant.username
         return body
 

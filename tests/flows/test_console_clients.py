@@ -264,6 +264,17 @@ def test_an_owner_touches_no_client_of_another_application(hr: Hr) -> None:
     assert row(hr, party.client_id).enabled
 
 
+@pytest.mark.parametrize("action", ["edit", "rotate", "enable"])
+def test_an_owner_does_not_take_over_a_client_that_reaches_beyond(hr: Hr, action: str) -> None:
+    party = made(hr, scopes=("openid", "changes:write"))
+    path = f"/console/clients/{party.client_id}"
+    before = row(hr, party.client_id)
+    answer = send(hr.browser("owner"), path, f"{path}/{action}", name="X")
+    assert answer.status_code in (403, 422)
+    after = row(hr, party.client_id)
+    assert (after.secrets, after.name, after.epoch) == (before.secrets, before.name, before.epoch)
+
+
 def test_a_wrong_edit_changes_nothing_and_keeps_what_was_typed(hr: Hr) -> None:
     party = made(hr)
     browser = hr.browser("owner")

@@ -104,7 +104,13 @@ def test_a_public_native_client_may_come_from_any_loopback_port(world: World, cl
     assert party.secret is None
     flow = Flow(client, party, redirect_uri="http://127.0.0.1:41234/back")
     world.sign_in(client)
-    assert flow.tokens()["access_token"]
+    # RFC 8252 §8.6: nothing proves who listens there, so that she is asked, every time.
+    for _ in range(2):
+        page = flow.ask()
+        assert 'value="allow"' in page.text
+        back = submit(client, page, "/oauth2/consent", decision="allow")
+        assert flow.redeem(flow.told(back)["code"]).status_code == 200
+    assert flow.told(flow.ask(prompt="none"))["error"] == "consent_required"
 
 
 def test_a_refresh_may_narrow_scopes_and_never_widen_them(world: World, flow: Flow) -> None:

@@ -29,7 +29,7 @@ ENDPOINTS = {
 """One module each: whoever adds an endpoint adds a module."""
 SOURCE = re.compile(
     r"RFC \d{3,4}|CVE-\d{4}-\d+|CWE-\d+|GHSA-[\w-]+|OIDC|OAuth|OpenID|FAPI|JARM|Logout|OWASP"
-    r"|PortSwigger|Fetch|CSP|NĐ|W3C|CORS|HTML|NIST|RP-Initiated|Form Post|Front-Channel"
+    r"|PortSwigger|Fetch|CSP|NĐ|W3C|CORS|HTML|NIST|RP-Initiated|Form Post|Front-Channel|Unicode|[\w-]+/[\w.-]+#\d+"
 )
 
 

@@ -42,7 +42,7 @@ from idp.oidc.authorization import incoming as incomings
 from idp.oidc.authorization.answers import Answer
 from idp.oidc.authorization.asked import Asked
 from idp.oidc.authorization.incoming import FLOW, Incoming
-from idp.oidc.clients.kinds import SCOPES
+from idp.oidc.clients.kinds import SCOPES, Kind
 from idp.oidc.clients.redirects import origin
 from idp.oidc.clients.view import ClientView
 from idp.oidc.request import Request
@@ -165,7 +165,7 @@ def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed:
     if view is None or missing is not None:
         return missing or _sign_in(server, asked)
     client = asked.client
-    asks = "consent" in asked.prompts and not agreed
+    asks = ("consent" in asked.prompts or _anybody_may_be_it(asked)) and not agreed
     if client.restricted or not client.first_party or asks:
         standing = consent.standing(
             asked.request.connection,
@@ -188,6 +188,15 @@ def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed:
     said = asked.grant.give(view)
     answer = asked.channel.answer(said, tokens=server.tokens, now=asked.request.now)
     return Answered(answer, asked.consent_scopes if agreed else frozenset())
+
+
+def _anybody_may_be_it(asked: Asked) -> bool:
+    """Whether another program on her machine could be asking: nothing proves a public native
+    client, so that she is asked every time (RFC 8252 §8.6).
+    """
+    client = asked.client
+    https = asked.channel.redirect_uri.startswith("https:")
+    return client.public and client.kind == Kind.NATIVE and not https
 
 
 def _sign_in_missing(

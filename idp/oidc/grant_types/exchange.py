@@ -92,7 +92,6 @@ class ExchangeGrant(Issues, BaseGrant, TokenEndpointMixin):  # type: ignore[misc
         if found.grant is not None:
             try:
                 self.require_assured(found.grant)
-                self.require_assured(found.grant)
                 self.require_entitled(found.grant)
             except InvalidGrantError as exc:
                 raise InvalidRequestError("The subject_token is not valid.") from exc

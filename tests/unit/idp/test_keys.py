@@ -142,7 +142,7 @@ def test_a_replaced_key_stays_published_until_what_it_signed_has_run_out(
     old = _signing(has, clock)["RS256"]
     clock.advance(days=2)
     housekeeping.rotate_keys(has, clock())
-    clock.advance(days=3)
+    clock.advance(days=4)
     assert old in _kids(has, clock)
     clock.advance(hours=2)
     assert old not in _kids(has, clock)
