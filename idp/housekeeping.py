@@ -3,6 +3,7 @@
     every second        the audit's new entries are chained and signed
     every 5 seconds     what could only wait for tokens to lapse is looked at
     every minute        a new CRL is ordered where the last one is due for renewal
+                        what outsiders have had us write down and nobody can use is deleted
     every hour          signing keys that are old enough are replaced
                         what has expired and serves no proof is deleted
 
@@ -104,24 +105,32 @@ def rotate_keys(services: Services, now: datetime) -> None:
 
 
 def purge(services: Services, now: datetime) -> None:
-    """Delete what has expired: sign-ins under way, pushed requests, proofs that were
-    used, idempotency keys, throttles, old jobs.
+    """Delete what has expired: sign-ins under way, idempotency keys, throttles, invitations, old
+    jobs.
     """
     with services.db.write() as session:
         session.execute(delete(LoginFlow).where(LoginFlow.expires_at < now))
         session.execute(delete(Idempotency).where(Idempotency.expires_at < now))
         throttle.purge(session, now=now, settings=services.settings)
+        invites.purge(session, now=now)
+        session.execute(delete(Job).where(Job.state == "done", Job.finished_at < now - JOBS_KEPT))
+
+
+def sweep(services: Services, now: datetime) -> None:
+    """Delete what any client can have us keep, as soon as it is of no use: pushed requests, device
+    requests, proofs that were used.
+    """
+    with services.db.write() as session:
         device.purge(session, now=now)
         pushed.purge(session, now=now)
         once.purge(session, now=now)
-        invites.purge(session, now=now)
-        session.execute(delete(Job).where(Job.state == "done", Job.finished_at < now - JOBS_KEPT))
 
 
 CHORES = (
     Chore("seal_audit", timedelta(seconds=1), seal_audit),
     Chore("lapse", timedelta(seconds=5), lapse),
     Chore("renew_lists", timedelta(minutes=1), renew_lists),
+    Chore("sweep", timedelta(minutes=1), sweep),
     Chore("rotate_keys", timedelta(hours=1), rotate_keys),
     Chore("purge", timedelta(hours=1), purge),
 )

@@ -9,6 +9,7 @@
     introspection userinfo revocation logout frontchannel discovery bearer
     claims/ id_token            what is told about a person
     assurance                   how strong a sign-in was, and whether that is enough
+    crowding                    how much clients that prove nothing may have us keep
     resources                   which resource servers a token is for
     protected_resource          what our own API says about itself
     artefact jobs               how the door cuts access, how the cut is pushed and proven

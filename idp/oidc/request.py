@@ -41,7 +41,7 @@ def bounded(found: dict[str, str]) -> dict[str, str]:
     """These parameters. Raises InvalidRequestError for too many, and for one no database holds."""
     if sum(len(k) + len(v) for k, v in found.items()) > LONGEST:
         raise InvalidRequestError("The request is too long.")
-    if not all(storable(value) for value in found.values()):
+    if not all(storable(name) and storable(value) for name, value in found.items()):
         raise InvalidRequestError("A parameter holds what is no text.")
     return found
 

@@ -15,8 +15,9 @@ from directory.assignments import Assignment
 from directory.base.clock import local_day
 from directory.entitlements import Installation
 from directory.people import User
+from idp.oidc import crowding
 from idp.oidc.authorization import consent
-from idp.oidc.clients import Client, GrantType
+from idp.oidc.clients import AuthMethod, Client, GrantType, Options
 from idp.oidc.grant_types import device as devices
 from idp.oidc.grant_types.device import DeviceRequest
 from idp.oidc.grants import Grant
@@ -135,6 +136,15 @@ def _replayed(scene: Scene) -> Any:
     return response
 
 
+def _epoch(scene: Scene) -> None:
+    scene.world.change(Client, scene.device.party.id, epoch=Client.epoch + 1)
+
+
+def _poll_after_a_cut(scene: Scene) -> Any:
+    _epoch(scene)
+    return scene.device.poll()
+
+
 def _hurried(scene: Scene) -> Any:
     for wanted in (5, 10, 15):
         scene.device.poll()
@@ -216,6 +226,14 @@ POLLS = [
         "RFC 8628 §3.5",
         lambda s: (s.device.decide("deny"), s.device.poll(), s.device.poll())[-1],
         "access_denied",
+        spares=False,
+    ),
+    Case(
+        "the client was disabled and enabled again before anybody answered",
+        "a cut of a client ends the requests that wait for an answer",
+        "CWE-613, CWE-672",
+        _poll_after_a_cut,
+        "expired_token",
         spares=False,
     ),
     Case(
@@ -368,7 +386,61 @@ def _without_decision(scene: Scene) -> Any:
     return scene.answer(form, decision="")
 
 
+def _allowed_after_a_cut(scene: Scene) -> Any:
+    form = scene.ticket()
+    _epoch(scene)
+    return scene.answer(form)
+
+
+def _typed_after_a_cut(scene: Scene) -> Any:
+    _epoch(scene)
+    return scene.device.type_code()
+
+
+def _resource_withdrawn(scene: Scene) -> Any:
+    """Asked for a resource that the client may no longer have when she answers."""
+    party = register_device(scene.world, options=Options(resources=("https://api.example/",)))
+    device = Device(scene.device.browser, party).begin(resource="https://api.example/")
+    form = hidden_fields(device.confirmation().text)
+    scene.world.change(Client, party.id, options={})
+    return scene.answer(form)
+
+
+def _nothing_left(scene: Scene) -> Any:
+    form = scene.ticket()
+    scene.world.change(Client, scene.device.party.id, scopes=["phone"])
+    return scene.answer(form)
+
+
 PAGES = [
+    Case(
+        "allowed after the client was cut off",
+        "a cut of a client ends the requests that wait for an answer",
+        "CWE-613, CWE-672",
+        _allowed_after_a_cut,
+        "303",
+    ),
+    Case(
+        "typed after the client was cut off",
+        "a cut of a client ends the requests that wait for an answer",
+        "CWE-613, CWE-672",
+        _typed_after_a_cut,
+        "422",
+    ),
+    Case(
+        "a resource that was withdrawn meanwhile",
+        "what is granted is what the client may have when it is granted",
+        "RFC 8707 §2, CWE-367",
+        _resource_withdrawn,
+        "303",
+    ),
+    Case(
+        "nothing left of the scopes meanwhile",
+        "what is granted is what the client may have when it is granted",
+        "RFC 6749 §3.3, CWE-367",
+        _nothing_left,
+        "303",
+    ),
     Case(
         "forged from another site",
         "an answer needs the token of our own form",
@@ -618,6 +690,20 @@ def test_codes_are_as_many_as_the_standard_counts(scene: Scene) -> None:
     assert len(set(devices.ALPHABET)) == 20
     shown = {scene.device.begin().answer["user_code"] for _ in range(50)}
     assert len(shown) == 50
+
+
+def test_one_address_has_so_many_devices_of_a_public_client_wait(scene: Scene) -> None:
+    """RFC 6819 §4.4.1.11, OWASP API4:2023: whoever knows a client_id fills no table."""
+    party = register_device(scene.world, auth_method=AuthMethod.NONE)
+    device = Device(scene.device.browser, party)
+    for _ in range(crowding.MOST):
+        device.begin()
+    answer = device.ask()
+    assert (answer.status_code, answer.get_json()["error"]) == (429, "temporarily_unavailable")
+    assert len(scene.world.all(DeviceRequest)) == crowding.MOST + 1
+    scene.device.begin()  # A client that proves who it is does not count.
+    scene.world.clock.advance(minutes=10)
+    device.begin()
 
 
 # ---- phishing --------------------------------------------------------------------------------

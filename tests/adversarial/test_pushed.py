@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from idp.oidc import crowding
 from idp.oidc.authorization.pushed import URN, PushedRequest
 from idp.oidc.clients import AuthMethod, Client, Options
 from idp.oidc.grants import Grant
@@ -280,6 +281,17 @@ def in_the_address(scene: Scene) -> Any:
     )
 
 
+def crowded(scene: Scene) -> Any:
+    """In the name of a public client, whose client_id everybody knows."""
+    flow = Flow(scene.browser, scene.world.register("Công khai", auth_method=AuthMethod.NONE))
+    for _ in range(crowding.MOST):
+        assert flow.post(PAR, flow.query).status_code == 201
+    _forget(scene)
+    answer = flow.post(PAR, flow.query)
+    assert answer.headers["Retry-After"] == "600"
+    return answer
+
+
 def its_own_name(scene: Scene) -> Any:
     uri = scene.uri()
     _forget(scene)
@@ -298,6 +310,21 @@ PUSHES = [
         "parameters stand in the body",
         "RFC 9126 §2.1",
         in_the_address,
+        "invalid_request",
+    ),
+    Case(
+        "too many by a client that proves nothing",
+        "one address writes so many requests in a client's name",
+        "RFC 6819 §4.4.1.11, OWASP API4:2023",
+        crowded,
+        "temporarily_unavailable",
+        429,
+    ),
+    Case(
+        "a NUL in a name",
+        "no name of a parameter holds a NUL",
+        "CWE-158",
+        pushes(**{"x\0y": "s"}),
         "invalid_request",
     ),
     Case("a NUL", "no parameter holds a NUL", "CWE-158", pushes(state="a\0"), "invalid_request"),
@@ -417,6 +444,13 @@ def fapi(**changes: Any) -> Act:
 
 
 OBJECTS = [
+    Case(
+        "a NUL in a member's name",
+        "no name of a parameter holds a NUL",
+        "CWE-158",
+        object_of(lambda s: s.signed.signed(**{"x\0y": "s"})),
+        "invalid_request_object",
+    ),
     Case("unsigned", AUTHENTIC, "RFC 9101 §10.5", object_of(unsigned), "invalid_request_object"),
     Case(
         "by a foreign key",
@@ -655,7 +689,25 @@ def address_withdrawn(scene: Scene) -> Any:
     return scene.bring(uri)
 
 
+def kept_alive(scene: Scene) -> Any:
+    """Somebody who is not signed in brings it every ten minutes; after half an hour it is over."""
+    uri, other = scene.uri(), scene.browser.application.test_client()
+    query = {"client_id": scene.flow.party.client_id, "request_uri": uri}
+    for _ in range(3):
+        assert other.get("/oauth2/authorize", query_string=query).status_code == 303
+        scene.world.clock.advance(minutes=10)
+    scene.world.sign_in(scene.browser)  # The honest session has been idle for too long.
+    return other.get("/oauth2/authorize", query_string=query)
+
+
 USED = [
+    Case(
+        "kept alive by bringing it again and again",
+        "a pushed request ends, however often it is brought",
+        "RFC 9126 §2.2, CWE-613",
+        kept_alive,
+        "invalid_request_uri",
+    ),
     Case("used", NOT_USED, "RFC 9126 §7.3", used, "invalid_request_uri"),
     Case("used by an error", NOT_USED, "RFC 9126 §7.3", used_up_by_an_error, "invalid_request_uri"),
     Case(

@@ -8,6 +8,7 @@ After each the honest client still manages itself, and another honest one regist
 
 import base64
 import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,13 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Response
 
-from idp.oidc.clients import Client, invites
+from idp.oidc.clients import Client, Options, invites
 from idp.oidc.clients import view as client_view
+from idp.oidc.clients.registration import MOST_SECTORS, MOST_UPDATES
+from idp.oidc.clients.sectors import AT_ONCE, Sector
 from tests.browser_client import hidden_fields
+from tests.device_flow import DEVICE
+from tests.factories import make_application
 from tests.proving import Asserting
 from tests.registrar import CALLBACK, ENDPOINT, PLAIN, Registered, Registrar, bearer
 from tests.relying_party import Flow, Party, World, build_world
@@ -69,6 +74,16 @@ class Scene:
     def made(self, answer: Any) -> Registered:
         """The client that came of an answer."""
         return Registered(self.registrar.browser, answer.get_json())
+
+
+@dataclass(frozen=True)
+class Late:
+    """A page that is made while it is being read."""
+
+    make: Callable[[], str]
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.make().encode()
 
 
 def _nothing(scene: Scene, _answer: Any) -> None:
@@ -421,6 +436,18 @@ def _sector(uri: Callable[[Scene], str], **more: Any) -> Callable[[Scene], Any]:
     )
 
 
+def _wanders(scene: Scene) -> Any:
+    made = scene.made(scene.ask(subject_type="pairwise"))
+    elsewhere = PLAIN | {"redirect_uris": ["https://bank.example/cb"]}
+    assert made.replace(**PLAIN, subject_type="pairwise").status_code == 200
+    assert made.replace(**elsewhere).status_code == 400
+    return made.replace(**elsewhere, subject_type="pairwise")
+
+
+def _one_sector(scene: Scene, _answer: Any) -> None:
+    assert [each.identifier for each in scene.world.all(Sector)] == ["app.example"]
+
+
 def _redirected(scene: Scene) -> str:
     target = scene.inside.put("/sector.json", json.dumps([CALLBACK]))
     return scene.outside.put("/s", Response(status=302, headers={"Location": target}))
@@ -511,6 +538,19 @@ FETCHES = [
         "several hosts are one sector only where a document says so",
         "OIDC Core §8.1",
         _asks(subject_type="pairwise", redirect_uris=[CALLBACK, "https://bank.example/cb"]),
+    ),
+    Case(
+        "a sector for devices",
+        "a sector vouches for addresses, and a device is answered at none",
+        "OIDC Core §8.1, RFC 8628 §3.5",
+        _asks(subject_type="pairwise", grant_types=["authorization_code", DEVICE]),
+    ),
+    Case(
+        "from sector to sector",
+        "a client does not leave its sector, which keeps its salt for ever",
+        "OIDC Core §8.1, CWE-770",
+        _wanders,
+        then=_one_sector,
     ),
     Case(
         "deeply nested sector",
@@ -638,6 +678,36 @@ BODIES = [
         "text has no control characters",
         "CWE-158",
         _asks(client_name="a\0b"),
+    ),
+    Case(
+        "NUL in a key",
+        "text has no NUL, at any depth",
+        "CWE-158",
+        _asks(jwks={"keys": [EC | {"kid": "a\0b"}]}),
+    ),
+    Case(
+        "NUL in a list in a key",
+        "text has no NUL, at any depth",
+        "CWE-158",
+        _asks(jwks={"keys": [EC | {"key_ops": ["verify", "a\0b"]}]}),
+    ),
+    Case(
+        "NUL in a member of a key",
+        "text has no NUL, at any depth",
+        "CWE-158",
+        _asks(jwks={"keys": [EC | {"a\0b": "x"}]}),
+    ),
+    Case(
+        "half a character in a key",
+        "text is Unicode that can be stored",
+        "CWE-176",
+        _asks(jwks={"keys": [EC | {"kid": "a\ud800b"}]}),
+    ),
+    Case(
+        "NUL in the name of a member",
+        "text has no NUL, at any depth",
+        "CWE-158",
+        _asks(**{"client_name#vi\0": "x"}),
     ),
     Case(
         "name written backwards",
@@ -961,7 +1031,119 @@ def _not_promoted(scene: Scene, answer: Any) -> None:
     assert (row.first_party, row.introspect_all, row.application_id) == (False, False, None)
 
 
+def _adopted(**columns: Any) -> Callable[[Scene], Any]:
+    def act(scene: Scene) -> Any:
+        scene.world.change(Client, scene.row(scene.other).id, **columns)
+        return scene.other.replace(**PLAIN | {"redirect_uris": ["https://evil.example/"]})
+
+    return act
+
+
+def _of_an_application(scene: Scene) -> Any:
+    with scene.world.services.db.write() as session:
+        key = make_application(session).id
+    return _adopted(application_id=key)(scene)
+
+
+def _keeps_its_address(scene: Scene, _answer: Any) -> None:
+    assert scene.row(scene.other).redirect_uris == [CALLBACK]
+
+
+def _restricted(scene: Scene) -> Any:
+    key = scene.row(scene.other).id
+    scene.world.change(Client, key, scopes=["openid"], options={})
+    return scene.other.replace(**PLAIN, scope="openid email offline_access")
+
+
+def _still_restricted(scene: Scene, answer: Any) -> None:
+    assert answer.get_json()["scope"] == "openid"
+    row = scene.row(scene.other)
+    assert row.scopes == ["openid"]
+    assert Options.of(row.options).require_pkce
+
+
+def _restricted_meanwhile(scene: Scene) -> Any:
+    """The sector's document is read between the two looks an update takes at its client."""
+    key, document = scene.row(scene.other).id, json.dumps([CALLBACK])
+
+    def answer() -> str:
+        options = {"minimum_acr": "urn:vn:aal:2", "minimum_eid_level": 2}
+        scene.world.change(Client, key, scopes=["openid"], options=options)
+        return document
+
+    uri = scene.outside.put("/s", Late(answer))
+    return scene.other.replace(**PLAIN, sector_identifier_uri=uri)
+
+
+def _nothing_lost(scene: Scene, answer: Any) -> None:
+    _still_restricted(scene, answer)
+    row = scene.row(scene.other)
+    assert (row.options["minimum_acr"], row.options["minimum_eid_level"]) == ("urn:vn:aal:2", 2)
+
+
+def _by_no_id(method: str) -> Callable[[Scene], Any]:
+    return lambda s: s.honest.browser.open(
+        ENDPOINT + "/a%00b", method=method, json=PLAIN, headers=bearer(s.honest.token)
+    )
+
+
 MANAGEMENT = [
+    *(
+        Case(
+            "NUL in the id: " + method,
+            "what no database can hold is nobody's id",
+            "CWE-158",
+            _by_no_id(method),
+            status=401,
+            error="invalid_token",
+        )
+        for method in ("GET", "PUT", "DELETE")
+    ),
+    Case(
+        "an update of what is first party",
+        "whom the installation trusts as its own does not change itself",
+        "RFC 7592 §2.2, CWE-269",
+        _adopted(first_party=True),
+        status=403,
+        error="access_denied",
+        then=_keeps_its_address,
+    ),
+    Case(
+        "an update of a resource server",
+        "whom the installation trusts as its own does not change itself",
+        "RFC 7592 §2.2, CWE-269",
+        _adopted(resource_server=True),
+        status=403,
+        error="access_denied",
+        then=_keeps_its_address,
+    ),
+    Case(
+        "an update of an application's client",
+        "whom the installation trusts as its own does not change itself",
+        "RFC 7592 §2.2, CWE-269",
+        _of_an_application,
+        status=403,
+        error="access_denied",
+        then=_keeps_its_address,
+    ),
+    Case(
+        "around a restriction",
+        "an update brings back nothing an administrator took away",
+        "RFC 7592 §2.2, CWE-269",
+        _restricted,
+        status=200,
+        error="",
+        then=_still_restricted,
+    ),
+    Case(
+        "around a restriction made meanwhile",
+        "an update is judged by what the client is when it is written",
+        "CWE-367, CWE-362",
+        _restricted_meanwhile,
+        status=200,
+        error="",
+        then=_nothing_lost,
+    ),
     Case(
         "reading another client",
         "a registration access token is good for its own client",
@@ -1181,8 +1363,27 @@ CHANGES_SOMETHING = {
     "a person's access token",
     "after it was disabled",
     "after it was removed",
+    "from sector to sector",
+    "an update of what is first party",
+    "an update of a resource server",
+    "an update of an application's client",
 }
 """Cases that first register, disable or remove somebody honestly."""
+
+
+@pytest.mark.both_databases
+def test_what_no_database_can_hold_is_refused_by_each(scene: Scene) -> None:
+    """CWE-158, CWE-176: before it gets there, and as what is wrong with the request."""
+    for document in (
+        {"jwks": {"keys": [EC | {"kid": "a\0b"}]}},
+        {"jwks": {"keys": [EC | {"kid": "a\ud800b"}]}},
+        {"contacts": ["a\0b"]},
+    ):
+        assert scene.ask(**document).get_json()["error"] == METADATA
+    for method in ("GET", "PUT", "DELETE"):
+        assert _by_no_id(method)(scene).status_code == 401
+    assert scene.other.replace(**PLAIN).status_code == 200
+    _goes_on(scene)
 
 
 def test_what_was_sent_is_not_sent_back(scene: Scene) -> None:
@@ -1202,6 +1403,54 @@ def test_a_flood_from_one_source_is_stopped(scene: Scene) -> None:
     assert answers == [201] * 5 + [429]
     assert len(scene.registrar.rows()) == 7
     _goes_on(scene)
+
+
+def test_updates_without_end_are_stopped(scene: Scene) -> None:
+    """CWE-770: each update writes, and may call out."""
+    answers = [scene.other.replace(**PLAIN).status_code for _ in range(MOST_UPDATES + 1)]
+    assert answers == [200] * MOST_UPDATES + [429]
+    scene.world.clock.advance(seconds=601)
+    assert scene.other.replace(**PLAIN).status_code == 200
+    _goes_on(scene)
+
+
+def test_an_invitation_does_not_have_sectors_read_without_end(scene: Scene) -> None:
+    """CWE-770: a try that fails uses up no invitation."""
+    document = PLAIN | {"sector_identifier_uri": scene.outside.put("/s", "[]")}
+    token = scene.registrar.invite()
+    answers = [scene.registrar.ask(document, token).status_code for _ in range(MOST_SECTORS + 1)]
+    assert answers == [400] * MOST_SECTORS + [429]
+    assert len(scene.outside.asked) == MOST_SECTORS
+    _goes_on(scene)
+
+
+def test_slow_sectors_do_not_take_all_threads(scene: Scene, app: Any) -> None:
+    """CWE-400: so many documents are read at once, and who comes then comes again."""
+    arrived, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow() -> str:
+        arrived.release()
+        go_on.wait(4)
+        return json.dumps([CALLBACK])
+
+    uri, answers = scene.outside.put("/s", Late(slow)), []
+
+    def one() -> None:
+        caller = Registered(app.test_client(), scene.other.told)
+        answers.append(caller.replace(**PLAIN, sector_identifier_uri=uri).status_code)
+
+    threads = [threading.Thread(target=one) for _ in range(AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    assert all(arrived.acquire(timeout=10) for _ in threads)
+    full = scene.ask(sector_identifier_uri=uri)
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert (full.status_code, full.get_json()) == (503, {"error": "temporarily_unavailable"})
+    assert full.headers["Retry-After"]
+    assert answers == [200] * AT_ONCE
+    assert scene.ask(sector_identifier_uri=uri).status_code == 201
 
 
 def test_the_own_address_is_ours_whatever_the_host_header_says(scene: Scene) -> None:

@@ -123,10 +123,10 @@ def test_what_was_used_is_remembered_as_long_as_it_would_be_good(world: World, c
 def test_it_is_forgotten_when_it_would_be_refused_for_its_age(world: World, client: Any) -> None:
     flow = asserting(world, client)
     assert ask(flow).status_code == 200
-    housekeeping.purge(world.services, world.clock())
+    housekeeping.sweep(world.services, world.clock())
     assert len(world.all(UsedOnce)) == 1
     world.clock.advance(seconds=90 + 61)
-    housekeeping.purge(world.services, world.clock())
+    housekeeping.sweep(world.services, world.clock())
     assert world.all(UsedOnce) == []
 
 

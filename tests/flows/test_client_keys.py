@@ -1,6 +1,8 @@
 """Keys that clients publish (``jwks_uri``): fetched when they are needed, and no more often."""
 
 import json
+import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from joserfc.jwk import ECKey
 from pytest_httpserver import HTTPServer
 from werkzeug.wrappers import Request, Response
 
-from idp.oidc.clients import AuthMethod, Options
+from idp.oidc.clients import AuthMethod, Client, Options
 from tests.proving import TOKEN, Asserting
 from tests.relying_party import World, build_world
 from tests.signed_requests import key_for, public
@@ -244,3 +246,31 @@ def test_keys_are_asked_for_as_what_they_are(flow: Asserting, publisher: Publish
     assert "application/jwk-set+json" in request.headers["Accept"]
     assert "Authorization" not in request.headers
     assert "Cookie" not in request.headers
+
+
+def test_one_client_is_called_once_at_a_time_wherever_its_keys_are(
+    world: World, flow: Asserting, publisher: Publisher
+) -> None:
+    """OWASP API4:2023: a client that moves its keys about gets no second call meanwhile."""
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def slow(_request: Request) -> Response:
+        arrived.set()
+        go_on.wait(10)
+        return Response(json.dumps(publisher.keys), content_type="application/json")
+
+    publisher.server.expect_request("/slow").respond_with_handler(slow)
+    options = Options(jwks_uri=publisher.server.url_for("/slow"))
+    world.change(Client, flow.party.id, options=options.stored)
+    browser = flow.browser.application.test_client()
+    thread = threading.Thread(target=lambda: works(replace(flow, browser=browser)))
+    thread.start()
+    try:
+        assert arrived.wait(10)
+        world.change(Client, flow.party.id, options=Options(jwks_uri=publisher.uri).stored)
+        assert not works(flow)
+        assert publisher.asked == 0
+    finally:
+        go_on.set()
+        thread.join(10)
+    assert works(flow)

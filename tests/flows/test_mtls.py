@@ -26,7 +26,7 @@ from tests.proving import (
     x5t,
 )
 from tests.relying_party import World, build_world
-from tests.signed_requests import key_for, public
+from tests.signed_requests import dpop, key_for, public
 
 MTLS = "https://mtls.localhost:8443"
 BOUND = {"tls_client_certificate_bound_access_tokens": True}
@@ -223,9 +223,9 @@ def test_the_other_endpoints_know_it_too(world: World, client: Any, authority: A
 
 
 def bound(world: World, client: Any, authority: Authority, **columns: Any) -> Certified:
-    """A client with a secret whose tokens belong to its certificate."""
+    """A client, with a secret unless told otherwise, whose tokens belong to its certificate."""
     world.sign_in(client)
-    party = world.register(options=Options(**BOUND), **columns)
+    party = world.register(**({"options": Options(**BOUND)} | columns))
     return Certified(client, party, certificate=authority.issue(), clock=world.clock)
 
 
@@ -274,20 +274,61 @@ def test_no_bound_token_without_a_certificate(
     assert flow.redeem(code).status_code == 200
 
 
-def test_its_refresh_token_is_not_spent_and_needs_the_certificate(
+def test_its_refresh_token_is_not_spent_and_needs_a_certificate(
     world: World, client: Any, authority: Authority
 ) -> None:
     flow = bound(world, client, authority)
     own, text = flow.certificate, flow.tokens()["refresh_token"]
     for _ in range(2):
         assert flow.refresh(text).get_json()["refresh_token"] == text
-    flow.certificate = authority.issue()
-    assert refused(flow.refresh(text), "invalid_grant", 400)
+    flow.certificate = authority.issue(days=1)
+    assert refused(flow.refresh(text), "invalid_request", 400)
     flow.certificate = None
     assert refused(flow.refresh(text), "invalid_request", 400)
     flow.certificate = own
     assert flow.refresh(text).status_code == 200
     assert [grant.bound_to for grant in world.all(Grant)] == [f"x5t:{x5t(own)}"]  # type: ignore[arg-type]
+
+
+def test_a_renewed_certificate_is_as_good_for_the_refresh_token(
+    world: World, client: Any, authority: Authority
+) -> None:
+    """RFC 8705 §7.1: it belongs to whoever the certificate proves; the new access token to the
+    new certificate.
+    """
+    options = Options(tls_client_auth_subject_dn="CN=ung-dung,O=Sở Nội vụ,C=VN", **BOUND)
+    flow = bound(world, client, authority, auth_method=AuthMethod.TLS, options=options)
+    old, text = flow.certificate, flow.tokens()["refresh_token"]
+    renewed = flow.certificate = authority.issue()
+    answer = flow.refresh(text)
+    assert answer.status_code == 200, answer.text
+    access = answer.get_json()["access_token"]
+    assert flow.introspect(access)["cnf"] == {"x5t#S256": x5t(renewed)}
+    assert flow.userinfo(access).status_code == 200
+    flow.certificate = old
+    assert refused(flow.userinfo(access), "invalid_token")
+    flow.certificate = authority.issue("nguoi-khac")
+    assert refused(flow.refresh(text))
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [({"dpop_bound_access_tokens": True}, "invalid_grant"), ({}, "invalid_request")],
+    ids=["another kind of key", "no key"],
+)
+def test_a_refresh_token_of_a_certificate_stays_one(
+    world: World, client: Any, authority: Authority, options: dict[str, Any], error: str
+) -> None:
+    """RFC 8705 §7.1: nor does a change of the registration let it go without."""
+    flow = bound(world, client, authority)
+    text = flow.tokens()["refresh_token"]
+    form = {"grant_type": "refresh_token", "refresh_token": text}
+    world.change(Client, flow.party.id, options=options)
+    proof = dpop("POST", TOKEN, now=int(world.clock().timestamp()))
+    headers = flow.party.basic | ({"DPoP": proof} if options else {})
+    assert refused(client.post(TOKEN, data=form, headers=headers), error, 400)
+    world.change(Client, flow.party.id, options=BOUND)
+    assert flow.refresh(text).status_code == 200
 
 
 def test_the_changes_api_wants_the_certificate(

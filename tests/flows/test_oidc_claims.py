@@ -15,6 +15,7 @@ from directory.permissions import Role
 from directory.units import OrgUnit, UnitCode
 from idp.oidc.claims import CLAIMS
 from idp.sessions import SsoSession
+from tests.browser_client import submit
 from tests.factories import make_assignment, make_position, make_role, make_unit, make_user
 from tests.relying_party import Flow, World, build_world
 
@@ -293,3 +294,14 @@ def test_a_session_is_all_that_binds_claims_to_a_capacity(world: World, flow: Fl
         assert len(session.scalars(select(SsoSession)).all()) == 1
     world.change(Assignment, world.assignment_id, valid_to=date(2026, 3, 2))
     assert flow.userinfo(text).status_code == 401
+
+
+def test_introspection_tells_the_user_name_only_with_profile(world: World, client: Any) -> None:
+    flow = Flow(client, world.register(first_party=False))
+    world.sign_in(client)
+    for scope, told in (("openid", False), ("openid profile", True)):
+        flow.scope = scope
+        page = flow.ask(prompt="consent")
+        back = submit(client, page, "/oauth2/consent", decision="allow")
+        text = flow.redeem(flow.told(back)["code"]).get_json()["access_token"]
+        assert ("username" in flow.introspect(text)) is told

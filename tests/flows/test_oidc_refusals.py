@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from directory.base.audit import AuditEntry, Tag
-from idp.oidc.clients import Client
+from idp.oidc.clients import Client, GrantType
 from idp.oidc.grants import Grant
 from idp.oidc.handles import Refresh
 from idp.oidc.tokens import Tokens
@@ -64,6 +64,30 @@ def test_the_client_is_told(
     assert told["iss"] == "http://localhost:8000"
     assert "code" not in told
     assert not world.all(Grant)
+
+
+def test_offline_access_alone_is_nothing_without_refresh(world: World, client: Any) -> None:
+    """OIDC Core §11: it is ignored, and a request for nothing is refused (RFC 6749 §3.3)."""
+    flow = Flow(client, world.register(grant_types=(GrantType.CODE,)))
+    world.sign_in(client)
+    assert flow.told(flow.ask(scope="offline_access"))["error"] == "invalid_scope"
+    assert not world.all(Grant)
+    assert flow.tokens(scope="openid offline_access")["scope"] == "openid"
+
+
+@pytest.mark.parametrize(
+    ("name", "shortest", "longest"),
+    [("code_lifetime", 5, 60), ("device_lifetime", 60, 1800), ("device_interval", 1, 60)],
+)
+def test_no_installation_makes_them_longer(
+    make_settings: Any, name: str, shortest: int, longest: int
+) -> None:
+    """FAPI 2.0 §5.3.2.1 item 11: a code is good for a minute at most. RFC 8628 §5.1, §3.5."""
+    for good in (shortest, longest):
+        assert getattr(make_settings(**{name: good}), name) == good
+    for bad in (shortest - 1, longest + 1):
+        with pytest.raises(ValueError, match=name):
+            make_settings(**{name: bad})
 
 
 SHOWN = [

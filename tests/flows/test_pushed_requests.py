@@ -94,6 +94,16 @@ def test_nothing_but_what_was_pushed_counts(world: World, flow: Flow) -> None:
     assert (grant.scopes, grant.nonce) == (["openid"], flow.nonce)
 
 
+def test_who_authenticates_need_not_be_named_again(world: World, flow: Flow) -> None:
+    """OIDC Core §3.1.2.1, RFC 9126 §2.1: a hint is the client's own whoever says who it is."""
+    hint = flow.tokens()["id_token"]
+    uri = pushed(flow, client_id=None, id_token_hint=hint, prompt="none")
+    assert "code" in flow.told(bring(flow, uri))
+    another = Flow(flow.browser, world.register("Khác")).tokens()["id_token"]
+    answer = push(flow, client_id=None, id_token_hint=another)
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
+
+
 def test_credentials_are_not_kept(world: World, client: Any) -> None:
     party = world.register(auth_method=AuthMethod.POST)
     flow = Flow(client, party)
@@ -259,11 +269,20 @@ def test_of_two_browsers_that_bring_it_one_is_answered(world: World, app: Any) -
 @pytest.mark.both_databases
 def test_what_nobody_can_bring_any_more_is_deleted(world: World, flow: Flow) -> None:
     pushed(flow)
-    housekeeping.purge(world.services, world.clock())
+    housekeeping.sweep(world.services, world.clock())
     assert len(world.all(PushedRequest)) == 1
     world.clock.advance(minutes=2)
-    housekeeping.purge(world.services, world.clock())
+    housekeeping.sweep(world.services, world.clock())
     assert world.all(PushedRequest) == []
+
+
+@pytest.mark.both_databases
+def test_what_is_used_up_is_deleted_at_once(world: World, flow: Flow) -> None:
+    uri = pushed(flow)
+    assert "code" in flow.told(bring(flow, uri))
+    housekeeping.sweep(world.services, world.clock())
+    assert world.all(PushedRequest) == []
+    _gone(bring(flow, uri))
 
 
 # ---- who must push, and sign -----------------------------------------------------------------

@@ -11,9 +11,12 @@ import pytest
 from sqlalchemy import select
 
 from directory.base.audit import AuditEntry
-from idp.oidc.clients import Client, ResponseType, invites
+from idp.console.client_forms import as_registered
+from idp.oidc import clients
+from idp.oidc.clients import Client, Options, ResponseType, invites
 from idp.oidc.clients import view as client_view
 from tests.browser_client import hidden_fields
+from tests.factories import make_application
 from tests.registrar import CALLBACK, ENDPOINT, PLAIN, Registered, Registrar, bearer
 from tests.relying_party import OPERATOR, Flow, World, build_world
 from tests.signed_requests import Publisher, key_for, public, publishing
@@ -710,18 +713,47 @@ def test_what_it_holds_ends_when_an_update_takes_something_away(
     assert flow.introspect(held) == {"active": False}
 
 
+@pytest.mark.parametrize("lost", ["resources", "application_id", "first_party"])
+def test_what_it_holds_ends_when_the_installation_takes_something_away(
+    world: World, client: Any, lost: str
+) -> None:
+    with world.services.db.write() as session:
+        application = make_application(session).id
+    held: dict[str, Any] = {
+        "application_id": application,
+        "first_party": True,
+        "options": Options(resources=("https://a.example", "https://b.example")),
+    }
+    party = world.register(**held)
+    less: dict[str, dict[str, Any]] = {
+        "resources": {"options": Options(resources=("https://a.example",))},
+        "application_id": {"application_id": None},
+        "first_party": {"first_party": False},
+    }
+    has = world.services
+    epochs = [world.one(Client, party.id).epoch]
+    for change in ({"name": "Tên khác"}, less[lost]):
+        with has.db.write() as session:
+            row = session.get_one(Client, party.id)
+            wanted = replace(as_registered(row), **change)
+            clients.replace(
+                session, row, wanted, keyring=has.keyring, actor=OPERATOR, now=has.clock()
+            )
+        epochs.append(world.one(Client, party.id).epoch)
+    assert epochs == [1, 1, 2]
+
+
 def test_what_the_installation_decided_outlives_an_update(
     registrar: Registrar, world: World
 ) -> None:
     made = registrar.register(**FAPI)
     (row,) = registrar.rows()
     options = row.options | {"minimum_acr": "urn:vn:aal:2", "resources": ["https://a.example"]}
-    world.change(Client, row.id, first_party=True, resource_server=True, options=options)
+    world.change(Client, row.id, options=options)
     by_key = {name: FAPI[name] for name in ("token_endpoint_auth_method", "jwks")}
     told = made.replace(**PLAIN, **by_key).get_json()
     assert told["fapi_profile"] == "fapi2"
     (row,) = registrar.rows()
-    assert (row.first_party, row.resource_server) == (True, True)
     assert row.options["minimum_acr"] == "urn:vn:aal:2"
     assert row.options["resources"] == ["https://a.example"]
 

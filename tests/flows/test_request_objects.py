@@ -1,6 +1,8 @@
 """Signed authorization requests, by value and by reference (RFC 9101, OIDC Core §6)."""
 
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -210,6 +212,40 @@ def test_what_cannot_be_fetched_is_refused(
     uri = publisher.put("/request", body)
     assert published.told(_refer(published, uri))["error"] == "invalid_request_uri"
     assert "/elsewhere" not in publisher.asked
+
+
+def test_a_slow_server_takes_one_call_of_its_own_and_none_of_others(
+    world: World, published: SignedFlow, publisher: Publisher
+) -> None:
+    """OWASP API4:2023."""
+    other = SignedFlow(
+        published.browser,
+        register(world, name="Khác", options={"request_uris": (publisher.url + "/other",)}),
+        now=at(world),
+        outer={"redirect_uri": REDIRECT},
+    )
+    publisher.put("/other", other.signed())
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[bytes]:
+        arrived.set()
+        go_on.wait(10)
+        yield published.signed().encode()
+
+    uri = publisher.put("/request", Response(slow()))
+    second = replace(published, browser=published.browser.application.test_client())
+    thread = threading.Thread(target=lambda: _refer(second, uri))
+    thread.start()
+    try:
+        assert arrived.wait(10)
+        assert published.told(_refer(published, uri))["error"] == "temporarily_unavailable"
+        assert "code" in other.told(_refer(other, publisher.url + "/other"))
+    finally:
+        go_on.set()
+        thread.join(10)
+    assert publisher.asked == ["/request", "/other"]
+    uri = publisher.put("/request", published.signed())
+    assert "code" in published.told(_refer(published, uri))
 
 
 def test_what_is_fetched_must_be_signed_like_any_other(

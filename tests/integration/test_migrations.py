@@ -47,6 +47,24 @@ def test_the_migrated_schema_is_that_of_the_code(empty):
     assert _tables(empty) == set(wiring.metadata().tables)
 
 
+def test_ids_are_never_used_again_where_the_code_says_so(empty):
+    if not empty.is_sqlite:
+        pytest.skip("PostgreSQL's sequences never go back")
+    migrate.upgrade(empty.engine)
+    declared = {
+        table.name
+        for table in wiring.metadata().tables.values()
+        if table.dialect_options["sqlite"]["autoincrement"]
+    }
+    with empty.engine.connect() as connection:
+        made = dict(
+            connection.execute(
+                text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+            ).all()
+        )
+    assert {name for name in declared if "AUTOINCREMENT" not in made[name]} == set()
+
+
 def test_upgrading_again_keeps_every_row(empty):
     migrate.upgrade(empty.engine)
     _fill(empty)

@@ -13,6 +13,9 @@ depends_on = None
 
 _JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
+_NEVER_REUSED = {"sqlite_autoincrement": True}
+"""SQLite forgets it of a table that is made anew."""
+
 
 def _filled(name: str, kind: Any, value: str) -> Any:
     return sa.Column(
@@ -85,6 +88,8 @@ def upgrade() -> None:
         sa.Column(
             "resources", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
         ),
+        sa.Column("client_epoch", sa.Integer(), nullable=False),
+        sa.Column("application_epoch", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ip", sa.Text(), nullable=True),
@@ -112,7 +117,7 @@ def upgrade() -> None:
         batch_op.add_column(_filled("resources", _JSON, "[]"))
         batch_op.add_column(_filled("front_channel", sa.Boolean(), "false"))
 
-    with op.batch_alter_table("client", schema=None) as batch_op:
+    with op.batch_alter_table("client", schema=None, table_kwargs=_NEVER_REUSED) as batch_op:
         batch_op.add_column(sa.Column("sector", sa.Text(), nullable=True))
         batch_op.add_column(_filled("options", _JSON, "{}"))
         batch_op.add_column(sa.Column("registration_token", sa.Text(), nullable=True))
@@ -122,13 +127,14 @@ def upgrade() -> None:
         ("access_grant", ("resources", "front_channel")),
         ("client", ("options",)),
     ):
-        with op.batch_alter_table(table, schema=None) as batch_op:
+        kept = _NEVER_REUSED if table == "client" else {}
+        with op.batch_alter_table(table, schema=None, table_kwargs=kept) as batch_op:
             for name in columns:
                 batch_op.alter_column(name, server_default=None)
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("client", schema=None) as batch_op:
+    with op.batch_alter_table("client", schema=None, table_kwargs=_NEVER_REUSED) as batch_op:
         batch_op.drop_column("registration_token")
         batch_op.drop_column("options")
         batch_op.drop_column("sector")

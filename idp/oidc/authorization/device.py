@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from authlib.oauth2.rfc6749 import InvalidScopeError
 from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import Session
 
@@ -18,12 +19,13 @@ from directory.base.clock import local_day
 from directory.base.crypto import random_id
 from directory.base.errors import Conflict, NotAllowed
 from idp import handles
-from idp.oidc import assurance, grants
+from idp.oidc import assurance, grants, resources
 from idp.oidc.authorization import consent, entitlement
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.clients.view import ClientView
-from idp.oidc.grant_types.device import DeviceRequest, code_hash
+from idp.oidc.grant_types.device import DeviceRequest, allowed_scopes, code_hash, current
+from idp.oidc.resources import InvalidTarget
 
 if TYPE_CHECKING:
     from idp.oidc.server import Server
@@ -55,6 +57,8 @@ _COLUMNS = (
     DeviceRequest.client_id,
     DeviceRequest.scopes,
     DeviceRequest.resources,
+    DeviceRequest.client_epoch,
+    DeviceRequest.application_epoch,
     DeviceRequest.created_at,
     DeviceRequest.expires_at,
     DeviceRequest.ip,
@@ -64,15 +68,20 @@ _COLUMNS = (
 def by_code(server: "Server", connection: Connection, code: str, *, now: datetime) -> Asking | None:
     """The device that shows this code, if it still waits."""
     hashed = code_hash(server.tools.keyring, code)
-    return _one(connection, DeviceRequest.user_code_hash == hashed, now=now)
+    return _one(server, connection, DeviceRequest.user_code_hash == hashed, now=now)
 
 
-def by_id(connection: Connection, request_id: str, *, now: datetime) -> Asking | None:
+def by_id(
+    server: "Server", connection: Connection, request_id: str, *, now: datetime
+) -> Asking | None:
     """The device request, if it still waits."""
-    return _one(connection, DeviceRequest.id == request_id, now=now)
+    return _one(server, connection, DeviceRequest.id == request_id, now=now)
 
 
-def _one(connection: Connection, which: Any, *, now: datetime) -> Asking | None:
+def _one(server: "Server", connection: Connection, which: Any, *, now: datetime) -> Asking | None:
+    """The request, for what its client may have today of what it asked for then; None when that
+    is nothing, a resource is not its to ask for any more, or it was cut off since.
+    """
     row = connection.execute(
         select(*_COLUMNS).where(
             which, DeviceRequest.decided_at.is_(None), DeviceRequest.expires_at > now
@@ -81,7 +90,16 @@ def _one(connection: Connection, which: Any, *, now: datetime) -> Asking | None:
     client = client_view.view_by_id(connection, row.client_id) if row is not None else None
     if row is None or client is None or not client.check_grant_type(GrantType.DEVICE):
         return None
-    return Asking(row.id, client, row.scopes, row.resources, row.created_at, row.expires_at, row.ip)
+    if not current(row, client):
+        return None
+    try:
+        scopes = allowed_scopes(client, " ".join(row.scopes))
+        wanted = resources.granted(
+            connection, client, " ".join(row.resources), issuer=server.tools.settings.issuer
+        )
+    except (InvalidScopeError, InvalidTarget):
+        return None
+    return Asking(row.id, client, scopes, wanted, row.created_at, row.expires_at, row.ip)
 
 
 def ticket(
@@ -141,6 +159,11 @@ def allow(
     when her capacity does not earn the application or her sign-in is too weak for it.
     """
     connection = session.connection()
+    # What the client may have may have changed since the page was asked for.
+    found = by_id(server, connection, asking.id, now=now)
+    if found is None:
+        raise _over()
+    asking = found
     if not entitled(server, connection, asking, view, now=now):
         raise NotAllowed(
             "not_entitled", "Vị trí công tác hiện tại của bạn không có quyền vào ứng dụng này."
@@ -201,9 +224,11 @@ def _decide(session: Session, asking: Asking, grant_id: str | None, *, now: date
         .execution_options(synchronize_session=False)
     ).first()
     if decided is None:
-        raise Conflict(
-            "device_decided", "Yêu cầu của thiết bị này đã được trả lời hoặc đã hết hạn."
-        )
+        raise _over()
+
+
+def _over() -> Conflict:
+    return Conflict("device_decided", "Yêu cầu của thiết bị này đã được trả lời hoặc đã hết hạn.")
 
 
 def _columns(

@@ -42,6 +42,7 @@ class Incoming:
     jkt: str | None = None
     """The DPoP key it was pushed with."""
     signed: bool = False
+    pushed_at: datetime | None = None
     fault: OAuth2Error | None = None
     """What is wrong with the signed request; ``values`` are then those the browser brought, to
     find the client by."""
@@ -75,8 +76,10 @@ def remember(
     gets a short name of ours, so that it is neither fetched nor found too old when it comes
     again.
     """
-    if incoming.pushed_id is not None:
-        pushed.prolong(connection, incoming.pushed_id, until=until)
+    if incoming.pushed_id is not None and incoming.pushed_at is not None:
+        lifetime = server.tools.settings.flow_lifetime
+        latest = pushed.ends(incoming.pushed_at, flow_lifetime=lifetime)
+        pushed.prolong(connection, incoming.pushed_id, until=min(until, latest))
         return incoming
     if not incoming.signed:
         return incoming
@@ -86,6 +89,7 @@ def remember(
     return replace(
         incoming,
         pushed_id=request_id,
+        pushed_at=now,
         brought=_by_name(incoming.client, pushed.uri(server, request_id)),
     )
 
@@ -110,7 +114,16 @@ def _brought(
             fault = OAuth2Error(error="invalid_request_uri", description="Used, or too old.")
             return Incoming(client, brought, brought, flow, fault=fault)
         named = _by_name(client, uri)
-        return Incoming(client, found.parameters, named, flow, found.id, found.jkt, found.signed)
+        return Incoming(
+            client,
+            found.parameters,
+            named,
+            flow,
+            pushed_id=found.id,
+            jkt=found.jkt,
+            signed=found.signed,
+            pushed_at=found.pushed_at,
+        )
     return Incoming(client, brought, brought, flow)
 
 

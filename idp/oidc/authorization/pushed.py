@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, ForeignKey, delete, insert, select, update
+from sqlalchemy import Connection, ForeignKey, delete, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.crypto import random_id
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from idp.oidc.server import Server
 
 URN = "urn:ietf:params:oauth:request_uri:"
+CONSENT = timedelta(minutes=15)
+"""What a person may take to consent, after she has signed in."""
 
 
 class PushedRequest(Base):
@@ -49,6 +51,7 @@ class Found:
     parameters: dict[str, str]
     jkt: str | None
     signed: bool
+    pushed_at: datetime
 
 
 def keep(
@@ -91,7 +94,12 @@ def find(
     request_id = server.tokens.handles.open_pushed(request_uri.removeprefix(URN))
     row = (
         connection.execute(
-            select(PushedRequest.parameters, PushedRequest.jkt, PushedRequest.signed).where(
+            select(
+                PushedRequest.parameters,
+                PushedRequest.jkt,
+                PushedRequest.signed,
+                PushedRequest.pushed_at,
+            ).where(
                 PushedRequest.id == request_id,
                 PushedRequest.client_id == client.id,
                 PushedRequest.used_at.is_(None),
@@ -103,7 +111,14 @@ def find(
     )
     if request_id is None or row is None:
         raise Shown("invalid_request_uri", "Yêu cầu đăng nhập này đã dùng rồi hoặc đã hết hạn.")
-    return Found(request_id, row.parameters, row.jkt, row.signed)
+    return Found(request_id, row.parameters, row.jkt, row.signed, row.pushed_at)
+
+
+def ends(pushed_at: datetime, *, flow_lifetime: int) -> datetime:
+    """When it is over at the latest, however often a browser brings it: a sign-in and a consent
+    after it was pushed.
+    """
+    return pushed_at + timedelta(seconds=flow_lifetime) + CONSENT
 
 
 def prolong(connection: Connection, request_id: str, *, until: datetime) -> None:
@@ -129,4 +144,5 @@ def consume(connection: Connection, request_id: str, *, now: datetime) -> None:
 
 def purge(session: Session, *, now: datetime) -> None:
     """Delete what nobody can bring any more."""
-    session.execute(delete(PushedRequest).where(PushedRequest.expires_at < now))
+    over = or_(PushedRequest.expires_at < now, PushedRequest.used_at.is_not(None))
+    session.execute(delete(PushedRequest).where(over))

@@ -1,6 +1,7 @@
 """The pushed authorization request endpoint (RFC 9126): a request is checked before any browser.
 
-client          authenticated as at the token endpoint; a public one names itself
+client          authenticated as at the token endpoint; a public one names itself, and its
+                address is counted
 request_uri     none: what is pushed is the request itself
 request         if signed, only what is inside counts (§3)
 DPoP            a proof, or ``dpop_jkt``, binds the code to a key (RFC 9449 §10.1)
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
+from idp.oidc import crowding
 from idp.oidc.authorization import asked, pushed, request_object
 from idp.oidc.authorization.incoming import Incoming
 from idp.oidc.authorization.shown import Shown
@@ -39,6 +41,7 @@ class Kept:
 def push(server: "Server", request: Request) -> Kept:
     """Remember the client's request. Raises OAuth2Error."""
     client = server.authenticate_client(request, EVERY_METHOD, "pushed_authorization_request")
+    crowding.admit(server, client, "par", now=request.now)
     given = {k: v for k, v in request.payload.data.items() if k not in CREDENTIALS}
     if "request_uri" in given:
         raise InvalidRequestError("A request_uri cannot be pushed.")

@@ -12,7 +12,6 @@ Only the parameters inside count (§6.3), as text, as if the browser had brought
 """
 
 import json
-import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 
 from connectors.contract import ConnectorError
 from idp.oidc.clients.keyset import NoKeys, opened
+from idp.oidc.clients.slots import Slots
 from idp.oidc.clients.view import ClientView
 from idp.oidc.proofs import jws
 from idp.oidc.proofs.jws import Untrusted
@@ -39,8 +39,9 @@ SKEW = timedelta(seconds=jws.SKEW)
 SLOWEST = 5.0
 """Seconds one call for a request may take."""
 AT_ONCE = 4
-"""Calls under way at the same time: slow servers of clients must not take all our threads."""
-_calls = threading.BoundedSemaphore(AT_ONCE)
+"""Calls under way at the same time, one per client: slow servers of clients must not take all our
+threads, nor one client all calls."""
+_calls = Slots(AT_ONCE)
 
 
 class InvalidRequestObject(OAuth2Error):  # type: ignore[misc]
@@ -89,19 +90,18 @@ def _fetched(server: "Server", client: ClientView, uri: str) -> str:
     known = {urldefrag(each).url for each in client.options.request_uris}
     if not uri.startswith("https://") or address not in known:
         raise InvalidRequestUri("The request_uri is not registered.")
-    if not _calls.acquire(blocking=False):
-        raise OAuth2Error(error="temporarily_unavailable")
-    try:
-        answer = server.tools.outbound.request(
-            "GET",
-            address,
-            headers={"Accept": "application/oauth-authz-req+jwt, application/jwt"},
-            timeout=SLOWEST,
-        )
-    except ConnectorError as exc:
-        raise InvalidRequestUri("The request_uri could not be read.") from exc
-    finally:
-        _calls.release()
+    with _calls.one(client.id) as free:
+        if not free:
+            raise OAuth2Error(error="temporarily_unavailable")
+        try:
+            answer = server.tools.outbound.request(
+                "GET",
+                address,
+                headers={"Accept": "application/oauth-authz-req+jwt, application/jwt"},
+                timeout=SLOWEST,
+            )
+        except ConnectorError as exc:
+            raise InvalidRequestUri("The request_uri could not be read.") from exc
     if answer.status != 200 or len(answer.body) > jws.LONGEST:
         raise InvalidRequestUri("The request_uri could not be read.")
     return answer.body.decode("ascii", "replace").strip()

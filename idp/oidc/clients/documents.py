@@ -7,7 +7,7 @@ nobody should believe that her ID tokens are encrypted when they are not.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -28,6 +28,7 @@ from idp.oidc.clients.metadata import LOCALIZED
 from idp.oidc.clients.options import Options
 from idp.oidc.clients.rows import Client, Registration
 from idp.oidc.proofs import jws
+from idp.oidc.request import storable
 
 LARGEST = 64 * 1024
 """Bytes of a document."""
@@ -148,6 +149,8 @@ def parse(body: bytes) -> Document:
         raise _wrong("body", "Nội dung phải là một đối tượng JSON, mỗi trường một lần.") from exc
     if not isinstance(found, dict):
         raise _wrong("body", "Nội dung phải là một đối tượng JSON, mỗi trường một lần.")
+    if not all(storable(text) for text in _texts(found)):
+        raise _wrong("body", "Nội dung có ký tự không hợp lệ.")
     return Document(found)
 
 
@@ -230,6 +233,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("repeated")
     return found
+
+
+def _texts(found: Any) -> Iterator[str]:
+    """Every text in a JSON value, names of members too, however deep it is."""
+    ahead = [found]
+    while ahead:
+        value = ahead.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            ahead.extend(value)
+        elif isinstance(value, dict):
+            ahead.extend((*value, *value.values()))
 
 
 def _refuse(constant: str) -> Any:

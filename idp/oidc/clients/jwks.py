@@ -5,6 +5,7 @@ secret stored in the clear: both are refused rather than kept (RFC 7517 §9.2).
 """
 
 import json
+import re
 from typing import Any
 
 from joserfc.errors import JoseError
@@ -16,6 +17,8 @@ from directory.base.errors import InvalidInput
 MOST = 50
 LARGEST = 32 * 1024
 _CURVES = ("P-256", "P-384", "P-521")
+# PostgreSQL knows no NUL, and UTF-8 no half of a character, which JSON can write.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -38,6 +41,8 @@ def checked(jwks: Any) -> dict[str, Any]:
 def _key(key: Any) -> dict[str, Any] | None:
     if not isinstance(key, dict):
         raise _wrong("Bộ khóa phải là một JWK Set có từ 1 đến 50 khóa.")
+    if not all(map(_storable, key)) or not all(map(_storable, key.values())):
+        raise _wrong("Bộ khóa có ký tự không hợp lệ.")
     if _PRIVATE & key.keys() or key.get("kty") == "oct":
         raise _wrong("Bộ khóa chỉ được chứa khóa công khai.")
     if key.get("kty") != "RSA" and (key.get("kty") != "EC" or key.get("crv") not in _CURVES):
@@ -65,6 +70,12 @@ def _plain(value: Any) -> bool:
     if isinstance(value, list):
         return all(isinstance(each, str) for each in value)
     return isinstance(value, str)
+
+
+def _storable(value: Any) -> bool:
+    """Whether a database can hold it, if it is text (CWE-158, CWE-176)."""
+    texts = value if isinstance(value, list) else [value]
+    return not any(isinstance(each, str) and _UNSTORABLE.search(each) for each in texts)
 
 
 def _wrong(sentence: str) -> InvalidInput:

@@ -21,6 +21,7 @@ from joserfc.util import base64_to_int
 
 from connectors.contract import ConnectorError, Outbound, Response
 from directory.base.errors import DinhdanhError
+from idp.oidc.clients.slots import Slots
 from idp.oidc.clients.view import ClientView
 from idp.oidc.proofs import jws
 from idp.oidc.proofs.jws import Untrusted
@@ -44,7 +45,8 @@ MOST_TRIED = 8
 SLOWEST = 5.0
 """Seconds one call may take."""
 AT_ONCE = 4
-"""Calls under way at the same time: slow servers of clients must not take all our threads."""
+"""Calls under way at the same time, one per client: slow servers of clients must not take all our
+threads, nor one client all calls."""
 PATIENCE = 2.0
 """Seconds to wait for another thread that is fetching the same keys."""
 COPIES = 1000
@@ -193,7 +195,7 @@ class ClientKeys:
         self._outbound = outbound
         self._lock = threading.Lock()
         self._copies: OrderedDict[tuple[int, str], _Copy] = OrderedDict()
-        self._calls = threading.BoundedSemaphore(AT_ONCE)
+        self._calls = Slots(AT_ONCE)
 
     def published(self, client: ClientView, *, kid: str | None, now: datetime) -> Sequence[Jwk]:
         """The client's key set, read afresh when it lacks ``kid``. Raises NoKeys."""
@@ -204,7 +206,7 @@ class ClientKeys:
             raise NoKeys
         copy = self._copy(client, options.jwks_uri)
         if not copy.answers(kid, now):
-            self._fetch(copy, options.jwks_uri, kid=kid, now=now)
+            self._fetch(copy, client, options.jwks_uri, kid=kid, now=now)
         return copy.usable(now)
 
     def renew(self, client: ClientView, *, now: datetime) -> bool:
@@ -217,7 +219,7 @@ class ClientKeys:
         if before is None or before == now or not copy.due(now):
             return False
         copy.fresh_until = None
-        self._fetch(copy, uri, kid=None, now=now)
+        self._fetch(copy, client, uri, kid=None, now=now)
         return copy.fetched_at != before
 
     def _copy(self, client: ClientView, uri: str) -> _Copy:
@@ -228,17 +230,18 @@ class ClientKeys:
                 self._copies.popitem(last=False)
             return copy
 
-    def _fetch(self, copy: _Copy, uri: str, *, kid: str | None, now: datetime) -> None:
+    def _fetch(
+        self, copy: _Copy, client: ClientView, uri: str, *, kid: str | None, now: datetime
+    ) -> None:
         """One thread calls; the others wait a little and make do with what there is then."""
         if not copy.lock.acquire(timeout=PATIENCE):
             return
         try:
-            if copy.answers(kid, now) or not self._calls.acquire(blocking=False):
+            if copy.answers(kid, now):
                 return
-            try:
-                self._call(copy, uri, now)
-            finally:
-                self._calls.release()
+            with self._calls.one(client.id) as free:
+                if free:
+                    self._call(copy, uri, now)
         finally:
             copy.lock.release()
 

@@ -77,6 +77,13 @@ def checked(wanted: "Registration") -> dict[str, Any]:
     options = _options(wanted)
     profiles.require(wanted, response_types)
     pairwise = wanted.subject_type is SubjectType.PAIRWISE
+    # A device is answered at no address: a sector that vouches only for addresses would be told
+    # to whoever claims one of them.
+    _require(
+        not pairwise or GrantType.DEVICE not in grant_types,
+        "subject_type",
+        "Mã định danh riêng không dùng được cùng device_code.",
+    )
     return columns | {
         "name": name,
         "kind": wanted.kind.value,

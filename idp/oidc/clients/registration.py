@@ -3,13 +3,15 @@
     admission     the setting ``registration``: nobody, whoever brings an initial access token,
                   or anybody, a bounded number per source
     register      a new client, its secret and its registration access token, each told once
-    own           the client whose registration access token this is
+    own, held     the client whose registration access token this is; held: kept from others
     again         what it registers instead; its secret and what the installation decides stay
     told          what it is told about itself
     remove        the client is disabled for good and everything it holds ends
 
 A sector's document is fetched in ``vouched``, before any transaction. Who calls without a token
-that is good hears ``Unauthorized``; what is wrong with the metadata is ``InvalidInput``.
+that is good hears ``Unauthorized``; what is wrong with the metadata is ``InvalidInput``. What an
+administrator has taken away an update does not bring back, and a client the installation has made
+its own (by an application, or as first party or resource server) is updated by nobody else.
 """
 
 import hmac
@@ -24,17 +26,22 @@ from connectors.outbound import Outbound
 from directory.base.audit import Actor
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, random_secret
-from directory.base.errors import DinhdanhError, InvalidInput
+from directory.base.errors import DinhdanhError, InvalidInput, NotAllowed
 from idp import throttle
 from idp.oidc.clients import documents, invites, metadata, rows, sectors
 from idp.oidc.clients.documents import Document
-from idp.oidc.clients.kinds import BY_SECRET, Profile, TokenFormat
+from idp.oidc.clients.kinds import BY_SECRET, Profile, SubjectType, TokenFormat
 from idp.oidc.clients.options import Options
 from idp.oidc.clients.rows import Client, Registration
+from idp.oidc.request import storable
 
 PATH = "/oauth2/register"
 PREFIX = "ddg_"
 WINDOW = timedelta(minutes=10)
+MOST_UPDATES = 60
+"""Updates of one client in a window."""
+MOST_SECTORS = 60
+"""Sectors' documents that one source has read in a window, each invited as it may be."""
 _PURPOSE = "registration-token"
 _ASSIGNED = (
     "registration_access_token",
@@ -75,9 +82,18 @@ def require_invited(connection: Connection, token: str, *, keyring: Keyring, now
         raise Unauthorized("invalid_token")
 
 
+def count_sector(session: Session, ip: str, wanted: Registration, *, now: datetime) -> None:
+    """One more try of this address, if a sector's document must be read for it: a try that fails
+    uses up no initial access token. Raises Locked for too many.
+    """
+    if wanted.options.sector_identifier_uri is not None:
+        key = "register-sector:" + throttle.source_key(ip)
+        throttle.admit(session, key, most=MOST_SECTORS, window=WINDOW, now=now)
+
+
 def vouched(wanted: Registration, outbound: Outbound) -> Registration:
     """The registration, if its fields are right and its sector vouches for it. It may call out,
-    and belongs into no transaction. Raises InvalidInput.
+    and belongs into no transaction. Raises InvalidInput, and Busy.
     """
     metadata.checked(wanted)
     uri = wanted.options.sector_identifier_uri
@@ -120,12 +136,28 @@ def own(session: Session, client_id: str, token: str, *, keyring: Keyring) -> Cl
     Raises Unauthorized, the same for an unknown client, one that is disabled or was not
     registered over HTTP, and a token of another.
     """
+    if not storable(client_id):
+        raise Unauthorized("invalid_token")
     presented = _hash(keyring, token)
     client = session.scalars(select(Client).where(Client.client_id == client_id)).one_or_none()
     kept = client.registration_token if client is not None and client.enabled else None
     if not hmac.compare_digest(kept or "", presented) or client is None:
         raise Unauthorized("invalid_token")
     return client
+
+
+def held(session: Session, client_id: str, token: str, *, keyring: Keyring) -> Client:
+    """``own``, and nobody else changes it before this transaction ends."""
+    if storable(client_id):
+        session.execute(select(Client.id).where(Client.client_id == client_id).with_for_update())
+    return own(session, client_id, token, keyring=keyring)
+
+
+def count_update(session: Session, client: Client, *, now: datetime) -> None:
+    """One more update of this client. Raises Locked for too many."""
+    throttle.admit(
+        session, f"register-client:{client.id}", most=MOST_UPDATES, window=WINDOW, now=now
+    )
 
 
 def told(client: Client, secret: str | None, *, token: str, issuer: str) -> dict[str, Any]:
@@ -144,29 +176,31 @@ def again(
     client: Client, document: Document, settings: Settings, *, keyring: Keyring, now: datetime
 ) -> Registration:
     """What the document asks for in place of what is registered (RFC 7592 §2.2): what it leaves
-    out falls back to its default, what the installation alone decides stays.
+    out falls back to its default, what the installation alone decides stays. Its addresses are
+    the document's, whatever is registered: they are vouched for beforehand.
 
-    Raises InvalidInput.
+    Raises InvalidInput, and NotAllowed for a client that is the installation's by now.
     """
+    if client.application_id is not None or client.first_party or client.resource_server:
+        raise NotAllowed("client_adopted", "Ứng dụng này do quản trị viên quản lý.")
     _require_same(client, document, keyring=keyring, now=now)
     wanted = documents.wanted(document, settings)
-    held = Options.of(client.options)
+    before = Options.of(client.options)
     options = changed(
-        held,
+        before,
         **{name: getattr(wanted.options, name) for name in documents.CHOSEN},
-        profile=_not_below(held.profile, wanted.options.profile),
+        profile=_not_below(before.profile, wanted.options.profile),
     )
-    given = [scope for scope in client.scopes if scope in (document.text("scope") or "").split()]
-    return changed(
+    options = changed(options, require_pkce=before.require_pkce or options.require_pkce)
+    wanted = changed(
         wanted,
-        scopes=tuple(dict.fromkeys([*wanted.scopes, *given])),
-        application_id=client.application_id,
+        scopes=_not_beyond(client, wanted, document),
         access_token_format=TokenFormat(client.access_token_format),
-        first_party=client.first_party,
-        resource_server=client.resource_server,
         introspect_all=client.introspect_all,
         options=options,
     )
+    _require_same_sector(client, wanted)
+    return wanted
 
 
 def remove(session: Session, client: Client, *, actor: Actor, now: datetime) -> None:
@@ -202,6 +236,33 @@ _STRICTNESS = (Profile.STANDARD, Profile.FAPI2, Profile.FAPI2_SIGNED)
 def _not_below(held: Profile, asked: Profile) -> Profile:
     """A client may bind itself to a stricter profile; looser only its operator makes it."""
     return max(held, asked, key=_STRICTNESS.index)
+
+
+def _not_beyond(client: Client, wanted: Registration, document: Document) -> tuple[str, ...]:
+    """The scopes asked for that it has: more of them only its operator gives. Raises InvalidInput
+    when none is left of those asked for.
+    """
+    asked = {*wanted.scopes, *(document.text("scope") or "").split()}
+    found = tuple(scope for scope in client.scopes if scope in asked)
+    if wanted.scopes and not found:
+        raise InvalidInput("client_scopes", "Có phạm vi không được hỗ trợ.", field="scopes")
+    return found
+
+
+def _require_same_sector(client: Client, wanted: Registration) -> None:
+    """Raises InvalidInput when a pairwise client would leave its sector: people would have other
+    names there, and each sector it passes through keeps its salt for ever.
+    """
+    if client.sector is None:
+        return
+    pairwise = wanted.subject_type is SubjectType.PAIRWISE
+    uri = wanted.options.sector_identifier_uri
+    if not pairwise or sectors.identifier(wanted.redirect_uris, uri) != client.sector:
+        raise InvalidInput(
+            "client_sector",
+            "Ứng dụng dùng mã định danh riêng không tự đổi nhóm của mình.",
+            field="sector_identifier_uri" if pairwise else "subject_type",
+        )
 
 
 def _hash(keyring: Keyring, token: str) -> str:

@@ -177,9 +177,11 @@ def _takes_away(before: dict[str, Any], after: dict[str, Any]) -> bool:
     """Whether something it could do, or was told, is no longer so."""
     lists = ("scopes", "grant_types", "response_types")
     lost = any(set(before[name]) - set(after[name]) for name in lists)
-    same = ("auth_method", "sector")
+    same = ("auth_method", "sector", "application_id")
     earlier, later = Options.of(before["options"]), Options.of(after["options"])
     bound = later.sender_constrained and not earlier.sender_constrained
+    lost = lost or bool(set(earlier.resources) - set(later.resources))
+    lost = lost or (before["first_party"] and not after["first_party"])
     return lost or bound or any(before[name] != after[name] for name in same)
 
 

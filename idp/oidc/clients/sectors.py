@@ -26,8 +26,13 @@ from connectors.errors import ConnectorError
 from connectors.outbound import Outbound
 from directory.base.crypto import Keyring
 from directory.base.db import Base, Database
-from directory.base.errors import InvalidInput, Misconfigured
+from directory.base.errors import Busy, InvalidInput, Misconfigured
 
+SLOWEST = 5.0
+"""Seconds the call for a sector's document may take."""
+AT_ONCE = 2
+"""Calls under way at the same time: slow servers of clients must not take all our threads."""
+_calls = threading.BoundedSemaphore(AT_ONCE)
 _PURPOSE = "subject-sector"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -126,10 +131,14 @@ def identifier(redirect_uris: Iterable[str], sector_identifier_uri: str | None) 
 
 def require_vouched(outbound: Outbound, uri: str, redirect_uris: Iterable[str]) -> None:
     """The document at ``sector_identifier_uri`` must list every redirect URI (OIDC Registration
-    §5). One call; never inside a transaction. Raises InvalidInput.
+    §5). One call; never inside a transaction. Raises InvalidInput, and Busy while others call.
     """
+    if not _calls.acquire(blocking=False):
+        raise Busy("busy", "Hệ thống đang bận, hãy thử lại sau giây lát.")
     try:
-        answer = outbound.request("GET", uri, headers={"Accept": "application/json"})
+        answer = outbound.request(
+            "GET", uri, headers={"Accept": "application/json"}, timeout=SLOWEST
+        )
         listed = json.loads(answer.require_ok().body)
     except (ConnectorError, ValueError, RecursionError) as exc:
         raise InvalidInput(
@@ -137,6 +146,8 @@ def require_vouched(outbound: Outbound, uri: str, redirect_uris: Iterable[str]) 
             "Không đọc được tệp tại sector_identifier_uri.",
             field="sector_identifier_uri",
         ) from exc
+    finally:
+        _calls.release()
     if not isinstance(listed, list) or not set(redirect_uris) <= {
         each for each in listed if isinstance(each, str)
     }:

@@ -35,7 +35,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.crypto import Keyring, random_id
 from directory.base.db import Base, UTCDateTime
-from idp.oidc import grants, resources
+from idp.oidc import crowding, grants, resources
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
@@ -51,7 +51,7 @@ MORE = 5
 """§3.5: seconds the interval grows by when the device does not keep to it."""
 JITTER = timedelta(milliseconds=500)
 """A poll may have taken longer on its way than the one after it."""
-KEPT = timedelta(days=1)
+KEPT = timedelta(minutes=10)
 """How long a request is remembered after its end: its device is told that it has expired."""
 
 
@@ -65,6 +65,9 @@ class DeviceRequest(Base):
     client_id: Mapped[int] = mapped_column(ForeignKey("client.id"))
     scopes: Mapped[list[str]]
     resources: Mapped[list[str]]
+    client_epoch: Mapped[int]
+    """The client's, and its application's, when the device asked: a cut ends the request too."""
+    application_epoch: Mapped[int | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     ip: Mapped[str | None]
@@ -83,6 +86,8 @@ class Waiting:
 
     id: str
     client_id: int
+    client_epoch: int
+    application_epoch: int | None
     expires_at: datetime
     interval: int
     asked_at: datetime | None
@@ -126,14 +131,17 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):  # type: ignore[misc]
         client: ClientView = self.authenticate_client(request)
         if not client.check_grant_type(GrantType.DEVICE):
             raise UnauthorizedClientError("The client may not use the device flow.")
+        crowding.admit(self.server, client, "device-authorization", now=request.now)
         settings, tokens = self.server.tools.settings, self.server.tokens
         row = {
             "id": random_id(),
             "client_id": client.id,
-            "scopes": _scopes(client, request.payload.scope),
+            "scopes": allowed_scopes(client, request.payload.scope),
             "resources": resources.granted(
                 request.connection, client, request.get("resource"), issuer=settings.issuer
             ),
+            "client_epoch": client.epoch,
+            "application_epoch": client.application_epoch,
             "created_at": request.now,
             "expires_at": request.now + timedelta(seconds=settings.device_lifetime),
             "ip": client_address()[0],
@@ -200,7 +208,7 @@ class DeviceGrant(Issues, DeviceCodeGrant):  # type: ignore[misc]
             self._again(grant)
         if grant.code_expires_at <= request.now:
             raise ExpiredTokenError
-        if not grant.living:
+        if not grant.living or not current(waiting, self.client_view):
             raise InvalidGrantError
         self.require_fit(grant)
         if not grants.consume_code(
@@ -217,7 +225,8 @@ class DeviceGrant(Issues, DeviceCodeGrant):  # type: ignore[misc]
     def _wait(self, waiting: Waiting) -> None:
         """Nobody has decided: raises what the device is to be told."""
         request = self.request
-        if waiting.expires_at <= request.now:
+        # Once its client was cut off nobody can answer it any more (``authorization.device``).
+        if waiting.expires_at <= request.now or not current(waiting, self.client_view):
             raise ExpiredTokenError
         fast = waiting.too_fast(request.now)
         more = MORE if fast else 0
@@ -253,8 +262,17 @@ class _Credential:
         return self.scope
 
 
-def _scopes(client: ClientView, asked: str | None) -> list[str]:
-    """Raises InvalidScopeError when nothing is left, as at the authorization endpoint."""
+def current(request: Any, client: ClientView) -> bool:
+    """Whether neither the client nor its application was cut off since the device asked."""
+    asked = (request.client_epoch, request.application_epoch)
+    return bool(asked == (client.epoch, client.application_epoch))
+
+
+def allowed_scopes(client: ClientView, asked: str | None) -> list[str]:
+    """Those it may have of the scopes it asks for.
+
+    Raises InvalidScopeError when nothing is left, as at the authorization endpoint.
+    """
     allowed = client.get_allowed_scope(asked)
     # OIDC Core §11: offline access is ignored where no refresh token can be had.
     refreshable = client.check_grant_type(GrantType.REFRESH)

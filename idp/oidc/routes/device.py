@@ -135,7 +135,7 @@ def _of_ticket(text: str) -> tuple[Asking, str] | None:
     if opened is None:
         return None
     with services().db.hot() as connection:
-        asking = devices.by_id(connection, opened[0], now=now)
+        asking = devices.by_id(provider(), connection, opened[0], now=now)
     return (asking, opened[1]) if asking is not None else None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, abort, jsonify, make_response, request
 
 from directory.base.audit import Actor
-from directory.base.errors import InvalidInput
+from directory.base.errors import Busy, InvalidInput, NotAllowed
 from idp import i18n
 from idp.oidc import clients
 from idp.oidc.clients import documents, registration
@@ -34,6 +34,13 @@ def _registry(view: Callable[..., Response]) -> Callable[..., Response]:
             return _invalid(error)
         except Unauthorized as error:
             return _unauthorized(error)
+        except NotAllowed:
+            # RFC 7592 §2.2: the client is not allowed to update its record.
+            return _said({"error": "access_denied"}, 403)
+        except Busy:
+            response = _said({"error": "temporarily_unavailable"}, 503)
+            response.headers["Retry-After"] = "5"
+            return response
 
     return speaking
 
@@ -49,8 +56,12 @@ def register() -> Response:
     else:
         with has.db.hot() as connection:
             registration.require_invited(connection, token, keyring=has.keyring, now=now)
-    wanted = registration.vouched(documents.wanted(_document(), has.settings), has.outbound)
+    wanted = documents.wanted(_document(), has.settings)
     ip, port = client_address()
+    if token is not None:
+        with has.db.write() as session:
+            registration.count_sector(session, ip, wanted, now=now)
+    registration.vouched(wanted, has.outbound)
     with has.db.write() as session:
         body = registration.register(
             session,
@@ -80,12 +91,18 @@ def registered(client_id: str) -> Response:
 def registered_anew(client_id: str) -> Response:
     """RFC 7592 §2.2."""
     has, now, token = services(), services().clock(), _required_token()
-    with has.db.read() as session:
-        client = registration.own(session, client_id, token, keyring=has.keyring)
-        wanted = registration.again(client, _document(), has.settings, keyring=has.keyring, now=now)
-    registration.vouched(wanted, has.outbound)
     with has.db.write() as session:
         client = registration.own(session, client_id, token, keyring=has.keyring)
+        registration.count_update(session, client, now=now)
+    with has.db.read() as session:
+        client = registration.own(session, client_id, token, keyring=has.keyring)
+        document = _document()
+        wanted = registration.again(client, document, has.settings, keyring=has.keyring, now=now)
+    registration.vouched(wanted, has.outbound)
+    with has.db.write() as session:
+        client = registration.held(session, client_id, token, keyring=has.keyring)
+        # Somebody may have changed the client meanwhile: what stays is what it is now.
+        wanted = registration.again(client, document, has.settings, keyring=has.keyring, now=now)
         secret = clients.replace(
             session,
             client,
