@@ -59,7 +59,8 @@ class Settings(BaseSettings):
     session_lifetime: int = 12 * HOUR
     sudo_window: int = 10 * MINUTE
     flow_lifetime: int = 15 * MINUTE
-    code_lifetime: int = 60
+    code_lifetime: int = Field(default=60, ge=5, le=60)
+    """A minute at most (FAPI 2.0 §5.3.2.2)."""
     access_token_lifetime: int = 5 * MINUTE
     id_token_lifetime: int = 5 * MINUTE
     refresh_lifetime: int = 30 * DAY
@@ -73,8 +74,8 @@ class Settings(BaseSettings):
     pass through the browser (RFC 9700 §2.1.2)."""
     pushed_request_lifetime: int = Field(default=60, ge=5, le=599)
     """How long a pushed request may wait for its browser."""
-    device_lifetime: int = 10 * MINUTE
-    device_interval: int = 5
+    device_lifetime: int = Field(default=10 * MINUTE, ge=60, le=30 * MINUTE)
+    device_interval: int = Field(default=5, ge=1, le=60)
     dpop_nonce_required: bool = False
     """Whether every DPoP proof must carry our nonce; those of FAPI clients always must."""
     client_certificates: bool = False

@@ -1,9 +1,6 @@
 """``dinhdanh client``: relying parties and resource servers."""
 
-import getpass
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
@@ -12,11 +9,9 @@ from typing import Any
 import click
 
 from directory import entitlements
-from directory.base.audit import Actor
-from directory.base.config import load_settings
-from directory.base.errors import DinhdanhError
 from idp import keys as signing
-from idp.i18n import error_text, gettext
+from idp.commands import client_changes
+from idp.commands.client_changes import explained, operator, require_answered, services
 from idp.oidc import clients
 from idp.oidc.assurance import Level
 from idp.oidc.clients import (
@@ -33,7 +28,6 @@ from idp.oidc.clients import (
     invites,
     sectors,
 )
-from idp.wiring import Services, build
 
 SETTABLE = (
     "token_endpoint_auth_signing_alg",
@@ -53,24 +47,6 @@ SETTABLE = (
     "tos_uri",
 )
 """Texts that ``--set`` takes by the names of the registries."""
-
-
-def _operator() -> Actor:
-    return Actor.operator(getpass.getuser())
-
-
-def _services() -> Services:
-    return build(load_settings())
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """What is refused, as one sentence."""
-    try:
-        yield
-    except DinhdanhError as error:
-        named = getattr(error, "field", "")
-        raise click.ClickException(f"{named}: " * bool(named) + error_text(error)) from error
 
 
 def _choice(known: type[StrEnum]) -> click.Choice[str]:
@@ -146,14 +122,10 @@ def client() -> None:
 )
 def register(**given: Any) -> None:
     """Register a client called NAME; its id and secret are printed once."""
-    has = _services()
-    with _explained():
+    has = services()
+    with explained():
         options = _options(given)
-        off = set(given["response_types"]) - set(has.settings.response_types)
-        if off:
-            raise click.ClickException(
-                gettext("Hệ thống đã tắt response_type {which}.", which=", ".join(sorted(off)))
-            )
+        require_answered(given["response_types"], has.settings)
         wanted = _wanted(given, options)
         if options.sector_identifier_uri is not None:
             sectors.require_vouched(
@@ -165,7 +137,7 @@ def register(**given: Any) -> None:
                 application = entitlements.application_by_code(session, code)
                 wanted = replace(wanted, application_id=application.id)
             made, secret = clients.register(
-                session, wanted, keyring=has.keyring, actor=_operator(), now=has.clock()
+                session, wanted, keyring=has.keyring, actor=operator(), now=has.clock()
             )
     click.echo(f"client_id     {made.client_id}")
     if secret is not None:
@@ -227,7 +199,7 @@ def _options(given: dict[str, Any]) -> Options:
 @client.command("list")
 def listed() -> None:
     """List all clients."""
-    has = _services()
+    has = services()
     with has.db.read() as session:
         for row in clients.all_clients(session):
             state = "enabled" if row.enabled else "disabled"
@@ -238,8 +210,8 @@ def listed() -> None:
 @click.argument("client_id")
 def show(client_id: str) -> None:
     """Print everything registered about a client, as JSON; no secret is among it."""
-    has = _services()
-    with _explained(), has.db.read() as session:
+    has = services()
+    with explained(), has.db.read() as session:
         found = clients.get(session, client_id)
         options = Options.of(found.options)
         said = documents.told(found) | {
@@ -272,13 +244,13 @@ def show(client_id: str) -> None:
 )
 def rotate(client_id: str, overlap_days: int) -> None:
     """Give a client a new secret, printed once; the old one works for some more days."""
-    has = _services()
-    with _explained(), has.db.write() as session:
+    has = services()
+    with explained(), has.db.write() as session:
         secret = clients.rotate_secret(
             session,
             clients.get(session, client_id),
             keyring=has.keyring,
-            actor=_operator(),
+            actor=operator(),
             now=has.clock(),
             overlap=timedelta(days=overlap_days),
         )
@@ -289,10 +261,10 @@ def rotate(client_id: str, overlap_days: int) -> None:
 @click.argument("client_id")
 def retire_secrets(client_id: str) -> None:
     """End the overlap of a rotation: only the newest secret works from now on."""
-    has = _services()
-    with _explained(), has.db.write() as session:
+    has = services()
+    with explained(), has.db.write() as session:
         found = clients.get(session, client_id)
-        gone = clients.retire_secrets(session, found, actor=_operator(), now=has.clock())
+        gone = clients.retire_secrets(session, found, actor=operator(), now=has.clock())
     click.echo(f"{client_id}: {gone}")
 
 
@@ -300,10 +272,10 @@ def retire_secrets(client_id: str) -> None:
 @click.argument("client_id")
 def disable(client_id: str) -> None:
     """Disable a client: nothing it holds works any more."""
-    has = _services()
-    with _explained(), has.db.write() as session:
+    has = services()
+    with explained(), has.db.write() as session:
         found = clients.get(session, client_id)
-        clients.disable(session, found, actor=_operator(), now=has.clock())
+        clients.disable(session, found, actor=operator(), now=has.clock())
     click.echo(f"{client_id} disabled")
 
 
@@ -313,15 +285,15 @@ def disable(client_id: str) -> None:
 @click.option("--note", default="", help="For whom; it is kept in the audit trail.")
 def invite(uses: int, days: int, note: str) -> None:
     """Issue an initial access token for dynamic registration; it is printed once."""
-    has = _services()
-    with _explained(), has.db.write() as session:
+    has = services()
+    with explained(), has.db.write() as session:
         token = invites.issue(
             session,
             uses=uses,
             lifetime=timedelta(days=days),
             note=note,
             keyring=has.keyring,
-            actor=_operator(),
+            actor=operator(),
             now=has.clock(),
         )
     click.echo(f"initial_access_token {token}")
@@ -330,7 +302,7 @@ def invite(uses: int, days: int, note: str) -> None:
 @client.command("invites")
 def invited() -> None:
     """List the initial access tokens that can still be used."""
-    has = _services()
+    has = services()
     with has.db.read() as session:
         for row in invites.standing(session, now=has.clock()):
             click.echo(f"{row.id}\t{row.uses_left}\t{row.expires_at:%Y-%m-%d %H:%M}\t{row.note}")
@@ -340,10 +312,13 @@ def invited() -> None:
 @click.argument("invite_id", type=int)
 def uninvite(invite_id: int) -> None:
     """Withdraw an initial access token; what was registered with it stays."""
-    has = _services()
-    with _explained(), has.db.write() as session:
-        invites.withdraw(session, invite_id, actor=_operator(), now=has.clock())
+    has = services()
+    with explained(), has.db.write() as session:
+        invites.withdraw(session, invite_id, actor=operator(), now=has.clock())
     click.echo(f"{invite_id} withdrawn")
 
+
+for each in client_changes.commands:
+    client.add_command(each)
 
 commands: list[click.Command] = [client]

@@ -118,6 +118,8 @@ def check(server: "Server", request: Request, incoming: Incoming, channel: Chann
     request.response_type = response_type(server, request)
     # In our order of words, by which Authlib finds its grants.
     request.payload.data["response_type"] = request.response_type.value
+    # Who has authenticated to push it need not have said so again.
+    request.payload.data["client_id"] = client.client_id
     grant: Front = server.get_authorization_grant(request)
     grant.redirect_uri = channel.redirect_uri
     grant.response_type = request.response_type
@@ -142,7 +144,7 @@ def check(server: "Server", request: Request, incoming: Incoming, channel: Chann
         _prompts(request),
         _max_age(request, client),
         wanted,
-        _subjects(server, request, wanted),
+        _subjects(server, request, client, wanted),
         Demand(),
     )
     found.demand = grant.demand = _demand(found, server.tools.settings.scope_acr)
@@ -187,7 +189,9 @@ def _key(request: Request) -> str | None:
     return value
 
 
-def _subjects(server: "Server", request: Request, wanted: dict[str, Any]) -> frozenset[str]:
+def _subjects(
+    server: "Server", request: Request, client: ClientView, wanted: dict[str, Any]
+) -> frozenset[str]:
     """Whom the client wants an answer about: named by an ID token we gave it, expired or not, or
     by the claim ``sub`` (OIDC Core §3.1.2.2).
     """
@@ -197,7 +201,7 @@ def _subjects(server: "Server", request: Request, wanted: dict[str, Any]) -> fro
         return named
     found = server.tokens.signed_by_us(hint, typ="JWT", now=request.now)
     # What else we sign (JARM) names nobody; what another client was given is not this one's.
-    if found is None or "sub" not in found or found.get("aud") != request.payload.client_id:
+    if found is None or "sub" not in found or found.get("aud") != client.client_id:
         raise InvalidRequestError("Invalid id_token_hint.")
     if named and found["sub"] not in named:
         raise InvalidRequestError("id_token_hint and the claim sub name different people.")

@@ -48,10 +48,11 @@ class Front(Issues):
         client, words = self.client_view, self.response_type.words
         if not _allowed(client, self.response_type):
             raise UnauthorizedClientError("The client may not use this response type.")
-        scope = client.get_allowed_scope(self.request.payload.scope)
-        if scope is None:
+        allowed = client.get_allowed_scope(self.request.payload.scope) or ""
+        scope = _usable(allowed, client, words)
+        if not scope:
             raise InvalidScopeError
-        self.request.scope = _usable(scope, client, words)
+        self.request.scope = scope
         if "id_token" in words:
             if "openid" not in self.request.scope.split():
                 raise InvalidScopeError("An ID token needs the scope openid.")

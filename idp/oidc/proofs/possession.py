@@ -59,8 +59,9 @@ def require_same(client: "ClientView", proven: str | None, wanted: str | None) -
     """That who brings a refresh token holds what it belongs to. Raises InvalidGrantError,
     InvalidRequestError.
 
-    A public client has nothing but that key (RFC 9449 §5); a confidential one has proven who it
-    is, and may have taken another DPoP key since, but must prove one.
+    A public client has nothing but that key (RFC 9449 §5, RFC 8705 §4). A confidential one has
+    proven who it is, and that binds the token to it (RFC 9449 §5, RFC 8705 §7.1): it may have
+    taken another DPoP key or renewed its certificate since, but must prove a key of that kind.
     """
     if wanted is None:
         return
@@ -68,6 +69,6 @@ def require_same(client: "ClientView", proven: str | None, wanted: str | None) -
         raise InvalidRequestError("Proof of possession of a key is required.")
     if proven == wanted:
         return
-    both_dpop = proven.startswith("jkt:") and wanted.startswith("jkt:")
-    if client.public or not both_dpop:
+    same_kind = proven.partition(":")[0] == wanted.partition(":")[0]
+    if client.public or not same_kind:
         raise InvalidGrantError("The token belongs to another key.")

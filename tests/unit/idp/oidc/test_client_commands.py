@@ -10,10 +10,12 @@ from click.testing import CliRunner
 from joserfc.jwk import ECKey
 
 from idp.commands import clients as commands
+from idp.console.snippets import Snippet
 from idp.oidc import clients
 from idp.oidc.clients import invites
 from idp.oidc.clients import view as client_view
 
+AAL2 = "urn:vn:aal:2"
 REDIRECT = ("--redirect-uri", "https://app.example/cb")
 
 
@@ -155,3 +157,163 @@ def test_an_invitation_is_printed_once_listed_and_withdrawn(services: Any, run: 
 def test_an_invitation_has_bounds(run: Any, arguments: tuple[str, ...]) -> None:
     assert run("invite", *arguments).exit_code == 1
     assert run("invites").output == ""
+
+
+def _client_id(run: Any, *more: str) -> str:
+    return str(run("register", "A", *REDIRECT, *more).output.split()[1])
+
+
+def _shown(run: Any, client_id: str) -> Any:
+    return json.loads(run("show", client_id).output)
+
+
+def test_set_changes_what_is_named_and_nothing_else(run: Any, keys: str) -> None:
+    client_id = _client_id(run, "--resource", "https://api.example")
+    before = _shown(run, client_id)
+    done = run(
+        "set",
+        client_id,
+        "name=Một cửa",
+        "redirect_uris=https://app.example/cb?a=1,2,https://app.example/two",
+        "redirect_uris=https://app.example/three",
+        "post_logout_redirect_uris=https://app.example/",
+        "backchannel_logout_uri=https://app.example/behind",
+        "frontchannel_logout_uri=https://app.example/out",
+        "scope=openid profile",
+        "minimum_acr=urn:vn:aal:2",
+        "minimum_eid_level=2",
+        f"jwks={keys}",
+        "require_pkce=false",
+        "first_party=true",
+    )
+    assert done.exit_code == 0, done.output
+    assert done.output == f"{client_id} changed\n"
+    after = _shown(run, client_id)
+    assert len(after.pop("jwks")["keys"]) == 1
+    assert {name: value for name, value in after.items() if before.get(name) != value} == {
+        "client_name": "Một cửa",
+        "redirect_uris": [
+            "https://app.example/cb?a=1,2",
+            "https://app.example/two",
+            "https://app.example/three",
+        ],
+        "post_logout_redirect_uris": ["https://app.example/"],
+        "backchannel_logout_uri": "https://app.example/behind",
+        "backchannel_logout_session_required": True,
+        "frontchannel_logout_uri": "https://app.example/out",
+        "frontchannel_logout_session_required": True,
+        "scope": "openid profile",
+        "minimum_acr": "urn:vn:aal:2",
+        "minimum_eid_level": 2,
+        "require_pkce": False,
+        "first_party": True,
+    }
+
+
+def test_set_takes_away_what_is_said_empty(run: Any) -> None:
+    out = ("--frontchannel-logout-uri", "https://app.example/out")
+    client_id = _client_id(run, *out, "--resource", "https://api.example", "--minimum-acr", AAL2)
+    names = ("frontchannel_logout_uri=", "resources=", "minimum_acr=", "minimum_eid_level=")
+    assert run("set", client_id, *names).exit_code == 0
+    found = _shown(run, client_id)
+    assert "frontchannel_logout_uri" not in found
+    assert found["frontchannel_logout_session_required"] is False
+    assert found["resources"] == []
+    assert found["minimum_acr"] is None
+
+
+def test_set_chooses_a_profile_and_prints_a_secret_that_is_new(run: Any, keys: str) -> None:
+    client_id = _client_id(run)
+    method = "token_endpoint_auth_method=private_key_jwt"
+    done = run("set", client_id, method, f"jwks={keys}", "profile=fapi2")
+    assert done.output == f"{client_id} changed\n"
+    found = _shown(run, client_id)
+    assert found["fapi_profile"] == "fapi2"
+    assert found["dpop_bound_access_tokens"] is True
+    assert found["secrets"] == []
+    done = run("set", client_id, "auth_method=client_secret_basic", "profile=standard")
+    assert done.output.splitlines()[1].startswith("client_secret ")
+    assert len(_shown(run, client_id)["secrets"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("pair", "field"),
+    [
+        ("redirect_uris=https://app.example/cb#x", "redirect_uris"),
+        ("redirect_uris=", "redirect_uris"),
+        ("name=", "name"),
+        ("scopes=openid,everything", "scopes"),
+        ("profile=fapi2", "auth_method"),
+        ("profile=fapi3", "profile"),
+        ("frontchannel_logout_uri=https://elsewhere.example/out", "frontchannel_logout_uri"),
+        ("minimum_acr=highest", "minimum_acr"),
+        ("minimum_eid_level=3", "minimum_eid_level"),
+        ("minimum_eid_level=two", "minimum_eid_level"),
+        ("require_pkce=no", "require_pkce"),
+        ("require_pkce=", "require_pkce"),
+        ("response_types=id_token", "id_token"),
+        ("jwks=/nowhere/keys.json", "jwks"),
+        ("application=nowhere", ""),
+        ("introspect_all=true", "introspect_all"),
+        ("client_id=other", "client_id"),
+        ("name", "name"),
+    ],
+)
+def test_set_refuses_by_field_and_changes_nothing(run: Any, pair: str, field: str) -> None:
+    client_id = _client_id(run)
+    before = _shown(run, client_id)
+    done = run("set", client_id, "first_party=true", pair)
+    assert done.exit_code != 0
+    assert field in done.output
+    assert _shown(run, client_id) == before
+
+
+def test_set_leaves_the_installations_own_client_alone(services: Any, run: Any) -> None:
+    with services.db.write() as session:
+        clients.ensure_probe_client(session, services.keyring, services.clock())
+    assert run("show", clients.PROBE).exit_code == 0
+    assert run("set", clients.PROBE, "first_party=true").exit_code == 1
+    assert run("set", "nobody", "first_party=true").exit_code == 1
+
+
+def test_a_client_is_enabled_again(services: Any, run: Any) -> None:
+    client_id = _client_id(run)
+
+    def known() -> bool:
+        with services.db.hot() as connection:
+            return client_view.view(connection, client_id) is not None
+
+    assert run("disable", client_id).exit_code == 0
+    assert not known()
+    assert run("enable", client_id).output == f"{client_id} enabled\n"
+    assert known()
+    assert run("enable", "nobody").exit_code == 1
+
+
+@pytest.mark.parametrize("kind", list(Snippet))
+def test_a_snippet_has_all_but_the_secret(services: Any, run: Any, kind: Snippet) -> None:
+    two = "https://app.example/two"
+    registered = run("register", "A", *REDIRECT, "--redirect-uri", two).output.split()
+    client_id, secret = registered[1], registered[3]
+    done = run("snippet", client_id, "--kind", kind.value)
+    assert done.exit_code == 0, done.output
+    for there in (client_id, "<client_secret>", services.settings.issuer, REDIRECT[1]):
+        assert there in done.output
+    assert secret not in done.output
+    assert two in run("snippet", client_id, "--kind", kind.value, "--redirect-uri", two).output
+
+
+@pytest.mark.parametrize(
+    ("registered", "asked", "field"),
+    [
+        ((), ("--redirect-uri", "https://evil.example/cb"), "redirect_uri"),
+        (("--native", "--auth-method", "none"), (), "auth_method"),
+        (("--native",), (), "kind"),
+    ],
+)
+def test_a_snippet_that_would_not_work_is_refused_by_field(
+    run: Any, registered: tuple[str, ...], asked: tuple[str, ...], field: str
+) -> None:
+    done = run("snippet", _client_id(run, *registered), "--kind", "flask", *asked)
+    assert done.exit_code == 1
+    assert f"{field}: " in done.output
