@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     sudo_window: int = 10 * MINUTE
     flow_lifetime: int = 15 * MINUTE
     code_lifetime: int = Field(default=60, ge=5, le=60)
-    """A minute at most (FAPI 2.0 §5.3.2.2)."""
+    """A minute at most (FAPI 2.0 §5.3.2.1 item 11)."""
     access_token_lifetime: int = 5 * MINUTE
     id_token_lifetime: int = 5 * MINUTE
     refresh_lifetime: int = 30 * DAY

@@ -82,7 +82,7 @@ def test_offline_access_alone_is_nothing_without_refresh(world: World, client: A
 def test_no_installation_makes_them_longer(
     make_settings: Any, name: str, shortest: int, longest: int
 ) -> None:
-    """FAPI 2.0 §5.3.2.2: a code is good for a minute at most. RFC 8628 §5.1, §3.5."""
+    """FAPI 2.0 §5.3.2.1 item 11: a code is good for a minute at most. RFC 8628 §5.1, §3.5."""
     for good in (shortest, longest):
         assert getattr(make_settings(**{name: good}), name) == good
     for bad in (shortest - 1, longest + 1):

@@ -6,7 +6,7 @@ the same client trying again within ten seconds with the token just replaced, he
 whole grant is revoked.
 
 A grant that belongs to a key does not rotate (FAPI 2.0 §5.3.2.1 item 9): its refresh token is
-useless without the key, and is checked without being spent.
+useless without a key (of a public client: that key), and is checked without being spent.
 """
 
 from typing import Any
