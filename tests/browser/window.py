@@ -8,12 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Any, Self
 
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -33,6 +33,21 @@ ARGUMENTS = (
     "--window-size=1280,1000",
 )
 SUBMIT = "main button[type=submit]"
+
+
+def _is_gone(element: WebElement) -> bool:
+    """Whether the page an element stood on is gone. In the middle of the change chromedriver knows
+    the element no longer and does not call that stale.
+    """
+    try:
+        element.is_enabled()
+    except StaleElementReferenceException:
+        return True
+    except WebDriverException as error:
+        if "does not belong to the document" in str(error.msg):
+            return True
+        raise
+    return False
 
 
 class Window:
@@ -97,7 +112,7 @@ class Window:
         leads_away = element.tag_name == "a" or element.get_attribute("type") == "submit"
         element.click()
         if leads_away:
-            WebDriverWait(self.driver, PATIENCE, poll_frequency=0.1).until(staleness_of(page))
+            WebDriverWait(self.driver, PATIENCE, poll_frequency=0.1).until(lambda _: _is_gone(page))
 
     def fill(self, values: dict[str, str]) -> None:
         """Type into fields, by their ids; what stands there is replaced."""
