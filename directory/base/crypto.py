@@ -179,8 +179,14 @@ class PasswordHasher:
 
 
 def random_id() -> str:
-    """128 random bits as 22 URL-safe characters."""
-    return secrets.token_urlsafe(16)
+    """At least 127 random bits as 22 URL-safe characters, the first never a hyphen.
+
+    People give such a name to a command and paste it into a sheet: a leading hyphen would be
+    read as an option there, and as a formula.
+    """
+    while (text := secrets.token_urlsafe(16)).startswith("-"):
+        pass
+    return text
 
 
 def random_secret() -> str:
