@@ -14,7 +14,7 @@ import click
 from directory import entitlements
 from directory.base.audit import Actor
 from directory.base.config import Settings, load_settings
-from directory.base.errors import DinhdanhError, InvalidInput, NotFound
+from directory.base.errors import DinhdanhError, NotFound
 from idp.console.client_forms import as_registered
 from idp.console.snippets import SCOPES, Snippet, snippet
 from idp.i18n import error_text, gettext
@@ -86,14 +86,14 @@ def _maybe(name: str, values: list[str]) -> str | None:
 def _flag(name: str, values: list[str]) -> bool:
     found = {"true": True, "false": False}.get(_text(name, values))
     if found is None:
-        raise _wrong(name, "Giá trị phải là true hoặc false.")
+        raise documents.wrong(name, "Giá trị phải là true hoặc false.")
     return found
 
 
 def _number(name: str, values: list[str]) -> int | None:
     text = _text(name, values)
     if text and not (text.isascii() and text.isdecimal() and len(text) < 16):
-        raise _wrong(name, "Giá trị phải là số nguyên.")
+        raise documents.wrong(name, "Giá trị phải là số nguyên.")
     return int(text) if text else None
 
 
@@ -119,22 +119,13 @@ def _keys(name: str, values: list[str]) -> Any:
 
 
 def _one_of(known: type[StrEnum]) -> Reader:
-    return lambda name, values: _member(name, _text(name, values), known)
+    return lambda name, values: documents.member(name, _text(name, values), known)
 
 
 def _some_of(known: type[StrEnum]) -> Reader:
-    return lambda name, values: tuple(_member(name, v, known) for v in _several(name, values))
-
-
-def _member(name: str, value: str, known: type[StrEnum]) -> StrEnum:
-    try:
-        return known(value)
-    except ValueError as error:
-        raise _wrong(name, "Giá trị không được hỗ trợ.") from error
-
-
-def _wrong(name: str, sentence: str) -> InvalidInput:
-    return InvalidInput("client_" + name, sentence, field=name)
+    return lambda name, values: tuple(
+        documents.member(name, v, known) for v in _several(name, values)
+    )
 
 
 _ADDRESSES = frozenset({"redirect_uris", "post_logout_redirect_uris", "request_uris", "resources"})
@@ -223,7 +214,7 @@ def set_(client_id: str, pairs: tuple[str, ...]) -> None:
             wanted = _changed(clients.get(session, client_id), said, owner)
         vouched(wanted, has.outbound)  # may call out, so before the transaction
         with has.db.write() as session:
-            found = clients.get(session, client_id)
+            found = clients.held(session, client_id)
             secret = clients.replace(
                 session,
                 found,
@@ -246,7 +237,7 @@ def enable(client_id: str) -> None:
     """Let a disabled client ask again; what it held before stays dead."""
     has = services()
     with explained(), has.db.write() as session:
-        found = clients.get(session, client_id)
+        found = clients.held(session, client_id)
         clients.enable(session, found, actor=operator(), now=has.clock())
     click.echo(f"{client_id} enabled")
 
@@ -262,7 +253,9 @@ def print_snippet(client_id: str, kind: str, redirect_uri: str | None) -> None:
         found = clients.get(session, client_id)
         _require_fitting(found)
         if redirect_uri is not None and redirect_uri not in found.redirect_uris:
-            raise _wrong("redirect_uri", "Địa chỉ chuyển về của ứng dụng không đúng với đăng ký.")
+            raise documents.wrong(
+                "redirect_uri", "Địa chỉ chuyển về của ứng dụng không đúng với đăng ký."
+            )
         text = snippet(
             kind,
             issuer=has.settings.issuer,
@@ -284,7 +277,7 @@ def _require_fitting(client: Client) -> None:
     }
     for name, is_so in wrong.items():
         if is_so:
-            raise _wrong(
+            raise documents.wrong(
                 name,
                 "Đoạn mã mẫu chỉ dành cho ứng dụng web dùng authorization_code và "
                 "client_secret_basic.",

@@ -29,23 +29,9 @@ from idp.oidc.clients import (
     sectors,
 )
 
-SETTABLE = (
-    "token_endpoint_auth_signing_alg",
-    "tls_client_auth_subject_dn",
-    "tls_client_auth_san_dns",
-    "tls_client_auth_san_uri",
-    "tls_client_auth_san_ip",
-    "tls_client_auth_san_email",
-    "request_object_signing_alg",
-    "authorization_signed_response_alg",
-    "userinfo_signed_response_alg",
-    "introspection_signed_response_alg",
-    "initiate_login_uri",
-    "client_uri",
-    "logo_uri",
-    "policy_uri",
-    "tos_uri",
-)
+ELSEWHERE = {"jwks_uri", "sector_identifier_uri", "frontchannel_logout_uri"}
+"""Texts with an option of their own."""
+SETTABLE = tuple(name for name in documents.TEXTS if name not in ELSEWHERE)
 """Texts that ``--set`` takes by the names of the registries."""
 
 
@@ -248,7 +234,7 @@ def rotate(client_id: str, overlap_days: int) -> None:
     with explained(), has.db.write() as session:
         secret = clients.rotate_secret(
             session,
-            clients.get(session, client_id),
+            clients.held(session, client_id),
             keyring=has.keyring,
             actor=operator(),
             now=has.clock(),
@@ -263,7 +249,7 @@ def retire_secrets(client_id: str) -> None:
     """End the overlap of a rotation: only the newest secret works from now on."""
     has = services()
     with explained(), has.db.write() as session:
-        found = clients.get(session, client_id)
+        found = clients.held(session, client_id)
         gone = clients.retire_secrets(session, found, actor=operator(), now=has.clock())
     click.echo(f"{client_id}: {gone}")
 
@@ -274,7 +260,7 @@ def disable(client_id: str) -> None:
     """Disable a client: nothing it holds works any more."""
     has = services()
     with explained(), has.db.write() as session:
-        found = clients.get(session, client_id)
+        found = clients.held(session, client_id)
         clients.disable(session, found, actor=operator(), now=has.clock())
     click.echo(f"{client_id} disabled")
 

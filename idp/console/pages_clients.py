@@ -76,23 +76,31 @@ def _beyond(client: Client | Registration) -> bool:
     return client.introspect_all or bool(set(client.scopes) & set(clients.API_SCOPES))
 
 
-def _within(session: Session, actor: Actor, client_id: str, *, now: datetime) -> Client:
-    """A client the actor may change. Raises NotFound, and NotAllowed where it reaches beyond its
-    application and she does not: its secret would be hers.
-    """
+def _own(session: Session, actor: Actor, client_id: str, *, now: datetime) -> tuple[Client, Rights]:
+    """A client the actor manages, held until the transaction ends. Raises NotFound."""
     granted = permissions.rights(session, actor, local_day(now))
-    found = get(session, granted, client_id)
+    return _managed(granted, clients.held(session, client_id)), granted
+
+
+def _within(session: Session, actor: Actor, client_id: str, *, now: datetime) -> Client:
+    """A client the actor may change, held. Raises NotFound, and NotAllowed where it reaches
+    beyond its application and she does not: its secret would be hers.
+    """
+    found, granted = _own(session, actor, client_id, now=now)
     if _beyond(found) and not granted.may(Do.MANAGE_INSTALLATION, None):
         raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="application")
     return found
 
 
-def get(session: Session, granted: Rights, client_id: str) -> Client:
-    """One client. Raises NotFound, also for one the asker does not manage."""
-    found = clients.get(session, client_id)
+def _managed(granted: Rights, found: Client) -> Client:
     if not _manages(granted, found.application_id) or found.client_id == clients.PROBE:
         raise NotFound("client_unknown", "Không tìm thấy ứng dụng khách.")
     return found
+
+
+def get(session: Session, granted: Rights, client_id: str) -> Client:
+    """One client. Raises NotFound, also for one the asker does not manage."""
+    return _managed(granted, clients.get(session, client_id))
 
 
 def whole(session: Session, granted: Rights, client_id: str, *, now: datetime) -> ClientPage:
@@ -185,13 +193,13 @@ def rotate(
 
 def retire(session: Session, client_id: str, *, actor: Actor, now: datetime) -> None:
     """The secrets before the present one work no longer. Raises NotFound."""
-    found = get(session, permissions.rights(session, actor, local_day(now)), client_id)
+    found, _ = _own(session, actor, client_id, now=now)
     clients.retire_secrets(session, found, actor=actor, now=now)
 
 
 def disable(session: Session, client_id: str, *, actor: Actor, now: datetime) -> None:
     """Disable a client of the asker's. Raises NotFound."""
-    found = get(session, permissions.rights(session, actor, local_day(now)), client_id)
+    found, _ = _own(session, actor, client_id, now=now)
     clients.disable(session, found, actor=actor, now=now)
 
 

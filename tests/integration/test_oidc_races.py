@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from idp.console import pages_clients
+from idp.oidc import clients
 from idp.oidc.grants import Grant
 from tests.browser_client import hidden_fields
 from tests.device_flow import Device, register_device
-from tests.relying_party import Flow, World, build_world
+from tests.relying_party import OPERATOR, Flow, World, build_world
 
 
 @pytest.fixture
@@ -104,3 +106,22 @@ def test_of_parallel_answers_to_a_device_one_counts(world: World, app: Any, clie
         assert [a.headers["Location"] for a in answers].count("/device/allowed") == 1
         assert len(world.all(Grant)) == before + 1
         assert device.poll().status_code == 200
+
+
+@pytest.mark.both_databases
+def test_secrets_of_parallel_rotations_all_are_the_clients_in_turn(world: World, app: Any) -> None:
+    party, has = world.register(), world.services
+
+    def rotate(_browser: Any) -> str:
+        with has.db.write() as session:
+            _, secret = pages_clients.rotate(
+                session, party.client_id, actor=OPERATOR, keyring=has.keyring, now=world.clock()
+            )
+            return secret
+
+    for _ in range(3):
+        given = _together(app, rotate, times=2)
+        with has.db.read() as session:
+            kept = clients.get(session, party.client_id).secrets
+        digests = {has.keyring.keyed_hash("client-secret", secret) for secret in given}
+        assert {each["hash"] for each in kept} == digests

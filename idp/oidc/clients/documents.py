@@ -43,7 +43,7 @@ NAMES = {
     "profile": "fapi_profile",
 }
 """Fields of ours → the names of the registries, where they differ."""
-_TEXTS = (
+TEXTS = (
     "jwks_uri",
     "token_endpoint_auth_signing_alg",
     "tls_client_auth_subject_dn",
@@ -74,7 +74,7 @@ _FLAGS = (
     "require_auth_time",
     "frontchannel_logout_session_required",
 )
-_PLAIN = (*_TEXTS, *_LISTS, "jwks", "default_max_age")
+_PLAIN = (*TEXTS, *_LISTS, "jwks", "default_max_age")
 CHOSEN = (*_PLAIN, *_FLAGS, "localized", "require_pkce")
 """The options a client chooses itself; all others are the installation's to decide."""
 _ENCRYPTION = (
@@ -102,7 +102,7 @@ class Document:
         """A text."""
         value = self.values.get(name)
         if value is not None and not (isinstance(value, str) and len(value) <= LONGEST):
-            raise _wrong(name, "Giá trị phải là một chuỗi ký tự không quá dài.")
+            raise wrong(name, "Giá trị phải là một chuỗi ký tự không quá dài.")
         return value
 
     def texts(self, name: str) -> tuple[str, ...] | None:
@@ -113,32 +113,32 @@ class Document:
         if not isinstance(value, list) or not all(
             isinstance(each, str) and len(each) <= LONGEST for each in value
         ):
-            raise _wrong(name, "Giá trị phải là danh sách các chuỗi ký tự không quá dài.")
+            raise wrong(name, "Giá trị phải là danh sách các chuỗi ký tự không quá dài.")
         return tuple(value)
 
     def flag(self, name: str) -> bool:
         """True or false; false when it is left out."""
         value = self.values.get(name, False)
         if not isinstance(value, bool):
-            raise _wrong(name, "Giá trị phải là true hoặc false.")
+            raise wrong(name, "Giá trị phải là true hoặc false.")
         return value
 
     def number(self, name: str) -> int | None:
         """A whole number."""
         value = self.values.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise _wrong(name, "Giá trị phải là số nguyên.")
+            raise wrong(name, "Giá trị phải là số nguyên.")
         return value
 
     def one_of(self, name: str, known: type[E]) -> E | None:
         """A member of a closed set."""
         value = self.text(name)
-        return None if value is None else _member(name, value, known)
+        return None if value is None else member(name, value, known)
 
     def some_of(self, name: str, known: type[E]) -> tuple[E, ...] | None:
         """Members of a closed set."""
         values = self.texts(name)
-        return None if values is None else tuple(_member(name, v, known) for v in values)
+        return None if values is None else tuple(member(name, v, known) for v in values)
 
 
 def parse(body: bytes) -> Document:
@@ -146,11 +146,11 @@ def parse(body: bytes) -> Document:
     try:
         found = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError) as exc:
-        raise _wrong("body", "Nội dung phải là một đối tượng JSON, mỗi trường một lần.") from exc
+        raise wrong("body", "Nội dung phải là một đối tượng JSON, mỗi trường một lần.") from exc
     if not isinstance(found, dict):
-        raise _wrong("body", "Nội dung phải là một đối tượng JSON, mỗi trường một lần.")
+        raise wrong("body", "Nội dung phải là một đối tượng JSON, mỗi trường một lần.")
     if not all(storable(text) for text in _texts(found)):
-        raise _wrong("body", "Nội dung có ký tự không hợp lệ.")
+        raise wrong("body", "Nội dung có ký tự không hợp lệ.")
     return Document(found)
 
 
@@ -165,7 +165,7 @@ def wanted(document: Document, settings: Settings) -> Registration:
     _require_certificates(document, method, settings)
     grant_types, response_types = _together(document, settings)
     redirect_uris = document.texts("redirect_uris") or ()
-    chosen: dict[str, Any] = {name: document.text(name) for name in _TEXTS}
+    chosen: dict[str, Any] = {name: document.text(name) for name in TEXTS}
     chosen |= {name: document.texts(name) or () for name in _LISTS}
     chosen |= {name: document.flag(name) for name in _FLAGS}
     return Registration(
@@ -256,7 +256,7 @@ def _require_understood(document: Document) -> None:
     """Raises InvalidInput for what we know and do not do."""
     for name in _ENCRYPTION:
         if name in document.values:
-            raise _wrong(name, "Không hỗ trợ mã hóa.")
+            raise wrong(name, "Không hỗ trợ mã hóa.")
     statement = document.text("software_statement")
     if statement is None:
         return
@@ -290,10 +290,10 @@ def methods(settings: Settings) -> list[AuthMethod]:
 def _require_certificates(document: Document, method: AuthMethod, settings: Settings) -> None:
     """Raises InvalidInput where certificates are wanted and nobody tells us of any."""
     if method not in methods(settings):
-        raise _wrong("token_endpoint_auth_method", "Hệ thống không nhận chứng thư TLS.")
+        raise wrong("token_endpoint_auth_method", "Hệ thống không nhận chứng thư TLS.")
     bound = "tls_client_certificate_bound_access_tokens"
     if document.flag(bound) and not settings.client_certificates:
-        raise _wrong(bound, "Hệ thống không nhận chứng thư TLS.")
+        raise wrong(bound, "Hệ thống không nhận chứng thư TLS.")
 
 
 def _together(
@@ -316,7 +316,7 @@ def _together(
         grants = tuple(grant for grant, need in needed.items() if need)
     for grant, need in needed.items():
         if need != (grant in grants):
-            raise _wrong("grant_types", "grant_types và response_types không khớp nhau.")
+            raise wrong("grant_types", "grant_types và response_types không khớp nhau.")
     return grants, types
 
 
@@ -326,7 +326,7 @@ def _response_type(text: str, settings: Settings) -> ResponseType:
         same = known.words == frozenset(words) and len(words) == len(known.words)
         if same and known.value in settings.response_types:
             return known
-    raise _wrong("response_types", "Giá trị không được hỗ trợ.")
+    raise wrong("response_types", "Giá trị không được hỗ trợ.")
 
 
 def _scopes(document: Document, grant_types: tuple[GrantType, ...]) -> tuple[str, ...]:
@@ -338,7 +338,7 @@ def _scopes(document: Document, grant_types: tuple[GrantType, ...]) -> tuple[str
     found = tuple(scope for scope in IDENTITY_SCOPES if scope in asked)
     about_people = {GrantType.CODE, GrantType.IMPLICIT, GrantType.DEVICE} & {*grant_types}
     if about_people and not found:
-        raise _wrong("scopes", "Có phạm vi không được hỗ trợ.")
+        raise wrong("scopes", "Có phạm vi không được hỗ trợ.")
     return found
 
 
@@ -360,12 +360,14 @@ def _name(redirect_uris: tuple[str, ...]) -> str:
     return host or "OAuth 2.0 client"
 
 
-def _member(name: str, value: str, known: type[E]) -> E:
+def member(name: str, value: str, known: type[E]) -> E:
+    """One of a closed set. Raises InvalidInput naming the field."""
     try:
         return known(value)
     except ValueError as exc:
-        raise _wrong(name, "Giá trị không được hỗ trợ.") from exc
+        raise wrong(name, "Giá trị không được hỗ trợ.") from exc
 
 
-def _wrong(name: str, sentence: str) -> InvalidInput:
+def wrong(name: str, sentence: str) -> InvalidInput:
+    """The refusal of one field of a registration."""
     return InvalidInput("client_" + name, sentence, field=name)

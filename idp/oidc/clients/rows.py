@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, Select, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base import audit
@@ -275,7 +275,19 @@ def enable(session: Session, client: Client, *, actor: Actor, now: datetime) -> 
 def get(session: Session, ref: int | str) -> Client:
     """A client by internal id (int) or client_id (text). Raises NotFound."""
     by = Client.id == ref if isinstance(ref, int) else Client.client_id == ref
-    client = session.scalars(select(Client).where(by)).one_or_none()
+    return _found(session, select(Client).where(by))
+
+
+def held(session: Session, client_id: str) -> Client:
+    """The client, which nobody else changes before this transaction ends: secrets and options
+    are read, changed and written whole. Raises NotFound.
+    """
+    row = select(Client).where(Client.client_id == client_id).with_for_update()
+    return _found(session, row.execution_options(populate_existing=True))
+
+
+def _found(session: Session, statement: Select[Client]) -> Client:
+    client = session.scalars(statement).one_or_none()
     if client is None:
         raise NotFound("client_unknown", "Không tìm thấy ứng dụng khách.")
     return client
