@@ -8,6 +8,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PATH = re.compile(r"`([\w/.-]+(?:\.py|/))`")
+ERROR = re.compile(
+    r"`((?:invalid|unsupported|unauthorized|access|consent|authorization|expired|slow|use"
+    r"|insufficient|unmet|registration)_[a-z_]+)`"
+)
 SPECIFICATIONS = (
     "OpenID Connect Core",
     "implicit and hybrid",
@@ -49,6 +53,8 @@ class Row:
 
     name: str
     where: list[str]
+    refused: list[str]
+    """The error codes of what is refused."""
     tests: list[str]
 
 
@@ -58,7 +64,14 @@ def _rows() -> list[Row]:
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         told = len(cells) == 5 and cells[0] != "specification" and not set(cells[0]) <= set("-")
         if line.startswith("|") and told:
-            found.append(Row(cells[0], PATH.findall(cells[2]), PATH.findall(cells[4])))
+            found.append(
+                Row(
+                    cells[0],
+                    PATH.findall(cells[2]),
+                    ERROR.findall(cells[3]),
+                    PATH.findall(cells[4]),
+                )
+            )
     return found
 
 
@@ -81,3 +94,9 @@ def test_no_row_is_untested(row: Row) -> None:
     assert row.tests
     for path in row.tests:
         assert "def test_" in (ROOT / path).read_text("utf-8"), path
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_each_refusal_of_a_row_is_expected_by_its_tests(row: Row) -> None:
+    told = "".join((ROOT / path).read_text("utf-8") for path in row.tests)
+    assert [error for error in row.refused if error not in told] == []
