@@ -111,8 +111,10 @@ def counted(services: Services) -> Iterator[list[str]]:
     def count(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         words.append(statement.split(maxsplit=1)[0].upper())
 
-    event.listen(services.db.engine, "before_cursor_execute", count)
+    for engine in services.db.engines:
+        event.listen(engine, "before_cursor_execute", count)
     try:
         yield words
     finally:
-        event.remove(services.db.engine, "before_cursor_execute", count)
+        for engine in services.db.engines:
+            event.remove(engine, "before_cursor_execute", count)

@@ -257,11 +257,13 @@ def counted(services: Any) -> Iterator[dict[str, int]]:
         if word not in ("BEGIN", "PRAGMA"):
             found[word] = found.get(word, 0) + 1
 
-    event.listen(services.db.engine, "before_cursor_execute", count)
+    for engine in services.db.engines:
+        event.listen(engine, "before_cursor_execute", count)
     try:
         yield found
     finally:
-        event.remove(services.db.engine, "before_cursor_execute", count)
+        for engine in services.db.engines:
+            event.remove(engine, "before_cursor_execute", count)
 
 
 __all__ = ["REDIRECT", "Client", "Flow", "Party", "World", "build_world", "counted"]

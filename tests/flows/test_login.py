@@ -546,11 +546,12 @@ def test_a_session_is_resolved_by_one_select_and_touched_once_a_minute(
     cookie = client.get_cookie(COOKIE)
     assert cookie is not None
     seen: list[str] = []
-    event.listen(
-        services.db.engine,
-        "before_cursor_execute",
-        lambda _c, _cur, statement, *_rest: seen.append(statement.split()[0]),
-    )
+    for engine in services.db.engines:
+        event.listen(
+            engine,
+            "before_cursor_execute",
+            lambda _c, _cur, statement, *_rest: seen.append(statement.split()[0]),
+        )
 
     def resolve(value: str) -> Any:
         seen.clear()
