@@ -11,10 +11,20 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, or_, select, text
+from sqlalchemy import (
+    Connection,
+    Date,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    bindparam,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.errors import InvalidInput, NotFound
 from directory.units import OrgUnit, UnitView
 
@@ -166,37 +176,42 @@ def _held(row: Any) -> Held:
     )
 
 
+_WHOLE = (
+    select(*_HELD)
+    .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
+    .join(Position, Position.id == Assignment.position_id)
+)
+_IN_FORCE = _WHOLE.where(
+    Assignment.user_id == bindparam("user"),
+    Assignment.valid_from <= bindparam("on", type_=Date()),
+    or_(Assignment.valid_to.is_(None), Assignment.valid_to > bindparam("on", type_=Date())),
+)
+
+
 def timeline(session: Session, user_ids: Iterable[int]) -> dict[int, list[Held]]:
     """Every assignment, past, present and future, of each person, oldest first."""
     wanted = list(user_ids)
     found: dict[int, list[Held]] = {user_id: [] for user_id in wanted}
     for start in range(0, len(wanted), 500):
         rows = session.execute(
-            select(*_HELD)
-            .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
-            .join(Position, Position.id == Assignment.position_id)
-            .where(Assignment.user_id.in_(wanted[start : start + 500]))
-            .order_by(Assignment.user_id, Assignment.valid_from, Assignment.id)
+            _WHOLE.where(Assignment.user_id.in_(wanted[start : start + 500])).order_by(
+                Assignment.user_id, Assignment.valid_from, Assignment.id
+            )
         )
         for row in rows:
             found[row.user_id].append(_held(row))
     return found
 
 
-def current(session: Session, user_id: int, on: date) -> list[Held]:
+def current(where: Connection | Session, user_id: int, on: date) -> list[Held]:
     """The capacities a person may act in on a day: primary first, then by rank."""
-    held = [h for h in timeline(session, [user_id])[user_id] if h.in_force(on)]
+    held = [_held(row) for row in core(where).execute(_IN_FORCE, {"user": user_id, "on": on})]
     return sorted(held, key=lambda h: (h.kind != Kind.PRIMARY, h.position_rank, h.id))
 
 
 def by_id(session: Session, assignment_id: int) -> Held | None:
     """One assignment with its unit and position."""
-    row = session.execute(
-        select(*_HELD)
-        .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
-        .join(Position, Position.id == Assignment.position_id)
-        .where(Assignment.id == assignment_id)
-    ).one_or_none()
+    row = session.execute(_WHOLE.where(Assignment.id == assignment_id)).one_or_none()
     return _held(row) if row else None
 
 

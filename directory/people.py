@@ -6,14 +6,15 @@ lies between its issue and now. Both are evaluated at use.
 """
 
 import re
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy import Connection, ForeignKey, Index, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.crypto import Keyring
-from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.errors import InvalidInput, NotFound
 
 
@@ -70,8 +71,26 @@ class User(Base):
 
     def may_act(self, on: date) -> bool:
         """Whether she may sign in on a day, as far as her status goes."""
-        gone = self.leaves_on is not None and self.leaves_on <= on
-        return self.status == UserStatus.ACTIVE.value and not gone
+        return _may_act(self.status, self.leaves_on, on)
+
+
+def _may_act(status: str, leaves_on: date | None, on: date) -> bool:
+    return status == UserStatus.ACTIVE.value and (leaves_on is None or on < leaves_on)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a sign-in needs to know about a person."""
+
+    id: int
+    username: str
+    access_epoch: int
+    status: str
+    leaves_on: date | None
+
+    def may_act(self, on: date) -> bool:
+        """As ``User.may_act``."""
+        return _may_act(self.status, self.leaves_on, on)
 
 
 class UserCut(Base):
@@ -132,6 +151,19 @@ def get(session: Session, user_id: int) -> User:
     if user is None:
         raise NotFound("user_unknown", "Không tìm thấy người dùng.")
     return user
+
+
+_STANDING = select(User.id, User.username, User.access_epoch, User.status, User.leaves_on).where(
+    User.id == bindparam("user")
+)
+
+
+def standing(where: Connection | Session, user_id: int) -> Standing:
+    """The person with this id, as far as a sign-in goes. Raises NotFound."""
+    row = core(where).execute(_STANDING, {"user": user_id}).one_or_none()
+    if row is None:
+        raise NotFound("user_unknown", "Không tìm thấy người dùng.")
+    return Standing(*row)
 
 
 def by_ref(session: Session, ref: int | str, *, field: str = "user") -> User:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Connection, ForeignKey, and_, false, or_, select, true
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.assignments import Assignment
@@ -133,7 +133,7 @@ class Rights:
         return sorted(rows, key=repr)
 
 
-def rights(session: Session, actor: Actor, on: date) -> Rights:
+def rights(session: Connection | Session, actor: Actor, on: date) -> Rights:
     """What the actor may do on a day: a person's and a client's roles, or everything."""
     if actor.kind in ("operator", "system"):
         return Rights(actor, (Reach(Role.ADMINISTRATOR, None),))

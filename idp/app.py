@@ -7,12 +7,13 @@
 Each hands on what it does not answer. The first two cost a quarter of a Flask request.
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, Request, Response
+from flask.sessions import SecureCookieSessionInterface
 
-from idp import api, health, i18n, pages, pki, security, sessions
+from idp import api, health, i18n, page_policy, pages, pki, security, sessions
 from idp.console import views as console
 from idp.login import views as login
 from idp.oidc import discovery, logout, routes
@@ -57,12 +58,68 @@ class Alive:
         return [b"" if method == "HEAD" else self.BODY]
 
 
+class FormCookie(SecureCookieSessionInterface):
+    """Flask's own, its signer made once (the key stays while the process lives), and nothing
+    read where no cookie came: programs send none.
+    """
+
+    def __init__(self) -> None:
+        self._signer: Any = None
+
+    def get_signing_serializer(self, app: Flask) -> Any:
+        """What signs and reads the cookie of the forms' tokens."""
+        if self._signer is None:
+            self._signer = super().get_signing_serializer(app)
+        return self._signer
+
+    def open_session(self, app: Flask, request: Request) -> Any:
+        """What the cookie says; empty without one."""
+        if "HTTP_COOKIE" not in request.environ:
+            return self.session_class()
+        return super().open_session(app, request)
+
+
+class Whole(Response):
+    """An answer that goes to the server in one piece, unless it is a stream: piece by piece the
+    server's threads would wait for Python's lock once for each.
+    """
+
+    def get_app_iter(self, environ: "WSGIEnvironment") -> Iterable[bytes]:
+        """The body (PEP 3333)."""
+        pieces = super().get_app_iter(environ)
+        if not self.is_sequence or self.direct_passthrough:
+            return pieces
+        try:
+            return [b"".join(pieces)]
+        finally:
+            self.close()
+
+
+class Application(Flask):
+    """Flask without what it asks anew in every request and we know beforehand."""
+
+    response_class = Whole
+
+    def __init__(self) -> None:
+        super().__init__("idp")
+        self.session_interface = FormCookie()
+
+    def create_url_adapter(self, request: Request | None) -> Any:
+        """None outside of requests: nothing of ours makes addresses there."""
+        return None if request is None else super().create_url_adapter(request)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As it is: no view or hook of ours is a coroutine, and Flask looks at each call."""
+        return func
+
+
 def create_app(services: Services) -> Flask:
     """The Flask application over these services."""
-    app = Flask("idp")
+    app = Application()
     security.install(
         app, services, resolve_session=sessions.resolve, on_session_end=logout.enqueue_logout
     )
+    page_policy.install(app)
     i18n.install(app)
     pages.install(app)
     health.install(app)

@@ -29,7 +29,7 @@ from directory.base.outbox import Job
 from directory.changes import proof
 from directory.changes.model import Idempotency
 from idp import keys, throttle
-from idp.login.flow import LoginFlow
+from idp.login.rows import LoginFlow
 from idp.oidc import artefact
 from idp.oidc.authorization import pushed
 from idp.oidc.clients import invites

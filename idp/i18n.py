@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from babel.messages.pofile import read_po
-from flask import Flask, request
+from flask import Flask, has_request_context, request
 
 from directory.base.clock import VIETNAM
 from directory.base.errors import DinhdanhError
@@ -21,6 +21,8 @@ DEFAULT = "vi"
 COOKIE = "lang"
 
 _language: ContextVar[str] = ContextVar("language", default=DEFAULT)
+_UNDECIDED = ""
+"""A request has begun; which language it is in is asked when somebody speaks."""
 _FOLDER = Path(__file__).parent / "locale"
 
 
@@ -40,7 +42,10 @@ CATALOGS: dict[str, dict[str, str]] = {code: _load(code) for code in LANGUAGES i
 
 def language() -> str:
     """The language in force: ``vi`` or ``en``."""
-    return _language.get()
+    code = _language.get()
+    if code == _UNDECIDED:
+        use(code := _of_request())
+    return code
 
 
 def use(code: str | None) -> None:
@@ -121,16 +126,22 @@ def duration(value: timedelta | None) -> str:
     return f"{seconds / 60:.0f} {minutes}" if seconds < 7200 else f"{seconds / 3600:.0f} {hours}"
 
 
-def _choose() -> None:
+def _begin() -> None:
+    _language.set(_UNDECIDED)
+
+
+def _of_request() -> str:
+    if not has_request_context():
+        return DEFAULT
     code = request.cookies.get(COOKIE)
-    if code not in LANGUAGES:
-        code = request.accept_languages.best_match(list(LANGUAGES), default=DEFAULT)
-    use(code)
+    if code in LANGUAGES:
+        return code
+    return request.accept_languages.best_match(list(LANGUAGES), default=DEFAULT)
 
 
 def install(app: Flask) -> None:
-    """Give templates ``_``, the date filters and the language; choose it for each request."""
-    app.before_request(_choose)
+    """Give templates ``_``, the date filters and the language; each request has its own."""
+    app.before_request(_begin)
     app.jinja_env.globals.update(
         _=gettext, gettext=gettext, language=language, languages=LANGUAGES, error_text=error_text
     )

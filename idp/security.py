@@ -7,9 +7,9 @@ how a session is resolved, and who is told when sessions end.
 import ipaddress
 import re
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -47,8 +47,8 @@ of theirs with a form calls ``csrf.protect()`` itself.
 ANY_HOST = ("/healthz", "/readyz", "/metrics", "/pki/")
 """Asked by address or under other names: probes, and readers of CRL and OCSP."""
 BODY_LIMIT = 1024 * 1024
+BARE_HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]+")
 CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
-ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*:(//[A-Za-z0-9.\-\[\]:]+)?")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -248,68 +248,7 @@ def require_session(view: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-# ---- headers ---------------------------------------------------------------------------------
-
-
-def allow_form_to(url: str | None) -> None:
-    """Let this page's form end at the origin of a relying party's URL.
-
-    Browsers apply ``form-action`` to the redirects that follow a submission (CSP3 section
-    6.4.2), and a sign-in ends at the redirect URI.
-    """
-    if not url:
-        return
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return
-    origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
-    if ORIGIN.fullmatch(origin) and parts.scheme not in ("javascript", "data"):
-        g.form_origins = {*g.get("form_origins", ()), origin}
-
-
-def allow_image(url: str | None) -> None:
-    """Let this page show a picture from the origin of a relying party's URL."""
-    parts = urlsplit(url or "")
-    origin = f"{parts.scheme}://{parts.netloc}"
-    if ORIGIN.fullmatch(origin) and parts.scheme in ("http", "https"):
-        g.image_origins = {*g.get("image_origins", ()), origin}
-
-
-def allow_frames(urls: Iterable[str]) -> None:
-    """Let this page open these addresses in frames, and those of no other origin."""
-    origins = ("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls)
-    g.frame_origins = {o for o in origins if ORIGIN.fullmatch(o) and o.startswith("http")}
-
-
-def _policy() -> str:
-    forms = " ".join(["'self'", *sorted(g.get("form_origins", ()))])
-    frames = " ".join(sorted(g.get("frame_origins", ()))) or "'none'"
-    images = " ".join(["'self'", "data:", *sorted(g.get("image_origins", ()))])
-    return (
-        f"default-src 'self'; img-src {images}; object-src 'none'; base-uri 'none'; "
-        f"form-action {forms}; frame-src {frames}; frame-ancestors 'none'"
-    )
-
-
-def _headers(response: Response) -> Response:
-    wanted = {
-        "Content-Security-Policy": _policy(),
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-        "X-Request-ID": request_id(),
-        "Cache-Control": "no-store",
-    }
-    if services().settings.secure:
-        wanted["Strict-Transport-Security"] = "max-age=31536000"
-    # Asking for each in turn raises and catches an exception for each that is not there.
-    there = {name.lower() for name, _ in response.headers}
-    response.headers.extend(
-        [(name, value) for name, value in wanted.items() if name.lower() not in there]
-    )
-    return response
+# ---- the request itself ------------------------------------------------------------------
 
 
 def request_id() -> str:
@@ -329,13 +268,28 @@ def _holds_nul() -> bool:
     return "\0" in request.path or any("\0" in name + value for name, value in given)
 
 
-def _our_hosts() -> set[str]:
+def _our_hosts() -> frozenset[str]:
     """The issuer's; for programs also the one where client certificates are asked for."""
     settings = services().settings
-    found = {_host_of(settings.issuer)}
-    if settings.client_certificates and settings.mtls_base and request.blueprint in MACHINES:
-        found.add(_host_of(settings.mtls_base))
-    return found
+    asks = settings.client_certificates and request.blueprint in MACHINES
+    return _hosts(settings.issuer, settings.mtls_base if asks else None)
+
+
+@lru_cache(maxsize=64)
+def _hosts(issuer: str, second: str | None) -> frozenset[str]:
+    return frozenset(_host_of(url) for url in (issuer, second) if url)
+
+
+def _is_ours(host: str) -> bool:
+    known = _our_hosts()
+    if host in known:
+        return True
+    if not BARE_HOST.fullmatch(host):
+        return False
+    try:
+        return _host_of(f"{urlsplit(services().settings.issuer).scheme}://{host}") in known
+    except ValueError:
+        return False
 
 
 def _enter() -> None:
@@ -343,24 +297,19 @@ def _enter() -> None:
     structlog.contextvars.bind_contextvars(request_id=request_id())
     if request.path.startswith(ANY_HOST):
         return
-    settings = services().settings
     if _holds_nul():
         abort(400)
-    given = f"{urlsplit(settings.issuer).scheme}://{request.environ.get('HTTP_HOST', '')}"
-    try:
-        known = _host_of(given) in _our_hosts()
-    except ValueError:
-        known = False
-    if not known:
+    if not _is_ours(request.environ.get("HTTP_HOST", "")):
         abort(421)
+    if request.blueprint in MACHINES or request.method in ("GET", "HEAD", "OPTIONS"):
+        return
     origin = request.headers.get("Origin")
-    if (
-        request.method not in ("GET", "HEAD", "OPTIONS")
-        and request.blueprint not in MACHINES
-        and origin is not None
-        and origin != "{0.scheme}://{0.netloc}".format(urlsplit(settings.issuer))
-    ):
+    if origin is not None and origin != _origin(services().settings.issuer):
         abort(403)
+
+
+def _origin(url: str) -> str:
+    return "{0.scheme}://{0.netloc}".format(urlsplit(url))
 
 
 def install(
@@ -395,5 +344,4 @@ def install(
         WTF_CSRF_SSL_STRICT=False,
     )
     app.before_request(_enter)
-    app.after_request(_headers)
     csrf.init_app(app)

@@ -12,6 +12,7 @@ password hash, a wait for the writer) from holding up the others.
 """
 
 import contextlib
+import gc
 import os
 import signal
 import threading
@@ -95,7 +96,11 @@ def run_web(settings: Settings) -> int:
             # The server copies the environment into every request, where these would look
             # like headers that the client has sent.
             del os.environ[name]
-        return create_app(wiring.build(settings))
+        app = create_app(wiring.build(settings))
+        # What start-up has made stays: the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
+        return app
 
     Server(
         "dinhdanh",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -24,7 +24,7 @@ from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
-from directory.base.db import Base, Database
+from directory.base.db import Base, Database, UTCDateTime, core
 from directory.base.errors import Busy, Locked
 
 SOURCE_WINDOW = timedelta(minutes=10)
@@ -59,15 +59,19 @@ def account_key(keyring: Keyring, username: str, user_id: int | None) -> str:
     return "name:" + keyring.keyed_hash("throttle", username.strip().lower()[:200])
 
 
+_OF_SOURCE = select(Throttle.window_start, Throttle.failures).where(
+    Throttle.key == bindparam("key"),
+    Throttle.window_start > bindparam("since", type_=UTCDateTime()),
+)
+_FORGET = delete(Throttle).where(Throttle.key == bindparam("key"))
+
+
 def check_source(
     connection: Connection | Session, ip: str, *, now: datetime, settings: Settings
 ) -> None:
     """Raises Locked while this address has failed too often."""
-    row = connection.execute(
-        select(Throttle.window_start, Throttle.failures).where(
-            Throttle.key == source_key(ip), Throttle.window_start > now - SOURCE_WINDOW
-        )
-    ).one_or_none()
+    values = {"key": source_key(ip), "since": now - SOURCE_WINDOW}
+    row = core(connection).execute(_OF_SOURCE, values).one_or_none()
     if row is not None and row.failures >= settings.source_failures:
         raise Locked(row.window_start + SOURCE_WINDOW)
 
@@ -168,7 +172,7 @@ def failed(
 
 def succeeded(session: Session, attempt: Attempt) -> None:
     """The password fitted: earlier failures are forgotten."""
-    session.execute(delete(Throttle).where(Throttle.key == attempt.key))
+    core(session).execute(_FORGET, {"key": attempt.key})
 
 
 def unlock(session: Session, user_id: int, *, now: datetime, actor: Actor) -> bool:
@@ -208,20 +212,32 @@ def _count(
     session: Session, key: str, *, now: datetime, window: timedelta
 ) -> tuple[int, datetime | None]:
     """One atomic upsert: a new window when the old one or its lock is over, else one more."""
-    dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(Throttle).values(key=key, window_start=now, failures=1)
+    connection = core(session)
+    values = {"of": key, "now": now, "since": now - window}
+    row = connection.execute(_COUNT[connection.dialect.name], values).one()
+    return row.failures, row.locked_until
+
+
+def _counting(dialect: Any) -> Any:
+    now = bindparam("now", type_=UTCDateTime())
+    since = bindparam("since", type_=UTCDateTime())
     over = or_(
-        and_(Throttle.locked_until.is_(None), Throttle.window_start <= now - window),
+        and_(Throttle.locked_until.is_(None), Throttle.window_start <= since),
         Throttle.locked_until <= now,
     )
-    row = session.execute(
-        insert.on_conflict_do_update(
+    return (
+        dialect.insert(Throttle)
+        .values(key=bindparam("of"), window_start=now, failures=1)
+        .on_conflict_do_update(
             index_elements=["key"],
             set_={
                 "failures": case((over, 1), else_=Throttle.failures + 1),
                 "window_start": case((over, now), else_=Throttle.window_start),
                 "locked_until": case((over, None), else_=Throttle.locked_until),
             },
-        ).returning(Throttle.failures, Throttle.locked_until)
-    ).one()
-    return row.failures, row.locked_until
+        )
+        .returning(Throttle.failures, Throttle.locked_until)
+    )
+
+
+_COUNT = {each.__name__.rpartition(".")[2]: _counting(each) for each in (sqlite, postgresql)}

@@ -8,7 +8,7 @@ import connectors.pki.tables
 import directory.changes.model
 import idp.factors.passwords
 import idp.keys
-import idp.login.flow
+import idp.login.rows
 import idp.oidc.authorization.consent
 import idp.oidc.authorization.pushed
 import idp.oidc.clients

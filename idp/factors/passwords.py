@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, select, update
+from sqlalchemy import Connection, ForeignKey, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -21,7 +21,7 @@ from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, PasswordHasher, random_secret
-from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.errors import InvalidInput, NotFound
 from directory.people import User
 from directory.text import search_key
@@ -74,20 +74,24 @@ class Candidate:
     must_change: bool
 
 
+_CANDIDATE = (
+    select(
+        User.id,
+        User.username,
+        User.full_name,
+        User.access_epoch,
+        PasswordCredential.hash,
+        PasswordCredential.must_change,
+    )
+    .outerjoin(PasswordCredential, PasswordCredential.user_id == User.id)
+    .where(User.username == bindparam("username"))
+)
+
+
 def candidate(connection: Connection | Session, username: str) -> Candidate | None:
     """The person with this username, with or without a password."""
-    row = connection.execute(
-        select(
-            User.id,
-            User.username,
-            User.full_name,
-            User.access_epoch,
-            PasswordCredential.hash,
-            PasswordCredential.must_change,
-        )
-        .outerjoin(PasswordCredential, PasswordCredential.user_id == User.id)
-        .where(User.username == username.strip().lower())
-    ).one_or_none()
+    named = {"username": username.strip().lower()}
+    row = core(connection).execute(_CANDIDATE, named).one_or_none()
     return Candidate(*row[:5], must_change=bool(row[5])) if row else None
 
 

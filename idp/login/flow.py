@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, or_, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import Connection, or_, update
+from sqlalchemy.orm import Session
 
 from directory import assignments, people, permissions
 from directory.assignments import Held
@@ -20,44 +20,27 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, random_id
-from directory.base.db import Base, Key
+from directory.base.db import core
 from directory.base.errors import Conflict, InvalidInput, NotFound
 from directory.base.failpoints import failpoint
-from directory.entitlements import Installation
-from directory.people import User
+from directory.people import Standing
 from idp import sessions
 from idp.factors.passwords import Candidate
 from idp.login import policy
 from idp.login.policy import FlowState, Policy, Step
+from idp.login.rows import (
+    BEGIN,
+    BY_PASSWORD,
+    CONSUME,
+    FINISH,
+    GAVE,
+    INSTALLATION_EPOCH,
+    LOAD,
+    LoginFlow,
+)
 from idp.sessions import SessionView
 
-__all__ = ["FlowState", "LoginFlow", "Policy", "Step", "begin", "consume_completed", "finish"]
-
-
-class LoginFlow(Base):
-    """One sign-in under way."""
-
-    __tablename__ = "login_flow"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    return_to: Mapped[str]
-    client_id: Mapped[int | None] = mapped_column(Key)
-    """Internal id of the relying party that asks, if one does."""
-    request: Mapped[dict[str, Any]]
-    """prompt, max_age, acr_values, login_hint, ui_locales, form_origin, party."""
-    browser: Mapped[str | None]
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime] = mapped_column(index=True)
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    user_epoch: Mapped[int | None]
-    installation_epoch: Mapped[int | None]
-    password_at: Mapped[datetime | None]
-    must_change: Mapped[bool] = mapped_column(default=False)
-    assignment_id: Mapped[int | None] = mapped_column(Key)
-    capacity_chosen: Mapped[bool] = mapped_column(default=False)
-    done_at: Mapped[datetime | None]
-    session_id: Mapped[str | None]
-    consumed: Mapped[bool] = mapped_column(default=False)
+__all__ = ["FlowState", "Policy", "Step", "begin", "consume_completed", "finish"]
 
 
 @dataclass(frozen=True)
@@ -80,8 +63,8 @@ class Finished:
     reason: str
 
 
-def begin(
-    session: Session,
+def begin(  # noqa: PLR0913 (one keyword per column)
+    where: Connection | Session,
     *,
     return_to: str,
     client_id: int | None,
@@ -89,50 +72,27 @@ def begin(
     now: datetime,
     settings: Settings,
     browser: str | None = None,
+    flow_id: str | None = None,
 ) -> str:
-    """Begin a sign-in; the browser is sent to ``/login/<id>``.
+    """Begin a sign-in; the browser is sent to ``/login/<id>``. One INSERT.
 
     ``return_to`` is a path of this server (``security.local_path``). ``request`` may carry
     prompt, max_age, acr_values, login_hint, ui_locales, ``form_origin``: the origin of the
     checked redirect URI, which the sign-in pages' content policy must let the form end at, and
     ``party``: what people are shown of the application they sign in to.
     """
-    flow_id = random_id()
-    session.add(
-        LoginFlow(
-            id=flow_id,
-            return_to=return_to,
-            client_id=client_id,
-            request=request,
-            browser=browser,
-            created_at=now,
-            expires_at=now + timedelta(seconds=settings.flow_lifetime),
-        )
-    )
-    session.flush()
+    flow_id = flow_id or random_id()
+    values = {
+        "id": flow_id,
+        "return_to": return_to,
+        "client_id": client_id,
+        "request": request,
+        "browser": browser,
+        "created_at": now,
+        "expires_at": now + timedelta(seconds=settings.flow_lifetime),
+    }
+    core(where).execute(BEGIN, values)
     return flow_id
-
-
-def mark(session: Session, flow_id: str, return_to: str) -> None:
-    """Return somewhere else: ``/oauth2/authorize`` puts the flow's own id into its address."""
-    session.execute(update(LoginFlow).where(LoginFlow.id == flow_id).values(return_to=return_to))
-
-
-_STATE = (
-    LoginFlow.id,
-    LoginFlow.return_to,
-    LoginFlow.client_id,
-    LoginFlow.request,
-    LoginFlow.browser,
-    LoginFlow.expires_at,
-    LoginFlow.user_id,
-    LoginFlow.password_at,
-    LoginFlow.user_epoch,
-    LoginFlow.must_change,
-    LoginFlow.assignment_id,
-    LoginFlow.capacity_chosen,
-    LoginFlow.done_at,
-)
 
 
 def load(
@@ -141,13 +101,11 @@ def load(
     """The flow as this browser may see it. Raises NotFound when it is unknown, too old or
     another browser's: the three look the same.
     """
-    row = connection.execute(
-        select(*_STATE).where(
-            LoginFlow.id == flow_id,
-            LoginFlow.expires_at > now,
-            or_(LoginFlow.browser.is_(None), LoginFlow.browser == browser),
-        )
-    ).one_or_none()
+    row = (
+        core(connection)
+        .execute(LOAD, {"flow": flow_id, "browser": browser, "now": now})
+        .one_or_none()
+    )
     if row is None:
         raise NotFound(
             "flow_unknown", "Lượt đăng nhập này đã hết hạn hoặc thuộc về một trình duyệt khác."
@@ -177,17 +135,16 @@ def record_password(
     session: Session, flow_id: str, found: Candidate, *, installation_epoch: int, at: datetime
 ) -> None:
     """The password fitted. ``found`` was read before it was checked, and so were the epochs."""
-    _record(
-        session,
-        flow_id,
-        user_id=found.user_id,
-        user_epoch=found.user_epoch,
-        installation_epoch=installation_epoch,
-        password_at=at,
-        must_change=found.must_change,
-        assignment_id=None,
-        capacity_chosen=False,
-    )
+    values = {
+        "flow": flow_id,
+        "user": found.user_id,
+        "epoch": found.user_epoch,
+        "installation": installation_epoch,
+        "at": at,
+        "change": found.must_change,
+    }
+    if core(session).execute(BY_PASSWORD, values).one_or_none() is None:
+        raise _done()
 
 
 def record_change(session: Session, flow: FlowState, *, user_epoch: int) -> None:
@@ -230,32 +187,38 @@ def _record(session: Session, flow_id: str, *conditions: Any, **values: Any) -> 
         .execution_options(synchronize_session=False)
     ).one_or_none()
     if done is None:
-        raise Conflict("flow_done", "Lượt đăng nhập này đã kết thúc.")
+        raise _done()
 
 
-def capacities(session: Session, user_id: int, *, now: datetime) -> list[Held]:
+def _done() -> Conflict:
+    return Conflict("flow_done", "Lượt đăng nhập này đã kết thúc.")
+
+
+def capacities(where: Connection | Session, user_id: int, *, now: datetime) -> list[Held]:
     """What a person may act as today, the primary assignment first."""
-    return assignments.current(session, user_id, local_day(now))
+    return assignments.current(where, user_id, local_day(now))
 
 
 def policy_for(
-    session: Session, flow: FlowState, *, acting: SessionView | None, now: datetime
+    where: Connection | Session, flow: FlowState, *, acting: SessionView | None, now: datetime
 ) -> Policy:
     """Read what ``next_step`` needs to know about the person of a flow."""
     if flow.user_id is None:
         return Policy()
-    return _policy(session, people.get(session, flow.user_id), acting=acting, now=now)
+    return _policy(where, people.standing(where, flow.user_id), acting=acting, now=now)
 
 
-def _policy(session: Session, user: User, *, acting: SessionView | None, now: datetime) -> Policy:
+def _policy(
+    where: Connection | Session, user: Standing, *, acting: SessionView | None, now: datetime
+) -> Policy:
     today = local_day(now)
-    held = capacities(session, user.id, now=now)
+    held = capacities(where, user.id, now=now)
     same = acting is not None and acting.user_id == user.id
     return Policy(
         active=user.may_act(today),
         capacities=tuple(h.id for h in held),
         administers=bool(
-            permissions.rights(session, Actor("user", user.id), today).reaches if not held else ()
+            permissions.rights(where, Actor("user", user.id), today).reaches if not held else ()
         ),
         acting=acting.assignment_id if same and acting else None,
     )
@@ -263,7 +226,7 @@ def _policy(session: Session, user: User, *, acting: SessionView | None, now: da
 
 def installation_epoch(connection: Connection | Session) -> int:
     """The installation's epoch now."""
-    return int(connection.execute(select(Installation.epoch)).scalar_one())
+    return int(core(connection).execute(INSTALLATION_EPOCH).scalar_one())
 
 
 def finish(  # noqa: PLR0913 (one keyword per fact)
@@ -282,26 +245,15 @@ def finish(  # noqa: PLR0913 (one keyword per fact)
     Raises Conflict when another request finished it, when something is still missing, or when
     the person's access was cut since her password was verified.
     """
-    taken = session.execute(
-        update(LoginFlow)
-        .where(
-            LoginFlow.id == flow_id,
-            LoginFlow.browser == browser,
-            LoginFlow.done_at.is_(None),
-            LoginFlow.expires_at > now,
-            LoginFlow.password_at.is_not(None),
-        )
-        .values(done_at=now)
-        .returning(*_STATE, LoginFlow.installation_epoch)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
+    connection = core(session)
+    taken = connection.execute(FINISH, {"flow": flow_id, "by": browser, "now": now}).one_or_none()
     if taken is None:
-        raise Conflict("flow_done", "Lượt đăng nhập này đã kết thúc.")
+        raise _done()
     values = dict(taken._mapping)  # noqa: SLF001
     epoch = values.pop("installation_epoch")
     state = FlowState(**(values | {"done_at": None}))
-    user = people.get(session, taken.user_id)
-    rule = _policy(session, user, acting=acting, now=now)
+    user = people.standing(connection, taken.user_id)
+    rule = _policy(connection, user, acting=acting, now=now)
     if policy.next_step(state, rule) is not Step.DONE:
         raise Conflict("flow_incomplete", "Lượt đăng nhập này chưa hoàn tất.")
     if user.access_epoch != state.user_epoch:
@@ -311,16 +263,14 @@ def finish(  # noqa: PLR0913 (one keyword per fact)
         )
     failpoint("login.finish")
     done = _start(session, state, user, rule, epoch, acting, source, now, settings, keyring)
-    session.execute(
-        update(LoginFlow).where(LoginFlow.id == flow_id).values(session_id=done.view.id)
-    )
+    connection.execute(GAVE, {"flow": flow_id, "session": done.view.id})
     return done
 
 
 def _start(  # noqa: PLR0913 (the one caller's local values)
     session: Session,
     state: FlowState,
-    user: User,
+    user: Standing,
     rule: Policy,
     epoch: int,
     acting: SessionView | None,
@@ -381,18 +331,5 @@ def consume_completed(
     ``/oauth2/authorize`` appends ``flow=<id>`` to its own return_to, so that ``prompt=login`` is
     satisfied by exactly the sign-in it asked for: not by one begun for anything else.
     """
-    found = session.execute(
-        update(LoginFlow)
-        .where(
-            LoginFlow.id == flow_id,
-            LoginFlow.session_id == session_id,
-            LoginFlow.return_to == return_to,
-            LoginFlow.expires_at > now,
-            LoginFlow.done_at.is_not(None),
-            LoginFlow.consumed.is_(False),
-        )
-        .values(consumed=True)
-        .returning(LoginFlow.id)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
-    return found is not None
+    values = {"flow": flow_id, "session": session_id, "where": return_to, "now": now}
+    return core(session).execute(CONSUME, values).one_or_none() is not None

@@ -9,7 +9,7 @@ from directory import people
 from directory.base.audit import Actor
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput, Locked, NotFound
 from directory.people import User
-from idp import i18n, security, sessions, throttle
+from idp import i18n, page_policy, security, sessions, throttle
 from idp.factors import passwords
 from idp.i18n import error_text, gettext
 from idp.login import flow as flows
@@ -84,9 +84,9 @@ def _load(flow_id: str) -> tuple[FlowState, Policy]:
     has = services()
     browser = security.browser_id()
     acting = security.current_session()
-    with has.db.read() as session:
-        flow = flows.load(session, flow_id, browser=browser, now=has.clock())
-        policy = flows.policy_for(session, flow, acting=acting, now=has.clock())
+    with has.db.hot() as connection:
+        flow = flows.load(connection, flow_id, browser=browser, now=has.clock())
+        policy = flows.policy_for(connection, flow, acting=acting, now=has.clock())
     if flow.browser is None:
         with has.db.write() as session:
             flows.bind(session, flow_id, browser)
@@ -96,7 +96,7 @@ def _load(flow_id: str) -> tuple[FlowState, Policy]:
 
 
 def _allow_form(flow: FlowState) -> None:
-    security.allow_form_to(str(flow.request.get("form_origin") or "") or None)
+    page_policy.allow_form_to(str(flow.request.get("form_origin") or "") or None)
 
 
 # ---- steps -----------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def _page(flow: FlowState, step: Step, *, error: InvalidInput | None = None) -> 
         acting = security.current_session()
         hint = str(flow.request.get("login_hint") or "") or (acting.username if acting else "")
         party: Any = flow.request.get("party") or {}
-        security.allow_image(party.get("logo_uri"))
+        page_policy.allow_image(party.get("logo_uri"))
         return render_template(
             "login/password.html",
             username=request.form.get("username", hint),

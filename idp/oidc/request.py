@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload, OAuth2Request
 from sqlalchemy import Connection
@@ -53,6 +53,13 @@ def storable(text: str) -> bool:
     return "\0" not in text and (text.isascii() or _HALVES.search(text) is None)
 
 
+class Headers(Protocol):
+    """What is asked of a request's headers."""
+
+    def get(self, name: str, /) -> str | None:
+        """One header by its name, however it is spelt."""
+
+
 class Payload(OAuth2Payload):  # type: ignore[misc]
     """Parameters that have passed ``parameters``."""
 
@@ -82,7 +89,7 @@ class Request(OAuth2Request):  # type: ignore[misc]
         self,
         method: str,
         values: Mapping[str, str],
-        headers: Mapping[str, str],
+        headers: Headers,
         *,
         connection: Connection,
         now: datetime,
@@ -90,7 +97,8 @@ class Request(OAuth2Request):  # type: ignore[misc]
     ) -> None:
         # Authlib refuses what did not arrive over TLS by looking at the URL, which behind a
         # proxy is the inner one. The issuer's scheme is the installation's matter (``check``).
-        super().__init__(method, "https://localhost/", headers=headers)
+        super().__init__(method, "https://localhost/")
+        self.headers = headers
         self.arrival = arrival or Arrival(method, ())
         self.payload = Payload(values)
         self.connection = connection

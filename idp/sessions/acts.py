@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment
@@ -12,17 +12,18 @@ from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, random_id
+from directory.base.db import core
 from directory.base.errors import Conflict
 from directory.base.failpoints import failpoint
 from directory.entitlements import Installation
-from directory.people import User
+from directory.people import Standing, User
 from idp.sessions.rows import GOOD, VIEW, SessionView, SsoSession, at, handle, living, view_of
 
 
 def start(  # noqa: PLR0913 (one keyword per column)
     session: Session,
     *,
-    user: User,
+    user: User | Standing,
     assignment_id: int | None,
     acr: str,
     amr: Sequence[str],
@@ -44,7 +45,7 @@ def start(  # noqa: PLR0913 (one keyword per column)
     proven = auth_time or now
     if installation_epoch is None:
         installation_epoch = session.execute(select(Installation.epoch)).scalar_one()
-    row = _open(
+    session_id = _open(
         session,
         now=now,
         settings=settings,
@@ -67,30 +68,35 @@ def start(  # noqa: PLR0913 (one keyword per column)
         at=now,
         actor=Actor("user", user.id, user.username, ip, port),
         subject=("user", user.id),
-        data={"session": row.id, "assignment": assignment_id, "acr": acr, "amr": list(amr)},
+        data={"session": session_id, "assignment": assignment_id, "acr": acr, "amr": list(amr)},
     )
     failpoint("session.start")
-    return _stored(session, row.id, now), handle(keyring, row.id, row.generation)
+    return _stored(session, session_id, now), handle(keyring, session_id, _FIRST)
 
 
-def _open(session: Session, *, now: datetime, settings: Settings, **columns: Any) -> SsoSession:
-    idle_until = now + timedelta(seconds=settings.session_idle)
-    row = SsoSession(
-        id=random_id(),
-        generation=1,
-        created_at=now,
-        last_seen_at=now,
-        idle_until=idle_until,
+_FIRST = 1
+_OPEN = insert(SsoSession)
+_STORED = VIEW.where(SsoSession.id == bindparam("session"))
+
+
+def _open(session: Session, *, now: datetime, settings: Settings, **columns: Any) -> str:
+    """Write a new row; its id."""
+    session_id = random_id()
+    values = {
+        "id": session_id,
+        "generation": _FIRST,
+        "created_at": now,
+        "last_seen_at": now,
+        "idle_until": now + timedelta(seconds=settings.session_idle),
         **columns,
-    )
-    session.add(row)
-    session.flush()
-    return row
+    }
+    core(session).execute(_OPEN, values)
+    return session_id
 
 
 def _stored(session: Session, session_id: str, now: datetime) -> SessionView:
     """The view of a row whatever its state: a session may be born dead."""
-    row = session.execute(VIEW.where(SsoSession.id == session_id), at(now)).one()
+    row = core(session).execute(_STORED, {"session": session_id, **at(now)}).one()
     return view_of(row)
 
 
@@ -207,7 +213,7 @@ def switch(  # noqa: PLR0913 (one keyword per fact)
         session, [view.id], now=now, reason="switched", actor=view.actor(ip, port)
     ):
         raise Conflict("session_ended", "Phiên đăng nhập đã kết thúc. Hãy đăng nhập lại.")
-    row = _open(
+    session_id = _open(
         session,
         now=now,
         settings=settings,
@@ -230,9 +236,9 @@ def switch(  # noqa: PLR0913 (one keyword per fact)
         at=now,
         actor=view.actor(ip, port),
         subject=("user", view.user_id),
-        data={"from": view.id, "to": row.id, "assignment": assignment_id},
+        data={"from": view.id, "to": session_id, "assignment": assignment_id},
     )
-    return _stored(session, row.id, now), handle(keyring, row.id, row.generation)
+    return _stored(session, session_id, now), handle(keyring, session_id, _FIRST)
 
 
 def cut_others(

@@ -25,7 +25,7 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
-from directory.base.db import Base, Key, UTCDateTime
+from directory.base.db import Base, Key, UTCDateTime, core
 from directory.people import User
 from directory.permissions import AdminRole
 from directory.units import OrgUnit
@@ -201,10 +201,8 @@ def peek(
     if body is None:
         return None
     session_id, _, generation = body.partition(".")
-    row = connection.execute(
-        _BEHIND_COOKIE,
-        {"session": session_id, "generation": int(generation), **at(now)},
-    ).one_or_none()
+    values = {"session": session_id, "generation": int(generation), **at(now)}
+    row = core(connection).execute(_BEHIND_COOKIE, values).one_or_none()
     return view_of(row) if row else None
 
 

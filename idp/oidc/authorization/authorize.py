@@ -29,13 +29,17 @@ from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidRequestError, OAuth2Error
 from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
+from sqlalchemy import Connection, update
 from sqlalchemy.orm import Session
 
 from directory.base.clock import local_day
 from directory.base.config import Settings
 from idp import handles, i18n
+from directory.base.crypto import random_id
 from idp.login import flow as flows
-from idp.login.flow import LoginFlow, consume_completed
+from idp.login.flow import consume_completed
+from idp.login.rows import LoginFlow
+from idp.oidc import resources
 from idp.oidc.authorization import asked as requests
 from idp.oidc.authorization import consent, entitlement, pushed
 from idp.oidc.authorization import incoming as incomings
@@ -290,20 +294,40 @@ def _sign_in(server: Server, asked: Asked) -> SignIn:
 
 
 def begin(
-    session: Session, outcome: SignIn, *, now: datetime, settings: Settings, browser: str
+    where: Connection | Session, outcome: SignIn, *, now: datetime, settings: Settings, browser: str
 ) -> str:
     """Begin the sign-in; it comes back naming itself, so that it answers this request once."""
-    flow_id = flows.begin(
-        session,
-        return_to=outcome.return_to,
+    flow_id = random_id()
+    return flows.begin(
+        where,
+        flow_id=flow_id,
+        return_to=f"{outcome.return_to}&{FLOW}={flow_id}",
         client_id=outcome.client.id,
         request=outcome.request,
         now=now,
         settings=settings,
         browser=browser,
     )
-    session.get_one(LoginFlow, flow_id).return_to += f"&{FLOW}={flow_id}"
-    return flow_id
+
+
+def give_up(session: Session, flow_id: str, *, now: datetime, browser: str) -> str | None:
+    """Whoever was to sign in for a client would rather not: the sign-in is over. The query of the
+    request it was for; None where this browser has no such sign-in under way.
+    """
+    came_for = session.execute(
+        update(LoginFlow)
+        .where(
+            LoginFlow.id == flow_id,
+            LoginFlow.browser == browser,
+            LoginFlow.client_id.is_not(None),
+            LoginFlow.done_at.is_(None),
+            LoginFlow.expires_at > now,
+        )
+        .values(expires_at=now)
+        .returning(LoginFlow.return_to)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    return None if came_for is None else urlsplit(came_for).query
 
 
 def _not_entitled(server: Server, asked: Asked, *, quiet: bool) -> NotEntitled:

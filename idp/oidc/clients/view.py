@@ -4,11 +4,15 @@ The SELECT also brings the linked application and the installation's counters, s
 else has to be asked about a client, and finds only enabled clients of enabled applications.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, true
+from sqlalchemy import JSON, Connection, Text, bindparam, cast, select, true
+from sqlalchemy.orm import InstrumentedAttribute
 
 from directory.base.crypto import Keyring
 from directory.entitlements import Application, Installation
@@ -29,14 +33,14 @@ class ClientView:
     name: str
     kind: str
     application_id: int | None
-    secrets: list[Any] = field(repr=False)
+    secrets: Sequence[Any] = field(repr=False)
     auth_method: str
-    redirect_uris: list[str]
-    post_logout_redirect_uris: list[str]
+    redirect_uris: Sequence[str]
+    post_logout_redirect_uris: Sequence[str]
     backchannel_logout_uri: str | None
-    grant_types: list[str]
-    response_types: list[str]
-    scopes: list[str]
+    grant_types: Sequence[str]
+    response_types: Sequence[str]
+    scopes: Sequence[str]
     id_token_alg: str
     access_token_format: str
     first_party: bool
@@ -125,20 +129,22 @@ class ClientView:
         return rows.secret_fits(self.secrets, secret, keyring=keyring, now=now)
 
 
-_OF_APPLICATION = (
-    Application.code.label("application_code"),
-    Application.name.label("application_name"),
-    Application.epoch.label("application_epoch"),
-    Application.open_to_all,
-)
-_FIELDS = [f.name for f in fields(ClientView)]
+_ELSEWHERE: dict[str, InstrumentedAttribute[Any]] = {
+    "application_code": Application.code,
+    "application_name": Application.name,
+    "application_epoch": Application.epoch,
+    "open_to_all": Application.open_to_all,
+    "installation_epoch": Installation.epoch,
+    "rules_revision": Installation.rules_revision,
+}
+_COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
+    f.name: _ELSEWHERE[f.name] if f.name in _ELSEWHERE else getattr(Client, f.name)
+    for f in fields(ClientView)
+}
+_AS_JSON = frozenset(name for name, column in _COLUMNS.items() if isinstance(column.type, JSON))
 _VIEW = (
-    select(
-        *(getattr(Client, name) for name in _FIELDS if hasattr(Client, name)),
-        *_OF_APPLICATION,
-        Installation.epoch.label("installation_epoch"),
-        Installation.rules_revision,
-    )
+    # JSON comes as the text it is: a row that is known needs no reading.
+    select(*(cast(c, Text) if name in _AS_JSON else c for name, c in _COLUMNS.items()))
     .select_from(Client)
     .outerjoin(Application, Application.id == Client.application_id)
     .join(Installation, true())
@@ -149,8 +155,13 @@ _VIEW = (
 )
 
 
-def _view(row: Any) -> ClientView:
-    return ClientView(**(row._asdict() | {"options": Options.of(row.options)}))
+@lru_cache(maxsize=1024)
+def _view(row: tuple[Any, ...]) -> ClientView:
+    """The row, read. Equal rows are one view, so that none can be out of date."""
+    values = dict(zip(_COLUMNS, row, strict=True))
+    for name in _AS_JSON:
+        values[name] = json.loads(values[name])
+    return ClientView(**(values | {"options": Options.of(values["options"])}))
 
 
 # One object each, so that SQLAlchemy compiles them once and maps their columns once.
@@ -160,11 +171,11 @@ _BY_ID = _VIEW.where(Client.id == bindparam("id"))
 
 def view(connection: Connection, client_id: str) -> ClientView | None:
     """The enabled client with this client_id, of an enabled application if it has one."""
-    row = connection.execute(_BY_CLIENT_ID, {"client_id": client_id}).one_or_none()
-    return _view(row) if row else None
+    row = connection.execute(_BY_CLIENT_ID, {"client_id": client_id}).fetchone()
+    return _view(tuple(row)) if row else None
 
 
 def view_by_id(connection: Connection, key: int) -> ClientView | None:
     """The enabled client with this internal id."""
-    row = connection.execute(_BY_ID, {"id": key}).one_or_none()
-    return _view(row) if row else None
+    row = connection.execute(_BY_ID, {"id": key}).fetchone()
+    return _view(tuple(row)) if row else None

@@ -23,7 +23,7 @@ from idp.oidc.proofs import assertion, mtls
 from idp.oidc.proofs.assertion import Asserted
 from idp.oidc.proofs.jws import Untrusted
 from idp.oidc.proofs.mtls import BadCertificate
-from idp.oidc.request import Request
+from idp.oidc.request import Headers, Request
 
 if TYPE_CHECKING:
     from idp.oidc.server import Server
@@ -115,7 +115,7 @@ def _require_certificate(server: "Server", request: Request, client: ClientView)
         raise Untrusted("The certificate is another.")
 
 
-def _presented(headers: Mapping[str, str], form: Mapping[str, str]) -> Presented:
+def _presented(headers: Headers, form: Mapping[str, str]) -> Presented:
     header = headers.get("Authorization")
     asserts = "client_assertion" in form or "client_assertion_type" in form
     if [header is not None, "client_secret" in form, asserts].count(True) > 1:

@@ -7,7 +7,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 
-from idp import i18n, security
+from idp import i18n, page_policy, security
 from idp.oidc.authorization import authorize, consent, incoming
 from idp.oidc.authorization.answers import Answer
 from idp.oidc.authorization.authorize import Answered, NotEntitled, Outcome, SignIn, TooWeak
@@ -74,7 +74,7 @@ def _page(outcome: Outcome) -> Any:
     if isinstance(outcome, SignIn):
         return _sign_in(outcome)
     if isinstance(outcome, NotEntitled):
-        security.allow_form_to(outcome.answer.redirect_uri)
+        page_policy.allow_form_to(outcome.answer.redirect_uri)
         name = outcome.client.application_name or outcome.client.name
         page = render_template(
             "oidc/not_entitled.html",
@@ -84,12 +84,12 @@ def _page(outcome: Outcome) -> Any:
         )
         return make_response(page, 403)
     if isinstance(outcome, TooWeak):
-        security.allow_form_to(outcome.answer.redirect_uri)
+        page_policy.allow_form_to(outcome.answer.redirect_uri)
         name = outcome.client.application_name or outcome.client.name
         page = render_template("oidc/too_weak.html", name=name, answer=outcome.answer)
         return make_response(page, 403)
-    security.allow_form_to(outcome.redirect_uri)
-    security.allow_image(outcome.client.shown(i18n.language()).get("logo_uri"))
+    page_policy.allow_form_to(outcome.redirect_uri)
+    page_policy.allow_image(outcome.client.shown(i18n.language()).get("logo_uri"))
     return render_template("oidc/consent.html", asked=outcome)
 
 
@@ -99,15 +99,15 @@ def _answer(answer: Answer) -> Response:
     """
     if answer.location is not None:
         return elsewhere(answer.location, 302 if request.method == "GET" else 303)
-    security.allow_form_to(answer.redirect_uri)
+    page_policy.allow_form_to(answer.redirect_uri)
     return make_response(render_template("oidc/form_post.html", answer=answer))
 
 
 def _sign_in(outcome: SignIn) -> Any:
     has = services()
     browser = security.browser_id()
-    with has.db.write() as session:
+    with has.db.hot() as connection:
         flow_id = authorize.begin(
-            session, outcome, now=has.clock(), settings=has.settings, browser=browser
+            connection, outcome, now=has.clock(), settings=has.settings, browser=browser
         )
     return redirect(url_for("login.show", flow_id=flow_id), 303)

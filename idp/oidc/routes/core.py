@@ -34,7 +34,7 @@ def asked(connection: Any, values: dict[str, str]) -> Request:
     return Request(
         request.method,
         values,
-        dict(request.headers),
+        request.headers,
         connection=connection,
         now=services().clock(),
         arrival=arrival(request),

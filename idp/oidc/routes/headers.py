@@ -42,9 +42,10 @@ def preflight() -> Response | None:
 @blueprint.after_request
 def told(response: Response) -> Response:
     """On every answer of these endpoints, errors as well."""
+    headers = response.headers
     if _for_scripts() and request.method != "OPTIONS":
-        response.headers.update(READABLE)
-    if response.headers.get("Cache-Control", "no-store") == "no-store":
+        headers.extend(READABLE)
+    if "Pragma" not in headers and headers.get("Cache-Control", "no-store") == "no-store":
         # RFC 6749 §5.1, for caches older than Cache-Control.
-        response.headers["Pragma"] = "no-cache"
+        headers.add("Pragma", "no-cache")
     return response

@@ -8,7 +8,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Response, jsonify, make_response, render_template, request, url_for
 from flask import session as browser_state
 
-from idp import i18n, security, sessions
+from idp import i18n, page_policy, security, sessions
 from idp.oidc import frontchannel
 from idp.oidc import logout as signing_out
 from idp.oidc.authorization.shown import Shown
@@ -52,7 +52,7 @@ def logout() -> Any:
 
 def _ask(wish: Wish, values: dict[str, str]) -> str:
     i18n.prefer(values.get("ui_locales", ""))
-    security.allow_form_to(wish.location)
+    page_policy.allow_form_to(wish.location)
     return render_template(
         "oidc/logout.html", wish=wish, values=values, signed_in=security.current_session()
     )
@@ -84,7 +84,7 @@ def farewell(frames: Sequence[Frame], *, location: str | None = None) -> Respons
     security.forget_session()
     browser_state.clear()
     if frames:
-        security.allow_frames(frame.url for frame in frames)
+        page_policy.allow_frames(frame.url for frame in frames)
         page = render_template("oidc/signed_out.html", frames=frames, location=location)
         response = make_response(page)
     else:

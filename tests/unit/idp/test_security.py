@@ -16,7 +16,7 @@ from directory.base.errors import (
     NotAllowed,
     NotFound,
 )
-from idp import i18n, pages, security, sessions, wiring
+from idp import i18n, page_policy, pages, security, sessions, wiring
 from idp.login import views as login
 from idp.portal import views as portal
 
@@ -33,6 +33,7 @@ def make_app(make_settings: Callable[..., Any], clock: Any) -> Any:
         security.install(
             app, services, resolve_session=sessions.resolve, on_session_end=lambda *_, **__: None
         )
+        page_policy.install(app)
         i18n.install(app)
         pages.install(app)
         app.register_blueprint(login.blueprint)
@@ -91,6 +92,8 @@ def test_https_gets_host_cookies_and_hsts(make_app: Any) -> None:
         ("localhost", 421),
         ("localhost:8000.evil.example", 421),
         ("localhost:8000@evil.example", 421),
+        ("evil.example@localhost:8000", 421),
+        ("localhost:8000/evil.example", 421),
         ("localhost:port", 421),
     ],
 )
@@ -194,7 +197,7 @@ def test_other_addresses_are_not(value: str | None) -> None:
 def test_forms_may_end_at_the_relying_party(app: Flask, url: str | None, allowed: str) -> None:
     @app.get("/form")
     def form() -> str:
-        security.allow_form_to(url)
+        page_policy.allow_form_to(url)
         return ""
 
     assert allowed in app.test_client().get("/form").headers["Content-Security-Policy"]

@@ -1,0 +1,110 @@
+"""The stored sign-in, and the statements about it.
+
+They are made once each: to make a statement, and to find it among those compiled, costs
+SQLAlchemy more than to run it, and a sign-in is mostly statements.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, ForeignKey, Text, bindparam, insert, or_, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from directory.base.db import Base, Key, UTCDateTime
+from directory.entitlements import Installation
+
+
+class LoginFlow(Base):
+    """One sign-in under way."""
+
+    __tablename__ = "login_flow"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    return_to: Mapped[str]
+    client_id: Mapped[int | None] = mapped_column(Key)
+    """Internal id of the relying party that asks, if one does."""
+    request: Mapped[dict[str, Any]]
+    """prompt, max_age, acr_values, login_hint, ui_locales, form_origin, party."""
+    browser: Mapped[str | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    user_epoch: Mapped[int | None]
+    installation_epoch: Mapped[int | None]
+    password_at: Mapped[datetime | None]
+    must_change: Mapped[bool] = mapped_column(default=False)
+    assignment_id: Mapped[int | None] = mapped_column(Key)
+    capacity_chosen: Mapped[bool] = mapped_column(default=False)
+    done_at: Mapped[datetime | None]
+    session_id: Mapped[str | None]
+    consumed: Mapped[bool] = mapped_column(default=False)
+
+
+_NOW = bindparam("now", type_=UTCDateTime())
+_FLOW: BindParameter[str] = bindparam("flow", type_=Text())
+BEGIN = insert(LoginFlow)
+STATE = (
+    LoginFlow.id,
+    LoginFlow.return_to,
+    LoginFlow.client_id,
+    LoginFlow.request,
+    LoginFlow.browser,
+    LoginFlow.expires_at,
+    LoginFlow.user_id,
+    LoginFlow.password_at,
+    LoginFlow.user_epoch,
+    LoginFlow.must_change,
+    LoginFlow.assignment_id,
+    LoginFlow.capacity_chosen,
+    LoginFlow.done_at,
+)
+LOAD = select(*STATE).where(
+    LoginFlow.id == _FLOW,
+    LoginFlow.expires_at > _NOW,
+    or_(LoginFlow.browser.is_(None), LoginFlow.browser == bindparam("browser")),
+)
+BY_PASSWORD = (
+    update(LoginFlow)
+    .where(LoginFlow.id == _FLOW, LoginFlow.done_at.is_(None))
+    .values(
+        user_id=bindparam("user"),
+        user_epoch=bindparam("epoch"),
+        installation_epoch=bindparam("installation"),
+        password_at=bindparam("at", type_=UTCDateTime()),
+        must_change=bindparam("change"),
+        assignment_id=None,
+        capacity_chosen=False,
+    )
+    .returning(LoginFlow.id)
+)
+FINISH = (
+    update(LoginFlow)
+    .where(
+        LoginFlow.id == _FLOW,
+        LoginFlow.browser == bindparam("by"),
+        LoginFlow.done_at.is_(None),
+        LoginFlow.expires_at > _NOW,
+        LoginFlow.password_at.is_not(None),
+    )
+    .values(done_at=_NOW)
+    .returning(*STATE, LoginFlow.installation_epoch)
+)
+GAVE = (
+    update(LoginFlow)
+    .where(LoginFlow.id == _FLOW)
+    .values(session_id=bindparam("session", type_=Text()))
+)
+CONSUME = (
+    update(LoginFlow)
+    .where(
+        LoginFlow.id == _FLOW,
+        LoginFlow.session_id == bindparam("session", type_=Text()),
+        LoginFlow.return_to == bindparam("where", type_=Text()),
+        LoginFlow.expires_at > _NOW,
+        LoginFlow.done_at.is_not(None),
+        LoginFlow.consumed.is_(False),
+    )
+    .values(consumed=True)
+    .returning(LoginFlow.id)
+)
+INSTALLATION_EPOCH = select(Installation.epoch)
