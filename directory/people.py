@@ -192,6 +192,19 @@ def by_citizen_number(session: Session, keyring: Keyring, number: str) -> User |
     return session.scalars(select(User).where(User.citizen_hash == digest)).one_or_none()
 
 
+def cut(session: Session, user_id: int) -> None:
+    """Her access epoch is raised: what was issued to her is dead as soon as this commits, and so
+    is what a sign-in, or a request, that has begun by then still gives.
+    """
+    session.execute(
+        update(User)
+        .where(User.id == user_id)
+        .values(access_epoch=User.access_epoch + 1)
+        .execution_options(synchronize_session=False)
+    )
+    session.expire_all()
+
+
 def lock(session: Session, ids: list[int]) -> list[User]:
     """Lock people in id order for the rest of the transaction (SQLite: the writer holds all).
 

@@ -7,15 +7,17 @@ address that is not registered, are refused on our own page: nobody is signed ou
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from directory import people
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
+from directory.base.config import Settings
 from directory.base.outbox import Priority
 from idp import sessions
 from idp.oidc import grants
@@ -124,15 +126,21 @@ def enqueue_logout(
     _tell(session, held, now=now)
 
 
-def end_everywhere(session: Session, user_id: int, *, now: datetime, actor: Actor) -> list[str]:
+def end_everywhere(
+    session: Session, user_id: int, *, now: datetime, settings: Settings, actor: Actor
+) -> list[str]:
     """She signs out everywhere: every session of hers, and all that applications and devices hold
     on her behalf, ends; the sessions that had not ended before. Relying parties are told.
+
+    Whoever proved to be her before proves it again, also in a sign-in under way: what it still
+    gives carries her old epoch.
     """
+    people.cut(session, user_id)
     open_ones = [row.id for row in not_ended(session, [user_id])]
     ended = sessions.end_many(session, open_ones, now=now, reason="everywhere", actor=actor)
     held = not_revoked(session, user_ids=[user_id], since=now - RELYING_PARTY_SESSION)
     grants.revoke(session, [g.id for g in held], now=now, reason="everywhere")
-    _tell(session, held, now=now)
+    _tell(session, held, now=now, in_flight=timedelta(seconds=2 * settings.code_lifetime))
     audit.record(
         session,
         Tag.GRANT_REVOKE,
@@ -153,9 +161,14 @@ def end_consent(
     _tell(session, [g for g in held if g.client_id == client_id], now=now)
 
 
-def _tell(session: Session, held: Iterable[Held], *, now: datetime) -> None:
-    """A logout token to each relying party that may have begun a session of its own."""
-    told = latest_per_party(g for g in held if g.given_at is not None)
+def _tell(
+    session: Session, held: Iterable[Held], *, now: datetime, in_flight: timedelta = timedelta()
+) -> None:
+    """A logout token to each relying party that may have begun a session of its own: by a code it
+    has redeemed, or by one so young that a request we cannot see yet may be redeeming it.
+    """
+    young = now - in_flight
+    told = latest_per_party(g for g in held if g.given_at is not None or g.issued_at > young)
     outbox.enqueue_rows(
         session,
         [logout_job(grant, n, now=now, priority=Priority.URGENT) for n, grant in enumerate(told)],

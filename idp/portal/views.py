@@ -75,7 +75,9 @@ def consents() -> Any:
     """Which applications I allowed what, and which may act without me."""
     has, me = services(), _me()
     with has.db.read() as session:
-        held = pages_consents.allowed(session, me.user_id, now=has.clock())
+        held = pages_consents.allowed(
+            session, me.user_id, issuer=has.settings.issuer, now=has.clock()
+        )
     return render_template("portal/consents.html", held=held)
 
 
@@ -313,7 +315,7 @@ def everywhere() -> Any:
     has, me, now = services(), _me(), services().clock()
     with has.db.read() as session:
         devices = pages.my_devices(session, me, now=now)
-        held = pages_consents.allowed(session, me.user_id, now=now)
+        held = pages_consents.allowed(session, me.user_id, issuer=has.settings.issuer, now=now)
     lasting = [one for one in held if one.lasting]
     return render_template("portal/everywhere.html", devices=devices, lasting=lasting)
 
@@ -326,7 +328,7 @@ def end_everywhere() -> Any:
     with has.db.read() as session:
         frames = frontchannel.frames(session, has, me.id)
     with has.db.write() as session:
-        endings.end_everywhere(session, me.user_id, now=now, actor=actor())
+        endings.end_everywhere(session, me.user_id, now=now, settings=has.settings, actor=actor())
     return signing_out.farewell(frames)
 
 

@@ -5,10 +5,15 @@ from typing import Any
 
 import pytest
 
+from directory.base.crypto import PasswordHasher
+from directory.base.outbox import Job, JobKind
+from directory.people import User
+from idp import sessions
 from idp.console import pages_clients
-from idp.oidc import clients
+from idp.factors import passwords
+from idp.oidc import clients, logout
 from idp.oidc.grants import Grant
-from tests.browser_client import hidden_fields
+from tests.browser_client import hidden_fields, open_login, submit
 from tests.device_flow import Device, register_device
 from tests.relying_party import OPERATOR, Flow, World, build_world
 
@@ -125,3 +130,132 @@ def test_secrets_of_parallel_rotations_all_are_the_clients_in_turn(world: World,
             kept = clients.get(session, party.client_id).secrets
         digests = {has.keyring.keyed_hash("client-secret", secret) for secret in given}
         assert {each["hash"] for each in kept} == digests
+
+
+# ---- signing out everywhere ------------------------------------------------------------------
+
+PASSWORD = "bếp củi reo vui sớm mai"
+A_MOMENT = 0.4
+"""Whoever has not answered by then is taken to wait for the other's lock."""
+
+
+def _while_leaving(world: World, work: Any) -> Any:
+    """What ``work`` gives that begins while she is signing out everywhere, uncommitted yet."""
+    has, answers = world.services, []
+    thread = threading.Thread(target=lambda: answers.append(work()))
+    with has.db.write() as session:
+        _leave(world, session)
+        thread.start()
+        thread.join(A_MOMENT)
+    thread.join(60)
+    return answers[0]
+
+
+def _leave(world: World, session: Any) -> None:
+    has = world.services
+    logout.end_everywhere(
+        session, world.user_id, now=has.clock(), settings=has.settings, actor=OPERATOR
+    )
+
+
+def _proven(world: World, browser: Any) -> str:
+    """A sign-in under way whose password has been checked: where it goes on."""
+    has = world.services
+    with has.db.write() as session:
+        phc = passwords.hashed(PasswordHasher(), PASSWORD)
+        passwords.store(
+            session, world.user_id, phc, must_change=False, now=has.clock(), actor=OPERATOR
+        )
+    username = world.one(User, world.user_id).username
+    page = open_login(browser, "/portal/profile")
+    return str(submit(browser, page, username=username, password=PASSWORD).headers["Location"])
+
+
+@pytest.mark.both_databases
+def test_a_sign_in_that_is_not_overtaken_opens_doors(world: World, client: Any) -> None:
+    client.get(_proven(world, client))
+    assert client.get("/session/status").status_code == 200
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("moment", ["before it finishes", "while it finishes", "as it is written"])
+def test_a_sign_in_under_way_does_not_survive_signing_out_everywhere(
+    world: World, client: Any, moment: str
+) -> None:
+    """What was proven before she left everywhere opens nothing, in whichever order they end."""
+    has, ahead = world.services, _proven(world, client)
+    if moment == "while it finishes":
+        _while_leaving(world, lambda: client.get(ahead))
+    elif moment == "before it finishes":
+        with has.db.write() as session:
+            _leave(world, session)
+        client.get(ahead)
+    else:
+        with has.db.write() as session:
+            leaving = threading.Thread(target=lambda: _left(world))
+            _open_session(world, session, client)
+            leaving.start()
+            leaving.join(A_MOMENT)
+        leaving.join(60)
+    assert client.get("/session/status").status_code == 401
+    # And she may come back.
+    world.sign_in(client)
+    assert client.get("/session/status").status_code == 200
+
+
+def _left(world: World) -> None:
+    with world.services.db.write() as session:
+        _leave(world, session)
+
+
+def _open_session(world: World, session: Any, browser: Any) -> None:
+    has = world.services
+    _, cookie = sessions.start(
+        session,
+        user=session.get_one(User, world.user_id),
+        assignment_id=world.assignment_id,
+        acr="urn:vn:aal:1",
+        amr=["pwd"],
+        now=has.clock(),
+        settings=has.settings,
+        ip="192.0.2.7",
+        port=50000,
+        user_agent="test",
+        keyring=has.keyring,
+    )
+    browser.set_cookie("dinhdanh", cookie, domain="localhost")
+
+
+@pytest.mark.both_databases
+def test_what_an_application_obtains_meanwhile_dies_with_the_rest(
+    world: World, client: Any
+) -> None:
+    """``offline_access`` too: "everywhere" is also what acts while she is away."""
+    flow = Flow(client, world.register(), scope="openid offline_access")
+    world.sign_in(client)
+    held = [flow.tokens()]
+
+    def ask() -> None:
+        answer = flow.ask()
+        if "code=" in answer.headers["Location"]:
+            given = flow.redeem(flow.told(answer)["code"]).get_json()
+            held.extend([given] if "access_token" in given else [])
+
+    _while_leaving(world, ask)
+    for answer in held:
+        assert flow.introspect(answer["access_token"]) == {"active": False}
+        assert flow.refresh(answer["refresh_token"]).get_json()["error"] == "invalid_grant"
+
+
+@pytest.mark.both_databases
+def test_an_application_that_is_just_being_told_of_her_is_told_that_she_left(
+    world: World, client: Any
+) -> None:
+    """A code may be redeemed by a request this transaction does not see."""
+    party = world.register(backchannel_logout_uri="http://localhost:9001/logout")
+    flow = Flow(client, party)
+    world.sign_in(client)
+    flow.code()
+    _left(world)
+    (job,) = [job for job in world.all(Job) if job.kind == JobKind.LOGOUT_DELIVER]
+    assert job.key == world.all(Grant)[0].id
