@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from directory.base.errors import Misconfigured
@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DINHDANH_", extra="forbid")
 
     issuer: str = "http://localhost:8000"
-    """The public base URL; also the OIDC issuer. No trailing slash."""
+    """The public base URL; also the OIDC issuer. No path, no trailing slash."""
     host: str = "127.0.0.1"
     port: int = 8000
     data_dir: Path = Path("var")
@@ -103,18 +103,28 @@ class Settings(BaseSettings):
     crl_every: int = HOUR
     certificate_days: int = 365
 
-    @field_validator("issuer")
+    @field_validator("issuer", "mtls_base")
     @classmethod
-    def _issuer_is_a_base_url(cls, value: str) -> str:
+    def _is_a_base_url(cls, value: str, field: ValidationInfo) -> str:
         parts = urlsplit(value)
+        if field.field_name == "mtls_base" and not value:
+            return value
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
             raise ValueError("must be an http(s) URL without query")
         return value.rstrip("/")
 
-    @field_validator("mtls_base")
-    @classmethod
-    def _mtls_base_is_one_too(cls, value: str) -> str:
-        return cls._issuer_is_a_base_url(value) if value else value
+    @model_validator(mode="after")
+    def _issuer_is_a_whole_host(self) -> Self:
+        # Links, redirects, cookies and content policies of the pages all begin at the root; under
+        # a path, whoever serves the rest of the host would share its origin with them besides.
+        if urlsplit(self.issuer).path:
+            raise Misconfigured(
+                "issuer_path",
+                "issuer {issuer} có đường dẫn sau tên miền. Hãy dành cho hệ thống một tên miền "
+                "riêng, ví dụ https://dangnhap.example.gov.vn.",
+                issuer=self.issuer,
+            )
+        return self
 
     @model_validator(mode="after")
     def _sqlite_runs_one_process(self) -> Self:
@@ -151,7 +161,9 @@ class Settings(BaseSettings):
 
 
 def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
-    """Read the file and the environment. Raises Misconfigured naming every wrong setting."""
+    """Read the file and the environment. Raises Misconfigured naming every wrong setting, and
+    for an issuer with a path, which is looked at when each setting is right by itself.
+    """
     file = file or Path(os.environ.get("DINHDANH_CONFIG", "dinhdanh.toml"))
     values: dict[str, Any] = {}
     if file.exists():

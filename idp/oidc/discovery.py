@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from connectors.contract import Tools
 from directory.base.config import Settings
@@ -152,9 +151,7 @@ class Documents:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._keys = signing_keys(tools.db, tools.keyring)
-        # RFC 8414 §3.1: an issuer with a path has the well-known part before that path.
-        inserted = OAUTH + urlsplit(tools.settings.issuer).path
-        self._paths = {OPENID: OPENID, OAUTH: OPENID, inserted: OPENID, JWKS: JWKS}
+        self._paths = {OPENID: OPENID, OAUTH: OPENID, JWKS: JWKS}
         self._made_from: tuple[str, ...] | None = None
         self._documents: dict[str, Document] = {}
 

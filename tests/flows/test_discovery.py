@@ -737,20 +737,6 @@ def test_without_registration_nobody_is_told_where(make_settings: Any, clock: An
     services.db.dispose()
 
 
-def test_an_issuer_with_a_path_is_found_where_the_standards_look(
-    make_settings: Any, clock: Any
-) -> None:
-    """RFC 8414 §3.1 inserts the well-known part; OIDC Discovery §4 appends it."""
-    services = wiring.build(make_settings(issuer=f"{ISSUER}/dinhdanh"), clock=clock)
-    client = create_app(services).test_client()
-    told = client.get(f"{OAUTH}/dinhdanh").get_json()
-    assert told["issuer"] == f"{ISSUER}/dinhdanh"
-    # A proxy that maps the path strips it.
-    assert client.get(OPENID).get_json() == told
-    assert client.get(f"{OAUTH}/other").status_code == 404
-    services.db.dispose()
-
-
 def test_an_unchanged_document_is_not_sent_again(provider: Provider) -> None:
     for path in (OPENID, OAUTH, JWKS):
         first = provider.browser.get(path)

@@ -99,6 +99,19 @@ def test_check_lists_every_problem_at_once(dinhdanh, tmp_path):
         assert sentence in found
 
 
+@pytest.mark.parametrize("command", [("check",), ("migrate",), ("serve",), ("worker",)])
+def test_an_issuer_with_a_path_is_refused_before_anything_starts(dinhdanh, tmp_path, command):
+    issuer = "https://tinh.example.gov.vn/dangnhap"
+    vietnamese = dinhdanh(*command, issuer=issuer)
+    english = dinhdanh(*command, issuer=issuer, language="en_GB.UTF-8")
+    assert vietnamese.returncode == english.returncode == 1
+    assert vietnamese.stderr.startswith(f"issuer {issuer} có đường dẫn sau tên miền.")
+    assert english.stderr.startswith(f"issuer {issuer} has a path after the host name.")
+    assert not (tmp_path / "var").exists()
+    # A slash alone is none.
+    assert dinhdanh("migrate", issuer="https://tinh.example.gov.vn/").returncode == 0
+
+
 def test_errors_are_one_sentence_in_the_language_of_the_environment(dinhdanh):
     dinhdanh("migrate")
     vietnamese = dinhdanh("user", "slip", "khongco")
