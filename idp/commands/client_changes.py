@@ -202,7 +202,8 @@ def set_(client_id: str, pairs: tuple[str, ...]) -> None:
 
     Lists are said whole, with commas or NAME=VALUE repeated. An empty value takes one away.
     ``jwks`` names a file, ``application`` the code of one. A new secret, where the client needs
-    one it does not have, is printed once.
+    one it does not have, is printed once. A client that has registered itself (RFC 7592) manages
+    itself no longer once it is changed here.
     """
     has = services()
     with explained():

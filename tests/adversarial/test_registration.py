@@ -10,12 +10,14 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from werkzeug.wrappers import Response
 
+from idp.console.client_forms import as_registered
+from idp.oidc import clients
 from idp.oidc.clients import Client, Options, invites
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.registration import MOST_SECTORS, MOST_UPDATES
@@ -25,7 +27,7 @@ from tests.device_flow import DEVICE
 from tests.factories import make_application
 from tests.proving import Asserting
 from tests.registrar import CALLBACK, ENDPOINT, PLAIN, Registered, Registrar, bearer
-from tests.relying_party import Flow, Party, World, build_world
+from tests.relying_party import OPERATOR, Flow, Party, World, build_world
 from tests.signed_requests import Publisher, key_for, public, publishing
 from tests.slapd_fixture import Authority, authority  # noqa: F401 (a fixture)
 
@@ -1031,22 +1033,27 @@ def _not_promoted(scene: Scene, answer: Any) -> None:
     assert (row.first_party, row.introspect_all, row.application_id) == (False, False, None)
 
 
-def _adopted(**columns: Any) -> Callable[[Scene], Any]:
+def _updated(made: Registered) -> Any:
+    return made.replace(**PLAIN | {"redirect_uris": ["https://evil.example/"]})
+
+
+def _adopted(by: Callable[[Registered], Any] = _updated, **columns: Any) -> Callable[[Scene], Any]:
     def act(scene: Scene) -> Any:
-        scene.world.change(Client, scene.row(scene.other).id, **columns)
-        return scene.other.replace(**PLAIN | {"redirect_uris": ["https://evil.example/"]})
+        has = scene.world.services
+        with has.db.write() as session:
+            if "application_id" in columns:
+                columns["application_id"] = make_application(session).id
+            row = clients.held(session, scene.other.told["client_id"])
+            wanted = replace(as_registered(row), **columns)
+            clients.replace(
+                session, row, wanted, keyring=has.keyring, actor=OPERATOR, now=has.clock()
+            )
+        kept = scene.stored()
+        answer = by(scene.other)
+        assert scene.stored() == kept
+        return answer
 
     return act
-
-
-def _of_an_application(scene: Scene) -> Any:
-    with scene.world.services.db.write() as session:
-        key = make_application(session).id
-    return _adopted(application_id=key)(scene)
-
-
-def _keeps_its_address(scene: Scene, _answer: Any) -> None:
-    assert scene.row(scene.other).redirect_uris == [CALLBACK]
 
 
 def _restricted(scene: Scene) -> Any:
@@ -1104,27 +1111,48 @@ MANAGEMENT = [
         "whom the installation trusts as its own does not change itself",
         "RFC 7592 §2.2, CWE-269",
         _adopted(first_party=True),
-        status=403,
-        error="access_denied",
-        then=_keeps_its_address,
+        status=401,
+        error="invalid_token",
     ),
     Case(
         "an update of a resource server",
         "whom the installation trusts as its own does not change itself",
         "RFC 7592 §2.2, CWE-269",
         _adopted(resource_server=True),
-        status=403,
-        error="access_denied",
-        then=_keeps_its_address,
+        status=401,
+        error="invalid_token",
     ),
     Case(
         "an update of an application's client",
         "whom the installation trusts as its own does not change itself",
         "RFC 7592 §2.2, CWE-269",
-        _of_an_application,
-        status=403,
-        error="access_denied",
-        then=_keeps_its_address,
+        _adopted(application_id=0),
+        status=401,
+        error="invalid_token",
+    ),
+    Case(
+        "an update of what its operator has bound to a key",
+        "what an operator has set a client does not loosen",
+        "RFC 7592 §2.2, CWE-269",
+        _adopted(options=Options(dpop_bound_access_tokens=True)),
+        status=401,
+        error="invalid_token",
+    ),
+    Case(
+        "removing what is its operator's",
+        "what an operator has set a client does not loosen",
+        "RFC 7592 §2.3, CWE-269",
+        _adopted(Registered.remove, first_party=True),
+        status=401,
+        error="invalid_token",
+    ),
+    Case(
+        "reading what is its operator's",
+        "who may not manage a client is not told of it",
+        "RFC 7592 §2.1",
+        _adopted(Registered.read, options=Options(minimum_acr="urn:vn:aal:2")),
+        status=401,
+        error="invalid_token",
     ),
     Case(
         "around a restriction",
@@ -1367,6 +1395,9 @@ CHANGES_SOMETHING = {
     "an update of what is first party",
     "an update of a resource server",
     "an update of an application's client",
+    "an update of what its operator has bound to a key",
+    "removing what is its operator's",
+    "reading what is its operator's",
 }
 """Cases that first register, disable or remove somebody honestly."""
 

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,15 @@ from sqlalchemy import select
 from directory.base.audit import AuditEntry
 from idp.console.client_forms import as_registered
 from idp.oidc import clients
-from idp.oidc.clients import Client, Options, ResponseType, invites
+from idp.oidc.clients import (
+    AuthMethod,
+    Client,
+    Options,
+    Profile,
+    Registration,
+    ResponseType,
+    invites,
+)
 from idp.oidc.clients import view as client_view
 from tests.browser_client import hidden_fields
 from tests.factories import make_application
@@ -756,6 +764,65 @@ def test_what_the_installation_decided_outlives_an_update(
     (row,) = registrar.rows()
     assert row.options["minimum_acr"] == "urn:vn:aal:2"
     assert row.options["resources"] == ["https://a.example"]
+
+
+TAKEN_OVER: dict[str, Callable[[Registration], Registration]] = {
+    "tokens bound to a key": lambda r: _with(r, dpop_bound_access_tokens=True),
+    "requests pushed": lambda r: _with(r, require_pushed_authorization_requests=True),
+    "requests signed": lambda r: _with(r, require_signed_request_object=True, jwks=JWKS),
+    "assurance": lambda r: _with(r, minimum_acr="urn:vn:aal:2"),
+    "method": lambda r: replace(r, auth_method=AuthMethod.POST),
+    "profile": lambda r: replace(
+        _with(r, profile=Profile.FAPI2, jwks=JWKS),
+        auth_method=AuthMethod.KEY_JWT,
+        id_token_alg=None,
+    ),
+    "less scope": lambda r: replace(r, scopes=("openid",)),
+}
+
+
+def _with(found: Registration, **options: Any) -> Registration:
+    return replace(found, options=replace(found.options, **options))
+
+
+def _changed_by_operator(registrar: Registrar, change: Any) -> None:
+    has, (row,) = registrar.services, registrar.rows()
+    with has.db.write() as session:
+        held = clients.held(session, row.client_id)
+        wanted = change(as_registered(held))
+        clients.replace(session, held, wanted, keyring=has.keyring, actor=OPERATOR, now=has.clock())
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("change", TAKEN_OVER.values(), ids=list(TAKEN_OVER))
+def test_a_client_its_operator_has_changed_manages_itself_no_longer(
+    registrar: Registrar, change: Any
+) -> None:
+    """RFC 7592 §2.1 to §2.3: what she has set it neither loosens, nor removes, nor reads."""
+    made = registrar.register(scope="openid email")
+    (before,) = registrar.rows()
+    _changed_by_operator(registrar, change)
+    with registrar.services.db.read() as session:
+        kept = session.get_one(Client, before.id)
+    for answer in (made.replace(**PLAIN), made.read(), made.remove()):
+        assert answer.status_code == 401
+        assert answer.get_json() == {"error": "invalid_token"}
+    with registrar.services.db.read() as session:
+        now = session.get_one(Client, before.id)
+    assert now.enabled
+    assert (now.options, now.scopes, now.auth_method) == (
+        kept.options,
+        kept.scopes,
+        kept.auth_method,
+    )
+
+
+def test_a_client_its_operator_only_looked_at_still_manages_itself(registrar: Registrar) -> None:
+    made = registrar.register()
+    _changed_by_operator(registrar, lambda found: found)
+    assert made.replace(**PLAIN).status_code == 200
+    assert made.read().status_code == 200
+    assert made.remove().status_code == 204
 
 
 @pytest.mark.both_databases

@@ -9,9 +9,9 @@
     remove        the client is disabled for good and everything it holds ends
 
 A sector's document is fetched in ``vouched``, before any transaction. Who calls without a token
-that is good hears ``Unauthorized``; what is wrong with the metadata is ``InvalidInput``. What an
-administrator has taken away an update does not bring back, and a client the installation has made
-its own (by an application, or as first party or resource server) is updated by nobody else.
+that is good hears ``Unauthorized``; what is wrong with the metadata is ``InvalidInput``. A client
+that its operator has changed manages itself no longer (``rows.replace``): what she has set it
+cannot loosen, and she need not guard what she has not thought of.
 """
 
 import hmac
@@ -26,7 +26,7 @@ from connectors.outbound import Outbound
 from directory.base.audit import Actor
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, random_secret
-from directory.base.errors import DinhdanhError, InvalidInput, NotAllowed
+from directory.base.errors import DinhdanhError, InvalidInput
 from idp import throttle
 from idp.oidc.clients import documents, invites, metadata, rows, sectors
 from idp.oidc.clients.documents import Document
@@ -133,8 +133,8 @@ def register(
 def own(session: Session, client_id: str, token: str, *, keyring: Keyring) -> Client:
     """The enabled client of this id, if the registration access token is its own.
 
-    Raises Unauthorized, the same for an unknown client, one that is disabled or was not
-    registered over HTTP, and a token of another.
+    Raises Unauthorized, the same for an unknown client, one that is disabled, was not registered
+    over HTTP or has been taken over by its operator, and a token of another.
     """
     if not storable(client_id):
         raise Unauthorized("invalid_token")
@@ -179,10 +179,8 @@ def again(
     out falls back to its default, what the installation alone decides stays. Its addresses are
     the document's, whatever is registered: they are vouched for beforehand.
 
-    Raises InvalidInput, and NotAllowed for a client that is the installation's by now.
+    Raises InvalidInput.
     """
-    if client.application_id is not None or client.first_party or client.resource_server:
-        raise NotAllowed("client_adopted", "Ứng dụng này do quản trị viên quản lý.")
     _require_same(client, document, keyring=keyring, now=now)
     wanted = documents.wanted(document, settings)
     before = Options.of(client.options)

@@ -75,7 +75,8 @@ class Client(Base):
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """``options.Options``, as far as it differs from the default."""
     registration_token: Mapped[str | None]
-    """Keyed hash of the registration access token (RFC 7592) of a client that registered itself."""
+    """Keyed hash of the registration access token (RFC 7592) of a client that registered itself,
+    until somebody else manages it."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,8 @@ def replace(
 ) -> str | None:
     """Register the client anew under its id; a new secret where it needs one it does not have.
 
-    What it holds ends when it may no longer have all of it, or would be told other names.
+    What it holds ends when it may no longer have all of it, or would be told other names. Who
+    changes it and is not the client itself takes it over: its registration access token ends.
     Raises InvalidInput naming the field, as ``register`` does.
     """
     values = metadata.checked(wanted)
@@ -159,10 +161,12 @@ def replace(
         setattr(client, name, value)
     if _takes_away(before, values):
         client.epoch = Client.epoch + 1
+    changed = {name: value for name, value in values.items() if before[name] != value}
+    if changed and (actor.kind, actor.id) != ("client", client.id):
+        client.registration_token = None
     session.flush()
     session.refresh(client)
     _prepare(session, client, keyring, now)
-    changed = {name: value for name, value in values.items() if before[name] != value}
     _record(session, client, actor, now, {"action": "replace", **changed})
     return secret
 

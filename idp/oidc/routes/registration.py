@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, abort, jsonify, make_response, request
 
 from directory.base.audit import Actor
-from directory.base.errors import Busy, InvalidInput, NotAllowed
+from directory.base.errors import Busy, InvalidInput
 from idp import i18n
 from idp.oidc import clients
 from idp.oidc.clients import documents, registration
@@ -34,9 +34,6 @@ def _registry(view: Callable[..., Response]) -> Callable[..., Response]:
             return _invalid(error)
         except Unauthorized as error:
             return _unauthorized(error)
-        except NotAllowed:
-            # RFC 7592 §2.2: the client is not allowed to update its record.
-            return _said({"error": "access_denied"}, 403)
         except Busy:
             response = _said({"error": "temporarily_unavailable"}, 503)
             response.headers["Retry-After"] = "5"
