@@ -248,6 +248,31 @@ def test_a_slow_server_takes_one_call_of_its_own_and_none_of_others(
     assert "code" in published.told(_refer(published, uri))
 
 
+def test_two_people_of_one_application_come_at_the_same_moment(
+    published: SignedFlow, publisher: Publisher
+) -> None:
+    """RFC 9101 §5.2: each is answered, one call after the other."""
+    arrived, go_on, answers = threading.Event(), threading.Event(), []
+
+    def slow() -> Iterator[bytes]:
+        arrived.set()
+        go_on.wait(10)
+        yield published.signed().encode()
+
+    uri = publisher.put("/request", Response(slow()))
+    thread = threading.Thread(target=lambda: answers.append(_refer(published, uri)))
+    thread.start()
+    assert arrived.wait(10)
+    publisher.put("/request", published.signed())
+    threading.Timer(0.3, go_on.set).start()
+    second = replace(published, browser=published.browser.application.test_client())
+    # Nobody is signed in there: to be sent to sign in the request must have been read.
+    assert _refer(second, uri).status_code == 303
+    thread.join(10)
+    assert "code" in published.told(answers[0])
+    assert publisher.asked == ["/request", "/request"]
+
+
 def test_what_is_fetched_must_be_signed_like_any_other(
     published: SignedFlow, publisher: Publisher
 ) -> None:

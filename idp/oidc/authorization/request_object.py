@@ -41,7 +41,10 @@ SLOWEST = 5.0
 AT_ONCE = 4
 """Calls under way at the same time, one per client: slow servers of clients must not take all our
 threads, nor one client all calls."""
-_calls = Slots(AT_ONCE)
+PATIENCE = 2.0
+"""Seconds the next may wait: two people of one application often come at the same moment."""
+WAITING = 4
+_calls = Slots(AT_ONCE, patience=PATIENCE, most_waiting=WAITING)
 
 
 class InvalidRequestObject(OAuth2Error):  # type: ignore[misc]
