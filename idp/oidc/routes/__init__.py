@@ -1,6 +1,6 @@
 """Routes of the OpenID Provider; what they do is told in the modules they call.
 
-authorization   /oauth2/authorize, /oauth2/consent
+authorization   /oauth2/authorize, /oauth2/consent, /oauth2/cancel
 calls           /oauth2/token, introspect, revoke, userinfo, device_authorization
 device          /device
 pushed          /oauth2/par

@@ -1,4 +1,4 @@
-"""The authorization endpoint and the page that asks for consent."""
+"""The authorization endpoint, the page that asks for consent, and the way back from sign-in."""
 
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -39,12 +39,32 @@ def consented() -> Any:
         values = parameters(MultiDict(parse_qsl(request.form.get("request", ""))))
         if request.form.get("decision") == "allow":
             return _page(_decide(values, request.form.get("proof", "")))
-        brought = incoming.read(provider(), values, now=services().clock())
-        with services().db.hot() as connection:
-            wanted = asked(connection, dict(brought.values))
-            return _page(authorize.denied(provider(), wanted, brought))
+        return _denied(values)
     except (Shown, OAuth2Error) as error:
         return refused(error)
+
+
+@blueprint.post("/oauth2/cancel/<flow_id>")
+def cancelled(flow_id: str) -> Any:
+    """Back to the application from the sign-in pages, without signing in."""
+    security.csrf.protect()
+    has, browser = services(), security.browser_id()
+    with has.db.write() as session:
+        query = authorize.give_up(session, flow_id, now=has.clock(), browser=browser)
+    if query is None:
+        return redirect(url_for("login.show", flow_id=flow_id), 303)
+    try:
+        return _denied(parameters(MultiDict(parse_qsl(query))))
+    except (Shown, OAuth2Error) as error:
+        return refused(error)
+
+
+def _denied(given: dict[str, str]) -> Any:
+    """She said no. Raises Shown, OAuth2Error."""
+    brought = incoming.read(provider(), given, now=services().clock())
+    with services().db.hot() as connection:
+        wanted = asked(connection, dict(brought.values))
+        return _page(authorize.denied(provider(), wanted, brought))
 
 
 def _decide(given: dict[str, str], consent_proof: str = "") -> Outcome:
