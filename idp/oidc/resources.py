@@ -11,10 +11,12 @@ repeated (§2): its values reach us as one text, a space between them, which no 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc6749 import OAuth2Error
 from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
 
 from idp.oidc.clients.kinds import API_SCOPES
 from idp.oidc.clients.options import Options
@@ -43,6 +45,37 @@ def api(issuer: str) -> str:
 def userinfo(issuer: str) -> tuple[str, str]:
     """The names userinfo goes by: its own, and that of the provider it belongs to."""
     return issuer, issuer + USERINFO
+
+
+@dataclass(frozen=True)
+class Service:
+    """A resource of others, as people are shown it."""
+
+    uri: str
+    name: str | None
+    """What its resource server is registered as, if one is."""
+
+
+def of_others(named: Iterable[str], issuer: str) -> list[str]:
+    """Those of the resources that are not our own endpoints."""
+    own = {api(issuer), *userinfo(issuer)}
+    return [uri for uri in named if uri not in own]
+
+
+def shown(connection: Connection | Session, named: Iterable[str], *, issuer: str) -> list[Service]:
+    """The services of others among these resources. One SELECT, where there are any."""
+    wanted = of_others(named, issuer)
+    if not wanted:
+        return []
+    names: dict[str, str] = {}
+    for row in connection.execute(
+        select(Client.name, Client.options)
+        .where(Client.resource_server, Client.enabled)
+        .order_by(Client.id)
+    ):
+        for uri in Options.of(row.options).resources:
+            names.setdefault(uri, row.name)
+    return [Service(uri, names.get(uri)) for uri in wanted]
 
 
 def granted(

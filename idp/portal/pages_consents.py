@@ -2,6 +2,7 @@
 beyond her browser's sessions.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,11 +10,13 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from directory.entitlements import Application
-from idp.oidc import grants
+from idp.oidc import grants, resources
+from idp.oidc.authorization import consent as consents
 from idp.oidc.authorization.consent import Consent
 from idp.oidc.clients.kinds import SCOPES
 from idp.oidc.clients.rows import Client
 from idp.oidc.grants import Grant
+from idp.oidc.resources import Service
 
 
 @dataclass
@@ -24,6 +27,9 @@ class Allowed:
     name: str
     application: str | None
     scopes: list[str] = field(default_factory=list)
+    resources: set[str] = field(default_factory=set)
+    services: list[Service] = field(default_factory=list)
+    """Of others, for which it was asked."""
     since: datetime | None = None
     asked: bool = False
     """Whether she was asked; otherwise it is the agency's own."""
@@ -33,13 +39,14 @@ class Allowed:
     """Whether it may act for her when she has signed out."""
     last_used: datetime | None = None
 
-    def add(self, scopes: list[str], since: datetime) -> None:
-        """It may know these things since then."""
+    def add(self, scopes: Iterable[str], resources: Iterable[str], since: datetime) -> None:
+        """It may know and do these things, at these resources, since then."""
+        self.resources |= set(resources)
         self.scopes = [s for s in SCOPES if s in {*self.scopes, *scopes}]
         self.since = min(self.since or since, since)
 
 
-def allowed(session: Session, user_id: int, *, now: datetime) -> list[Allowed]:
+def allowed(session: Session, user_id: int, *, issuer: str, now: datetime) -> list[Allowed]:
     """What she consented to, and every grant that outlives her session, by application's name."""
     found: dict[int, Allowed] = {}
 
@@ -54,7 +61,7 @@ def allowed(session: Session, user_id: int, *, now: datetime) -> list[Allowed]:
     ):
         one = of(client, name)
         one.asked = True
-        one.add(consent.scopes, consent.given_at)
+        one.add(*consents.parted(consent.scopes), consent.given_at)
     for grant, client, name in session.execute(
         select(Grant, Client, Application.name)
         .join(Client, Client.id == Grant.client_id)
@@ -69,11 +76,16 @@ def allowed(session: Session, user_id: int, *, now: datetime) -> list[Allowed]:
         grants.at(now),
     ):
         one = of(client, name)
-        one.add(grant.scopes, grant.issued_at)
+        one.add(grant.scopes, grant.resources, grant.issued_at)
         one.lasting = True
         one.devices += grant.session_id is None
         used = grant.refreshed_at or grant.code_used_at or grant.issued_at
         one.last_used = max(one.last_used or used, used)
+    every = {uri for one in found.values() for uri in one.resources}
+    for service in resources.shown(session, sorted(every), issuer=issuer):
+        for one in found.values():
+            if service.uri in one.resources:
+                one.services.append(service)
     return sorted(found.values(), key=lambda one: (one.name.casefold(), one.client_id))
 
 

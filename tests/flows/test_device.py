@@ -9,7 +9,7 @@ from sqlalchemy import select
 from directory.base.audit import AuditEntry, Tag
 from idp.housekeeping import sweep
 from idp.oidc.authorization.consent import Consent
-from idp.oidc.clients import AuthMethod, Client, GrantType
+from idp.oidc.clients import AuthMethod, Client, GrantType, Options
 from idp.oidc.grant_types.device import DeviceRequest
 from idp.oidc.grants import Grant
 from tests.browser_client import hidden_fields
@@ -216,6 +216,21 @@ def test_a_foreign_application_is_remembered_among_her_consents(
     assert row.scopes == ["offline_access", "openid", "profile"]
     device.tokens()
     assert len(world.all(Consent)) == 1
+
+
+def test_the_service_a_device_asks_for_is_shown_and_remembered(
+    world: World, device: Device
+) -> None:
+    """RFC 8707: what she lets it do there she has not allowed elsewhere."""
+    files = "https://files.example/v1"
+    party = register_device(world, first_party=False, options=Options(resources=(files,)))
+    other = Device(device.browser, party).begin(resource=files)
+    assert files in other.confirmation().text
+    other.decide()
+    (row,) = world.all(Consent)
+    assert row.scopes == [f"{s} {files}" for s in ("offline_access", "openid", "profile")]
+    assert files in device.browser.get("/portal/consents").text
+    assert files not in device.begin().confirmation().text
 
 
 def test_the_permission_is_audited_with_the_devices_address(world: World, device: Device) -> None:

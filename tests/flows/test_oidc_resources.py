@@ -10,7 +10,7 @@ from joserfc.jwk import KeySet
 from werkzeug.datastructures import MultiDict
 
 from idp.oidc import clients
-from idp.oidc.clients import GrantType, Options, TokenFormat
+from idp.oidc.clients import Client, GrantType, Options, TokenFormat
 from idp.oidc.grants import Grant
 from tests.browser_client import hidden_fields
 from tests.factories import make_application
@@ -351,3 +351,81 @@ def test_the_answer_goes_back_without_the_resources(flow: Flow) -> None:
     location = _ask(flow, FILES).headers["Location"]
     assert parse_qs(urlsplit(location).query).keys() == {"code", "state", "iss"}
     assert "resource" not in json.dumps(flow.told(_ask(flow, FILES)))
+
+
+# ---- consented to ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def foreign(world: World, client: Any) -> Flow:
+    """An application of others, that may ask for two services."""
+    party = world.register("Bên ngoài", first_party=False, options=Options(resources=(FILES, MAPS)))
+    world.sign_in(client)
+    return Flow(client, party, scope="openid org")
+
+
+def _allow(flow: Flow, page: Any) -> dict[str, str]:
+    assert page.status_code == 200, page.headers.get("Location")
+    yes = hidden_fields(page.text) | {"decision": "allow"}
+    return flow.told(flow.browser.post("/oauth2/consent", data=yes))
+
+
+def test_a_service_that_was_not_allowed_is_asked_about(world: World, foreign: Flow) -> None:
+    """What she allowed an application for itself says nothing about another service."""
+    assert "code" in _allow(foreign, foreign.ask())
+    page = _ask(foreign, FILES)
+    assert FILES in page.text
+    assert MAPS not in page.text
+    assert len(world.all(Grant)) == 1
+    assert "code" in _allow(foreign, page)
+    # Remembered: neither is asked again, the third still is.
+    assert "code" in foreign.told(_ask(foreign, FILES))
+    assert "code" in foreign.told(foreign.ask())
+    assert MAPS in _ask(foreign, FILES, MAPS).text
+    quiet = foreign.told(_ask(foreign, MAPS, prompt="none"))
+    assert quiet["error"] == "consent_required"
+
+
+def test_what_may_be_done_at_one_service_may_not_be_done_at_another(foreign: Flow) -> None:
+    """Remembered is which scope where, not which scopes and which services."""
+    assert "code" in _allow(foreign, _ask(foreign, FILES, scope="openid org email"))
+    assert "code" in _allow(foreign, _ask(foreign, MAPS))
+    assert "code" in foreign.told(_ask(foreign, FILES, scope="openid org email"))
+    assert _ask(foreign, MAPS, scope="openid org email").status_code == 200
+    assert foreign.ask(scope="openid org email").status_code == 200
+
+
+def test_a_service_added_to_the_form_is_asked_about_anew(world: World, foreign: Flow) -> None:
+    form = hidden_fields(foreign.ask().text)
+    form["request"] += "&" + urlencode({"resource": FILES})
+    page = foreign.browser.post("/oauth2/consent", data=form | {"decision": "allow"})
+    assert page.status_code == 200
+    assert FILES in page.text
+    assert not world.all(Grant)
+
+
+def test_our_own_endpoints_are_what_the_application_is_told_by(foreign: Flow) -> None:
+    """A token for no service in particular is good at them: naming them asks for less."""
+    assert "code" in _allow(foreign, foreign.ask())
+    assert "code" in foreign.told(_ask(foreign, USERINFO))
+
+
+def test_a_service_is_shown_by_the_name_it_is_registered_under(
+    world: World, client: Any, servers: dict[str, Party]
+) -> None:
+    party = world.register(
+        "Bên ngoài", first_party=False, application_id=servers[FILES].application_id
+    )
+    world.change(Client, servers[FILES].id, name="Kho hồ sơ điện tử")
+    world.sign_in(client)
+    flow = Flow(client, party, scope="openid")
+    page = _ask(flow, FILES)
+    assert "Kho hồ sơ điện tử" in page.text
+    assert FILES in page.text
+    _allow(flow, page)
+    listed = client.get("/portal/consents")
+    assert "Kho hồ sơ điện tử" in listed.text
+    taken = f"/portal/consents/{party.client_id}/revoke"
+    assert client.post(taken, data=hidden_fields(listed.text)).status_code == 303
+    assert _ask(flow, FILES).status_code == 200
+    assert flow.ask().status_code == 200

@@ -16,7 +16,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 from idp.oidc import assurance, resources
 from idp.oidc import claims as claim_rules
 from idp.oidc.assurance import Demand
-from idp.oidc.authorization import answers, trial
+from idp.oidc.authorization import answers, consent, trial
 from idp.oidc.authorization.answers import Channel
 from idp.oidc.authorization.incoming import Incoming
 from idp.oidc.authorization.shown import Shown
@@ -68,6 +68,12 @@ class Asked:
             for name in claim_rules.asked_of(self.claims, where, may)
         ]
         return frozenset(self.scopes) | claim_rules.scopes_of(asked)
+
+    @property
+    def needs_allowed(self) -> frozenset[str]:
+        """What the person must have allowed: these scopes, at the resources asked for."""
+        issuer = self.channel.issuer
+        return consent.each(self.consent_scopes, self.grant.resources, issuer=issuer)
 
     def may_be_about(self, view: "SessionView") -> bool:
         """Whether the client wants an answer about her, as it knows her (OIDC Core §8)."""

@@ -34,8 +34,8 @@ from sqlalchemy.orm import Session
 
 from directory.base.clock import local_day
 from directory.base.config import Settings
-from idp import handles, i18n
 from directory.base.crypto import random_id
+from idp import handles, i18n
 from idp.login import flow as flows
 from idp.login.flow import consume_completed
 from idp.login.rows import LoginFlow
@@ -50,6 +50,7 @@ from idp.oidc.clients.kinds import SCOPES, Kind
 from idp.oidc.clients.redirects import origin
 from idp.oidc.clients.view import ClientView
 from idp.oidc.request import Request
+from idp.oidc.resources import Service
 from idp.oidc.server import Server
 from idp.sessions import SessionView
 
@@ -69,7 +70,7 @@ class Answered:
 
     answer: Answer
     agreed: frozenset[str] = frozenset()
-    """Scopes she has just consented to, to be remembered."""
+    """What she has just consented to, to be remembered (``consent.each``)."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ class AskConsent:
 
     client: ClientView
     scopes: list[str]
+    services: list[Service]
+    """Of others, for which the access is."""
     query: str
     redirect_uri: str
     proof: str
@@ -181,7 +184,7 @@ def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed:
         day = local_day(asked.request.now)
         if not entitlement.entitled(server.tools.db, client, standing.person, on=day):
             return _not_entitled(server, asked, quiet=quiet)
-        known = client.first_party or asked.consent_scopes <= standing.allowed
+        known = client.first_party or asked.needs_allowed <= standing.allowed
         if asks or not (known or agreed):
             if quiet:
                 raise ConsentRequiredError
@@ -191,7 +194,7 @@ def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed:
         pushed.consume(asked.request.connection, asked.incoming.pushed_id, now=asked.request.now)
     said = asked.grant.give(view)
     answer = asked.channel.answer(said, tokens=server.tokens, now=asked.request.now)
-    return Answered(answer, asked.consent_scopes if agreed else frozenset())
+    return Answered(answer, asked.needs_allowed if agreed else frozenset())
 
 
 def _anybody_may_be_it(asked: Asked) -> bool:
@@ -226,8 +229,9 @@ def _ask(server: Server, asked: Asked, view: SessionView) -> AskConsent:
     proof = handles.seal(server.tools.keyring, "oidc-consent", body)
     scopes = [s for s in SCOPES if s in asked.consent_scopes]
     _remember(server, asked, CONSENT_WAITS)
-    uri = asked.channel.redirect_uri
-    return AskConsent(asked.client, scopes, asked.incoming.query, uri, proof)
+    uri, named = asked.channel.redirect_uri, asked.grant.resources
+    services = resources.shown(asked.request.connection, named, issuer=asked.channel.issuer)
+    return AskConsent(asked.client, scopes, services, asked.incoming.query, uri, proof)
 
 
 def _proves(server: Server, asked: Asked, view: SessionView, proof: str) -> bool:
@@ -243,7 +247,7 @@ def _proves(server: Server, asked: Asked, view: SessionView, proof: str) -> bool
 
 
 def _digest(asked: Asked) -> str:
-    said = asked.said + " " + " ".join(sorted(asked.consent_scopes))
+    said = asked.said + " " + " ".join(sorted(asked.needs_allowed))
     return hashlib.sha256(said.encode()).hexdigest()[:40]
 
 

@@ -1,4 +1,5 @@
-"""Consent: what a person has allowed a client that is not ours to be told, remembered per scope.
+"""Consent: what a person has allowed a client that is not ours to be told and to do, remembered
+per scope and, for services of others (RFC 8707), per service.
 
 ``standing`` reads, in one SELECT, all that an authorization must know beside session and client:
 the capacity (for entitlement) and the remembered consent.
@@ -18,6 +19,7 @@ from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.people import User
+from idp.oidc import resources
 from idp.oidc.claims import Person, person, with_person
 from idp.oidc.grants import Grant
 
@@ -32,7 +34,24 @@ class Consent(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     client_id: Mapped[int] = mapped_column(ForeignKey("client.id"), index=True)
     scopes: Mapped[list[str]]
+    """As ``each`` writes them."""
     given_at: Mapped[datetime]
+
+
+def each(scopes: Iterable[str], named: Iterable[str], *, issuer: str) -> frozenset[str]:
+    """What a yes to these scopes at these resources allows: ``scope`` for the client itself and
+    our own endpoints, ``scope resource`` for each service of others.
+    """
+    asked, everywhere = frozenset(scopes), list(named)
+    others = resources.of_others(everywhere, issuer)
+    at_others = frozenset(f"{scope} {uri}" for scope in asked for uri in others)
+    return at_others if others and others == everywhere else asked | at_others
+
+
+def parted(allowed: Iterable[str]) -> tuple[set[str], set[str]]:
+    """(scopes, services of others) of what ``each`` wrote."""
+    pairs = [text.partition(" ") for text in allowed]
+    return {scope for scope, _, _ in pairs}, {uri for _, _, uri in pairs if uri}
 
 
 @dataclass(frozen=True)
@@ -82,7 +101,7 @@ def remember(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """She allows these scopes, beside what she allowed before."""
+    """She allows these scopes (as of ``each``), beside what she allowed before."""
     before = session.execute(
         select(Consent.scopes)
         .where(Consent.user_id == user_id, Consent.client_id == client_id)

@@ -174,11 +174,12 @@ def allow(
     _decide(session, asking, grant_id, now=now)
     if not asking.client.first_party:
         # So that she finds it among what she has allowed, and can take it back.
+        issuer = server.tools.settings.issuer
         consent.remember(
             session,
             user_id=view.user_id,
             client_id=asking.client.id,
-            scopes=asking.scopes,
+            scopes=consent.each(asking.scopes, asking.resources, issuer=issuer),
             actor=actor,
             now=now,
         )

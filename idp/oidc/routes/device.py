@@ -13,6 +13,7 @@ from flask import make_response, redirect, render_template, request, url_for
 from directory.base.errors import DinhdanhError, InvalidInput
 from idp import security, throttle
 from idp.i18n import error_text
+from idp.oidc import resources
 from idp.oidc.authorization import device as devices
 from idp.oidc.authorization.device import Asking
 from idp.oidc.grant_types.device import PAGE, letters, spelt
@@ -92,8 +93,10 @@ def device_confirm() -> Any:
     if found is None:
         return redirect(url_for("oidc.device"), 303)
     asking, code = found
+    issuer = services().settings.issuer
     with services().db.hot() as connection:
         entitled = devices.entitled(provider(), connection, asking, _me(), now=services().clock())
+        shown = resources.shown(connection, asking.resources, issuer=issuer)
     if not entitled:
         page = render_template(
             "oidc/device_done.html",
@@ -103,7 +106,9 @@ def device_confirm() -> Any:
         )
         return make_response(page, 403)
     ip = security.client_address()[0]
-    return render_template("oidc/device_confirm.html", asking=asking, code=code, ticket=text, ip=ip)
+    return render_template(
+        "oidc/device_confirm.html", asking=asking, services=shown, code=code, ticket=text, ip=ip
+    )
 
 
 @blueprint.post(f"{PAGE}/confirm")
