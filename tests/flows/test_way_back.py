@@ -137,7 +137,7 @@ def test_who_came_by_herself_has_nowhere_to_go_back_to(world: World, client: Any
 def test_it_speaks_english_too(flow: Flow) -> None:
     answer = flow.ask(ui_locales="en")
     page = flow.browser.get(answer.headers["Location"])
-    assert "Cancel and go back to the application" in page.text
+    assert "Cancel, back to the application" in page.text
 
 
 # ---- nobody else does it for her ---------------------------------------------------------------
