@@ -9,11 +9,11 @@
 
 A test marked ``both_databases`` runs once on SQLite and once on the PostgreSQL server that
 ``TEST_DATABASE_URL`` names (``make test`` starts one); all others run on SQLite. Each test gets
-a database of its own, copied from a template that is made once per worker process. Sockets are
-closed under tests/unit and tests/properties.
+a database of its own, copied from a template that is made once per worker process; what else
+need be done only once is in tests/once.py. Sockets are closed under tests/unit and
+tests/properties.
 """
 
-import json
 import os
 import secrets
 import shutil
@@ -31,14 +31,16 @@ from sqlalchemy import event, make_url, text
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database, unpooled
-from idp import installation, keys, logs, migrate, wiring
+from idp import installation, logs, migrate, wiring
 from idp.app import create_app
+from tests import once
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 """09:00 on a Monday in Viet Nam."""
 SERVER = os.environ.get("TEST_DATABASE_URL", "")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 NO_SOCKETS = ("unit", "properties")
+LONGEST = ("crash", "story")
 TESTS = Path(__file__).parent
 
 for name in [n for n in os.environ if n.startswith("DINHDANH_")]:
@@ -48,20 +50,7 @@ for name in [n for n in os.environ if n.startswith("DINHDANH_")]:
 logs.structure()
 
 
-def _load_each_key_once() -> None:
-    """Loading an RSA key takes 30 ms, and the tests of one process share theirs."""
-    load, loaded = keys._import, {}
-
-    def once(jwk: dict[str, Any]) -> Any:
-        said = json.dumps(jwk, sort_keys=True)
-        if said not in loaded:
-            loaded[said] = load(jwk)
-        return loaded[said]
-
-    keys._import = once
-
-
-_load_each_key_once()
+once.share()
 
 
 class FrozenClock:
@@ -90,12 +79,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, before ours otherwise
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the long ones: whole files go to one process each, and the last to begin should
-    not be the one that takes minutes.
+    """Begin with the long ones, and of these with the longest: whole files go to one process
+    each, and the last to begin should not be the one that takes minutes.
     """
-    items.sort(key=lambda item: item.get_closest_marker("serial") is None)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("serial") is None:
+        return 2
+    return 0 if item.path.relative_to(TESTS).parts[0] in LONGEST else 1
 
 
 def missing(service: str) -> None:
