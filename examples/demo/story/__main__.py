@@ -74,7 +74,11 @@ def stage(
     """Bring everybody who takes part to their places."""
     issuer = (base or credentials["issuer"]).rstrip("/")
     ca_file = credentials.get("ca_file")
-    verify: Any = ssl.create_default_context(cafile=ca_file) if ca_file else True
+    verify = (
+        ssl.create_default_context(cafile=ca_file)
+        if ca_file
+        else httpx2.create_ssl_context(trust_env=False)
+    )
     personnel = PersonnelSystem(issuer, credentials["api"], verify=verify)
     drawn = scene.choose(credentials, personnel, rng)
     officers = [

@@ -97,23 +97,13 @@ def _logged_out(scene: Scene, hers: Browser, app: Application) -> None:
         within=LOGOUT_WITHIN,
     )
     took = time.monotonic() - seen.committed_mono
-    tokens = [
-        entry
-        for entry in app.activity(since=seen.asked_at)
-        if entry["kind"] == "backchannel_logout"
-    ]
-    believed = [
-        entry
-        for entry in tokens
-        if entry["status"] == 200
-        and entry["detail"].get("sid") == seen.sid
-        and entry["detail"].get("sub") == seen.sub
-    ]
-    t.check(
+    # The session is dropped a moment before the application has noted why.
+    believed, _ = t.until(
         f"5 {app.name} received a logout token it believes",
-        bool(believed),
+        lambda: _believed(scene, app),
+        bool,
         expected=f"a token with status 200 for sid {seen.sid}",
-        observed=tokens or "no logout token",
+        within=LOGOUT_WITHIN,
     )
     seen.logout_jti[app.code] = believed[0]["detail"]["jti"]
     arrived = moment(believed[0]["at"]) - (seen.committed_at or moment(believed[0]["at"]))
@@ -122,6 +112,18 @@ def _logged_out(scene: Scene, hers: Browser, app: Application) -> None:
         f"token {max(arrived.total_seconds(), 0) * 1000:.0f} ms after the commit",
         seconds=took,
     )
+
+
+def _believed(scene: Scene, app: Application) -> list[dict[str, Any]]:
+    """The logout tokens of this session that the application has accepted."""
+    return [
+        entry
+        for entry in app.activity(since=scene.seen.asked_at)
+        if entry["kind"] == "backchannel_logout"
+        and entry["status"] == 200
+        and entry["detail"].get("sid") == scene.seen.sid
+        and entry["detail"].get("sub") == scene.seen.sub
+    ]
 
 
 _AFTER = {
