@@ -116,11 +116,11 @@ class Application(Flask):
 def create_app(services: Services) -> Flask:
     """The Flask application over these services."""
     app = Application()
+    i18n.install(app)  # first: whoever is refused by the next is told so in her language
     security.install(
         app, services, resolve_session=sessions.resolve, on_session_end=logout.enqueue_logout
     )
     page_policy.install(app)
-    i18n.install(app)
     pages.install(app)
     health.install(app)
     for blueprint in BLUEPRINTS:

@@ -19,7 +19,7 @@ from idp.security import current_session, here, login_url, request_id, services
 log = structlog.get_logger(__name__)
 
 MACHINE_PATHS = ("/api/", "/oauth2/", "/scim/", "/pki/", "/.well-known/")
-PEOPLE_PATHS = ("/oauth2/authorize", "/oauth2/consent", "/oauth2/logout")
+PEOPLE_PATHS = ("/oauth2/authorize", "/oauth2/cancel/", "/oauth2/consent", "/oauth2/logout")
 """Where a person's browser stands, though the path is the protocol's."""
 
 _SENTENCES = {
@@ -45,7 +45,8 @@ def error_page(
     status: int, sentence: str, *, retry_at: datetime | None = None, code: str = "error"
 ) -> Response:
     """An error for a person, or as a problem (RFC 9457) for a program; no internals in either."""
-    if request.path.startswith(MACHINE_PATHS) and request.path not in PEOPLE_PATHS:
+    path = request.path
+    if path.startswith(MACHINE_PATHS) and not path.startswith(PEOPLE_PATHS):
         body = {"title": sentence, "status": status, "code": code, "request_id": request_id()}
         response = jsonify(body)
         response.mimetype = "application/problem+json"

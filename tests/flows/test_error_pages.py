@@ -55,6 +55,11 @@ def expired_form(world: World, browser: FlaskClient) -> Any:
     return browser.post("/oauth2/consent", data=form)
 
 
+def expired_way_back(world: World, browser: FlaskClient) -> Any:
+    page = browser.get(Flow(browser, world.register()).ask().headers["Location"])
+    return browser.post(page.request.path.replace("/login/", "/oauth2/cancel/"))
+
+
 def expired_question(world: World, browser: FlaskClient) -> Any:
     world.sign_in(browser)
     return browser.post("/oauth2/logout", data={"decision": "logout"})
@@ -83,6 +88,7 @@ PLACES: dict[str, tuple[Callable[[World, FlaskClient], Any], int, str, str]] = {
     "a repeated parameter": (repeated, 400, "yêu cầu không hợp lệ", "not valid"),
     "a used request": (used_up, 400, "đã dùng rồi hoặc đã hết hạn", "has expired"),
     "an old consent form": (expired_form, 400, "Biểu mẫu đã hết hạn", "form has expired"),
+    "an old way back": (expired_way_back, 400, "Biểu mẫu đã hết hạn", "form has expired"),
     "an old sign-out form": (expired_question, 400, "Biểu mẫu đã hết hạn", "form has expired"),
     "a hint that is not ours": (bad_hint, 400, "ID token", "ID token"),
     "an address to return to": (bad_return, 400, "chưa được đăng xuất", "not been signed out"),
@@ -104,6 +110,27 @@ def test_a_refusal_is_a_page_in_plain_words_with_a_request_id(
     assert (vietnamese if language == "vi" else english).lower() in answer.text.lower()
     assert answer.headers["X-Request-ID"] in answer.text
     assert not INTERNALS.search(answer.text)
+
+
+AT_THE_DOOR = {
+    "another host": ("GET", {"Host": "evil.example"}, 421),
+    "another origin": ("POST", {"Origin": "https://evil.example"}, 403),
+    "no token against forgery": ("POST", {}, 400),
+}
+
+
+@pytest.mark.parametrize("what", AT_THE_DOOR)
+def test_a_request_refused_at_the_door_is_answered_in_its_own_language(
+    client: FlaskClient, what: str
+) -> None:
+    """Not in that of whoever the same thread has served before."""
+    method, headers, status = AT_THE_DOOR[what]
+    for before, language in (("en", "vi"), ("vi", "en")):
+        client.get("/login/nothing", headers={"Accept-Language": before})
+        said = headers | {"Accept-Language": language}
+        answer = client.open("/login/nothing", method=method, headers=said)
+        assert answer.status_code == status
+        assert f'<html lang="{language}">' in answer.text
 
 
 def test_a_fault_is_told_without_its_cause(
