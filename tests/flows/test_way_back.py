@@ -179,3 +179,12 @@ def test_a_client_that_must_be_answered_signed_is(world: World, client: Any) -> 
     flow = Flow(client, world.register(options=Options(authorization_signed_response_alg="ES256")))
     answer = _cancel(flow, _page(flow, response_mode="query.jwt"))
     assert dict(parse_qsl(urlsplit(answer.headers["Location"]).query)).keys() == {"response"}
+
+
+@pytest.mark.both_databases
+def test_a_sign_in_nobody_could_have_begun_is_not_looked_for(flow: Flow) -> None:
+    """CWE-20: PostgreSQL's text holds no NUL."""
+    token = {"csrf_token": hidden_fields(_page(flow).text)["csrf_token"]}
+    for name in ("a%00b", "%FF", "x" * 5000):
+        answer = flow.browser.post(f"/oauth2/cancel/{name}", data=token)
+        assert answer.status_code in (303, 400, 404), name

@@ -49,7 +49,7 @@ from idp.oidc.authorization.incoming import FLOW, Incoming
 from idp.oidc.clients.kinds import SCOPES, Kind
 from idp.oidc.clients.redirects import origin
 from idp.oidc.clients.view import ClientView
-from idp.oidc.request import Request
+from idp.oidc.request import Request, storable
 from idp.oidc.resources import Service
 from idp.oidc.server import Server
 from idp.sessions import SessionView
@@ -318,6 +318,8 @@ def give_up(session: Session, flow_id: str, *, now: datetime, browser: str) -> s
     """Whoever was to sign in for a client would rather not: the sign-in is over. The query of the
     request it was for; None where this browser has no such sign-in under way.
     """
+    if not storable(flow_id):
+        return None
     came_for = session.execute(
         update(LoginFlow)
         .where(
