@@ -817,6 +817,29 @@ def test_a_client_its_operator_has_changed_manages_itself_no_longer(
     )
 
 
+@pytest.mark.both_databases
+@pytest.mark.parametrize("act", [Registered.remove, lambda made: made.replace(**PLAIN)])
+def test_nor_while_the_operator_is_about_to_change_it(
+    registrar: Registrar, app: Any, act: Any
+) -> None:
+    """CWE-367: whoever waits for her is judged by what she has done."""
+    made, answers = registrar.register(), []
+    other = replace(made, browser=app.test_client())
+    thread = threading.Thread(target=lambda: answers.append(act(other).status_code))
+    has, (row,) = registrar.services, registrar.rows()
+    with has.db.write() as session:
+        held = clients.held(session, row.client_id)
+        wanted = replace(as_registered(held), name="Của chúng tôi")
+        clients.replace(session, held, wanted, keyring=has.keyring, actor=OPERATOR, now=has.clock())
+        thread.start()
+        thread.join(0.4)  # it waits for her lock by then
+    thread.join(60)
+    assert answers == [401]
+    with has.db.read() as session:
+        now = session.get_one(Client, row.id)
+    assert (now.enabled, now.name) == (True, "Của chúng tôi")
+
+
 def test_a_client_its_operator_only_looked_at_still_manages_itself(registrar: Registrar) -> None:
     made = registrar.register()
     _changed_by_operator(registrar, lambda found: found)

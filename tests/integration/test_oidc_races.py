@@ -132,6 +132,24 @@ def test_secrets_of_parallel_rotations_all_are_the_clients_in_turn(world: World,
         assert {each["hash"] for each in kept} == digests
 
 
+@pytest.mark.both_databases
+def test_a_client_that_is_being_changed_goes_on_serving_people(world: World, client: Any) -> None:
+    """Making it keys of another kind takes seconds; nobody who signs in waits for it."""
+    has, flow, given = world.services, Flow(client, world.register()), []
+    if has.db.is_sqlite:
+        pytest.skip("a file has one writer")
+    world.sign_in(client)
+    thread = threading.Thread(target=lambda: given.append(flow.tokens()))
+    with has.db.write() as session:
+        clients.held(session, flow.party.client_id).name = "Tên mới"
+        session.flush()
+        thread.start()
+        thread.join(20)
+        assert given
+    thread.join(60)
+    assert flow.introspect(given[0]["access_token"])["active"] is True
+
+
 # ---- signing out everywhere ------------------------------------------------------------------
 
 PASSWORD = "bếp củi reo vui sớm mai"

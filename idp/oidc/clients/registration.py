@@ -149,7 +149,8 @@ def own(session: Session, client_id: str, token: str, *, keyring: Keyring) -> Cl
 def held(session: Session, client_id: str, token: str, *, keyring: Keyring) -> Client:
     """``own``, and nobody else changes it before this transaction ends."""
     if storable(client_id):
-        session.execute(select(Client.id).where(Client.client_id == client_id).with_for_update())
+        row = select(Client.id).where(Client.client_id == client_id)
+        session.execute(row.with_for_update(key_share=True))
     return own(session, client_id, token, keyring=keyring)
 
 

@@ -284,9 +284,9 @@ def get(session: Session, ref: int | str) -> Client:
 
 def held(session: Session, client_id: str) -> Client:
     """The client, which nobody else changes before this transaction ends: secrets and options
-    are read, changed and written whole. Raises NotFound.
+    are read, changed and written whole. People go on signing in to it. Raises NotFound.
     """
-    row = select(Client).where(Client.client_id == client_id).with_for_update()
+    row = select(Client).where(Client.client_id == client_id).with_for_update(key_share=True)
     return _found(session, row.execution_options(populate_existing=True))
 
 

@@ -118,7 +118,7 @@ def unregistered(client_id: str) -> Response:
     """RFC 7592 §2.3."""
     has, token = services(), _required_token()
     with has.db.write() as session:
-        client = registration.own(session, client_id, token, keyring=has.keyring)
+        client = registration.held(session, client_id, token, keyring=has.keyring)
         registration.remove(session, client, actor=_itself(client.id, client_id), now=has.clock())
     return Response(status=204)
 
