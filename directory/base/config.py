@@ -109,8 +109,10 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if field.field_name == "mtls_base" and not value:
             return value
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
-            raise ValueError("must be an http(s) URL without query")
+        # To look at the port raises ValueError, too, where it is none.
+        more = set("?#@") & set(value) or parts.port == 0
+        if parts.scheme not in ("http", "https") or not parts.hostname or more:
+            raise ValueError("must be an http(s) URL without user, query and fragment")
         return value.rstrip("/")
 
     @model_validator(mode="after")
