@@ -309,7 +309,8 @@ def _enter() -> None:
 
 
 def _origin(url: str) -> str:
-    return "{0.scheme}://{0.netloc}".format(urlsplit(url))
+    """As browsers write it: the host in small letters, no standard port (RFC 6454 §6.2)."""
+    return f"{urlsplit(url).scheme}://{_host_of(url)}"
 
 
 def install(

@@ -107,6 +107,14 @@ def test_a_default_port_may_be_left_out(make_app: Any) -> None:
         assert client.get("/login", headers={"Host": host}).status_code == 303
 
 
+def test_an_issuer_may_be_written_otherwise_than_browsers_write_origins(make_app: Any) -> None:
+    """RFC 6454 §6.2: small letters, no standard port."""
+    client = make_app(issuer="https://SSO.thanhhoa.example:443").test_client()
+    told = {"Host": "sso.thanhhoa.example", "Origin": "https://sso.thanhhoa.example"}
+    assert client.post("/logout", headers=told).status_code == 400  # for want of a form token
+    assert client.post("/logout", headers=told | {"Origin": "https://a.b"}).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("origin", "status"),
     [("http://localhost:8000", 400), ("https://evil.example", 403), ("null", 403), (None, 400)],
