@@ -12,6 +12,8 @@ from idp import sessions
 from idp.console import pages_clients
 from idp.factors import passwords
 from idp.oidc import clients, logout
+from idp.oidc.authorization import consent
+from idp.oidc.authorization.consent import Consent
 from idp.oidc.grants import Grant
 from tests.browser_client import hidden_fields, open_login, submit
 from tests.device_flow import Device, register_device
@@ -130,6 +132,34 @@ def test_secrets_of_parallel_rotations_all_are_the_clients_in_turn(world: World,
             kept = clients.get(session, party.client_id).secrets
         digests = {has.keyring.keyed_hash("client-secret", secret) for secret in given}
         assert {each["hash"] for each in kept} == digests
+
+
+@pytest.mark.both_databases
+def test_consents_given_at_the_same_moment_are_both_remembered(world: World) -> None:
+    has, client_id = world.services, world.register().id
+
+    def allow(session: Any, scope: str) -> None:
+        consent.remember(
+            session,
+            user_id=world.user_id,
+            client_id=client_id,
+            scopes=[scope],
+            actor=OPERATOR,
+            now=world.clock(),
+        )
+
+    def other() -> None:
+        with has.db.write() as session:
+            allow(session, "org")
+
+    thread = threading.Thread(target=other)
+    with has.db.write() as session:
+        allow(session, "email")
+        thread.start()
+        thread.join(0.4)  # it waits for the first by then
+    thread.join(60)
+    (kept,) = world.all(Consent)
+    assert kept.scopes == ["email", "org"]
 
 
 @pytest.mark.both_databases

@@ -10,14 +10,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, UniqueConstraint, and_, bindparam, select, update
+from sqlalchemy import (
+    Connection,
+    ForeignKey,
+    UniqueConstraint,
+    and_,
+    bindparam,
+    delete,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.assignments import Assignment
 from directory.base import audit
 from directory.base.audit import Actor, Tag
-from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.people import User
 from idp.oidc import resources
 from idp.oidc.claims import Person, person, with_person
@@ -102,21 +111,17 @@ def remember(
     now: datetime,
 ) -> None:
     """She allows these scopes (as of ``each``), beside what she allowed before."""
-    before = session.execute(
-        select(Consent.scopes)
-        .where(Consent.user_id == user_id, Consent.client_id == client_id)
-        .with_for_update()
-    ).scalar_one_or_none()
-    allowed = sorted({*(before or ()), *scopes})
-    insert: Any = (
-        sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    )
-    session.execute(
+    connection, hers = core(session), (Consent.user_id == user_id, Consent.client_id == client_id)
+    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    # A row first, so that of two answers at the same moment the second waits for the first.
+    connection.execute(
         insert(Consent)
-        .values(user_id=user_id, client_id=client_id, scopes=allowed, given_at=now)
-        .on_conflict_do_update(
-            index_elements=["user_id", "client_id"], set_={"scopes": allowed, "given_at": now}
-        )
+        .values(user_id=user_id, client_id=client_id, scopes=[], given_at=now)
+        .on_conflict_do_nothing(index_elements=["user_id", "client_id"])
+    )
+    before = connection.execute(select(Consent.scopes).where(*hers).with_for_update()).scalar_one()
+    connection.execute(
+        update(Consent).where(*hers).values(scopes=sorted({*before, *scopes}), given_at=now)
     )
     audit.record(
         session,
@@ -132,10 +137,9 @@ def withdraw(
     session: Session, *, user_id: int, client_id: int, actor: Actor, now: datetime
 ) -> list[str]:
     """She takes her consent back: the client's grants end with it, offline ones too."""
-    for row in session.scalars(
-        select(Consent).where(Consent.user_id == user_id, Consent.client_id == client_id)
-    ):
-        session.delete(row)
+    core(session).execute(
+        delete(Consent).where(Consent.user_id == user_id, Consent.client_id == client_id)
+    )
     ended = list(
         session.execute(
             update(Grant)

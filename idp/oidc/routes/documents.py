@@ -13,9 +13,8 @@ from idp.security import services
 
 @blueprint.get(discovery.OPENID)
 @blueprint.get(discovery.OAUTH)
-@blueprint.get(discovery.OAUTH + "/<path:_issuer>")
 @blueprint.get(discovery.JWKS)
-def document(_issuer: str = "") -> Response:
+def document() -> Response:
     """Discovery and keys, where the server does not answer them before Flask."""
     documents = cast("discovery.Documents", current_app.extensions["dinhdanh-documents"])
     found = documents.get(request.path, now=services().clock())

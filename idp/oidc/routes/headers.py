@@ -43,7 +43,8 @@ def preflight() -> Response | None:
 def told(response: Response) -> Response:
     """On every answer of these endpoints, errors as well."""
     headers = response.headers
-    if _for_scripts() and request.method != "OPTIONS":
+    told_already = "Access-Control-Allow-Origin" in headers
+    if _for_scripts() and request.method != "OPTIONS" and not told_already:
         headers.extend(READABLE)
     if "Pragma" not in headers and headers.get("Cache-Control", "no-store") == "no-store":
         # RFC 6749 §5.1, for caches older than Cache-Control.
