@@ -5,7 +5,6 @@ where this is, and from here whom to ask for a token.
 """
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from directory.base.config import Settings
 from idp.oidc import resources
@@ -13,17 +12,13 @@ from idp.oidc.clients.kinds import API_SCOPES
 from idp.oidc.proofs import dpop
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
-
-
-def path(issuer: str) -> str:
-    """§3.1: the well-known part comes before the resource's own path."""
-    return WELL_KNOWN + urlsplit(resources.api(issuer)).path
+PATH = WELL_KNOWN + resources.API
+"""§3.1: the well-known part comes before the resource's own path."""
 
 
 def url(issuer: str) -> str:
     """Where the metadata of the changes API is."""
-    parts = urlsplit(issuer)
-    return f"{parts.scheme}://{parts.netloc}{path(issuer)}"
+    return issuer + PATH
 
 
 def metadata(settings: Settings) -> dict[str, Any]:

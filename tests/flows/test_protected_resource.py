@@ -6,8 +6,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from idp import wiring
-from idp.app import create_app
 from idp.oidc import protected_resource
 from idp.oidc.clients import API_SCOPES
 from tests.relying_party import Flow, World, build_world
@@ -63,19 +61,3 @@ def test_every_challenge_of_the_api_names_it(world: World, client: Any, way: str
 )
 def test_what_is_no_resource_of_ours_has_no_metadata(client: Any, path: str) -> None:
     assert client.get(protected_resource.WELL_KNOWN + path).status_code == 404
-
-
-def test_a_path_of_the_issuer_comes_behind_the_well_known_part(
-    make_settings: Any, clock: Any
-) -> None:
-    """§3.1, as in RFC 8414 §3.1."""
-    settings = make_settings(issuer="http://localhost:8000/dinhdanh")
-    assert protected_resource.url(settings.issuer) == (
-        "http://localhost:8000/.well-known/oauth-protected-resource/dinhdanh/api/v1"
-    )
-    services = wiring.build(settings, clock=clock)
-    client = create_app(services).test_client()
-    told = client.get(protected_resource.path(settings.issuer)).get_json()
-    assert told["resource"] == "http://localhost:8000/dinhdanh/api/v1"
-    assert client.get(protected_resource.WELL_KNOWN + "/api/v1").status_code == 404
-    services.db.dispose()

@@ -25,13 +25,10 @@ def document() -> Response:
     return response
 
 
-@blueprint.get(protected_resource.WELL_KNOWN + "/<path:_resource>")
-def resource_metadata(_resource: str) -> Response:
+@blueprint.get(protected_resource.PATH)
+def resource_metadata() -> Response:
     """RFC 9728 §3."""
-    settings = services().settings
-    if request.path != protected_resource.path(settings.issuer):
-        return Response("", 404)
-    response = jsonify(protected_resource.metadata(settings))
+    response = jsonify(protected_resource.metadata(services().settings))
     response.cache_control.public = True
     response.cache_control.max_age = discovery.MAX_AGE
     return response
