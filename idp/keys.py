@@ -234,7 +234,8 @@ def rotate(
     """The next key signs from now on and a new next one is published; (old, new) key ids.
 
     Raises Conflict while the next key has not been published for ``announced``, which is long
-    enough for everybody's cache, and InvalidInput when there is no key of this algorithm.
+    enough for everybody's cache, nor for as long as the one that signs; and InvalidInput when
+    there is no key of this algorithm.
     """
     rows = {
         row.state: row
@@ -249,7 +250,8 @@ def rotate(
             "key_algorithm", "Không có khóa ký {alg} để thay.", field="alg", alg=alg[:20]
         )
     old, new = rows["current"], rows["next"]
-    if now < new.created_at + announced:
+    # Of a new installation whoever knows the first key has been told of the second with it.
+    if now < new.created_at + announced and old.created_at < new.created_at:
         raise Conflict(
             "key_unannounced", "Khóa kế tiếp chưa được công bố đủ lâu; hãy thử lại sau một giờ."
         )

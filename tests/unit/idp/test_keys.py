@@ -80,6 +80,17 @@ def test_a_key_nobody_can_know_yet_does_not_sign(services: Any, clock: Any) -> N
         _rotate(services, clock)
 
 
+def test_the_first_rotation_need_not_wait(services: Any, clock: Any) -> None:
+    """Both keys of a new installation have been published from its first moment."""
+    announced = _kids(services, clock)
+    clock.advance(minutes=1)
+    _, new = _rotate(services, clock)
+    assert new in announced
+    clock.advance(minutes=1)
+    with pytest.raises(Conflict):
+        _rotate(services, clock)
+
+
 def test_an_algorithm_without_keys_is_refused(services: Any, clock: Any) -> None:
     with services.db.write() as session:
         session.execute(delete(SigningKey).where(SigningKey.alg == "PS256"))
