@@ -163,6 +163,26 @@ def test_another_browser_cannot_give_up_her_sign_in(flow: Flow) -> None:
     assert flow.browser.get(page.request.path).status_code == 200
 
 
+@pytest.mark.parametrize("column", ["done_at", "expires_at"])
+def test_a_sign_in_that_is_over_is_not_given_up(world: World, flow: Flow, column: str) -> None:
+    """RFC 9700 §4.5: one request has one answer, and who has signed in has given it."""
+    page = _page(flow)
+    (row,) = world.all(LoginFlow)
+    world.change(LoginFlow, row.id, **{column: world.clock()})
+    answer = _cancel(flow, page)
+    assert answer.headers["Location"] == page.request.path
+    (after,) = world.all(LoginFlow)
+    assert getattr(after, column) == world.clock()
+
+
+def test_a_client_that_was_disabled_is_told_nothing(world: World, flow: Flow) -> None:
+    page = _page(flow)
+    world.change(Client, flow.party.id, enabled=False)
+    answer = _cancel(flow, page)
+    assert answer.status_code == 400
+    assert "Location" not in answer.headers
+
+
 def test_an_address_that_is_not_registered_any_more_is_not_gone_back_to(
     world: World, flow: Flow
 ) -> None:
