@@ -23,9 +23,17 @@ demo-reset: setup  ## Xóa dữ liệu chạy thử rồi chạy lại từ đ�
 story: setup  ## Xem một lần điều động từ đầu đến cuối / watch one transfer end to end
 	@exec $(BIN)/python -m examples.demo.story
 
-test: setup-dev  ## Mọi kiểm thử, kể cả check / everything, including check
+test: setup-dev  ## Kiểm thử và check / the checks and the tests
 	@scripts/test-services
 	@scripts/with-postgresql scripts/test
+
+test-slow: setup-dev  ## Kiểm thử với sự cố, máy chủ, ứng dụng của bên khác / faults, others' servers and clients
+	@scripts/test-services slow
+	@scripts/with-postgresql scripts/test slow
+
+test-long: setup-dev  ## Mọi cặp, mọi lịch (chạy tay) / every pair and every schedule, by hand
+	@scripts/test-services slow
+	@scripts/with-postgresql scripts/test long
 
 bench: setup-dev  ## Đo chi phí mỗi thao tác / what one operation costs; writes docs/performance.md
 	@scripts/with-postgresql $(BIN)/python -m bench
@@ -46,4 +54,4 @@ lock:  ## Khóa lại phiên bản thư viện (cần uv) / lock the dependencie
 	@uv pip compile -q pyproject.toml --extra demo --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements.lock
 	@uv pip compile -q pyproject.toml --extra demo --extra dev --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-dev.lock
 
-.PHONY: help setup setup-dev demo demo-reset story test bench check format migration lock
+.PHONY: help setup setup-dev demo demo-reset story test test-slow test-long bench check format migration lock

@@ -28,7 +28,7 @@ from tests.crash.installation import (
 )
 from tests.crash.story import NotSignedIn, Story
 
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.serial, pytest.mark.slow, pytest.mark.timeout(420)]
 
 WEB = (
     "commit.begin",
