@@ -23,7 +23,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -39,6 +38,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
+from dinhdanh import ports
 from dinhdanh.browser import PATIENCE, Browser, Person
 from directory.base.audit import Actor
 from directory.base.clock import local_day
@@ -90,7 +90,8 @@ class Provider:
         """``settings`` are further settings of the installation (``database_url`` …)."""
         self.folder = folder
         self._chosen = settings
-        self._port = _free_port()
+        self._ports = ports.reserve()
+        self._port = self._ports.first
         self.issuer = f"http://localhost:{self._port}"
         self._allowed = {f"localhost:{self._port}"}
         self._process: subprocess.Popen[bytes] | None = None
@@ -194,6 +195,7 @@ class Provider:
             self._browsers.pop().http.close()
         self._end()
         self.services.db.dispose()
+        self._ports.release()
 
     def _end(self) -> None:
         if self._process is None:
@@ -288,12 +290,6 @@ class Provider:
 
         self._wait("settling the change", look)
         return change.id
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

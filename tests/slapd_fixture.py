@@ -1,6 +1,5 @@
 """A private OpenLDAP server with a certificate of its own, on free ports, as a plain process."""
 
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from dinhdanh import ports
 
 PASSWORD = "mật khẩu của người quản trị"
 SCHEMAS = ("core.ldif", "cosine.ldif", "nis.ldif", "inetorgperson.ldif")
@@ -103,26 +104,20 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
     )
 
 
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class PrivateSlapd(openldap.Slapd):
     """``slapd`` with an ``ldaps`` listener beside the plain one, certificate for ``localhost``."""
 
     def __init__(self, directory: Path, authority: Authority) -> None:
         self.TMPDIR = str(directory)
+        port, self.ldaps_port = ports.reserve(2)
         super().__init__(
             host="127.0.0.1",
+            port=port,
             schemas=SCHEMAS,
             suffix="dc=thanhhoa,dc=example",
             root_pw=PASSWORD,
             datadir_prefix="s",
         )
-        self.ldaps_port = free_port()
         self.ldap_uri = f"ldap://127.0.0.1:{self.port}/ ldaps://127.0.0.1:{self.ldaps_port}/"
         self.cafile = str(authority.file)
         certificate, key = authority.issue("localhost")

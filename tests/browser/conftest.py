@@ -2,9 +2,7 @@
 
 import json
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,12 +13,11 @@ from typing import Any
 
 import pytest
 
+from dinhdanh import ports
 from tests.browser.window import CHROMIUM, DRIVER
 from tests.conftest import missing
 
 ROOT = Path(__file__).parents[2]
-PORTS = range(21_000, 30_000, 16)
-"""Below what the kernel hands out to outgoing connections."""
 READY = "Ctrl-C"
 PATIENCE = 120
 
@@ -66,7 +63,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             missing(str(needed))
     folder = tmp_path_factory.mktemp("demo")
     output = folder / "output"
-    command = (sys.executable, "examples/demo/run.py", "--port", str(_free_base()))
+    command = (
+        sys.executable,
+        "examples/demo/run.py",
+        "--port",
+        str(ports.reserve(ports.SIZE).first),
+    )
     options = ("--folder", str(folder / "demo"), "--people", "300")
     with output.open("wb") as out:
         process = subprocess.Popen(
@@ -92,21 +94,3 @@ def _wait(process: subprocess.Popen[bytes], output: Path) -> None:
         if process.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"the demonstration does not start:\n{output.read_text('utf-8')}")
         time.sleep(0.2)
-
-
-def _free_base() -> int:
-    """A port that is free with the ten after it."""
-    for _ in range(100):
-        base = secrets.choice(PORTS)
-        if all(_is_free(port) for port in range(base, base + 10)):
-            return base
-    pytest.fail("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

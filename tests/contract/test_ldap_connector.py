@@ -16,9 +16,10 @@ from connectors.contract import (
     Rejected,
 )
 from connectors.ldap import LdapConnector, LdapSettings, Security
+from dinhdanh import ports
 from directory.base.config import Settings
 from tests.contract.connector_contract import ConnectorContract, but, disabled, wanted
-from tests.slapd_fixture import PASSWORD, Authority, PrivateSlapd, free_port
+from tests.slapd_fixture import PASSWORD, Authority, PrivateSlapd
 
 MakeConnector = Callable[..., LdapConnector]
 
@@ -65,7 +66,7 @@ class TestLdap(ConnectorContract):
 
     @pytest.fixture
     def away(self, connect: MakeConnector) -> Connector:
-        return connect(port=free_port())
+        return connect(port=ports.reserve().first)
 
     @pytest.fixture
     def silent(self, connect: MakeConnector, silent_port: int) -> Connector:

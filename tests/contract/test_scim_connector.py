@@ -18,10 +18,10 @@ from connectors.contract import (
     Transient,
 )
 from connectors.scim import ScimConnector, ScimSettings
+from dinhdanh import ports
 from directory.base.config import Settings
 from tests.contract.connector_contract import ConnectorContract, but, disabled, wanted
 from tests.scim_fixture import TOKEN, ScimServer, serving
-from tests.slapd_fixture import free_port
 
 MakeConnector = Callable[..., ScimConnector]
 
@@ -55,7 +55,7 @@ class TestScim(ConnectorContract):
 
     @pytest.fixture
     def away(self, connect: MakeConnector) -> Connector:
-        return connect(free_port())
+        return connect(ports.reserve().first)
 
     @pytest.fixture
     def silent(self, silent_port: int, connect: MakeConnector) -> Connector:

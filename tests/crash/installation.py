@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from sqlalchemy import select
 
 from connectors import provision
 from connectors.registry import save_secret
+from dinhdanh import ports
 from directory.assignments import Position
 from directory.base import audit
 from directory.base.audit import Actor
@@ -49,12 +49,6 @@ HURRY = 5
 CALLBACK = "http://localhost:9/callback"
 """Of the plain client; nothing listens there."""
 TOKEN = "target-token"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(what: str, look: Callable[[], T | None], *, within: float = PATIENCE) -> T:
@@ -336,7 +330,7 @@ def build(folder: Path, *, database_url: str = "", people: int = 12) -> Installa
     Three communes: in "xa" and "phuong" everybody has an account in the application, in "so"
     nobody; ``people`` in each.
     """
-    port, app_port = free_port(), free_port()
+    port, app_port = ports.reserve(2)
     values = {
         "issuer": f"http://localhost:{port}",
         "port": port,

@@ -19,6 +19,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from dinhdanh import ports
 from examples.demo import screen, standing
 from examples.demo.ground import Ground
 from examples.demo.story import scene
@@ -60,12 +61,6 @@ class Demo:
                 if f"DINHDANH_CONFIG={self.folder}/".encode() in environment:
                     found.append(int(entry.name))
         return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def run(folder: Path, port: int, *options: str) -> Demo:
@@ -111,7 +106,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    started = run(tmp_path_factory.mktemp("demo") / "var", free_port())
+    started = run(tmp_path_factory.mktemp("demo") / "var", ports.reserve(3).first)
     try:
         yield started
     finally:
@@ -245,7 +240,7 @@ def test_a_taken_port_is_said_in_one_line(demo: Demo, tmp_path: Path) -> None:
 
 def test_a_folder_of_somebody_else_is_not_reset(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("not a demonstration")
-    options = ["--port", str(free_port()), "--folder", str(tmp_path), "--reset"]
+    options = ["--port", str(ports.reserve(3).first), "--folder", str(tmp_path), "--reset"]
     done = subprocess.run(
         [sys.executable, str(DEMO), *options],
         cwd=ROOT,

@@ -4,7 +4,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from socket import create_server
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from connectors.pki import marks
 from connectors.pki.authority import pem
 from connectors.pki.jobs import probe_certificate, publish_crl
 from connectors.pki.tables import Certificate, Reason
+from dinhdanh import ports
 from directory.base.audit import Actor
 from directory.base.clock import day_start, system_clock
 from directory.base.db import Database
@@ -32,10 +32,10 @@ OTHER_COMMUNE = 2
 
 
 @pytest.fixture
-def port() -> int:
+def port() -> Iterator[int]:
     """A free port."""
-    with create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+    with ports.reserve() as block:
+        yield block.first
 
 
 @pytest.fixture

@@ -13,15 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from dinhdanh import ports
+
 pytestmark = [pytest.mark.serial, pytest.mark.timeout(180)]
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "idp.cli"]
-
-
-def _free_port():
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _until(holds, within=30.0):
@@ -37,7 +33,7 @@ class Instance:
     """An installation on disk and the processes that serve it."""
 
     def __init__(self, data_dir):
-        self.data_dir, self.port = data_dir, _free_port()
+        self.data_dir, self.port = data_dir, ports.reserve().first
         self.environment = {
             "PATH": os.environ["PATH"],
             "LANG": "vi_VN.UTF-8",

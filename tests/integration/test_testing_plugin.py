@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx2
 import pytest
 
-from dinhdanh import testing
+from dinhdanh import ports, testing
 from dinhdanh.testing import Provider, RelyingParty
-from tests.crash.installation import answers, free_port, wait_for
+from tests.crash.installation import answers, wait_for
 
 pytestmark = [pytest.mark.serial, pytest.mark.timeout(180)]
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def dinhdanh() -> Iterator[Provider]:
 @pytest.fixture
 def application(dinhdanh: Provider, tmp_path: Path) -> Iterator[str]:
     """The address of a running application that signs in with the provider."""
-    port = free_port()
+    port = ports.reserve().first
     url = f"http://localhost:{port}"
     client = dinhdanh.register(
         "Quản lý văn bản",

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 from joserfc.jwk import ECKey, RSAKey
 
+from dinhdanh import ports
 from directory.base.audit import Actor
 from directory.base.config import Settings, load_settings
 from directory.base.crypto import PasswordHasher
@@ -151,7 +151,9 @@ def new_key(algorithm: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def build(folder: Path, **settings: Any) -> Provider:
     """Write configuration, database and the official; nothing runs yet."""
-    port, edge, *others = _free_ports(2 + RELYING_PARTIES)
+    port, edge = ports.reserve(2)
+    blocks = [ports.reserve(ports.SIZE) for _ in range(RELYING_PARTIES // ports.SIZE)]
+    others = [each for block in blocks for each in block]
     authority = Authority.of_itself("Bộ chứng thực thử nghiệm")
     (folder / "clients.pem").write_text(authority.pem)
     values = {
@@ -177,15 +179,6 @@ def build(folder: Path, **settings: Any) -> Provider:
     made = Provider(folder, loaded, services, iter(others), authority)
     _fill(made)
     return made
-
-
-def _free_ports(count: int) -> list[int]:
-    """Different ones: each is held until all are found."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _fill(made: Provider) -> None:

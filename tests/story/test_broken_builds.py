@@ -7,7 +7,6 @@ import json
 import os
 import random  # noqa: TID251 (the story draws with it)
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from dinhdanh import ports
 from tests.story.broken import BUILDS
 
 ROOT = Path(__file__).parents[2]
@@ -29,23 +29,6 @@ pytestmark = [
     pytest.mark.serial,
     pytest.mark.timeout(900),
 ]
-
-
-def _free_ports() -> int:
-    """The first of three neighbouring ports that nobody listens on.
-
-    Below those the kernel hands out itself: they are used for minutes, and between two
-    performances an outgoing connection of somebody else's would take one.
-    """
-    while True:
-        first = random.randrange(20_000, 32_000, 4)
-        try:
-            for port in (first, first + 1, first + 2):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
 
 
 def _run(script: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -70,7 +53,7 @@ class _Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_ports()
+        self.port = ports.reserve(3).first
         self._kept = folder.with_name(f"{folder.name}-kept")
 
     def set_up(self, like: "_Stage | None" = None) -> None:
