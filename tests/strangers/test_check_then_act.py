@@ -1,0 +1,359 @@
+"""A limit is decided where it is used up: of two who ask at the same moment, no more get than
+there is.
+
+One stands where it has checked and not yet written; the other comes meanwhile. Each test plays that
+order and the other one, on both databases: on SQLite the second waits for the first's transaction,
+on PostgreSQL only where the product makes it wait.
+"""
+
+import secrets
+import threading
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from tests import hr_world
+from tests.browser_client import hidden_fields, submit
+from tests.factories import make_assignment, make_unit
+from tests.hr_world import Hr
+from tests.properties.stepping import Stepper, install
+from tests.relying_party import Flow, World, build_world
+
+pytestmark = pytest.mark.both_databases
+
+A_MOMENT = 0.4
+"""Whoever has not come to a stop by then waits for the other's lock."""
+CHECKED, DONE = "commit.begin", "commit.before_commit"
+"""A commit has read what it is about; has written everything and holds it."""
+
+
+@pytest.fixture
+def hr(services: Any, clock: Any, app: Flask, monkeypatch: pytest.MonkeyPatch) -> Hr:
+    install(monkeypatch)
+    return hr_world.build(services, clock, app)
+
+
+@pytest.fixture
+def world(services: Any, clock: Any, monkeypatch: pytest.MonkeyPatch) -> World:
+    install(monkeypatch)
+    return build_world(services, clock)
+
+
+def _places(hr: Hr, unit: str, position: str, places: int) -> None:
+    """The post has so many places."""
+    with hr.services.db.write() as session:
+        session.execute(
+            text(
+                "INSERT INTO post (unit_id, position_id, headcount)"
+                " SELECT :unit, id, :places FROM position WHERE code = :code"
+            ),
+            {"unit": hr.units[unit], "code": position, "places": places},
+        )
+
+
+def _holders(hr: Hr, unit: str, position: str) -> int:
+    """How many hold the post for good."""
+    with hr.services.db.read() as session:
+        return int(
+            session.execute(
+                text(
+                    "SELECT count(DISTINCT user_id) FROM assignment JOIN position"
+                    " ON position.id = position_id WHERE unit_id = :unit AND code = :code"
+                    " AND valid_to IS NULL"
+                ),
+                {"unit": hr.units[unit], "code": position},
+            ).scalar_one()
+        )
+
+
+def _one_after_the_other(first: Any, second: Any, stop: str) -> list[Any]:
+    """The answers of two acts: the second comes when the first stands at ``stop``."""
+    ahead = Stepper(first, stops=(stop,)).start()
+    behind = Stepper(second, stops=()).start(within=A_MOMENT)
+    return [ahead.finish(), behind.finish()]
+
+
+def _commit(hr: Hr, **body: Any) -> Any:
+    """A change previewed now, to be committed later."""
+    api = hr.api(hr.token())
+    asked = body | {"fingerprint": api.plan(**body)["fingerprint"]}
+    return lambda: api.post("/api/v1/changes", asked, key=secrets.token_hex(8))
+
+
+def _undo(hr: Hr, change_id: str) -> Any:
+    """Its undoing, previewed now."""
+    api, path = hr.api(hr.token()), f"/api/v1/changes/{change_id}/undo"
+    asked = {"fingerprint": api.post(f"{path}/preview").json["fingerprint"]}
+    return lambda: api.post(path, asked, key=secrets.token_hex(8))
+
+
+def _there(hr: Hr, who: str) -> Any:
+    """A transfer of this person to the post with one place."""
+    to_unit = hr.units["room2"]
+    return _commit(hr, kind="transfer", user=hr.names[who], to_unit=to_unit, position="KT")
+
+
+def _newcomer(hr: Hr) -> Any:
+    person = {"full_name": "Cao Thị Sen", "citizen_number": "038123456789"}
+    return _commit(hr, kind="join", to_unit=hr.units["room2"], position="KT", person=person)
+
+
+PLACES = pytest.mark.xfail(strict=False, reason="places are counted without a lock (PostgreSQL)")
+
+
+# ---- the places of a post --------------------------------------------------------------------
+
+
+@PLACES
+@pytest.mark.parametrize("stop", [CHECKED, DONE])
+@pytest.mark.parametrize("way", ["two transfers", "a transfer and a join", "two joins"])
+def test_the_last_place_of_a_post_is_taken_once(hr: Hr, stop: str, way: str) -> None:
+    _places(hr, "room2", "KT", 1)
+    if way == "two transfers":
+        acts = _there(hr, "lan"), _there(hr, "mai")
+    elif way == "a transfer and a join":
+        acts = _there(hr, "lan"), _newcomer(hr)
+    else:
+        other = {"full_name": "Tạ Văn Gió", "citizen_number": "038123456700"}
+        acts = (
+            _newcomer(hr),
+            _commit(hr, kind="join", to_unit=hr.units["room2"], position="KT", person=other),
+        )
+    answers = _one_after_the_other(*acts, stop)
+    assert sorted(a.status_code for a in answers) == [201, 409], [a.text for a in answers]
+    assert next(a.json["code"] for a in answers if a.status_code == 409) == "post_full"
+    assert _holders(hr, "room2", "KT") == 1
+
+
+@PLACES
+def test_of_many_transfers_at_once_as_many_succeed_as_there_are_places(hr: Hr) -> None:
+    _places(hr, "room2", "KT", 2)
+    acts = [_there(hr, who) for who in ("lan", "mai", "hien", "plain")]
+    barrier, answers = threading.Barrier(len(acts)), []
+
+    def one(act: Any) -> None:
+        barrier.wait()
+        answers.append(act())
+
+    threads = [threading.Thread(target=one, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(a.status_code for a in answers) == [201, 201, 409, 409]
+    assert _holders(hr, "room2", "KT") == 2
+
+
+@PLACES
+@pytest.mark.parametrize("first", ["undo", "transfer"])
+def test_an_undo_takes_no_place_that_somebody_has_got(hr: Hr, first: str) -> None:
+    """She left the only place; taking that back needs the place again."""
+    _places(hr, "room2", "KT", 1)
+    assert _there(hr, "lan")().status_code == 201
+    hr.clock.advance(days=1)
+    away = _commit(hr, kind="transfer", user=hr.names["lan"], to_unit=hr.units["b"], position="CV")
+    gone = away().json["id"]
+    acts = _undo(hr, gone), _there(hr, "mai")
+    answers = _one_after_the_other(*(acts if first == "undo" else acts[::-1]), DONE)
+    assert sorted(a.status_code for a in answers) == [201, 409], [a.text for a in answers]
+    assert _holders(hr, "room2", "KT") == 1
+
+
+@pytest.mark.xfail(strict=True, reason="an undo counts no places")
+def test_an_undo_whose_place_is_taken_says_so_in_its_preview(hr: Hr) -> None:
+    _places(hr, "room2", "KT", 1)
+    assert _there(hr, "lan")().status_code == 201
+    hr.clock.advance(days=1)
+    away = _commit(hr, kind="transfer", user=hr.names["lan"], to_unit=hr.units["b"], position="CV")
+    gone = away().json["id"]
+    assert _there(hr, "mai")().status_code == 201
+    api = hr.api(hr.token())
+    plan = api.post(f"/api/v1/changes/{gone}/undo/preview").json
+    assert [c["code"] for c in plan["conflicts"]] == ["post_full"]
+    assert plan["committable"] is False
+
+
+# ---- one key, one change ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stop", [CHECKED, DONE])
+def test_of_two_requests_with_one_key_one_changes_and_both_are_told_of_it(
+    hr: Hr, stop: str
+) -> None:
+    api, body = hr.api(hr.token()), {"kind": "suspend", "user": hr.names["lan"]}
+    asked = body | {"fingerprint": api.plan(**body)["fingerprint"]}
+
+    def send() -> Any:
+        again = hr_world.Api(hr.app.test_client(), api.token)
+        return again.post("/api/v1/changes", asked, key="k1")
+
+    answers = _one_after_the_other(send, send, stop)
+    assert [a.status_code for a in answers] == [201, 201]
+    assert answers[0].json["id"] == answers[1].json["id"]
+    assert len(api.get("/api/v1/changes").json["changes"]) == 1
+
+
+def test_of_two_requests_with_one_key_and_two_bodies_one_changes(hr: Hr) -> None:
+    api, asked = hr.api(hr.token()), []
+    for who in ("lan", "mai"):
+        body = {"kind": "suspend", "user": hr.names[who]}
+        asked.append(body | {"fingerprint": api.plan(**body)["fingerprint"]})
+
+    def sending(body: Any) -> Any:
+        again = hr_world.Api(hr.app.test_client(), api.token)
+        return lambda: again.post("/api/v1/changes", body, key="k1")
+
+    answers = _one_after_the_other(sending(asked[0]), sending(asked[1]), DONE)
+    assert [a.status_code for a in answers] == [201, 422]
+    assert len(api.get("/api/v1/changes").json["changes"]) == 1
+
+
+def test_a_key_whose_change_was_refused_is_free_for_the_next(hr: Hr) -> None:
+    api, body = hr.api(hr.token()), {"kind": "suspend", "user": hr.names["lan"]}
+    wrong = body | {"fingerprint": "0" * 64}
+    asked = body | {"fingerprint": api.plan(**body)["fingerprint"]}
+
+    def sending(body: Any) -> Any:
+        again = hr_world.Api(hr.app.test_client(), api.token)
+        return lambda: again.post("/api/v1/changes", body, key="k1")
+
+    answers = _one_after_the_other(sending(wrong), sending(asked), CHECKED)
+    assert [a.status_code for a in answers] == [409, 201]
+
+
+# ---- what an application may do on her behalf --------------------------------------------------
+
+
+def _same_browser(app: Flask, browser: FlaskClient) -> FlaskClient:
+    """Another tab of it."""
+    tab = app.test_client()
+    for cookie in browser._cookies.values():
+        tab.set_cookie(cookie.key, cookie.value, domain="localhost")
+    return tab
+
+
+def _worth(flow: Flow, answer: Any) -> Any:
+    """What the code of an authorization response gives, if there is one."""
+    code = flow.told(answer).get("code") if answer.headers.get("Location") else None
+    return flow.redeem(code).get_json() if code else {"error": "none given"}
+
+
+RACED = pytest.mark.xfail(strict=True, reason="a grant is written without looking again")
+
+
+@RACED
+@pytest.mark.parametrize("scope", ["openid offline_access", "openid profile offline_access"])
+def test_a_code_asked_for_in_the_old_capacity_dies_with_it(
+    world: World, app: Flask, client: FlaskClient, scope: str
+) -> None:
+    beside = _second_post(world)
+    flow = Flow(client, world.register(), scope=scope)
+    world.sign_in(client)
+    tab = _same_browser(app, client)
+    page = tab.get("/portal/capacity")
+    asking = Stepper(flow.ask, stops=("authorize.before_code",)).start()
+    assert submit(tab, page, assignment=str(beside)).status_code == 303
+    assert "error" in _worth(flow, asking.finish())
+
+
+@RACED
+def test_a_code_asked_for_while_she_switches_dies_with_the_old_capacity(
+    world: World, app: Flask, client: FlaskClient
+) -> None:
+    """The other way round: the switch has ended everything it saw and is not through yet."""
+    beside = _second_post(world)
+    flow = Flow(client, world.register(), scope="openid offline_access")
+    world.sign_in(client)
+    tab = _same_browser(app, client)
+    page = tab.get("/portal/capacity")
+    switching = Stepper(
+        lambda: submit(tab, page, assignment=str(beside)), stops=("session.told",)
+    ).start()
+    asking = Stepper(flow.ask, stops=()).start(within=A_MOMENT)
+    assert switching.finish().status_code == 303
+    assert "session.told" in switching.passed
+    assert "error" in _worth(flow, asking.finish())
+
+
+def _second_post(world: World) -> int:
+    with world.services.db.write() as session:
+        unit = make_unit(session, "Văn phòng")
+        holder = session.get_one(_user_class(), world.user_id)
+        return make_assignment(session, holder, unit, kind="concurrent").id
+
+
+def _user_class() -> Any:
+    from directory.people import User
+
+    return User
+
+
+@RACED
+def test_a_code_asked_for_before_the_consent_was_taken_back_dies_with_it(
+    world: World, app: Flask, client: FlaskClient
+) -> None:
+    party = world.register("Bên ngoài", first_party=False)
+    flow = Flow(client, party, scope="openid offline_access")
+    world.sign_in(client)
+    _agree(client, flow)
+    tab = _same_browser(app, client)
+    page = tab.get("/portal/consents")
+    asking = Stepper(flow.ask, stops=("authorize.before_code",)).start()
+    answer = submit(tab, page, f"/portal/consents/{party.client_id}/revoke")
+    assert answer.status_code == 303
+    assert "error" in _worth(flow, asking.finish())
+    # And she is asked again.
+    assert flow.ask().status_code == 200
+
+
+@RACED
+def test_a_code_asked_for_while_the_consent_is_taken_back_dies_with_it(
+    world: World, app: Flask, client: FlaskClient
+) -> None:
+    party = world.register("Bên ngoài", first_party=False)
+    flow = Flow(client, party, scope="openid offline_access")
+    world.sign_in(client)
+    _agree(client, flow)
+    tab = _same_browser(app, client)
+    page = tab.get("/portal/consents")
+    path = f"/portal/consents/{party.client_id}/revoke"
+    taking = Stepper(lambda: submit(tab, page, path), stops=("consent.withdrawn",)).start()
+    asking = Stepper(flow.ask, stops=()).start(within=A_MOMENT)
+    assert taking.finish().status_code == 303
+    assert "consent.withdrawn" in taking.passed
+    answer = asking.finish()
+    assert answer.status_code == 200 or "error" in _worth(flow, answer)
+
+
+def _agree(client: FlaskClient, flow: Flow) -> str:
+    page = flow.ask()
+    data = hidden_fields(page.text) | {"decision": "allow"}
+    return flow.told(client.post("/oauth2/consent", data=data))["code"]
+
+
+@RACED
+def test_a_consent_taken_back_while_it_is_given_leaves_no_grant_without_one(
+    world: World, app: Flask, client: FlaskClient
+) -> None:
+    """She says yes in one tab and takes everything back in another: whichever counts last, the
+    application holds something only while she sees it among what she has allowed.
+    """
+    party = world.register("Bên ngoài", first_party=False)
+    flow = Flow(client, party, scope="openid offline_access")
+    world.sign_in(client)
+    first = flow.redeem(_agree(client, flow)).get_json()
+    page = flow.ask(prompt="consent")
+    tab = _same_browser(app, client)
+    mine = tab.get("/portal/consents")
+    data = hidden_fields(page.text) | {"decision": "allow"}
+    saying_yes = Stepper(
+        lambda: client.post("/oauth2/consent", data=data), stops=("authorize.before_code",)
+    ).start()
+    submit(tab, mine, f"/portal/consents/{party.client_id}/revoke")
+    worth = _worth(flow, saying_yes.finish())
+    assert flow.introspect(first["access_token"]) == {"active": False}
+    allowed = "Bên ngoài" in tab.get("/portal/consents").text
+    assert ("access_token" in worth) is allowed
