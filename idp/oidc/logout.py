@@ -18,6 +18,7 @@ from directory import people
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.config import Settings
+from directory.base.failpoints import failpoint
 from directory.base.outbox import Priority
 from idp import sessions
 from idp.oidc import grants
@@ -124,6 +125,7 @@ def enqueue_logout(
     ended = [g.id for g in held if not g.offline or reason in OFFLINE_TOO]
     grants.revoke(session, ended, now=now, reason=reason)
     _tell(session, held, now=now)
+    failpoint("session.told")
 
 
 def end_everywhere(

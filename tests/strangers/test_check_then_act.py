@@ -241,10 +241,6 @@ def _worth(flow: Flow, answer: Any) -> Any:
     return flow.redeem(code).get_json() if code else {"error": "none given"}
 
 
-RACED = pytest.mark.xfail(strict=True, reason="a grant is written without looking again")
-
-
-@RACED
 @pytest.mark.parametrize("scope", ["openid offline_access", "openid profile offline_access"])
 def test_a_code_asked_for_in_the_old_capacity_dies_with_it(
     world: World, app: Flask, client: FlaskClient, scope: str
@@ -259,7 +255,6 @@ def test_a_code_asked_for_in_the_old_capacity_dies_with_it(
     assert "error" in _worth(flow, asking.finish())
 
 
-@RACED
 def test_a_code_asked_for_while_she_switches_dies_with_the_old_capacity(
     world: World, app: Flask, client: FlaskClient
 ) -> None:
@@ -291,7 +286,6 @@ def _user_class() -> Any:
     return User
 
 
-@RACED
 def test_a_code_asked_for_before_the_consent_was_taken_back_dies_with_it(
     world: World, app: Flask, client: FlaskClient
 ) -> None:
@@ -309,7 +303,6 @@ def test_a_code_asked_for_before_the_consent_was_taken_back_dies_with_it(
     assert flow.ask().status_code == 200
 
 
-@RACED
 def test_a_code_asked_for_while_the_consent_is_taken_back_dies_with_it(
     world: World, app: Flask, client: FlaskClient
 ) -> None:
@@ -334,7 +327,6 @@ def _agree(client: FlaskClient, flow: Flow) -> str:
     return flow.told(client.post("/oauth2/consent", data=data))["code"]
 
 
-@RACED
 def test_a_consent_taken_back_while_it_is_given_leaves_no_grant_without_one(
     world: World, app: Flask, client: FlaskClient
 ) -> None:

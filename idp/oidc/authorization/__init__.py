@@ -7,6 +7,7 @@ pushed          pushed requests (RFC 9126), kept
 pushing         the endpoint where they are pushed
 request_object  signed requests (RFC 9101)
 answers         the channel an answer takes: query, fragment, form_post, JARM
+giving          one grant row, while what it rests on stands
 device          what a person is shown of a device that waits (RFC 8628), and her answer
 trial           a sign-in tried by the application's owner, answered at our console
 consent         what a person has allowed a client

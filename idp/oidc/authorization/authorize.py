@@ -52,6 +52,7 @@ from idp.oidc.clients.view import ClientView
 from idp.oidc.request import Request, storable
 from idp.oidc.resources import Service
 from idp.oidc.server import Server
+from idp.security import client_address
 from idp.sessions import SessionView
 
 PATH = "/oauth2/authorize"
@@ -69,8 +70,6 @@ class Answered:
     """The browser takes the answer to the client."""
 
     answer: Answer
-    agreed: frozenset[str] = frozenset()
-    """What she has just consented to, to be remembered (``consent.each``)."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +171,7 @@ def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed:
     if view is None or missing is not None:
         return missing or _sign_in(server, asked)
     client = asked.client
+    consent_id = None
     asks = ("consent" in asked.prompts or _anybody_may_be_it(asked)) and not agreed
     if client.restricted or not client.first_party or asks:
         standing = consent.standing(
@@ -189,12 +189,29 @@ def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed:
             if quiet:
                 raise ConsentRequiredError
             return _ask(server, asked, view)
+        consent_id = None if client.first_party else standing.consent_id
     if asked.incoming.pushed_id is not None:
         # Before anything is given: of two browsers that bring it, one is answered.
         pushed.consume(asked.request.connection, asked.incoming.pushed_id, now=asked.request.now)
-    said = asked.grant.give(view)
-    answer = asked.channel.answer(said, tokens=server.tokens, now=asked.request.now)
-    return Answered(answer, asked.needs_allowed if agreed else frozenset())
+    if agreed:
+        consent_id = _agree(server, asked, view)
+    said = asked.grant.give(view, consent_id=consent_id)
+    return Answered(asked.channel.answer(said, tokens=server.tokens, now=asked.request.now))
+
+
+def _agree(server: Server, asked: Asked, view: SessionView) -> int:
+    """She has just said yes: remembered before anything is given, so that whoever takes it back
+    from now on finds both.
+    """
+    with server.tools.db.write() as session:
+        return consent.remember(
+            session,
+            user_id=view.user_id,
+            client_id=asked.client.id,
+            scopes=asked.needs_allowed,
+            actor=view.actor(*client_address()),
+            now=asked.request.now,
+        )
 
 
 def _anybody_may_be_it(asked: Asked) -> bool:

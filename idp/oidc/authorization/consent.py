@@ -27,6 +27,7 @@ from directory.assignments import Assignment
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.db import AUTOINCREMENT, Base, Key, core
+from directory.base.failpoints import failpoint
 from directory.people import User
 from idp.oidc import resources
 from idp.oidc.claims import Person, person, with_person
@@ -69,10 +70,16 @@ class Standing:
 
     person: Person
     allowed: frozenset[str]
+    consent_id: int | None
+    """The row of it: another one, once she has taken it back and given it again."""
 
 
 _STANDING = with_person(
-    select(User.id.label("user_id"), Consent.scopes.label("allowed"))
+    select(
+        User.id.label("user_id"),
+        Consent.scopes.label("allowed"),
+        Consent.id.label("consent_id"),
+    )
     .select_from(User)
     .outerjoin(
         Assignment,
@@ -98,7 +105,7 @@ def standing(
         "now": now,
     }
     row = connection.execute(_STANDING, parameters).one()
-    return Standing(person(row), frozenset(row.allowed or ()))
+    return Standing(person(row), frozenset(row.allowed or ()), row.consent_id)
 
 
 def remember(
@@ -109,8 +116,8 @@ def remember(
     scopes: Iterable[str],
     actor: Actor,
     now: datetime,
-) -> None:
-    """She allows these scopes (as of ``each``), beside what she allowed before."""
+) -> int:
+    """She allows these scopes (as of ``each``), beside what she allowed before; the row's id."""
     connection, hers = core(session), (Consent.user_id == user_id, Consent.client_id == client_id)
     insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     # A row first, so that of two answers at the same moment the second waits for the first.
@@ -119,9 +126,11 @@ def remember(
         .values(user_id=user_id, client_id=client_id, scopes=[], given_at=now)
         .on_conflict_do_nothing(index_elements=["user_id", "client_id"])
     )
-    before = connection.execute(select(Consent.scopes).where(*hers).with_for_update()).scalar_one()
+    before = connection.execute(
+        select(Consent.id, Consent.scopes).where(*hers).with_for_update()
+    ).one()
     connection.execute(
-        update(Consent).where(*hers).values(scopes=sorted({*before, *scopes}), given_at=now)
+        update(Consent).where(*hers).values(scopes=sorted({*before.scopes, *scopes}), given_at=now)
     )
     audit.record(
         session,
@@ -131,6 +140,7 @@ def remember(
         subject=("user", user_id),
         data={"client": client_id, "consent": sorted(scopes)},
     )
+    return int(before.id)
 
 
 def withdraw(
@@ -161,4 +171,5 @@ def withdraw(
         subject=("user", user_id),
         data={"client": client_id, "reason": "consent_withdrawn", "grants": len(ended)},
     )
+    failpoint("consent.withdrawn")
     return ended

@@ -15,12 +15,14 @@ from authlib.oauth2.rfc6749 import (
     InvalidScopeError,
     UnauthorizedClientError,
 )
+from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
 from authlib.oidc.core.grants import OpenIDHybridGrant, OpenIDImplicitGrant
 
 from directory.base.crypto import random_id
 from directory.base.failpoints import failpoint
 from idp.oidc import grants
 from idp.oidc.assurance import Demand
+from idp.oidc.authorization import giving
 from idp.oidc.clients.kinds import GrantType, ResponseType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import Issues
@@ -63,12 +65,19 @@ class Front(Issues):
             self.execute_hook("after_validate_authorization_request_payload", self.redirect_uri)  # type: ignore[attr-defined]
         return self.redirect_uri
 
-    def give(self, view: "SessionView") -> dict[str, str]:
-        """The parameters of a successful response. One INSERT, and one SELECT for tokens."""
+    def give(self, view: "SessionView", *, consent_id: int | None) -> dict[str, str]:
+        """The parameters of a successful response. One INSERT, and one SELECT for tokens.
+
+        Raises LoginRequiredError when the session has ended meanwhile, and ConsentRequiredError
+        when the consent it rests on was taken back.
+        """
         request, server, words = self.request, self.server, self.response_type.words
         grant_id = random_id()
         failpoint("authorize.before_code")
-        grants.issue(request.connection, self._columns(grant_id, view))
+        columns = self._columns(grant_id, view)
+        if not giving.issue(request.connection, columns, consent_id=consent_id):
+            ended = giving.session_ended(request.connection, view.id)
+            raise LoginRequiredError if ended else ConsentRequiredError
         said: dict[str, str] = {}
         if "code" in words:
             said["code"] = server.tokens.handles.code(Code(grant_id))

@@ -8,7 +8,7 @@ from flask import Response, make_response, redirect, render_template, request, u
 from werkzeug.datastructures import MultiDict
 
 from idp import i18n, page_policy, security
-from idp.oidc.authorization import authorize, consent, incoming
+from idp.oidc.authorization import authorize, incoming
 from idp.oidc.authorization.answers import Answer
 from idp.oidc.authorization.authorize import Answered, NotEntitled, Outcome, SignIn, TooWeak
 from idp.oidc.authorization.shown import Shown
@@ -74,18 +74,7 @@ def _decide(given: dict[str, str], consent_proof: str = "") -> Outcome:
     i18n.prefer(brought.values.get("ui_locales", ""))
     with has.db.hot() as connection:
         wanted = asked(connection, dict(brought.values))
-        outcome = authorize.decide(provider(), wanted, brought, view, consent_proof=consent_proof)
-    if isinstance(outcome, Answered) and outcome.agreed and view is not None:
-        with has.db.write() as session:
-            consent.remember(
-                session,
-                user_id=view.user_id,
-                client_id=brought.client.id,
-                scopes=outcome.agreed,
-                actor=security.actor(),
-                now=has.clock(),
-            )
-    return outcome
+        return authorize.decide(provider(), wanted, brought, view, consent_proof=consent_proof)
 
 
 def _page(outcome: Outcome) -> Any:
