@@ -4,6 +4,7 @@
     every 5 seconds     what could only wait for tokens to lapse is looked at
     every minute        a new CRL is ordered where the last one is due for renewal
                         what outsiders have had us write down and nobody can use is deleted
+                        certificates whose making died are given up
     every hour          signing keys that are old enough are replaced
                         what has expired and serves no proof is deleted
 
@@ -20,7 +21,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import delete, select
 
-from connectors.pki import crl, marks
+from connectors.pki import crl, marks, requests
 from connectors.pki.tables import Authority, AuthorityKind
 from directory.base import audit, outbox
 from directory.base.audit import Actor, AuditEntry
@@ -86,6 +87,12 @@ def renew_lists(services: Services, now: datetime) -> None:
             outbox.enqueue_rows(session, rows)
 
 
+def give_up(services: Services, now: datetime) -> None:
+    """Abandon the certificates whose making died."""
+    with services.db.write() as session:
+        requests.give_up(session, now=now)
+
+
 def rotate_keys(services: Services, now: datetime) -> None:
     """Replace the signing keys that are as old as they are to get."""
     age = timedelta(days=services.settings.signing_key_days)
@@ -131,6 +138,7 @@ CHORES = (
     Chore("lapse", timedelta(seconds=5), lapse),
     Chore("renew_lists", timedelta(minutes=1), renew_lists),
     Chore("sweep", timedelta(minutes=1), sweep),
+    Chore("give_up", timedelta(minutes=1), give_up),
     Chore("rotate_keys", timedelta(hours=1), rotate_keys),
     Chore("purge", timedelta(hours=1), purge),
 )

@@ -4,6 +4,8 @@
     artefact     the columns TRUST and CASE of the door: what an HR event does to certificates
     requests     who may have a certificate, and the issue of one from the applicant's CSR
     crl | ocsp   RFC 5280 lists, RFC 6960 answers
+    waiting      changes that wait for their day, and certificates made meanwhile
+    orders       what is ordered about a certificate: its line, its marks, its effect
     trust        is this certificate good for a sign-in, now?
     holdings     the certificates of many people, read in bulk
     issuance     making one certificate: intend, sign, settle

@@ -11,12 +11,13 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, Hash
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_der_private_key,
     load_pem_private_key,
 )
@@ -227,6 +228,32 @@ def parsed(der: bytes) -> x509.Certificate:
 def certificate_of(authority: Authority) -> x509.Certificate:
     """The authority's own certificate."""
     return parsed(authority.der)
+
+
+CERT_ID_HASHES: dict[str, type[SHA1 | SHA256 | SHA384 | SHA512]] = {
+    "sha1": SHA1,  # a fingerprint here, not a signature: RFC 6960 §4.3 wants it answered
+    "sha256": SHA256,
+    "sha384": SHA384,
+    "sha512": SHA512,
+}
+"""With which an OCSP request may name an authority (RFC 6960 §4.1.1)."""
+
+
+@lru_cache(maxsize=64)
+def hashes(certificate: x509.Certificate, algorithm: str) -> tuple[bytes, bytes]:
+    """An authority's issuerNameHash and issuerKeyHash; the latter over the key's BIT STRING."""
+    key = certificate.public_key()
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        bits = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    else:
+        bits = key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    return _hash(algorithm, certificate.subject.public_bytes()), _hash(algorithm, bits)
+
+
+def _hash(algorithm: str, content: bytes) -> bytes:
+    digest = Hash(CERT_ID_HASHES[algorithm]())
+    digest.update(content)
+    return digest.finalize()
 
 
 @lru_cache(maxsize=16)

@@ -33,6 +33,8 @@ from directory.base.errors import NotFound
 
 KEPT = timedelta(days=7)
 """How long a list stays in the database after its nextUpdate."""
+OUTLIVES = timedelta(days=1)
+"""At least so long an entry stays beyond its certificate's end."""
 PERIODS = 24
 """A list is good for this many publication periods: consumers outlive a day without us."""
 
@@ -63,8 +65,12 @@ def publish(
     next_update = min(now + timedelta(seconds=settings.crl_every * PERIODS), authority.not_after)
     issuer = certificate_of(authority)
     key = signer(keyring, authority)
-    # An entry stays until one list after its certificate's end has carried it (§3.3).
-    entries = list(_entries(session, authority_id, now, before.this_update if before else now))
+    # An entry stays until one list after its certificate's end has carried it (§3.3), and for
+    # whoever reads the end of the certificate by a clock that is slow.
+    ended_after = now - OUTLIVES
+    if before is not None:
+        ended_after = min(ended_after, before.this_update)
+    entries = list(_entries(session, authority_id, now, ended_after))
     signed = (
         # The list of entries goes in at once: adding one by one copies all of them each time.
         x509.CertificateRevocationListBuilder(revoked_certificates=entries)
@@ -95,7 +101,11 @@ def publish(
 def _mark_listed(session: Session, authority_id: int, now: datetime) -> None:
     """Note on each mark whether the list being made says it."""
     ours = CertificateMark.certificate_id.in_(
-        select(Certificate.id).where(Certificate.authority_id == authority_id)
+        select(Certificate.id).where(
+            Certificate.authority_id == authority_id,
+            # One that is being made is on no list: its marks count as unlisted once it is issued.
+            Certificate.state == CertificateState.ISSUED.value,
+        )
     )
     for listed in (True, False):
         session.execute(
@@ -168,7 +178,8 @@ def stale(session: Session, published: Crl | None, *, now: datetime) -> bool:
             .join(Certificate, Certificate.id == CertificateMark.certificate_id)
             .where(
                 Certificate.authority_id == published.authority_id,
-                Certificate.not_after > now,
+                Certificate.state == CertificateState.ISSUED.value,
+                Certificate.not_after > now - OUTLIVES,
                 behind,
             )
             .limit(1)

@@ -24,7 +24,11 @@ def chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def alive(session: Session, users: Sequence[int], at: datetime) -> dict[int, list[Certificate]]:
-    """Each person's certificates that would still be valid and unrevoked at a moment."""
+    """Each person's certificates that reach a moment unrevoked, those being made among them.
+
+    One that ends at that very moment is among them too: it was cut short because of what
+    happens then (``requests``), and is to be seen revoked like any other.
+    """
     found = [
         certificate
         for some in chunks(users)
@@ -32,8 +36,8 @@ def alive(session: Session, users: Sequence[int], at: datetime) -> dict[int, lis
             select(Certificate)
             .where(
                 Certificate.user_id.in_(some),
-                Certificate.state == CertificateState.ISSUED.value,
-                Certificate.not_after > at,
+                Certificate.state != CertificateState.ABANDONED.value,
+                Certificate.not_after >= at,
             )
             .order_by(Certificate.id)
         )

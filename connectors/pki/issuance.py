@@ -46,6 +46,8 @@ class Contents:
     username: str | None = None
     assignment_id: int | None = None
     unit_id: int | None = None
+    ends_at: datetime | None = None
+    """When what it says is known to be true no longer."""
 
 
 def intend(
@@ -55,6 +57,7 @@ def intend(
     belongs to somebody else or has been compromised.
     """
     _require_free(session, key, contents.user_id)
+    end = now + min(contents.lifetime, contents.profile.lifetime)
     row = Certificate(
         authority_id=authority.id,
         serial=serial(),
@@ -69,7 +72,7 @@ def intend(
         state=CertificateState.INTENDED.value,
         intended_at=now,
         not_before=(now - BACKDATED).replace(microsecond=0),
-        not_after=end_of(now + min(contents.lifetime, contents.profile.lifetime), authority),
+        not_after=end_of(min(end, contents.ends_at or end), authority),
     )
     session.add(row)
     session.flush()

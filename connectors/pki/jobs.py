@@ -21,10 +21,10 @@ from cryptography.x509 import ocsp
 from sqlalchemy.orm import Session
 
 from connectors.contract import Rejected, Response, Tools, Transient
-from connectors.pki import crl, marks
-from connectors.pki.artefact import EffectKind
+from connectors.pki import authority, crl, marks
 from connectors.pki.authority import certificate_of
-from connectors.pki.tables import Authority, Certificate, Standing
+from connectors.pki.orders import EffectKind
+from connectors.pki.tables import Authority, Certificate, CertificateState, Standing
 from directory import effects
 from directory.base import outbox
 from directory.base.failpoints import failpoint
@@ -35,6 +35,7 @@ Record = Callable[[Session], set[str]]
 
 SKEW = timedelta(minutes=5)
 """How far an answer's times may lie ahead of our clock."""
+IN_MAKING = "Chứng thư này đang được cấp."
 NOT_YET = "Máy chủ chưa cho thấy trạng thái mới của chứng thư."
 
 
@@ -104,33 +105,39 @@ class Seen:
 def probe_certificate(tools: Tools, claim: Claim) -> Record:
     """Ask CRL and OCSP as any stranger would whether they say what was ordered.
 
-    Raises Transient while they do not, Rejected for an answer that is not the authority's.
+    A certificate whose making came to nothing is to be unknown to the responder. Raises Transient
+    while they do not say so, and while it is being made; Rejected for an answer that is not the
+    authority's.
     """
     with tools.db.read() as session:
         certificate = session.get_one(Certificate, int(claim.key))
         issuer = certificate_of(session.get_one(Authority, certificate.authority_id))
         held = marks.held(session, [certificate.id], now=tools.clock()).get(certificate.id)
         waiting = effects.of_job(session, claim.id)
-    wanted = [e for e in waiting if e.due_at <= tools.clock() and _ordered(e, held)]
+    wanted = [e for e in waiting if e.due_at <= tools.clock() and _ordered(e, certificate, held)]
     if not wanted:
         return lambda session: _record(session, claim, certificate, held, None, tools.clock())
+    if certificate.state == CertificateState.INTENDED:
+        raise Transient(IN_MAKING)
     failpoint("certificate.before_probe")
     seen = look(tools, certificate, issuer)
-    if not all(_visible(e, held, seen) for e in wanted):
+    if not all(_visible(e, certificate, held, seen) for e in wanted):
         raise Transient(NOT_YET)
     return lambda session: _record(session, claim, certificate, held, seen, tools.clock())
 
 
-def _ordered(effect: Effect, held: marks.Held | None) -> bool:
+def _ordered(effect: Effect, certificate: Certificate, held: marks.Held | None) -> bool:
     """Whether what the effect announced still is what is wanted; a later change may differ."""
     if effect.kind == EffectKind.RESTORE:
-        return held is None
+        return held is None and certificate.state != CertificateState.ABANDONED
     if effect.kind == EffectKind.REVOKE:
         return held is not None and held.standing is Standing.REVOKED
     return held is not None
 
 
-def _visible(effect: Effect, held: marks.Held | None, seen: Seen) -> bool:
+def _visible(effect: Effect, certificate: Certificate, held: marks.Held | None, seen: Seen) -> bool:
+    if certificate.state == CertificateState.ABANDONED:  # nobody has it, and nobody vouches for it
+        return seen.status is ocsp.OCSPCertStatus.UNKNOWN
     revoked = seen.status is ocsp.OCSPCertStatus.REVOKED
     if effect.kind == EffectKind.RESTORE:
         return seen.status is ocsp.OCSPCertStatus.GOOD and not seen.listed
@@ -153,9 +160,11 @@ def _record(
         if effect.due_at > now:  # it came to share this job with something more urgent
             job = marks.probe_job(certificate.id, now=now, run_at=effect.due_at)
             effect.job_id = outbox.enqueue_rows(session, [job])[0]
-        elif not _ordered(effect, held):
+        elif not _ordered(effect, certificate, held):
             touched |= effects.advance(session, [effect], State.SUPERSEDED, at=now)
-        elif seen is None or not _visible(effect, held, seen):  # it joined while we looked
+        elif seen is None or not _visible(
+            effect, certificate, held, seen
+        ):  # it joined while we looked
             job = marks.probe_job(certificate.id, now=now)
             effect.job_id = outbox.enqueue_rows(session, [job])[0]
         else:
@@ -184,13 +193,13 @@ def look(tools: Tools, certificate: Certificate, issuer: x509.Certificate) -> Se
 
 def _ask(tools: Tools, certificate: Certificate, issuer: x509.Certificate) -> ocsp.OCSPResponse:
     """The responder's verified answer about one certificate (RFC 6960 §3.2)."""
-    if certificate.der is None:
-        raise Rejected("Chứng thư này chưa từng được cấp.")
-    subject = x509.load_der_x509_certificate(certificate.der)
+    algorithm = SHA256()
     nonce = secrets.token_bytes(32)  # RFC 9654 §2.1
     asked = (
         ocsp.OCSPRequestBuilder()
-        .add_certificate(subject, issuer, SHA256())
+        .add_certificate_by_hash(
+            *authority.hashes(issuer, algorithm.name), int(certificate.serial, 16), algorithm
+        )
         .add_extension(x509.OCSPNonce(nonce), critical=False)
         .build()
     )

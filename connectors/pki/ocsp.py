@@ -13,19 +13,17 @@ itself (§2.2, §4.2.2.2): a delegated responder would be one more key to renew 
 """
 
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, Hash, HashAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from sqlalchemy import Connection, and_, select
 
 from connectors.pki import marks
-from connectors.pki.authority import opened, parsed
+from connectors.pki.authority import CERT_ID_HASHES, hashes, opened, parsed
 from connectors.pki.tables import (
     Authority,
     AuthorityKind,
@@ -130,37 +128,11 @@ def _authority(connection: Connection, asked: ocsp.OCSPRequest, algorithm: HashA
         )
     )
     wanted = (asked.issuer_name_hash, asked.issuer_key_hash)
-    kind = _KINDS.get(algorithm.name)
-    for row in rows.all() if kind else ():
-        if _hashes(row.der, algorithm.name) == wanted:
+    known = algorithm.name in CERT_ID_HASHES
+    for row in rows.all() if known else ():
+        if hashes(parsed(row.der), algorithm.name) == wanted:
             return row
     raise _Refused(Failure.UNAUTHORIZED)
-
-
-_KINDS: dict[str, type[SHA1 | SHA256 | SHA384 | SHA512]] = {
-    "sha1": SHA1,  # a fingerprint here, not a signature: RFC 6960 §4.3 wants it answered
-    "sha256": SHA256,
-    "sha384": SHA384,
-    "sha512": SHA512,
-}
-
-
-@lru_cache(maxsize=64)
-def _hashes(der: bytes, algorithm: str) -> tuple[bytes, bytes]:
-    """The issuerNameHash and issuerKeyHash of an authority; the latter over the key's BIT STRING."""
-    certificate = parsed(der)
-    key = certificate.public_key()
-    if isinstance(key, EllipticCurvePublicKey):
-        bits = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    else:
-        bits = key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
-    return _hash(algorithm, certificate.subject.public_bytes()), _hash(algorithm, bits)
-
-
-def _hash(algorithm: str, content: bytes) -> bytes:
-    digest = Hash(_KINDS[algorithm]())
-    digest.update(content)
-    return digest.finalize()
 
 
 def _status(

@@ -3,11 +3,18 @@
     open_request     by HR or by an event: this person is to have one
     request          by herself: she has no valid one, or it ends soon
     fulfil           an open request and a CSR → the certificate, with its chain
+    give_up          what a process died over is never going to be a certificate
     certificates_of  what the portal and HR pages show
 
 The directory decides what a certificate says: name, username, unit and legal person of the
 primary assignment on the day. The citizen number is not among it: a certificate is shown to
-every server its holder talks to.
+every server its holder talks to. It ends no later than what it says is known to be true: with a
+leave that is committed, with the end of the assignment whose unit it names.
+
+Between "intended" and "issued" lies a signature, and any number of decisions about the person.
+What is committed before is written to the intended certificate (``waiting``), what is committed
+in between finds it (``holdings``), and what changed her standing or what the certificate says
+has it thrown away.
 """
 
 from dataclasses import dataclass
@@ -18,7 +25,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from connectors.pki import authority, issuance, keys, marks, trust
+from connectors.pki import authority, issuance, keys, marks, trust, waiting
 from connectors.pki.authority import name
 from connectors.pki.issuance import Contents
 from connectors.pki.profiles import SERVICE, SIGN_IN, by_name
@@ -34,7 +41,7 @@ from connectors.pki.tables import (
 from directory import assignments, people, units
 from directory.base import audit
 from directory.base.audit import Actor, Tag
-from directory.base.clock import local_day
+from directory.base.clock import day_start, local_day
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database
@@ -47,6 +54,8 @@ RENEWABLE = timedelta(days=30)
 """So long before its end a certificate may be renewed."""
 IN_MAKING = timedelta(minutes=1)
 """After so long, an intended certificate that was never issued no longer counts: it crashed."""
+CRASHED = timedelta(minutes=10)
+"""After so long it is given up, and can no longer be issued."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +137,10 @@ def open_request(
     """Open a request, or the one that is open already (from today on). Raises InvalidInput."""
     by_name(profile)
     people.lock(session, [user_id])
-    for waiting in open_requests(session, user_id):
-        if waiting.profile == profile:
-            waiting.opened_at = min(waiting.opened_at, now)
-            return waiting
+    for known in open_requests(session, user_id):
+        if known.profile == profile:
+            known.opened_at = min(known.opened_at, now)
+            return known
     row = CertificateRequest(
         user_id=user_id,
         profile=profile,
@@ -190,24 +199,31 @@ def fulfil(
 
     A person who may ask for herself needs no request before. The request is spent before
     anything is signed, so that of two answers to it one is refused. Raises InvalidInput for the
-    CSR, Conflict without a request, when she may not act, and when her assignment changed while
-    the certificate was being made (it is thrown away and the request is open again).
+    CSR, Conflict without a request, when she may not act, and when her assignment or her standing
+    changed while the certificate was being made (it is thrown away and the request is open
+    again).
     """
     key = keys.from_csr(csr_pem)
     with db.write() as session:
         user = people.lock(session, [user_id])[0]
         _require_active(user, now)
-        waiting = [r for r in open_requests(session, user_id) if r.opened_at <= now]
-        wanted = waiting[0] if waiting else request(session, user_id, now=now)
+        ready = [r for r in open_requests(session, user_id) if r.opened_at <= now]
+        wanted = ready[0] if ready else request(session, user_id, now=now)
         ours = authority.issuing(session)
-        contents = _contents(session, user, settings, now)
+        contents, epoch = _contents(session, user, settings, now), user.access_epoch
         intended = issuance.intend(session, ours, contents, key, now=now)
         _spend(session, wanted, intended)
+        waiting.date_ahead(session, intended, now=now)
     failpoint("certificate.intended")
     signed = issuance.sign(keyring, settings, ours, intended, contents, key)
     with db.write() as session:
         user = people.lock(session, [user_id])[0]
-        still = user.may_act(local_day(now)) and _contents(session, user, settings, now) == contents
+        still = (
+            user.may_act(local_day(now))
+            # Suspended and active again: the session that asked is dead all the same.
+            and user.access_epoch == epoch
+            and _contents(session, user, settings, now) == contents
+        )
         issuance.settle(session, intended.id, signed if still else None, now=now)
         if still:
             _note(session, intended, actor or Actor("user", user.id, user.username), now)
@@ -248,6 +264,28 @@ def _reopen(session: Session, intended: Certificate) -> None:
     )
 
 
+def give_up(session: Session, *, now: datetime) -> None:
+    """Certificates whose making died are abandoned, and the requests they had spent open again."""
+    crashed = session.scalars(
+        select(Certificate)
+        .where(
+            Certificate.state == CertificateState.INTENDED.value,
+            Certificate.intended_at <= now - CRASHED,
+        )
+        .order_by(Certificate.user_id, Certificate.id)
+        .limit(500)
+    ).all()
+    if not crashed:
+        return
+    people.lock(session, sorted({c.user_id for c in crashed if c.user_id is not None}))
+    for certificate in crashed:
+        try:
+            issuance.settle(session, certificate.id, None, now=now)
+        except Conflict:  # another worker was first
+            continue
+        _reopen(session, certificate)
+
+
 def _note(session: Session, issued: Certificate, actor: Actor, now: datetime) -> None:
     audit.record(
         session,
@@ -267,6 +305,7 @@ def _contents(session: Session, user: User, settings: Settings, now: datetime) -
     owner = units.legal_person_of(session, unit) if unit else None
     organization = owner.name if owner else installation_name(session)
     inside = unit.name if unit and owner and unit.id != owner.id else None
+    ends = [day for day in (user.leaves_on, primary.valid_to if primary else None) if day]
     return Contents(
         profile=SIGN_IN,
         subject=name(
@@ -284,6 +323,7 @@ def _contents(session: Session, user: User, settings: Settings, now: datetime) -
         username=user.username,
         assignment_id=primary.id if primary else None,
         unit_id=unit.id if unit else None,
+        ends_at=day_start(min(ends)) if ends else None,
     )
 
 

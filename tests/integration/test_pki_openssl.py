@@ -16,7 +16,7 @@ from flask import request
 
 from connectors.contract import Rejected, Transient
 from connectors.outbound import Outbound
-from connectors.pki import marks
+from connectors.pki import marks, requests
 from connectors.pki.authority import pem
 from connectors.pki.jobs import probe_certificate, publish_crl
 from connectors.pki.tables import Certificate, Reason
@@ -242,6 +242,46 @@ def test_a_scheduled_revocation_is_proven_on_its_day(office: Office) -> None:
     office.work()
     assert by_kind(office, change)["certificate.revoke"].state == State.VERIFIED
     assert by_kind(office, change)["certificate.distrust"].state == State.VERIFIED
+
+
+def test_the_proof_of_a_leave_covers_a_certificate_asked_for_meanwhile(office: Office) -> None:
+    day = office.province.today + timedelta(days=3)
+    change = office.decide("leave", office.lan, reason="retire", effective_on=day.isoformat())
+    office.issue(office.lan)
+    assert [e.kind for e in office.effects(change)] == [
+        "certificate.distrust",
+        "certificate.revoke",
+    ]
+    office.tools.clock.set(day_start(day) + timedelta(seconds=1))
+    with office.tools.db.write() as session:
+        office.tools.door.take_effect(session, office.lan, now=office.tools.clock())
+    office.work()
+    assert [e.state for e in office.effects(change)] == [State.VERIFIED, State.VERIFIED]
+
+
+def test_the_proof_of_a_leave_covers_a_certificate_whose_making_came_to_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is verified when nobody vouches for it any more, not by never having been looked at."""
+    changes: list[Any] = []
+
+    def leave(*_: Any) -> Any:
+        changes.append(office.decide("leave", office.lan, reason="retire"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("connectors.pki.issuance.sign", leave)
+    with pytest.raises(KeyboardInterrupt):
+        office.issue(office.lan)
+    (change,) = changes
+    with pytest.raises(Transient):
+        probe_certificate(office.tools, office.claim(JobKind.CERTIFICATE_PROBE))
+    office.tools.clock.advance(minutes=15)
+    with office.tools.db.write() as session:
+        requests.give_up(session, now=office.tools.clock())
+    office.work()
+    for effect in office.effects(change):
+        assert effect.state == State.VERIFIED
+        assert effect.detail["ocsp"]["status"] == "unknown"
 
 
 def test_the_probe_believes_nobody_but_the_authority(

@@ -116,7 +116,6 @@ def assert_bad(hr: Hr, certificate: x509.Certificate, reason: str) -> None:
     assert listed(hr, certificate)
 
 
-@pytest.mark.xfail(strict=True, reason="what is being made is not seen by what cuts")
 @pytest.mark.parametrize(
     ("what", "reason"),
     [(LEAVE, "cessationOfOperation"), (TRANSFER, "affiliationChanged")],
@@ -152,7 +151,6 @@ def test_asked_for_before_a_decision_that_counts_at_once(
         assert status(hr, made)[0] == "REVOKED"
 
 
-@pytest.mark.xfail(strict=True, reason="what is being made is not seen by what cuts")
 def test_asked_for_before_a_suspension_that_has_ended_again(hr: Hr, while_signing: Any) -> None:
     """What was asked for by a session that the suspension ended is not handed to it."""
 
@@ -172,7 +170,6 @@ def test_asked_for_before_a_suspension(hr: Hr, while_signing: Any) -> None:
     assert ask(hr).status_code == 409
 
 
-@pytest.mark.xfail(strict=True, reason="what is being made is not seen by what cuts")
 def test_nobody_is_told_good_of_one_the_process_died_over(hr: Hr, while_signing: Any) -> None:
     """Neither before the leave nor after; and she may ask again, dated like any other."""
 
@@ -201,7 +198,7 @@ def test_a_cancelled_leave_leaves_her_the_certificate(
         ids.append(order(hr, LEAVE, DAY))
     else:
         while_signing(lambda: ids.append(order(hr, LEAVE, DAY)))
-    made = leaf(ask(hr))
+    made = leaf(ask(hr)) or leaf(ask(hr))  # refused once because of the leave
     hr.clock.advance(days=1)
     api = hr.api(hr.token())
     plan = api.post(f"/api/v1/changes/{ids[0]}/undo/preview").json
@@ -217,7 +214,6 @@ def test_a_cancelled_leave_leaves_her_the_certificate(
     assert not listed(hr, made)
 
 
-@pytest.mark.xfail(strict=True, reason="what is being made is not seen by what cuts")
 def test_a_certificate_says_nothing_beyond_what_is_known(hr: Hr) -> None:
     """A neighbour: who looks only at the dates in it does not believe it after the leave."""
     order(hr, LEAVE, DAY)

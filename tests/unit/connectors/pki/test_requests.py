@@ -245,6 +245,52 @@ def test_a_transfer_that_overtakes_the_signing_throws_the_certificate_away(
     assert office.row(office.issue(office.lan)).unit_id == office.province.units[2]
 
 
+class _Killed(BaseException):
+    pass
+
+
+def test_what_a_process_died_over_is_given_up_and_may_be_asked_for_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = office.tools.clock()
+    with office.tools.db.write() as session:
+        requests.open_request(session, user_id=office.lan, reason=RequestReason.MOVED, now=now)
+
+    def die(*_: object) -> object:
+        raise _Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(issuance, "sign", die)
+        with pytest.raises(_Killed):
+            office.issue(office.lan)
+    with office.tools.db.write() as session:  # it may still come
+        requests.give_up(session, now=now + requests.CRASHED - timedelta(seconds=1))
+        assert session.scalars(select(Certificate.state)).all() == [CertificateState.INTENDED]
+    with office.tools.db.write() as session:
+        requests.give_up(session, now=now + requests.CRASHED)
+        requests.give_up(session, now=now + requests.CRASHED)
+    with office.tools.db.read() as session:
+        assert session.scalars(select(Certificate.state)).all() == [CertificateState.ABANDONED]
+        assert [r.reason for r in requests.open_requests(session, office.lan)] == ["moved"]
+    office.issue(office.lan)
+
+
+def test_a_signature_that_comes_too_late_is_thrown_away(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign = issuance.sign
+
+    def slowly(*args: object) -> object:
+        office.tools.clock.advance(hours=1)
+        with office.tools.db.write() as session:
+            requests.give_up(session, now=office.tools.clock())
+        return sign(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(issuance, "sign", slowly)
+    with pytest.raises(Conflict, match="certificate_settled"):
+        office.issue(office.lan)
+
+
 def test_only_a_persons_own_reasons_revoke(office: Office) -> None:
     row = office.row(office.issue(office.lan))
     with office.tools.db.write() as session, pytest.raises(InvalidInput):

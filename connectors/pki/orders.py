@@ -1,0 +1,189 @@
+"""What is ordered about certificates: one value makes the preview's line and the commit's effect.
+
+Order            one thing to be done to a certificate, or a request to be opened
+about            the order for one certificate
+requested        the requests for new ones that a revocation brings with it
+write | note     marks and requests of orders in bulk, their audit entries
+due              the effect of an order, with the job that pushes or proves it
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from connectors.pki import holdings, marks
+from connectors.pki.tables import (
+    Certificate,
+    CertificateRequest,
+    MarkKind,
+    Reason,
+    RequestReason,
+    RequestState,
+)
+from directory.base import audit
+from directory.base.audit import Actor, Tag
+from directory.effects import Column, Due, Event, State
+
+
+class EffectKind(StrEnum):
+    """What can happen to a certificate."""
+
+    DISTRUST = "certificate.distrust"
+    RESTORE = "certificate.restore"
+    REVOKE = "certificate.revoke"
+    REQUEST = "certificate.request"
+    WITHDRAW = "certificate.withdraw"
+    """What an undone change would have done at a later day is taken back."""
+
+
+COLUMN = {
+    EffectKind.DISTRUST: Column.TRUST,
+    EffectKind.RESTORE: Column.TRUST,
+    EffectKind.REVOKE: Column.CASE,
+    EffectKind.REQUEST: Column.CASE,
+    EffectKind.WITHDRAW: Column.CASE,
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """One thing to be done: the same value makes the preview's line and the commit's effect."""
+
+    kind: EffectKind
+    user_id: int
+    target: str
+    """The certificate's serial, or the profile of a request."""
+    label: str
+    certificate: Certificate | None = None
+    reason: Reason | None = None
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        """What both the preview and the effect say beyond the label."""
+        detail: dict[str, Any] = {}
+        if self.reason is not None:
+            detail["reason"] = self.reason.value
+        return detail
+
+
+def about(kind: EffectKind, certificate: Certificate, reason: Reason | None = None) -> Order:
+    """What is to be done to one certificate of a person."""
+    assert certificate.user_id is not None  # noqa: S101 (only people's certificates are loaded)
+    label = f"{certificate.serial[:8]}… {certificate.title}"
+    return Order(kind, certificate.user_id, certificate.serial, label, certificate, reason)
+
+
+def requested(
+    user_id: int, revoked: list[Certificate], asked: set[tuple[int, str]]
+) -> Iterator[Order]:
+    """A request for each kind of certificate that is revoked, unless one is open already."""
+    for profile in sorted({c.profile for c in revoked}):
+        if (user_id, profile) not in asked:
+            yield Order(EffectKind.REQUEST, user_id, profile, revoked[-1].title)
+
+
+def write(
+    session: Session,
+    orders: Iterable[Order],
+    causes: dict[int, str],
+    change_id: str,
+    *,
+    at: datetime,
+    now: datetime,
+) -> None:
+    """Marks and requests of these orders, in bulk."""
+    rows: list[dict[str, Any]] = []
+    restored: list[int] = []
+    requests: list[dict[str, Any]] = []
+    for order in orders:
+        if order.certificate is None:
+            requests.append(_request_row(order, change_id, at))
+        elif order.kind is EffectKind.RESTORE:
+            restored.append(order.certificate.id)
+        else:
+            revoked = order.kind is EffectKind.REVOKE
+            rows.append(
+                marks.mark_row(
+                    order.certificate.id,
+                    MarkKind.REVOKE if revoked else MarkKind.DISTRUST,
+                    reason=order.reason or Reason.CERTIFICATE_HOLD,
+                    cause=causes[order.user_id],
+                    at=at,
+                    now=now,
+                    change_id=change_id,
+                )
+            )
+    marks.add(session, rows)
+    for some in holdings.chunks(restored):
+        marks.restore(session, some, cause=Event.SUSPEND.value, at=at, change_id=change_id)
+    if requests:
+        session.execute(insert(CertificateRequest), requests)
+
+
+def _request_row(order: Order, change_id: str, at: datetime) -> dict[str, Any]:
+    return {
+        "user_id": order.user_id,
+        "profile": order.target,
+        "reason": RequestReason.MOVED.value,
+        "state": RequestState.OPEN.value,
+        "opened_at": at,
+        "change_id": change_id,
+    }
+
+
+def note(
+    session: Session,
+    orders: Iterable[Order],
+    actor: Actor,
+    change_id: str,
+    *,
+    at: datetime,
+    now: datetime,
+) -> None:
+    """An audit entry for each certificate concerned."""
+    audit.record_rows(
+        session,
+        [
+            audit.entry(
+                Tag.CERTIFICATE_REVOKE if o.kind is EffectKind.REVOKE else Tag.CERTIFICATE_DISTRUST,
+                at=now,
+                actor=actor,
+                subject=("certificate", o.target),
+                change_id=change_id,
+                data={"effect": o.kind.value, "user": o.user_id, "at": at.isoformat()} | o.detail,
+            )
+            for o in orders
+            if o.certificate is not None
+        ],
+    )
+
+
+def effect_of(order: Order, now: datetime, at: datetime, priority: int) -> Due:
+    """The effect of an order. A request is complete once it is open; the rest is proven.
+
+    A revocation's job publishes the list first and then hands its effect to the probe.
+    """
+    column, certificate = COLUMN[order.kind], order.certificate
+    final, job = State.VERIFIED, None
+    if certificate is None or order.kind is EffectKind.WITHDRAW:
+        final = State.ACKNOWLEDGED
+    elif order.kind is EffectKind.REVOKE:
+        job = marks.crl_job(certificate.authority_id, now=now, run_at=at, priority=priority)
+    else:
+        job = marks.probe_job(certificate.id, now=now, run_at=at, priority=priority)
+    return Due(
+        column,
+        order.kind.value,
+        order.user_id,
+        order.target,
+        order.label,
+        final=final,
+        state=State.ACKNOWLEDGED if job is None else State.PENDING,
+        detail=order.detail | ({"certificate": certificate.id} if certificate else {}),
+        job=job,
+    )
