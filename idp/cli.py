@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from directory.base.errors import DinhdanhError
 from idp import i18n
-from idp.commands import applications, changes, clients, directory, keys, ops, people, pki
+from idp.commands import applications, changes, clients, directory, keys, ops, people, pki, trail
 
-PARTS = (ops, people, directory, applications, clients, keys, pki, changes)
+PARTS = (ops, trail, people, directory, applications, clients, keys, pki, changes)
 
 
 @click.group()

@@ -1,6 +1,7 @@
 """What must be done now and then, whatever else happens; one thread of the worker.
 
-    every second        the audit's new entries are chained and signed
+    every second        the audit's new entries are chained and signed, and its head is written
+                        down outside the database
     every 5 seconds     what could only wait for tokens to lapse is looked at
     every minute        a new CRL is ordered where the last one is due for renewal
                         what outsiders have had us write down and nobody can use is deleted
@@ -29,7 +30,7 @@ from directory.base.errors import Conflict, InvalidInput
 from directory.base.outbox import Job
 from directory.changes import proof
 from directory.changes.model import Idempotency
-from idp import keys, throttle
+from idp import anchor, keys, throttle
 from idp.login.rows import LoginFlow
 from idp.oidc import artefact
 from idp.oidc.authorization import pushed
@@ -62,6 +63,28 @@ def seal_audit(services: Services, _now: datetime) -> None:
         with services.db.write() as session:
             if audit.seal(session, services.keyring, limit=SEALED_AT_ONCE) < SEALED_AT_ONCE:
                 return
+
+
+_told: dict[str, datetime] = {}
+TELL_AGAIN = timedelta(minutes=1)
+
+
+def anchor_audit(services: Services, now: datetime) -> None:
+    """Write a checkpoint where the sealed head has moved; the log says when that cannot be."""
+    try:
+        found = anchor.keep(services, now)
+    except OSError as exc:
+        _tell("audit.checkpoint_unwritten", now, reason=exc.strerror or type(exc).__name__)
+        return
+    if found.behind and found.newest is not None:
+        _tell("audit.behind_checkpoint", now, seq=found.seq, checkpoint=found.newest.seq)
+
+
+def _tell(event: str, now: datetime, **facts: object) -> None:
+    """Say it once a minute, not every second."""
+    if event not in _told or now - _told[event] >= TELL_AGAIN:
+        _told[event] = now
+        log.error(event, **facts)
 
 
 def lapse(services: Services, now: datetime) -> None:
@@ -135,6 +158,7 @@ def sweep(services: Services, now: datetime) -> None:
 
 CHORES = (
     Chore("seal_audit", timedelta(seconds=1), seal_audit),
+    Chore("anchor_audit", timedelta(seconds=1), anchor_audit),
     Chore("lapse", timedelta(seconds=5), lapse),
     Chore("renew_lists", timedelta(minutes=1), renew_lists),
     Chore("sweep", timedelta(minutes=1), sweep),

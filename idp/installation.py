@@ -7,7 +7,7 @@ from connectors.pki.tables import Authority
 from directory.base import audit
 from directory.base.errors import Misconfigured
 from directory.entitlements import Installation
-from idp import keys
+from idp import anchor, keys
 from idp.oidc import clients
 from idp.wiring import Services
 
@@ -30,6 +30,7 @@ def prepare(services: Services, *, name: str = "Dinhdanh") -> None:
         if session.scalar(select(Authority.id).limit(1)) is None:
             authority.create(session, keyring, services.settings, organization=row.name, now=now)
         audit.seal(session, keyring)
+    anchor.written(services, now)
 
 
 def require(services: Services) -> Installation:

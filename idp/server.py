@@ -25,7 +25,7 @@ from granian.server import Server
 
 from directory.base import outbox
 from directory.base.config import Settings
-from idp import installation, logs, supervisor, wiring
+from idp import anchor, installation, logs, supervisor, wiring
 from idp.app import create_app
 from idp.worker import Worker
 
@@ -82,6 +82,7 @@ def _require_installed(settings: Settings) -> None:
     services = wiring.build(settings)
     try:
         installation.require(services)
+        anchor.require(services)
     finally:
         services.db.dispose()  # no connection may be carried over a fork
 

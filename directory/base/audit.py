@@ -5,22 +5,26 @@ is no bottleneck; within two seconds the sealer numbers them, chains each to the
 SHA-256 and signs the head by MAC. ``verify`` recomputes everything and reports the unsealed
 tail. Personal values stay outside the hash as salted commitments: after retention the values
 can be erased and the chain still holds.
+
+An older head is signed as well, so a head in the database proves nothing about what came after
+it: ``verify`` (``directory.base.verification``) also compares checkpoints, which are kept outside
+(``directory.base.checkpoints``).
 """
 
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Index, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.crypto import Keyring
-from directory.base.db import AUTOINCREMENT, Base, Database, Key, insert_rows
+from directory.base.db import AUTOINCREMENT, Base, Key, insert_rows
 
 
 class Tag(StrEnum):
@@ -61,6 +65,8 @@ class Tag(StrEnum):
     JOB_RETRIED = "job.retried"
     KEY_ROTATE = "key.rotate"
     FEED_LOAD = "feed.load"
+    INSTALLATION_RESTORED = "installation.restored"
+    INSTALLATION_CONFIRMED = "installation.confirmed"
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ class AuditEntry(Base):
     change_id: Mapped[str | None] = mapped_column(index=True)
     data: Mapped[dict[str, Any]]
     personal: Mapped[dict[str, Any]]
-    """field → [salt, value]; value may be erased after retention."""
+    """field → [salt, value], or after retention [leaf]: what ``erased`` leaves of it."""
     commitment: Mapped[str]
     """SHA-256 over the sorted salted hashes of ``personal``; part of the chain."""
     seq: Mapped[int | None] = mapped_column(Key, unique=True)
@@ -155,7 +161,7 @@ def entry(
         "change_id": change_id,
         "data": dict(data or {}),
         "personal": kept,
-        "commitment": _commit(kept),
+        "commitment": commitment(kept),
     }
 
 
@@ -169,39 +175,90 @@ def record_rows(session: Session, rows: list[dict[str, Any]]) -> None:
     insert_rows(session, AuditEntry, rows)
 
 
-def _commit(personal: Mapping[str, Any]) -> str:
-    leaves = sorted(
-        hashlib.sha256(json.dumps([field, *pair]).encode()).hexdigest()
-        for field, pair in personal.items()
-    )
+def commitment(personal: Mapping[str, list[Any]]) -> str:
+    """What the chain holds of personal values: SHA-256 over the sorted hashes of them."""
+    leaves = sorted(_leaf(field, pair) for field, pair in personal.items())
     return hashlib.sha256("".join(leaves).encode()).hexdigest() if leaves else ""
 
 
-def _link(previous: str, seq: int, row: AuditEntry) -> str:
+def _leaf(field: str, pair: list[Any]) -> str:
+    if len(pair) == 1:
+        return str(pair[0])
+    return hashlib.sha256(json.dumps([field, *pair]).encode()).hexdigest()
+
+
+def erased(personal: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """What stays of personal values after retention: enough for the chain, nothing of the value."""
+    return {field: [_leaf(field, pair)] for field, pair in personal.items()}
+
+
+VERSION = "2:"
+"""Before a hash that covers the row's id as well; those of the first release do not."""
+
+
+class Said(Protocol):
+    """What an entry says: an ORM row or values read from one."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def tag(self) -> str: ...
+    @property
+    def actor_kind(self) -> str: ...
+    @property
+    def actor_id(self) -> int | None: ...
+    @property
+    def actor_label(self) -> str: ...
+    @property
+    def source_ip(self) -> str | None: ...
+    @property
+    def source_port(self) -> int | None: ...
+    @property
+    def subject_kind(self) -> str: ...
+    @property
+    def subject_id(self) -> str: ...
+    @property
+    def change_id(self) -> str | None: ...
+    @property
+    def data(self) -> dict[str, Any]: ...
+    @property
+    def commitment(self) -> str: ...
+
+
+def link(previous: str, seq: int, row: Said, *, version: str = VERSION) -> str:
+    """The hash of an entry as number ``seq`` after the one whose hash is ``previous``.
+
+    ``version`` is empty for an entry that a node of the first release has chained.
+    """
+    said = [
+        previous,
+        seq,
+        row.at.isoformat(),
+        row.tag,
+        row.actor_kind,
+        row.actor_id,
+        row.actor_label,
+        row.source_ip,
+        row.source_port,
+        row.subject_kind,
+        row.subject_id,
+        row.change_id,
+        row.data,
+        row.commitment,
+    ]
     body = json.dumps(
-        [
-            previous,
-            seq,
-            row.at.isoformat(),
-            row.tag,
-            row.actor_kind,
-            row.actor_id,
-            row.actor_label,
-            row.source_ip,
-            row.source_port,
-            row.subject_kind,
-            row.subject_id,
-            row.change_id,
-            row.data,
-            row.commitment,
-        ],
+        [*said, row.id] if version else said,
         sort_keys=True,
         ensure_ascii=False,
     )
-    return hashlib.sha256(body.encode()).hexdigest()
+    # A text that cannot be encoded can stand in an SQLite file that somebody has altered.
+    return version + hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _sign(keyring: Keyring, seq: int, digest: str) -> str:
+def sign(keyring: Keyring, seq: int, digest: str) -> str:
+    """The MAC of a head."""
     return keyring.mac("audit", f"{seq}:{digest}".encode(), size=32).hex()
 
 
@@ -209,70 +266,23 @@ def seal(session: Session, keyring: Keyring, *, limit: int = 2000) -> int:
     """Number, chain and sign up to ``limit`` unsealed entries; how many were sealed."""
     head = session.scalars(select(AuditHead).with_for_update()).one_or_none()
     if head is None:
-        head = AuditHead(id=1, seq=0, hash="", mac=_sign(keyring, 0, ""))
+        head = AuditHead(id=1, seq=0, hash="", mac=sign(keyring, 0, ""))
         session.add(head)
     rows = session.scalars(
         select(AuditEntry).where(AuditEntry.seq.is_(None)).order_by(AuditEntry.id).limit(limit)
     ).all()
     sealed = []
     for row in rows:
-        head.hash = _link(head.hash, head.seq + 1, row)
+        head.hash = link(head.hash, head.seq + 1, row)
         head.seq += 1
         sealed.append({"id": row.id, "seq": head.seq, "hash": head.hash})
     if sealed:
         session.expunge_all()
         session.add(head)
         session.execute(update(AuditEntry), sealed)
-    head.mac = _sign(keyring, head.seq, head.hash)
+    head.mac = sign(keyring, head.seq, head.hash)
     session.flush()
     return len(sealed)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What ``verify`` found; the chain holds when ``broken_at`` is None and the head fits."""
-
-    sealed: int
-    unsealed: int
-    broken_at: int | None
-    head_fits: bool
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing sealed was altered, removed or cut off."""
-        return self.broken_at is None and self.head_fits
-
-
-def verify(db: Database, keyring: Keyring) -> Verdict:
-    """Walk the whole chain. Personal values that were erased do not break it; altered ones do."""
-    with db.read() as session:
-        previous, count, broken = "", 0, None
-        for row in _sealed(session):
-            count += 1
-            kept = {f: p for f, p in row.personal.items() if p[1] is not None}
-            altered = len(kept) == len(row.personal) and _commit(kept) != row.commitment
-            if row.seq != count or row.hash != _link(previous, count, row) or altered:
-                broken = row.seq
-                break
-            previous = row.hash or ""
-        head = session.scalars(select(AuditHead)).one_or_none()
-        fits = (head is None and count == 0) or (
-            head is not None
-            and (head.seq, head.hash) == (count, previous)
-            and secrets.compare_digest(head.mac, _sign(keyring, head.seq, head.hash))
-        )
-        unsealed = len(session.scalars(select(AuditEntry.id).where(AuditEntry.seq.is_(None))).all())
-    return Verdict(count, unsealed, broken, fits)
-
-
-def _sealed(session: Session, page: int = 5000) -> Iterator[AuditEntry]:
-    last = 0
-    while rows := session.scalars(
-        select(AuditEntry).where(AuditEntry.seq > last).order_by(AuditEntry.seq).limit(page)
-    ).all():
-        yield from rows
-        last = rows[-1].seq or 0
-        session.expunge_all()
 
 
 def of_subject(

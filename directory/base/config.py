@@ -100,6 +100,12 @@ class Settings(BaseSettings):
     change_approval_people: int = 500
     """A change of more people than this needs a second person."""
     idempotency_days: int = 7
+    audit_checkpoint_file: Path | None = None
+    """Where the audit trail's head is written down outside the database, by each node for itself;
+    default ``data_dir/audit-checkpoints.log``."""
+    audit_syslog: str = ""
+    """Where checkpoints go besides, as RFC 5424 messages: a socket's path (``/dev/log``) or
+    ``host:port`` by UDP. Empty: nowhere."""
     crl_every: int = HOUR
     certificate_days: int = 365
 
@@ -143,6 +149,11 @@ class Settings(BaseSettings):
     def keyring(self) -> Path:
         """The keyring file in force."""
         return self.keyring_file or self.data_dir / "keyring.json"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """The file of audit checkpoints in force."""
+        return self.audit_checkpoint_file or self.data_dir / "audit-checkpoints.log"
 
     @property
     def secure(self) -> bool:

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import nacl.exceptions
 import nacl.pwhash.argon2id
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -116,6 +117,27 @@ class Keyring:
     def mac_fits(self, purpose: str, message: bytes, tag: bytes) -> bool:
         """Constant-time check of a MAC made by ``mac``."""
         return hmac.compare_digest(self.mac(purpose, message, size=max(len(tag), 16)), tag)
+
+    def sign(self, purpose: str, message: bytes) -> bytes:
+        """An Ed25519 signature (RFC 8032) under the current key, for what others are to check."""
+        return self._signer(self.current, purpose).sign(message)
+
+    def signature_fits(self, key_id: str, purpose: str, message: bytes, signature: bytes) -> bool:
+        """Whether ``sign`` made it under this key id; False for a key the keyring lacks."""
+        if not self.knows(key_id):
+            return False
+        try:
+            self._signer(key_id, purpose).public_key().verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    def public_key(self, purpose: str) -> bytes:
+        """The 32 bytes that check what ``sign`` makes today."""
+        return self._signer(self.current, purpose).public_key().public_bytes_raw()
+
+    def _signer(self, key_id: str, purpose: str) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self._derived(key_id, "sign:" + purpose))
 
 
 @functools.cache

@@ -1,7 +1,8 @@
-"""One engine, three ways in: ``read()``, ``write()`` and ``hot()``.
+"""One engine, four ways in: ``read()``, ``snapshot()``, ``write()`` and ``hot()``.
 
     with db.write() as session:     one transaction; SQLite begins it with BEGIN IMMEDIATE
-    with db.read() as session:      a consistent snapshot, never committed
+    with db.read() as session:      a look, never committed
+    with db.snapshot() as session:  the same, of one moment
     with db.hot() as connection:    AUTOCOMMIT, Core statements; the token and session paths
 
 Functions that write take ``session`` first and never commit: the edge owns the transaction.
@@ -178,6 +179,24 @@ class Database:
     def read(self) -> Iterator[Session]:
         """A read-only look; rows read stay usable afterwards, changes are dropped."""
         session = self._sessions()
+        try:
+            yield session
+        finally:
+            session.expunge_all()
+            session.rollback()
+            session.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A read-only look at one moment, however many statements it takes: ``read`` on
+        PostgreSQL shows each statement what has been committed by then.
+        """
+        engine = self.engine
+        if not self.is_sqlite:
+            engine = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        session = self._sessions(bind=engine)
         try:
             yield session
         finally:

@@ -1,4 +1,4 @@
-"""``dinhdanh serve | worker | migrate | check | audit verify``: running the installation."""
+"""``dinhdanh serve | worker | migrate | check``: running the installation."""
 
 import stat
 from collections.abc import Iterator
@@ -6,14 +6,13 @@ from collections.abc import Iterator
 import click
 from sqlalchemy import exists, select
 
-from directory.base import audit as trail
 from directory.base.clock import local_day
 from directory.base.config import HOUR, MINUTE, Settings, load_settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database
 from directory.base.errors import DinhdanhError, Misconfigured
 from directory.permissions import AdminRole, Role
-from idp import health, installation, migrate, server, wiring
+from idp import anchor, health, installation, migrate, server, wiring
 from idp.i18n import error_text, gettext
 from idp.oidc import assurance
 from idp.oidc.clients import SCOPES
@@ -112,6 +111,11 @@ def _problems(settings: Settings) -> Iterator[str]:
     try:
         failed = [c for c in health.checks(services) if not c.holds]
         yield from (f"{c.name}: {c.detail}" for c in failed)
+        if not failed:
+            try:
+                anchor.require(services)
+            except DinhdanhError as error:
+                yield error_text(error)
         if not failed and not _has_administrator(services):
             yield gettext("Chưa có quản trị viên; hãy chạy: dinhdanh user admin")
     finally:
@@ -183,32 +187,4 @@ def _weaker_than_level3(settings: Settings) -> Iterator[str]:
     yield gettext("Chưa bắt buộc xác thực hai yếu tố khi đăng nhập từ ngoài mạng của cơ quan.")
 
 
-@click.group("audit")
-def audit() -> None:
-    """Nhật ký kiểm toán. / The audit trail."""
-
-
-@audit.command("verify")
-def audit_verify() -> None:
-    """Kiểm tra chuỗi nhật ký. / Verify the chain; exit status 1 when it is broken."""
-    services = wiring.build(load_settings())
-    try:
-        verdict = trail.verify(services.db, services.keyring)
-    finally:
-        services.db.dispose()
-    click.echo(
-        gettext(
-            "{sealed} mục đã niêm phong, {unsealed} mục chưa.",
-            sealed=verdict.sealed,
-            unsealed=verdict.unsealed,
-        )
-    )
-    if verdict.broken_at is not None:
-        click.echo(gettext("Chuỗi bị đứt ở mục {seq}.", seq=verdict.broken_at), err=True)
-    elif not verdict.head_fits:
-        click.echo(gettext("Phần cuối của chuỗi đã bị cắt hoặc sửa."), err=True)
-    if not verdict.holds:
-        raise SystemExit(1)
-
-
-commands: list[click.Command] = [serve, worker, migrate_database, check, audit]
+commands: list[click.Command] = [serve, worker, migrate_database, check]

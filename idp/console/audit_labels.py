@@ -21,6 +21,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "signing_key": "Khóa ký token",
         "job": "Công việc nền",
         "feed": "Đợt nạp dữ liệu",
+        "installation": "Hệ thống",
     },
     "tag": {
         "change.commit": "Xác nhận thay đổi",
@@ -58,6 +59,8 @@ AUDIT: dict[str, dict[str, str]] = {
         "job.retried": "Làm lại công việc",
         "key.rotate": "Đổi khóa ký token",
         "feed.load": "Nạp dữ liệu",
+        "installation.restored": "Khôi phục bản sao lưu",
+        "installation.confirmed": "Xác nhận danh sách nhân sự sau khôi phục",
     },
     "detail": {
         "acr": "Mức xác thực",

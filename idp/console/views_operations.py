@@ -5,6 +5,8 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from directory.base.errors import Conflict
+from directory.permissions import Do
+from idp import anchor
 from idp.console import guard, labels, pages_audit, pages_jobs, pages_logouts
 from idp.console.guard import asker
 from idp.i18n import error_text, gettext
@@ -93,8 +95,22 @@ def audit() -> str:
             subject=subject,
             before=guard.number("before"),
         )
-    kinds = labels.LABELS["subject"]
-    return render_template("console/audit.html", page=page, kinds=kinds, kind=kind, subject=subject)
+    return render_template(
+        "console/audit.html",
+        page=page,
+        kinds=labels.LABELS["subject"],
+        kind=kind,
+        subject=subject,
+        anchored=_anchored() if who.rights.paths(Do.SEE_AUDIT) is None else None,
+    )
+
+
+def _anchored() -> anchor.Standing | None:
+    """How far the trail has come and what is written outside; None where that cannot be read."""
+    try:
+        return anchor.standing(services())
+    except OSError:
+        return None
 
 
 def install(blueprint: Blueprint) -> None:

@@ -23,7 +23,7 @@ from connectors import provision
 from connectors.registry import save_secret
 from dinhdanh import ports
 from directory.assignments import Position
-from directory.base import audit
+from directory.base import verification
 from directory.base.audit import Actor
 from directory.base.config import Settings, load_settings
 from directory.base.crypto import PasswordHasher
@@ -271,8 +271,8 @@ class Installation:
         active = select(Account).where(Account.state == AccountState.ACTIVE.value)
         return len(self.rows(active)) == 2 * len(self.people["so"]) and not self.unfinished()
 
-    def audit(self) -> audit.Verdict:
-        return audit.verify(self.services.db, self.services.keyring)
+    def audit(self) -> verification.Verdict:
+        return verification.verify(self.services.db, self.services.keyring)
 
     def ask(self, path: str, **request: Any) -> httpx2.Response:
         """The answer to a POST, sent again while there is none, as a patient client does."""
