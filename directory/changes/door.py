@@ -3,7 +3,8 @@
 ``commit`` in one transaction:
 
     1  the Idempotency-Key, if any, is claimed (a key that led to a change gives that change)
-    2  people, then units, in id order, then the rules are locked
+    2  people, then units, then the posts whose places it may take, each in id order, then the
+       rules are locked
     3  the plan is made again; another fingerprint → PlanStale, conflicts → Conflict
     4  directory rows, lines, audit entries
     5  epochs and dated cuts: from here on nothing issued before opens a door
@@ -30,7 +31,7 @@ from directory.base.clock import local_day
 from directory.base.crypto import Keyring, random_id
 from directory.base.errors import Conflict, InvalidInput, Misconfigured, NotAllowed, PlanStale
 from directory.base.failpoints import failpoint
-from directory.changes import joining, person, proof, structure, undo, write
+from directory.changes import joining, person, places, proof, structure, undo, write
 from directory.changes.drafting import Ground
 from directory.changes.model import (
     Change,
@@ -189,17 +190,21 @@ class Door:
 
     @staticmethod
     def _lock(session: Session, spec: Spec) -> entitlements.Rulebook:
-        """People, then units, each in id order, then the rules: everyone locks in this order."""
+        """People, then units, then posts, each in id order, then the rules: everyone locks in this
+        order. What is planned from then on is read anew, also what the session has seen before.
+        """
         people.lock(session, sorted(spec.users))
-        unit_ids = {h.unit.id for held in timeline(session, spec.users).values() for h in held} | (
-            {spec.to_unit} if spec.to_unit else set()
-        )
+        held = [h for one in timeline(session, spec.users).values() for h in one]
+        taken = places.wanted(spec, held)
+        unit_ids = {h.unit.id for h in held} | {unit_id for unit_id, _ in taken}
         session.scalars(
-            select(OrgUnit.id)
-            .where(OrgUnit.id.in_(unit_ids))
+            select(OrgUnit)
+            .where(OrgUnit.id.in_(unit_ids | ({spec.to_unit} if spec.to_unit else set())))
             .order_by(OrgUnit.id)
             .with_for_update(read=True)
+            .execution_options(populate_existing=True)
         ).all()
+        places.lock(session, taken)
         return entitlements.rulebook(session, lock=True)
 
     def _claim_key(
@@ -213,7 +218,8 @@ class Door:
     ) -> Change | None:
         body = json.dumps(spec.as_dict(), sort_keys=True, ensure_ascii=False)
         digest = hashlib.sha256(body.encode()).hexdigest()
-        session.execute(delete(Idempotency).where(Idempotency.expires_at <= now))
+        mine = (Idempotency.caller == actor.key, Idempotency.key == key)
+        session.execute(delete(Idempotency).where(*mine, Idempotency.expires_at <= now))
         make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
         claimed = session.execute(
             make(Idempotency)
@@ -229,9 +235,7 @@ class Door:
         ).first()
         if claimed is not None:
             return None
-        row = session.scalars(
-            select(Idempotency).where(Idempotency.caller == actor.key, Idempotency.key == key)
-        ).one()
+        row = session.scalars(select(Idempotency).where(*mine)).one()
         if row.body_hash != digest:
             raise InvalidInput(
                 "idempotency_key",

@@ -6,12 +6,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from directory import permissions, units
+from directory import people, permissions, units
 from directory.assignments import Assignment
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput, NotAllowed, NotFound
+from directory.entitlements import Installation
 from directory.permissions import AdminRole, Do, Role
 
 
@@ -38,6 +39,7 @@ def grant_role(
 
     Giving what is already held changes nothing. Raises NotAllowed, InvalidInput.
     """
+    _lock(session, holder)
     _require(session, actor, now, unit_id)
     if (holder.user_id is None) == (holder.client_id is None):
         raise InvalidInput(
@@ -80,6 +82,15 @@ def end_role(session: Session, role_id: int, *, actor: Actor, now: datetime) -> 
     _require(session, actor, now, role.unit_id)
     role.valid_to = local_day(now)
     _record(session, Tag.ROLE_END, role, actor, now)
+
+
+def _lock(session: Session, holder: Holder) -> None:
+    """Of two who give her the same role one finds it held: ending it once must end it."""
+    if holder.user_id is not None:
+        people.lock(session, [holder.user_id])
+    else:
+        # A client's row lives above this package.
+        session.execute(select(Installation.id).with_for_update(key_share=True))
 
 
 def _require(session: Session, actor: Actor, now: datetime, unit_id: int | None) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from directory import assignments, people
 from directory.assignments import Held
 from directory.base.errors import Conflict, NotFound
+from directory.changes import places
 from directory.changes.drafting import Ground, require_over
 from directory.changes.model import (
     Change,
@@ -66,9 +67,10 @@ def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
         )
     )
     timelines = assignments.timeline(session, spec.users)
-    for held in (h for user_id in spec.users for h in timelines[user_id]):
-        if any(line.row_id == held.id and line.table == "assignment" for line in lines):
-            ground.rights.require(Do.CHANGE, held.unit.path, missing="source")
+    held = [h for user_id in spec.users for h in timelines[user_id]]
+    for one in held:
+        if any(line.row_id == one.id and line.table == "assignment" for line in lines):
+            ground.rights.require(Do.CHANGE, one.unit.path, missing="source")
     if not any(line.table == "assignment" for line in lines):
         for user_id in spec.users:
             require_over(ground.rights, tuple(timelines[user_id]), ground.today)
@@ -85,7 +87,10 @@ def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
             for user_id in spec.users
         ),
         lines=tuple(reversed_lines),
-        conflicts=tuple(_later_changes(session, change, lines)),
+        conflicts=(
+            *_later_changes(session, change, lines),
+            *places.gone(session, reversed_lines, held, ground.today),
+        ),
     )
 
 

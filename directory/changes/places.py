@@ -1,0 +1,98 @@
+"""The places of posts: which ones a plan may take, held so that no other plan takes them too.
+
+A commit locks the posts whose places it may take (``FOR UPDATE``, in id order, after people and
+units) before it plans again: what it then counts, another commit has either written or waits to
+count.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from directory import assignments
+from directory.assignments import Held, Post
+from directory.changes.model import Line, Notice, Spec
+
+Place = tuple[int, int]
+"""A place: (unit, position)."""
+
+
+def wanted(spec: Spec, held: Iterable[Held]) -> set[Place]:
+    """The places a plan of this request may take; ``held`` is all its people hold or held."""
+    timeline = list(held)
+    found = {
+        (post["unit"], post["position"]) for row in spec.rows for post in row.get("assignments", ())
+    }
+    if spec.to_unit:
+        positions = {spec.position} if spec.position else {h.position_id for h in timeline}
+        found |= {(spec.to_unit, position) for position in positions}
+    if spec.undo_of:
+        found |= {(h.unit.id, h.position_id) for h in timeline}
+    return found
+
+
+def lock(session: Session, places: Iterable[Place]) -> None:
+    """Nobody else takes one of these places before this transaction ends (SQLite: the writer
+    holds all).
+    """
+    ordered, ids = sorted(set(places)), set()
+    for start in range(0, len(ordered), _CHUNK):
+        part = ordered[start : start + _CHUNK]
+        ids |= set(
+            session.scalars(select(Post.id).where(tuple_(Post.unit_id, Post.position_id).in_(part)))
+        )
+    in_turn = sorted(ids)
+    for start in range(0, len(in_turn), _CHUNK):
+        session.scalars(
+            select(Post)
+            .where(Post.id.in_(in_turn[start : start + _CHUNK]))
+            .order_by(Post.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        ).all()
+
+
+_CHUNK = 500
+
+
+def gone(session: Session, lines: Iterable[Line], held: Iterable[Held], on: date) -> list[Notice]:
+    """A conflict for each place that taking a change back needs again and others have got."""
+    by_id = {h.id: h for h in held}
+    needed = [
+        by_id[line.row_id]
+        for line in lines
+        if line.action == "reopen"
+        and line.row_id in by_id
+        and _still_to_come((line.after or {}).get("valid_to"), on)
+    ]
+    left = assignments.places_left(
+        session,
+        [(h.unit.id, h.position_id) for h in needed],
+        on,
+        leaving={h.user_id for h in by_id.values()},
+    )
+    found = []
+    for one in needed:
+        place = (one.unit.id, one.position_id)
+        if place not in left:
+            continue
+        left[place] -= 1
+        if left[place] < 0:
+            found.append(full(one.unit.name, one.position_name, user_id=one.user_id))
+    return found
+
+
+def _still_to_come(end: str | None, on: date) -> bool:
+    return end is None or date.fromisoformat(end) > on
+
+
+def full(unit: str, position: str, *, user_id: int | None = None) -> Notice:
+    """The conflict of a post without a place left."""
+    return Notice(
+        "post_full",
+        "{unit} đã đủ số lượng {position}.",
+        user_id,
+        args={"unit": unit, "position": position},
+    )
