@@ -55,9 +55,11 @@ class Column(StrEnum):
     """What is asked of the certificate's issuer."""
     DEVICE = "device"
     ROLES = "roles"
+    SLIPS = "slips"
+    """Printed slips and links by which somebody could set this person's password."""
 
 
-REQUIRED = frozenset({Column.ACCESS, Column.ACCOUNTS, Column.TRUST, Column.CASE, Column.ROLES})
+REQUIRED = frozenset(Column) - {Column.DEVICE}
 """DEVICE joins when the inventory of devices exists: nothing of it is stored yet."""
 
 
@@ -95,20 +97,20 @@ def _row(*actions: Action) -> dict[Column, Action]:
 
 # fmt: off
 TABLE: dict[Event, dict[Column, Action]] = {
-    #                           access         accounts      trust                 case                device        roles
-    Event.JOIN:            _row(_A.NONE,       _A.ADD,       _A.NONE,              _A.NONE,            _A.NONE,      _A.NONE),
-    Event.TRANSFER_OTHER:  _row(_A.END_ALL,    _A.RECOMPUTE, _A.DISTRUST,          _A.REPLACE,         _A.HAND_OVER, _A.RECOMPUTE),
-    Event.TRANSFER_WITHIN: _row(_A.END_ACTING, _A.RECOMPUTE, _A.DISTRUST_IF_NAMED, _A.REPLACE_IF_NAMED, _A.CARRY,    _A.RECOMPUTE),
-    Event.APPOINT:         _row(_A.NONE,       _A.ADD,       _A.NONE,              _A.NONE,            _A.NONE,      _A.NONE),
-    Event.RELIEVE:         _row(_A.END_ACTING, _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.HAND_OVER, _A.RECOMPUTE),
-    Event.SECOND:          _row(_A.END_ACTING, _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.CARRY,     _A.RECOMPUTE),
-    Event.RETURN:          _row(_A.END_ACTING, _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.CARRY,     _A.RECOMPUTE),
-    Event.SUSPEND:         _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.NONE,            _A.COLLECT,   _A.SLEEP),
-    Event.RESUME:          _row(_A.NONE,       _A.ENABLE,    _A.RESTORE,           _A.NONE,            _A.GIVE_BACK, _A.RECOMPUTE),
-    Event.LEAVE:           _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,          _A.COLLECT,   _A.END),
-    Event.DIE:             _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,          _A.COLLECT,   _A.END),
-    Event.UNDO:            _row(_A.END_ALL,    _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.NONE,      _A.RECOMPUTE),
-    Event.CANCEL:          _row(_A.NONE,       _A.NONE,      _A.RESTORE,           _A.NONE,            _A.NONE,      _A.NONE),
+    #                           access         accounts      trust                 case                device        roles          slips
+    Event.JOIN:            _row(_A.NONE,       _A.ADD,       _A.NONE,              _A.NONE,            _A.NONE,      _A.NONE, _A.NONE),
+    Event.TRANSFER_OTHER:  _row(_A.END_ALL,    _A.RECOMPUTE, _A.DISTRUST,          _A.REPLACE,         _A.HAND_OVER, _A.RECOMPUTE,  _A.END_ALL),
+    Event.TRANSFER_WITHIN: _row(_A.END_ACTING, _A.RECOMPUTE, _A.DISTRUST_IF_NAMED, _A.REPLACE_IF_NAMED, _A.CARRY,    _A.RECOMPUTE, _A.END_ALL),
+    Event.APPOINT:         _row(_A.NONE,       _A.ADD,       _A.NONE,              _A.NONE,            _A.NONE,      _A.NONE, _A.END_ALL),
+    Event.RELIEVE:         _row(_A.END_ACTING, _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.HAND_OVER, _A.RECOMPUTE,  _A.END_ALL),
+    Event.SECOND:          _row(_A.END_ACTING, _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.CARRY,     _A.RECOMPUTE, _A.END_ALL),
+    Event.RETURN:          _row(_A.END_ACTING, _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.CARRY,     _A.RECOMPUTE, _A.END_ALL),
+    Event.SUSPEND:         _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.NONE,            _A.COLLECT,   _A.SLEEP, _A.END_ALL),
+    Event.RESUME:          _row(_A.NONE,       _A.ENABLE,    _A.RESTORE,           _A.NONE,            _A.GIVE_BACK, _A.RECOMPUTE,  _A.END_ALL),
+    Event.LEAVE:           _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,          _A.COLLECT,   _A.END, _A.END_ALL),
+    Event.DIE:             _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,          _A.COLLECT,   _A.END, _A.END_ALL),
+    Event.UNDO:            _row(_A.END_ALL,    _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.NONE,      _A.RECOMPUTE, _A.END_ALL),
+    Event.CANCEL:          _row(_A.NONE,       _A.NONE,      _A.RESTORE,           _A.NONE,            _A.NONE,      _A.NONE, _A.NONE),
 }
 # fmt: on
 

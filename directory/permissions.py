@@ -139,7 +139,11 @@ def rights(session: Connection | Session, actor: Actor, on: date) -> Rights:
         return Rights(actor, (Reach(Role.ADMINISTRATOR, None),))
     holder: ColumnElement[bool]
     if actor.kind == "user":
-        holder = and_(AdminRole.user_id == actor.id, User.status == UserStatus.ACTIVE.value)
+        holder = and_(
+            AdminRole.user_id == actor.id,
+            User.status == UserStatus.ACTIVE.value,
+            or_(User.leaves_on.is_(None), User.leaves_on > on),
+        )
     elif actor.kind == "client":
         holder = AdminRole.client_id == actor.id
     else:

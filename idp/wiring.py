@@ -7,6 +7,7 @@ from sqlalchemy import MetaData
 import connectors.pki.tables
 import directory.changes.model
 import idp.factors.passwords
+import idp.factors.slips
 import idp.keys
 import idp.login.rows
 import idp.oidc.authorization.consent
@@ -28,6 +29,7 @@ from directory.base.crypto import Keyring, PasswordHasher
 from directory.base.db import Base, Database
 from directory.changes.door import Door
 from directory.changes.roles import RoleArtefact
+from idp.factors.slip_artefact import SlipArtefact
 from idp.oidc.artefact import AccessArtefact
 
 
@@ -61,6 +63,7 @@ def build(
                 AccountArtefact(),
                 CertificateArtefact(),
                 RoleArtefact(),
+                SlipArtefact(),
             ),
             keyring=keyring,
             approval_people=settings.change_approval_people,

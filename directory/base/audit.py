@@ -55,6 +55,7 @@ class Tag(StrEnum):
     LOGIN_UNLOCK = "login.unlock"
     PASSWORD_SET = "password.set"  # noqa: S105 (a name, not a secret)
     ACTIVATION_ISSUE = "activation.issue"
+    ACTIVATION_VOID = "activation.void"
     GRANT_ISSUE = "grant.issue"
     GRANT_REVOKE = "grant.revoke"
     CERTIFICATE_ISSUE = "certificate.issue"

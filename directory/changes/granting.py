@@ -74,7 +74,7 @@ def grant_role(
     return granted
 
 
-def end_role(session: Session, role_id: int, *, actor: Actor, now: datetime) -> None:
+def end_role(session: Session, role_id: int, *, actor: Actor, now: datetime) -> AdminRole:
     """End a role today; it counts no more at the next request. Raises NotFound, NotAllowed."""
     role = session.get(AdminRole, role_id)
     if role is None or role.valid_to is not None:
@@ -82,6 +82,7 @@ def end_role(session: Session, role_id: int, *, actor: Actor, now: datetime) -> 
     _require(session, actor, now, role.unit_id)
     role.valid_to = local_day(now)
     _record(session, Tag.ROLE_END, role, actor, now)
+    return role
 
 
 def _lock(session: Session, holder: Holder) -> None:

@@ -18,6 +18,7 @@ from directory.changes import rules
 from directory.changes.granting import Holder, end_role, grant_role
 from directory.entitlements import Rule
 from directory.permissions import AdminRole, Role
+from idp.factors import slips
 from idp.oidc import clients
 from idp.wiring import Services, build
 
@@ -144,6 +145,8 @@ def role_grant(
             if application
             else None,
         )
+        if granted.user_id is not None:
+            slips.void(session, [granted.user_id], why="role", now=now, actor=actor)
         click.echo(granted.id)
 
 
@@ -179,7 +182,10 @@ def role_end(role: int) -> None:
     """End a role; it counts no more at the next request."""
     services, actor = _open()
     with services.db.write() as session:
-        end_role(session, role, actor=actor, now=services.clock())
+        now = services.clock()
+        ended = end_role(session, role, actor=actor, now=now)
+        if ended.user_id is not None:
+            slips.void(session, [ended.user_id], why="role", now=now, actor=actor)
 
 
 commands: list[click.Command] = [app, role]

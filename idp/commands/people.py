@@ -18,7 +18,7 @@ from directory.changes.spec import person_row
 from directory.people import User
 from directory.permissions import Role
 from idp import installation, wiring
-from idp.factors import passwords
+from idp.factors import slips
 from idp.i18n import gettext, moment
 
 
@@ -44,7 +44,7 @@ def user_admin(username: str, name: str) -> None:
         if person is None:
             person = _join(session, services, username, name, actor)
         _grant(session, person, actor, services)
-        token = passwords.issue_activation(
+        token = slips.issue(
             session, services.keyring, person.id, now=now, lifetime=HOUR, actor=actor
         )
         username = person.username
@@ -63,7 +63,7 @@ def user_slip(username: str) -> None:
         person = people.by_username(session, username)
         if person is None:
             raise NotFound("user_unknown", "Không tìm thấy người dùng.")
-        token = passwords.issue_activation(
+        token = slips.issue(
             session, services.keyring, person.id, now=now, lifetime=lifetime, actor=actor
         )
         username = person.username

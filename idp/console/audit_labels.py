@@ -49,6 +49,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "login.unlock": "Mở khóa đăng nhập",
         "password.set": "Đặt mật khẩu",
         "activation.issue": "Cấp phiếu kích hoạt",
+        "activation.void": "Hủy phiếu kích hoạt",
         "grant.issue": "Cấp quyền truy cập cho ứng dụng",
         "grant.revoke": "Thu hồi quyền truy cập của ứng dụng",
         "certificate.issue": "Cấp chứng thư",
@@ -143,6 +144,12 @@ AUDIT: dict[str, dict[str, str]] = {
         "retire_secrets": "Bỏ mật khẩu cũ",
         "rotate_secret": "Đổi mật khẩu của ứng dụng",
         "withdraw": "Rút lại",
+    },
+    "slip": {
+        "newer": "Có phiếu mới hơn",
+        "password": "Đã đặt mật khẩu mới",
+        "role": "Vai trò quản trị thay đổi",
+        "change": "Thay đổi về công tác",
     },
     "tier": {
         "province": "Cấp tỉnh",

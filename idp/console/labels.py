@@ -51,6 +51,7 @@ LABELS: dict[str, dict[str, str]] = {
         "certificate.case": "Hồ sơ chứng thư",
         "device": "Thiết bị lưu khóa bí mật",
         "roles": "Vai trò quản trị",
+        "slips": "Phiếu kích hoạt",
     },
     "effect": {
         "session.end": "Kết thúc phiên đăng nhập",
@@ -68,6 +69,7 @@ LABELS: dict[str, dict[str, str]] = {
         "certificate.request": "Yêu cầu cấp chứng thư mới",
         "certificate.withdraw": "Rút yêu cầu thu hồi chứng thư",
         "role.end": "Kết thúc vai trò quản trị",
+        "slip.void": "Hủy phiếu kích hoạt",
     },
     "reason": {
         "affiliationChanged": "Thay đổi đơn vị công tác",

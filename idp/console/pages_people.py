@@ -21,13 +21,12 @@ from directory.base.errors import NotAllowed
 from directory.changes import history
 from directory.changes.model import Change
 from directory.entitlements import Account, Desired
-from directory.people import UserStatus
 from directory.permissions import AdminRole, Do, Rights
 from directory.search import Found, Page, PersonView, Wanted
 from directory.units import OrgUnit
 from idp import sessions, throttle
 from idp.console import entries
-from idp.factors import passwords
+from idp.factors import slips
 from idp.sessions import SessionView
 
 
@@ -122,20 +121,8 @@ def whole(session: Session, granted: Rights, user_id: int, *, now: datetime) -> 
         _roles(session, user_id, on),
         throttle.locked_until(session, user_id, now=now),
         may_change=granted.may(Do.CHANGE, path) and not herself,
-        may_reset=granted.may(Do.RESET_FACTORS, path)
-        and not herself
-        and found.status == UserStatus.ACTIVE
-        and _could_have_granted(session, granted, user_id, on),
+        may_reset=slips.entitled(session, granted, found, on=on),
     )
-
-
-def _could_have_granted(session: Session, granted: Rights, user_id: int, on: date) -> bool:
-    """Whether the asker could give the person's administrative roles, where she has any.
-
-    Whoever holds a slip becomes the person, and an end to a lock is more guesses at her password.
-    """
-    theirs = permissions.rights(session, Actor("user", user_id), on)
-    return all(granted.may(Do.GRANT_ROLE, reach.path) for reach in theirs.reaches)
 
 
 def _accounts(session: Session, found: PersonView, on: date) -> list[AccountRow]:
@@ -177,7 +164,7 @@ def issue_slip(
 ) -> str:
     """The token of a new activation slip. Raises NotFound, NotAllowed."""
     _require_reset(session, user_id, actor, now)
-    return passwords.issue_activation(
+    return slips.issue(
         session, keyring, user_id, now=now, lifetime=settings.activation_lifetime, actor=actor
     )
 

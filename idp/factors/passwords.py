@@ -1,8 +1,7 @@
-"""Passwords: storage, strength, forced change at first sign-in, activation by printed slip.
+"""Passwords: storage, strength, forced change at first sign-in.
 
 Hashing never happens inside a database transaction on the sign-in path: callers hash or verify
 first and store the result with ``store``. ``set_password`` does both for commands and the demo.
-A slip is a 256-bit token printed once, kept as a keyed hash, and consumed atomically.
 """
 
 import re
@@ -10,7 +9,7 @@ import secrets
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, ForeignKey, bindparam, select, update
@@ -20,9 +19,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.config import Settings
-from directory.base.crypto import Keyring, PasswordHasher, random_secret
-from directory.base.db import AUTOINCREMENT, Base, Key, core
-from directory.base.errors import InvalidInput, NotFound
+from directory.base.crypto import PasswordHasher
+from directory.base.db import Base, core
+from directory.base.errors import InvalidInput
 from directory.people import User
 from directory.text import search_key
 from idp.factors.wordlist import COMMON, PROVINCES, SYLLABLES
@@ -42,21 +41,8 @@ class PasswordCredential(Base):
     set_at: Mapped[datetime]
     changed_by: Mapped[str]
     """Key of the actor: the person herself, an administrator, the operator."""
-
-
-class Activation(Base):
-    """A printed slip: whoever holds it sets this person's password, once."""
-
-    __tablename__ = "activation"
-    __table_args__ = (AUTOINCREMENT,)
-
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    digest: Mapped[str] = mapped_column(unique=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    issued_at: Mapped[datetime]
-    issued_by: Mapped[str]
-    expires_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]
+    generation: Mapped[int] = mapped_column(default=1, server_default="1")
+    """Raised by each new password, never by a new hash of the same."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +113,10 @@ def store(
     session.execute(
         dialect.insert(PasswordCredential)
         .values(user_id=user_id, **columns)
-        .on_conflict_do_update(index_elements=["user_id"], set_=columns)
+        .on_conflict_do_update(
+            index_elements=["user_id"],
+            set_=columns | {"generation": PasswordCredential.generation + 1},
+        )
     )
     audit.record(
         session,
@@ -316,69 +305,3 @@ def generate_password() -> str:
     words = [secrets.choice(SYLLABLES) for _ in range(5)]
     digits = "".join(secrets.choice("23456789") for _ in range(4))
     return "-".join([*words, digits])
-
-
-# ---- activation slips ------------------------------------------------------------------------
-
-
-def issue_activation(
-    session: Session,
-    keyring: Keyring,
-    user_id: int,
-    *,
-    now: datetime,
-    lifetime: int,
-    actor: Actor,
-) -> str:
-    """The token of a new slip, good for ``lifetime`` seconds; earlier unused slips are void."""
-    session.execute(
-        update(Activation)
-        .where(Activation.user_id == user_id, Activation.used_at.is_(None))
-        .values(used_at=now)
-    )
-    token = random_secret()
-    session.add(
-        Activation(
-            digest=keyring.keyed_hash("activation", token),
-            user_id=user_id,
-            issued_at=now,
-            issued_by=actor.key,
-            expires_at=now + timedelta(seconds=lifetime),
-        )
-    )
-    session.flush()
-    audit.record(session, Tag.ACTIVATION_ISSUE, at=now, actor=actor, subject=("user", user_id))
-    return token
-
-
-def activation_owner(
-    session: Session, keyring: Keyring, token: str, *, now: datetime
-) -> User | None:
-    """Whose slip this is, while it can still be used."""
-    return session.scalars(
-        select(User)
-        .join(Activation, Activation.user_id == User.id)
-        .where(
-            Activation.digest == keyring.keyed_hash("activation", token),
-            Activation.used_at.is_(None),
-            Activation.expires_at > now,
-        )
-    ).one_or_none()
-
-
-def use_activation(session: Session, keyring: Keyring, token: str, *, now: datetime) -> int:
-    """Consume the slip; whose it was. Raises NotFound when it is unknown, used or too old."""
-    user_id = session.execute(
-        update(Activation)
-        .where(
-            Activation.digest == keyring.keyed_hash("activation", token),
-            Activation.used_at.is_(None),
-            Activation.expires_at > now,
-        )
-        .values(used_at=now)
-        .returning(Activation.user_id)
-        .execution_options(synchronize_session=False)
-    ).scalar_one_or_none()
-    if user_id is None:
-        raise NotFound("activation_unknown", "Phiếu kích hoạt không đúng, đã dùng hoặc đã hết hạn.")
-    return user_id

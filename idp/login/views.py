@@ -10,7 +10,7 @@ from directory.base.audit import Actor
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput, Locked, NotFound
 from directory.people import User
 from idp import i18n, page_policy, security, sessions, throttle
-from idp.factors import passwords
+from idp.factors import passwords, slips
 from idp.i18n import error_text, gettext
 from idp.login import flow as flows
 from idp.login.policy import FlowState, Policy, Step, next_step
@@ -157,6 +157,7 @@ def _change(flow: FlowState, _policy: Policy) -> None:
             session, user.id, epoch=flow.user_epoch or 0, keep=None, now=now, actor=actor
         )
         flows.record_change(session, flow, user_epoch=epoch)
+        slips.void(session, [user.id], why="password", now=now, actor=actor)
         passwords.store(session, user.id, phc, must_change=False, now=now, actor=actor)
         security.sessions_ended(session, ended, now=now, reason="password")
 
@@ -299,7 +300,7 @@ def activated(token: str) -> Any:
     ip, port = security.client_address()
     actor = Actor("user", owner.id, owner.username, ip, port)
     with has.db.write() as session:
-        passwords.use_activation(session, has.keyring, token, now=now)
+        slips.use(session, has.keyring, token[:100], now=now)
         epoch = people.lock(session, [owner.id])[0].access_epoch
         _, ended = sessions.cut_others(
             session, owner.id, epoch=epoch, keep=None, now=now, actor=actor
@@ -313,9 +314,9 @@ def activated(token: str) -> Any:
 def _owner(token: str) -> User:
     has = services()
     with has.db.read() as session:
-        owner = passwords.activation_owner(session, has.keyring, token[:100], now=has.clock())
+        owner = slips.owner(session, has.keyring, token[:100], now=has.clock())
     if owner is None:
-        raise NotFound("activation_unknown", "Phiếu kích hoạt không đúng, đã dùng hoặc đã hết hạn.")
+        raise slips.unknown()
     return owner
 
 

@@ -8,7 +8,7 @@ from connectors.pki import requests as certificates
 from directory.base.clock import local_day
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotFound
 from idp import security, sessions, throttle
-from idp.factors import passwords
+from idp.factors import passwords, slips
 from idp.i18n import error_text, gettext
 from idp.oidc import frontchannel
 from idp.oidc import logout as endings
@@ -273,6 +273,7 @@ def change_password() -> Any:
         _, ended = sessions.cut_others(
             session, user.id, epoch=me.user_epoch, keep=me.id, now=now, actor=actor()
         )
+        slips.void(session, [user.id], why="password", now=now, actor=actor())
         passwords.store(session, user.id, phc, must_change=False, now=now, actor=actor())
         security.sessions_ended(session, ended, now=now, reason="password")
     flash(gettext("Đã đổi mật khẩu. Các phiên đăng nhập khác đã kết thúc."), "good")

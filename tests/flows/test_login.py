@@ -18,7 +18,7 @@ from directory.base.clock import day_start, local_day
 from directory.people import User, UserCut, UserStatus
 from directory.permissions import Role
 from idp import sessions
-from idp.factors import passwords
+from idp.factors import passwords, slips
 from idp.login import flow as flows
 from idp.sessions import SsoSession
 from tests import factories
@@ -243,7 +243,7 @@ def test_a_printed_slip_sets_the_password_once_and_ends_every_session(
     elsewhere = app.test_client()
     sign_in(elsewhere, person.username, PASSWORD)
     with services.db.write() as session:
-        token = passwords.issue_activation(
+        token = slips.issue(
             session,
             services.keyring,
             person.id,

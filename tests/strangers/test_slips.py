@@ -70,7 +70,9 @@ def signs_in(hr: Hr, who: str, password: str) -> bool:
 
 def commit(hr: Hr, kind: str, who: str = "lan", **more: Any) -> str:
     """The id of a change that HR's own system commits."""
-    answer = hr.api(hr.token(Role.ADMINISTRATOR, None)).commit(kind=kind, user=hr.names[who], **more)
+    answer = hr.api(hr.token(Role.ADMINISTRATOR, None)).commit(
+        kind=kind, user=hr.names[who], **more
+    )
     assert answer.status_code == 201, answer.text
     return str(answer.json["id"])
 
@@ -190,7 +192,6 @@ EVENTS = (
 )
 
 
-@pytest.mark.xfail(strict=True, reason="a slip outlives what happens to its person")
 @pytest.mark.both_databases
 @pytest.mark.parametrize("event", [e for e in EVENTS if e is not newer_slip])
 def test_a_slip_is_void_after(hr: Hr, event: Callable[[Hr], None]) -> None:
@@ -206,7 +207,6 @@ def test_a_slip_is_void_after_a_newer_one(hr: Hr) -> None:
     assert not used(hr, link)
 
 
-@pytest.mark.xfail(strict=True, reason="an undo leaves the slip")
 @pytest.mark.both_databases
 def test_a_slip_is_void_after_the_undo_of_what_came_before_it(hr: Hr) -> None:
     change = commit(hr, "transfer", to_unit=hr.units["room2"])
@@ -226,7 +226,6 @@ def test_a_slip_works_while_nothing_has_happened(hr: Hr) -> None:
     assert not used(hr, link)
 
 
-@pytest.mark.xfail(strict=True, reason="a slip of a suspended person sets her password")
 def test_a_slip_made_while_she_is_suspended_is_good_neither_then_nor_after(
     hr: Hr, operators_slip: Callable[[str], str]
 ) -> None:
@@ -237,7 +236,6 @@ def test_a_slip_made_while_she_is_suspended_is_good_neither_then_nor_after(
     assert not used(hr, link)
 
 
-@pytest.mark.xfail(strict=True, reason="a slip works before the first day")
 def test_a_slip_handed_out_before_the_first_day_works_from_that_day_on(hr: Hr) -> None:
     first = date(2026, 3, 5)
     with hr.services.db.write() as session:
@@ -253,7 +251,6 @@ def test_a_slip_handed_out_before_the_first_day_works_from_that_day_on(hr: Hr) -
     assert signs_in(hr, "xuan", NEW)
 
 
-@pytest.mark.xfail(strict=True, reason="the preview says nothing of slips")
 @pytest.mark.both_databases
 def test_a_preview_counts_open_slips_and_the_proof_shows_them_ended(hr: Hr) -> None:
     slip(hr, "officer_a", "lan")
@@ -266,7 +263,6 @@ def test_a_preview_counts_open_slips_and_the_proof_shows_them_ended(hr: Hr) -> N
     assert [e["state"] for e in effects if e["kind"] == "slip.void"] == ["acknowledged"]
 
 
-@pytest.mark.xfail(strict=True, reason="whoever asks learns nothing, and is told nothing")
 def test_a_void_slip_looks_like_one_that_never_was(hr: Hr) -> None:
     link = slip(hr, "officer_a", "lan")
     suspend(hr)
@@ -278,7 +274,6 @@ def test_a_void_slip_looks_like_one_that_never_was(hr: Hr) -> None:
     assert "Lê Thị Lan" not in pages[0]
 
 
-@pytest.mark.xfail(strict=True, reason="the operator's links outlive what happens too")
 @pytest.mark.parametrize("event", [suspend, role, own_password, transfer, restored])
 def test_the_operators_slips_are_void_alike(
     hr: Hr, event: Callable[[Hr], None], operators_slip: Callable[[str], str]

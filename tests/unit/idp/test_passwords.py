@@ -7,7 +7,7 @@ import pytest
 from directory.base.audit import Actor
 from directory.base.crypto import PasswordHasher
 from directory.base.errors import InvalidInput, NotFound
-from idp.factors import passwords
+from idp.factors import passwords, slips
 from tests import factories
 
 OPERATOR = Actor.operator("root")
@@ -136,24 +136,21 @@ def test_a_hash_of_other_parameters_is_made_anew(database: Any, clock: Any) -> N
 def test_a_slip_works_once_and_in_time(database: Any, keyring: Any, clock: Any) -> None:
     with database.write() as session:
         user = factories.make_user(session)
+        factories.make_assignment(session, user, factories.make_unit(session))
         first, second = (
-            passwords.issue_activation(
-                session, keyring, user.id, now=clock(), lifetime=3600, actor=OPERATOR
-            )
+            slips.issue(session, keyring, user.id, now=clock(), lifetime=3600, actor=OPERATOR)
             for _ in range(2)
         )
     with database.write() as session:
         # A new slip makes the one before void.
         with pytest.raises(NotFound):
-            passwords.use_activation(session, keyring, first, now=clock())
-        owner = passwords.activation_owner(session, keyring, second, now=clock())
+            slips.use(session, keyring, first, now=clock())
+        owner = slips.owner(session, keyring, second, now=clock())
         assert owner is not None
         assert owner.id == user.id
-        assert passwords.use_activation(session, keyring, second, now=clock()) == user.id
+        assert slips.use(session, keyring, second, now=clock()) == user.id
         with pytest.raises(NotFound):
-            passwords.use_activation(session, keyring, second, now=clock())
-        third = passwords.issue_activation(
-            session, keyring, user.id, now=clock(), lifetime=3600, actor=OPERATOR
-        )
+            slips.use(session, keyring, second, now=clock())
+        third = slips.issue(session, keyring, user.id, now=clock(), lifetime=3600, actor=OPERATOR)
         with pytest.raises(NotFound):
-            passwords.use_activation(session, keyring, third, now=clock.advance(hours=1))
+            slips.use(session, keyring, third, now=clock.advance(hours=1))

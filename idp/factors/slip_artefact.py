@@ -1,0 +1,92 @@
+"""SlipArtefact: what a change does to the slips its people could still use."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from directory.base.audit import Actor
+from directory.changes.model import Change, Person, Plan
+from directory.effects import Action, Column, Due, Foreseen, State
+from idp.factors import slips
+from idp.factors.slips import Activation, in_parts, open_at
+
+LABEL = "Phiếu kích hoạt"
+VOID = "slip.void"
+
+
+class SlipArtefact:
+    """Implements ``directory.effects.Artefact`` for the column SLIPS."""
+
+    columns = frozenset({Column.SLIPS})
+
+    def preview(self, session: Session, plan: Plan) -> Sequence[Foreseen]:
+        """How many open slips would be void, counted at this moment."""
+        counts: dict[int, int] = {}
+        for part in in_parts(_ending(plan.people)):
+            counted = session.execute(
+                select(Activation.user_id, func.count())
+                .where(Activation.user_id.in_(part), open_at(plan.now))
+                .group_by(Activation.user_id)
+            )
+            counts |= dict(counted.all())
+        return [
+            Foreseen(
+                Column.SLIPS,
+                VOID,
+                user_id,
+                str(user_id),
+                LABEL,
+                count=counts[user_id],
+                counted=True,
+            )
+            for user_id in sorted(counts)
+        ]
+
+    def cut(self, session: Session, plan: Plan, change: Change) -> Sequence[Due]:
+        """End them in the commit. A plan for a later day ends them by its dates; see ``due``."""
+        if plan.scheduled:
+            return ()
+        return _ended(session, _ending(plan.people), change, plan.now)
+
+    def due(self, session: Session, change: Change, users: Sequence[int]) -> Sequence[Due]:
+        """The day has come: what was issued before it is void already, and is marked so."""
+        now = change.took_effect_at or change.effective_at
+        return _ended(session, users, change, now, before=change.effective_at)
+
+
+def _ending(concerned: Iterable[Person]) -> list[int]:
+    return [p.id for p in concerned if not p.new and p.orders(Column.SLIPS) == Action.END_ALL]
+
+
+def _ended(
+    session: Session,
+    users: Iterable[int],
+    change: Change,
+    now: datetime,
+    *,
+    before: datetime | None = None,
+) -> list[Due]:
+    actor = Actor(change.actor_kind, change.actor_id, change.actor_label)
+    gone = slips.void(
+        session,
+        users,
+        why=f"change:{change.id}",
+        now=now,
+        actor=actor,
+        before=before,
+        change_id=change.id,
+    )
+    return [
+        Due(
+            Column.SLIPS,
+            VOID,
+            user_id,
+            str(slip_id),
+            LABEL,
+            final=State.ACKNOWLEDGED,
+            state=State.ACKNOWLEDGED,
+        )
+        for slip_id, user_id in gone
+    ]
