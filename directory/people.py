@@ -5,14 +5,24 @@ carries the epoch it was issued under and is good only while that is equal, and 
 lies between its issue and now. Both are evaluated at use.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, ForeignKey, Index, bindparam, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Index,
+    bindparam,
+    case,
+    exists,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
+from directory import values
 from directory.base.crypto import Keyring
 from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.errors import InvalidInput, NotFound
@@ -109,21 +119,15 @@ class UserCut(Base):
     change_id: Mapped[str]
 
 
-CITIZEN_NUMBER = re.compile(r"\d{12}")
-
-
 def citizen_columns(keyring: Keyring, number: str | None) -> dict[str, str | None]:
     """The three stored forms of a citizen number: hash for look-up, sealed, masked.
 
     Twelve digits is the only hard rule (domain: structure deviations are legitimate). Raises
     InvalidInput.
     """
-    if not number:
+    number = values.citizen_number(number)
+    if number is None:
         return {"citizen_hash": None, "citizen_sealed": None, "citizen_masked": None}
-    if not CITIZEN_NUMBER.fullmatch(number):
-        raise InvalidInput(
-            "citizen_number", "Số định danh phải gồm đúng 12 chữ số.", field="citizen_number"
-        )
     return {
         "citizen_hash": keyring.keyed_hash("citizen", number),
         "citizen_sealed": keyring.encrypt("citizen", number.encode()),
@@ -131,18 +135,20 @@ def citizen_columns(keyring: Keyring, number: str | None) -> dict[str, str | Non
     }
 
 
-def birth_date(value: str | None) -> str | None:
-    """An ISO date or a bare year, as stored. Raises InvalidInput."""
-    if not value:
-        return None
-    try:
-        if re.fullmatch(r"(19|20)\d\d", value):
-            return value
-        return date.fromisoformat(value).isoformat()
-    except ValueError as exc:
-        raise InvalidInput(
-            "birth_date", "Ngày sinh phải là ngày (năm-tháng-ngày) hoặc năm.", field="birth_date"
-        ) from exc
+def sole_email() -> ColumnElement[str | None]:
+    """The e-mail address of ``User`` in a statement, where it is nobody else's.
+
+    What two people have may be answered to by either: until it is settled, it identifies neither.
+    """
+    other = aliased(User)
+    shared = exists(
+        select(other.id).where(
+            other.email == User.email,
+            other.id != User.id,
+            other.status != UserStatus.LEFT.value,
+        )
+    ).correlate_except(other)
+    return case((~shared, User.email))
 
 
 def get(session: Session, user_id: int) -> User:

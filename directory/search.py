@@ -22,7 +22,7 @@ from directory import assignments, tree, units
 from directory.assignments import Assignment, Held, Kind, Position
 from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput, NotFound
-from directory.people import CITIZEN_NUMBER, User, UserStatus
+from directory.people import User, UserStatus
 from directory.permissions import Do, Rights, visible_people
 from directory.text import clean, search_key
 from directory.units import OrgUnit, UnitView
@@ -153,13 +153,14 @@ def primary_of(timeline: Iterable[Held], on: date) -> Held | None:
 # ---- what a query means ----------------------------------------------------------------------
 
 _PHONE = re.compile(r"\+?[\d .()-]{8,20}")
+_CITIZEN_NUMBER = re.compile(r"\d{12}", re.ASCII)
 
 
 def _matches(session: Session, words: str, on: date, keyring: Keyring) -> ColumnElement[bool]:
     if not words:
         return true()
     digits = re.sub(r"\D", "", words)
-    if CITIZEN_NUMBER.fullmatch(words.replace(" ", "")):
+    if _CITIZEN_NUMBER.fullmatch(words.replace(" ", "")):
         return User.citizen_hash == keyring.keyed_hash("citizen", digits)
     if "@" in words:
         return User.email.in_({words, words.lower()})

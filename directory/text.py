@@ -7,13 +7,14 @@ Two spellings of one name must find each other: NFC everywhere, search without d
 import re
 import unicodedata
 
-_ZERO_WIDTH = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"), None)
+from directory.spelling import TONES
+
+_ZERO_WIDTH = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"), None)
 _NOT_KEY = re.compile(r"[^a-z0-9]+")
 _ALPHABET = {
     letter: chr(ord("!") + index)
     for index, letter in enumerate("aăâbcdđeêfghijklmnoôơpqrstuưvwxyz0123456789", start=1)
 }
-_TONES = "\u0300\u0309\u0303\u0301\u0323"  # huyền, hỏi, ngã, sắc, nặng (CLDR order)
 
 
 def clean(value: str) -> str:
@@ -35,10 +36,10 @@ def sort_key(value: str) -> str:
     tones: list[str] = []
     for char in unicodedata.normalize("NFC", value).lower():
         parts = unicodedata.normalize("NFD", char)
-        tone = next((c for c in parts if c in _TONES), "")
-        base = unicodedata.normalize("NFC", "".join(c for c in parts if c not in _TONES))
+        tone = next((c for c in parts if c in TONES), "")
+        base = unicodedata.normalize("NFC", "".join(c for c in parts if c not in TONES))
         letters.append(_ALPHABET.get(base, " "))
-        tones.append(str(_TONES.index(tone) + 1) if tone else "0")
+        tones.append(str(TONES.index(tone) + 1) if tone else "0")
     return "".join(letters).rstrip() + "\x1f" + "".join(tones)
 
 

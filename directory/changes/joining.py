@@ -22,7 +22,7 @@ from directory.effects import Event
 from directory.people import User, UserStatus
 from directory.permissions import Do, visible_people
 from directory.text import username_base
-from directory.units import UnitView
+from directory.units import OrgUnit, UnitView
 
 
 def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
@@ -36,9 +36,11 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
         ground.rights.require(Do.CHANGE, path, missing="destination")
     if not all(row["assignments"] for row in spec.rows):
         ground.rights.require(Do.CHANGE, None, missing="destination")
-    conflicts = _duplicates(session, spec.rows, ground) + _full_posts(
-        session, spec, unit_views, catalogue
-    )
+    conflicts = [
+        *_duplicates(session, spec.rows, ground),
+        *_full_posts(session, spec, unit_views, catalogue),
+        *_before_units(session, spec.rows, unit_views),
+    ]
     usernames = allot_usernames(session, [row["person"] for row in spec.rows])
     people, lines = [], []
     next_assignment = -1
@@ -95,6 +97,7 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
         rulebook=ground.rulebook,
         people=tuple(people),
         lines=tuple(lines),
+        warnings=tuple(_shared_emails(session, spec.rows, ground)),
         conflicts=tuple(conflicts),
         units=tuple(sorted(unit_views)),
     )
@@ -171,6 +174,7 @@ def _duplicates(session: Session, rows: Sequence[dict[str, Any]], ground: Ground
     for row in rows:
         person, number = row["person"], row["person"].get("citizen_hash")
         say = _sayer(found, row)
+        alike = (person["full_name"], person.get("birth_date"))
         if number in known and known[number][0] is None:
             say(
                 "known_person",
@@ -185,12 +189,69 @@ def _duplicates(session: Session, rows: Sequence[dict[str, Any]], ground: Ground
             )
         elif number and twice[number] > 1:
             say("number_twice", "Số định danh này xuất hiện nhiều lần trong cùng một đợt.")
-        elif not number and (person["full_name"], person.get("birth_date")) in namesakes:
+        elif not number and alike in namesakes:
             say("namesake", "Đã có người trùng họ tên và ngày sinh; cần số định danh để phân biệt.")
+        elif not number and alike[1]:
+            namesakes.add(alike)  # of the rows that follow, whichever batch they are in
         key = person.get("source_key")
         if key and (key in taken or keys[key] > 1):
             say("source_key_taken", "Mã nguồn {key} đã được dùng.", key=key)
     return found
+
+
+def _shared_emails(
+    session: Session, rows: Sequence[dict[str, Any]], ground: Ground
+) -> Iterable[Notice]:
+    """Addresses that somebody has already, or two of these rows: given out for neither."""
+    wanted = {email for row in rows if (email := row["person"].get("email"))}
+    seen = visible_people(ground.rights, ground.today)
+    holders: dict[str, list[str | None]] = {email: [] for email in wanted}
+    for email, name in session.execute(
+        select(User.email, case((seen, User.full_name))).where(
+            User.email.in_(wanted), User.status != UserStatus.LEFT.value
+        )
+    ):
+        holders[email].append(name)
+    for row in rows:
+        if email := row["person"].get("email"):
+            holders[email].append(row["person"]["full_name"])
+    for row in rows:
+        email = row["person"].get("email")
+        if email and len(holders[email]) > 1:
+            yield Notice(
+                "email_shared",
+                "Địa chỉ {email} là của nhiều người ({names}); chưa gửi cho ứng dụng nào đến khi "
+                "được sửa.",
+                args={
+                    "email": email,
+                    "names": ", ".join(name or "…" for name in holders[email][:5]),
+                },
+                row=row.get("row"),
+            )
+
+
+def _before_units(
+    session: Session, rows: Sequence[dict[str, Any]], unit_views: dict[int, UnitView]
+) -> Iterable[Notice]:
+    """Posts in units that do not exist yet on the day they begin."""
+    began = dict(
+        session.execute(
+            select(OrgUnit.id, OrgUnit.valid_from).where(OrgUnit.id.in_(list(unit_views)))
+        ).all()
+    )
+    for row in rows:
+        for post in row["assignments"]:
+            since = began[post["unit"]]
+            if date.fromisoformat(post["valid_from"]) < since:
+                yield Notice(
+                    "before_unit",
+                    "{unit} thành lập ngày {day}; phân công không thể bắt đầu sớm hơn.",
+                    args={
+                        "unit": unit_views[post["unit"]].name,
+                        "day": since.strftime("%d/%m/%Y"),
+                    },
+                    row=row.get("row"),
+                )
 
 
 def _sayer(found: list[Notice], row: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from directory import assignments, people, units
+from directory import assignments, people, units, values
 from directory.assignments import Kind
 from directory.base.clock import local_day
 from directory.base.crypto import Keyring
@@ -45,7 +45,7 @@ def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Sp
         raise _wrong("effective_on", "Ngày hiệu lực quá xa hôm nay.")
     decision = _decision(body.get("decision"))
     if kind == ChangeKind.JOIN:
-        return _join(session, body, effective_on, decision, keyring)
+        return _join(session, body, effective_on, decision, keyring, local_day(now))
     reason = body.get("reason")
     if kind == ChangeKind.LEAVE and reason not in LEAVE_REASONS:
         raise _wrong("reason", "Lý do thôi việc không hợp lệ.")
@@ -159,6 +159,7 @@ def _join(
     effective_on: date,
     decision: Decision | None,
     keyring: Keyring,
+    today: date,
 ) -> Spec:
     for name in ("user", "users"):
         if name in body:
@@ -177,7 +178,7 @@ def _join(
     person = body.get("person")
     if not isinstance(person, Mapping):
         raise _wrong("person", "Thiếu thông tin người được tiếp nhận.")
-    row = {"row": None, "person": person_row(person, keyring), "assignments": [post]}
+    row = {"row": None, "person": person_row(person, keyring, today=today), "assignments": [post]}
     return Spec(ChangeKind.JOIN, effective_on, decision, rows=(row,))
 
 
@@ -193,32 +194,27 @@ _PERSON = frozenset(
         "username",
     }
 )
-_EMAIL = re.compile(r"[^@\s\"<>(),;:\\]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
-_PHONE = re.compile(r"\+?[0-9]{8,15}")
 _USERNAME = re.compile(r"[a-z][a-z0-9]{2,30}")
 
 
-def person_row(values: Mapping[str, Any], keyring: Keyring) -> dict[str, Any]:
+def person_row(said: Mapping[str, Any], keyring: Keyring, *, today: date) -> dict[str, Any]:
     """The checked columns of a new person; the citizen number only in its three stored forms.
 
     Raises InvalidInput naming the field.
     """
-    for name in values:
+    for name in said:
         if name not in _PERSON:
             raise _wrong(f"person.{str(name)[:40]}", "Không có trường này trong thông tin người.")
-    given = {k: clean(v) if isinstance(v, str) else v for k, v in values.items()}
+    given = {k: clean(v) if isinstance(v, str) else v for k, v in said.items()}
     for name, value in given.items():
         if value is not None and not isinstance(value, str):
             raise _wrong(name, "Trường này phải là chữ.")
-    name = _line(given.get("full_name"), "full_name", 100)
-    if any(c.isdigit() or c in '<>{}[]|\\^`~@#$%&*+=;"' for c in name):
-        raise _wrong("full_name", "Họ tên có ký tự không hợp lệ.")
     return {
-        "full_name": name,
-        "birth_date": people.birth_date(given.get("birth_date")),
+        "full_name": values.person_name(given.get("full_name") or "", "full_name"),
+        "birth_date": values.birth_date(given.get("birth_date"), today),
         "gender": _one_of(given.get("gender"), "gender", {"male", "female"}),
-        "email": _matching(given.get("email"), "email", _EMAIL, "Thư điện tử không hợp lệ."),
-        "phone": _matching(given.get("phone"), "phone", _PHONE, "Số điện thoại không hợp lệ."),
+        "email": values.email(given.get("email")),
+        "phone": values.phone(given.get("phone")),
         "username": _matching(
             given.get("username"), "username", _USERNAME, "Tên đăng nhập không hợp lệ."
         ),

@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from directory import values as v
 from directory.assignments import Position, Post
 from directory.base import audit
 from directory.base.audit import Tag
@@ -26,6 +27,7 @@ from directory.feeds import rows as r
 from directory.feeds.people import load_people
 from directory.feeds.rows import Report
 from directory.feeds.run import (
+    GSO_DIGITS,
     UNITS_PER_BATCH,
     Feed,
     commit_all,
@@ -71,7 +73,7 @@ def _positions(feed: Feed, file: Path) -> None:
     def check(row: dict[str, str]) -> dict[str, Any]:
         return {
             "code": r.text(row, "code", longest=40).upper(),
-            "name": r.text(row, "name"),
+            "name": v.unit_name(row["name"]),
             "group": row["group"] or None,
             "rank": r.number(row, "rank"),
             "bloc": r.choice(row, "bloc", Bloc),
@@ -111,8 +113,8 @@ def _units(feed: Feed, file: Path) -> None:
         return {
             "ref": code,
             "parent_ref": row["parent"].upper() or None,
-            "name": r.text(row, "name"),
-            "short_name": row["short_name"] or row["name"],
+            "name": v.unit_name(row["name"]),
+            "short_name": v.unit_name(row["short_name"] or row["name"], "short_name"),
             "kind": r.text(row, "kind", longest=60),
             "bloc": r.choice(row, "bloc", Bloc),
             "tier": r.choice(row, "tier", Tier),
@@ -120,7 +122,7 @@ def _units(feed: Feed, file: Path) -> None:
             "valid_from": since,
             "codes": [
                 {"scheme": "sample", "value": code},
-                *({"scheme": s, "value": row[s].upper()} for s in _SCHEMES if row.get(s)),
+                *({"scheme": s, "value": _public_code(s, row)} for s in _SCHEMES if row.get(s)),
             ],
         }
 
@@ -163,6 +165,14 @@ def _units(feed: Feed, file: Path) -> None:
     commit_all(
         feed, ChangeKind.UNIT_CREATE, _rooted(feed, file.name, placed), file.name, UNITS_PER_BATCH
     )
+
+
+def _public_code(scheme: str, row: dict[str, str]) -> str:
+    """A public code as its issuer writes it, with the zeros that a spreadsheet has taken."""
+    value = row[scheme].upper()
+    if scheme == "gso" and value.isdecimal():
+        return value.zfill(2 if row["parent"] == "" else GSO_DIGITS)
+    return value
 
 
 def _rooted(feed: Feed, file: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

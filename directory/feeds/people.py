@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from directory.assignments import Assignment, Kind
+from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
 from directory.changes import spec as specs
 from directory.changes.model import ChangeKind
@@ -21,13 +22,25 @@ from directory.feeds.run import (
 )
 from directory.people import User
 
+_COLUMN = {"citizen_hash": "citizen_number"}
+_COMPARED = ("full_name", "birth_date", "gender", "citizen_hash", "email", "phone")
+
 
 def load_people(feed: Feed, file: Path) -> None:
     posts, broken = _assignments(feed, file.with_name("assignments.csv"))
+    today = local_day(feed.clock())
+    stray = {key.lstrip("0"): key for key in posts if key.isdecimal() and key.startswith("0")}
 
     def check(row: dict[str, str]) -> dict[str, Any]:
         key = r.text(row, "source_key", longest=80)
-        return {"key": key, "person": specs.person_row(row, feed.door.keyring)}
+        person = specs.person_row(row, feed.door.keyring, today=today)
+        if key in stray:
+            raise r.wrong(
+                "source_key",
+                "Mã nguồn có mất số 0 ở đầu không? Tệp phân công có {key}.",
+                key=stray[key],
+            )
+        return {"key": key, "person": person}
 
     columns = {
         "source_key",
@@ -57,16 +70,20 @@ def load_people(feed: Feed, file: Path) -> None:
         key, person = row["key"], row["person"]
         earlier = known.get(key)
         if earlier is not None:
+            # What the file leaves blank it says nothing about.
             changed = [
-                c
-                for c in ("full_name", "birth_date", "citizen_hash")
-                if getattr(earlier, c) != person[c]
+                column
+                for column in _COMPARED
+                if person[column] is not None and getattr(earlier, column) != person[column]
             ]
             if changed:
                 feed.report.refuse(
                     file.name,
                     row["row"],
-                    r.wrong(changed[0], "Khác với dữ liệu đã nạp; cần một quyết định thay đổi."),
+                    r.wrong(
+                        _COLUMN.get(changed[0], changed[0]),
+                        "Khác với dữ liệu đã nạp; cần một quyết định thay đổi.",
+                    ),
                 )
             else:
                 feed.report.count(file.name, unchanged=1)

@@ -1,15 +1,15 @@
 """Reading a CSV of a feed. Rows are numbered as a person sees them: the header is row 1."""
 
 import csv
-import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from directory import values as v
 from directory.base.errors import InvalidInput
-from directory.text import clean
+from directory.feeds.text import table
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,16 @@ class Report:
     added: dict[str, int] = field(default_factory=dict)
     unchanged: dict[str, int] = field(default_factory=dict)
     errors: list[RowError] = field(default_factory=list)
+    warnings: list[RowError] = field(default_factory=list)
+    """What was applied and still wants to be looked at."""
 
     def refuse(self, file: str, row: int | None, error: InvalidInput) -> None:
         """Note a refused row."""
         self.errors.append(RowError(file, row or 0, error.field, error.text()))
+
+    def warn(self, file: str, row: int | None, field_name: str, message: str) -> None:
+        """Note something about a row that was applied."""
+        self.warnings.append(RowError(file, row or 0, field_name, message))
 
     def count(self, file: str, *, added: int = 0, unchanged: int = 0) -> None:
         """Add to a file's counts."""
@@ -51,51 +57,30 @@ class Report:
 def read(file: Path, required: set[str], report: Report) -> Iterator[tuple[int, dict[str, str]]]:
     """(row number, cleaned values) of each readable row; unreadable ones go to the report.
 
-    Raises InvalidInput when the file as a whole is unusable: not UTF-8, a missing column.
+    Raises InvalidInput when the file as a whole is unusable: its encoding, a missing column.
     """
-    try:
-        text = file.read_text("utf-8-sig")
-    except UnicodeDecodeError as exc:
+    rows = table(file)
+    _, header = next(rows)
+    missing = sorted(required - set(header))
+    if missing or len(set(header)) != len(header):
         raise InvalidInput(
-            "encoding", "Tệp {file} không phải UTF-8.", field=file.name, file=file.name
-        ) from exc
-    if "\x00" in text:
-        raise InvalidInput(
-            "encoding", "Tệp {file} không phải UTF-8.", field=file.name, file=file.name
-        )
-    rows = csv.reader(io.StringIO(text), strict=True)
-    try:
-        header = [clean(name) for name in next(rows, [])]
-        missing = sorted(required - set(header))
-        if missing or len(set(header)) != len(header):
-            raise InvalidInput(
-                "header",
-                "Tệp {file} thiếu hoặc lặp cột: {names}.",
-                field=file.name,
-                row=1,
-                file=file.name,
-                names=", ".join(missing or sorted({n for n in header if header.count(n) > 1})),
-            )
-        for values in rows:
-            if not values:
-                continue
-            if len(values) != len(header):
-                report.refuse(
-                    file.name,
-                    rows.line_num,
-                    InvalidInput("columns", "Dòng không đủ hoặc thừa cột.", field="*"),
-                )
-                continue
-            yield rows.line_num, dict(zip(header, map(clean, values), strict=True))
-    except csv.Error as exc:
-        raise InvalidInput(
-            "csv",
-            "Tệp {file} sai cú pháp CSV ở dòng {line}.",
+            "header",
+            "Tệp {file} thiếu hoặc lặp cột: {names}.",
             field=file.name,
-            row=rows.line_num,
+            row=1,
             file=file.name,
-            line=rows.line_num,
-        ) from exc
+            names=", ".join(missing or sorted({n for n in header if header.count(n) > 1})),
+        )
+    for line, values in rows:
+        stray = any(value and not name for name, value in zip(header, values, strict=False))
+        if len(values) != len(header) or stray:
+            report.refuse(
+                file.name,
+                line,
+                InvalidInput("columns", "Dòng không đủ hoặc thừa cột.", field="*"),
+            )
+            continue
+        yield line, {n: v for n, v in zip(header, values, strict=True) if n}
 
 
 def wrong(field_name: str, message: str, **args: Any) -> InvalidInput:
@@ -127,17 +112,13 @@ def day(row: Mapping[str, str], name: str) -> str | None:
 
 
 def flag(row: Mapping[str, str], name: str) -> bool:
-    """``true`` or ``false``."""
-    if row[name] not in ("true", "false"):
-        raise wrong(name, "Chỉ nhận true hoặc false.")
-    return row[name] == "true"
+    """A switch."""
+    return v.flag(row[name], name)
 
 
 def number(row: Mapping[str, str], name: str, *, least: int = 0, most: int = 100_000) -> int:
     """A whole number within bounds."""
-    if not row[name].isdecimal() or not least <= int(row[name][:9]) <= most:
-        raise wrong(name, "Phải là số nguyên từ {least} đến {most}.", least=least, most=most)
-    return int(row[name])
+    return v.whole_number(row[name], name, least=least, most=most)
 
 
 def choice(row: Mapping[str, str], name: str, allowed: type) -> str:

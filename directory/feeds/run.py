@@ -19,6 +19,8 @@ from directory.feeds import rows as r
 from directory.feeds.rows import Report
 from directory.units import UnitCode
 
+GSO_DIGITS = 5
+"""Of a commune's code of the General Statistics Office (QĐ 124/2004/QĐ-TTg and its successors)."""
 PEOPLE_PER_BATCH = 500
 UNITS_PER_BATCH = 5000
 Progress = Callable[[str, int, int], None]
@@ -45,6 +47,8 @@ class Feed:
                 spec = Spec(spec.kind, spec.effective_on, rows=tuple(rows))
                 plan = self.door.plan(session, spec, self.actor, now=now)
                 if not plan.conflicts:
+                    for notice in plan.warnings:
+                        self.report.warn(file, notice.row, notice.code, notice.text())
                     self.door.commit(
                         session, spec, self.actor, now=now, fingerprint=plan.fingerprint
                     )
@@ -115,7 +119,10 @@ def fresh_rows(
 
 
 def resolve(row: dict[str, str], name: str, known: dict[str, int]) -> int:
-    found = known.get(r.text(row, name).upper())
+    code = r.text(row, name).upper()
+    found = known.get(code)
+    if found is None and code.startswith("GSO:") and code[4:].isdecimal():
+        found = known.get(f"GSO:{code[4:].zfill(GSO_DIGITS)}")
     if found is None:
         raise r.wrong(name, "Không có mã {code}.", code=row[name])
     return found

@@ -54,6 +54,8 @@ def feed_load(folder: Path, report_file: Path | None) -> None:
     report = load(run, folder)
     for file in sorted(set(report.added) | set(report.unchanged)):
         click.echo(f"{file}: +{report.added.get(file, 0)}, ={report.unchanged.get(file, 0)}")
+    for warning in report.warnings[:10]:
+        click.echo(f"{warning.file}:{warning.row}: {warning.message}", err=True)
     if report.errors:
         target = report_file or settings.data_dir / "reports" / f"{folder.name}-refused.csv"
         report.write(target)

@@ -83,7 +83,9 @@ def _join(
 ) -> User:
     """Enter the person through the door, as every change of the directory."""
     now = services.clock()
-    person = person_row({"full_name": name, "username": username}, services.keyring)
+    person = person_row(
+        {"full_name": name, "username": username}, services.keyring, today=local_day(now)
+    )
     spec = Spec(
         ChangeKind.JOIN,
         local_day(now),

@@ -41,7 +41,7 @@ REFUSED = [
     ),
     ("positions.csv", "CV3,,,5,government,false,false,normal", 3, "name", "không được để trống"),
     ("positions.csv", "CV3,Thư ký,,5,quân đội,false,false,normal", 3, "bloc", "danh mục"),
-    ("positions.csv", "CV3,Thư ký,,5,party,có,false,normal", 3, "leadership", "true hoặc false"),
+    ("positions.csv", "CV3,Thư ký,,5,party,tùy,false,normal", 3, "leadership", "true hoặc false"),
     (
         "positions.csv",
         "CV,Tên khác,,50,government,false,false,normal",
@@ -97,7 +97,7 @@ REFUSED = [
     ("people.csv", "p2,,1980-02-03,male,003080000002,,", 3, "full_name", "không được để trống"),
     (
         "people.csv",
-        "p2,Lê Lan,3/2/1980,female,003080000002,,",
+        "p2,Lê Lan,31/2/1980,female,003080000002,,",
         3,
         "birth_date",
         "Ngày sinh phải là ngày",

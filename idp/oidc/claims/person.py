@@ -16,7 +16,7 @@ from directory.assignments import Assignment, Held, Kind, Position
 from directory.base.clock import local_day
 from directory.base.db import UTCDateTime
 from directory.changes.model import Change, ChangeLine
-from directory.people import User
+from directory.people import User, sole_email
 from directory.units import OrgUnit, UnitCode, UnitView
 from idp.oidc.claims import scopes as known
 
@@ -124,7 +124,7 @@ _COLUMNS = (
     User.given_name,
     User.gender,
     User.birth_date,
-    User.email,
+    sole_email().label("email"),
     User.phone,
     User.eid_level,
     User.created_at,
