@@ -41,10 +41,8 @@ def garbled(text: str) -> Garbled | None:
 def _likelier(meant: str, text: str) -> bool:
     """Whether a larger share of words is Vietnamese this way, and every word that differs is."""
     new, old = _words(meant), _words(text)
-    if len(new) == len(old):
-        changed = [n for n, o in zip(new, old, strict=True) if n != o]
-    else:  # signs that were no letters have become some
-        changed = new
+    # Where signs that were no letters have become some, words no longer stand side by side.
+    changed = new if len(new) != len(old) else [n for n in new if n not in old]
     return _share(new) > _share(old) and all(map(is_syllable, changed))
 
 
