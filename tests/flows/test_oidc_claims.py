@@ -46,6 +46,21 @@ def _id_token(flow: Flow, text: str) -> dict[str, Any]:
     return dict(jwt.decode(text, keys, ["ES256"]).claims)
 
 
+def test_an_address_that_somebody_else_has_too_is_told_to_no_application(
+    world: World, flow: Flow, services: Any
+) -> None:
+    email = world.one(User, world.user_id).email
+    with services.db.write() as session:
+        other = make_user(session, "Lê Văn Bá", email=email)
+        session.flush()
+        other_id = other.id
+    assert "email" not in _told(flow)
+    world.change(User, other_id, status="suspended")  # she may come back
+    assert "email" not in _told(flow)
+    world.change(User, other_id, status="left")
+    assert _told(flow)["email"] == email
+
+
 def test_the_standard_claims_come_from_the_directory(world: World, flow: Flow) -> None:
     person = world.one(User, world.user_id)
     assert {k: v for k, v in _told(flow).items() if k not in ("org", "address")} == {
