@@ -34,7 +34,7 @@ from idp import anchor, keys, throttle
 from idp.login.rows import LoginFlow
 from idp.oidc import artefact
 from idp.oidc.authorization import pushed
-from idp.oidc.clients import invites
+from idp.oidc.clients import invites, refusals
 from idp.oidc.grant_types import device
 from idp.oidc.proofs import once
 from idp.wiring import Services
@@ -148,12 +148,13 @@ def purge(services: Services, now: datetime) -> None:
 
 def sweep(services: Services, now: datetime) -> None:
     """Delete what any client can have us keep, as soon as it is of no use: pushed requests, device
-    requests, proofs that were used.
+    requests, proofs that were used, reasons of refusals.
     """
     with services.db.write() as session:
         device.purge(session, now=now)
         pushed.purge(session, now=now)
         once.purge(session, now=now)
+        refusals.purge(session, now=now)
 
 
 CHORES = (

@@ -6,6 +6,7 @@ reports it together with everything else that is wrong, at once.
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -19,6 +20,7 @@ from directory.base.errors import Misconfigured
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+_DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
 
 
 class Settings(BaseSettings):
@@ -85,6 +87,9 @@ class Settings(BaseSettings):
     ``tls_client_auth`` accepts (RFC 8705 §2.1). None: only self-signed ones are."""
     mtls_base: str = ""
     """The base URL where that proxy asks for certificates (RFC 8705 §5); empty: the issuer's."""
+    mail_domains: list[str] = []
+    """Mail domains of the agency's own: addresses at them are told as ``email_verified: true``.
+    Exact names; a subdomain is another one."""
     signing_key_days: int = Field(default=90, ge=1)
     """After how many days a signing key is replaced."""
     scope_acr: dict[str, str] = {}
@@ -120,6 +125,14 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or more:
             raise ValueError("must be an http(s) URL without user, query and fragment")
         return value.rstrip("/")
+
+    @field_validator("mail_domains")
+    @classmethod
+    def _are_domains(cls, value: list[str]) -> list[str]:
+        found = [each.strip().lower().rstrip(".") for each in value]
+        if wrong := [each for each in found if not _DOMAIN.fullmatch(each)]:
+            raise ValueError(f"not a mail domain like thanhhoa.gov.vn: {', '.join(wrong)}")
+        return found
 
     @model_validator(mode="after")
     def _issuer_is_a_whole_host(self) -> Self:

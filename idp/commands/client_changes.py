@@ -32,6 +32,7 @@ from idp.oidc.clients import (
     SubjectType,
     TokenFormat,
     documents,
+    profiles,
 )
 from idp.oidc.clients.registration import vouched
 from idp.wiring import Services, build
@@ -189,6 +190,11 @@ def _changed(client: Client, said: Mapping[str, Any], application_id: int | None
     if uri in options and bool(options[uri]) != bool(held.options.frontchannel_logout_uri):
         options.setdefault("frontchannel_logout_session_required", bool(options[uri]))
     columns = {name: value for name, value in said.items() if name in _COLUMNS}
+    if "auth_method" in columns:  # As registering does: who names one means that one.
+        options.setdefault("pin_auth_method", True)
+    if options.get("profile", Profile.STANDARD) is not Profile.STANDARD:
+        usual = held.id_token_alg == profiles.USUAL_ELSEWHERE
+        columns.setdefault("id_token_alg", None if usual else held.id_token_alg)
     if APPLICATION in said:
         columns["application_id"] = application_id
     return replace(held, **columns, options=replace(held.options, **options))

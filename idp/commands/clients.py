@@ -67,7 +67,10 @@ def client() -> None:
 )
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(list(clients.SCOPES)))
 @click.option(
-    "--auth-method", type=_choice(AuthMethod), default=AuthMethod.BASIC.value, show_default=True
+    "--auth-method",
+    type=_choice(AuthMethod),
+    default=None,
+    help="The only way it may prove who it is. Default: client_secret_basic or _post.",
 )
 @click.option("--jwks", "jwks_file", type=click.File("rb"), help="File with its public keys.")
 @click.option("--jwks-uri", default=None, help="Where it publishes its public keys.")
@@ -83,6 +86,11 @@ def client() -> None:
 @click.option("--par", is_flag=True, help="It must push its authorization requests.")
 @click.option("--signed-requests", is_flag=True, help="It must sign its authorization requests.")
 @click.option("--no-pkce", is_flag=True, help="It keeps a secret and need not use PKCE.")
+@click.option(
+    "--id-token-scope-claims",
+    is_flag=True,
+    help="The ID token tells what its scopes give: for those that never ask userinfo.",
+)
 @click.option("--pairwise", is_flag=True, help="It is told a name of its own for each person.")
 @click.option("--sector-identifier-uri", default=None, help="Lists the redirect URIs of a sector.")
 @click.option("--resource", "resources", multiple=True, help="It may ask tokens for (RFC 8707).")
@@ -96,8 +104,8 @@ def client() -> None:
 @click.option(
     "--id-token-alg",
     type=click.Choice(list(signing.ALGORITHMS)),
-    default="ES256",
-    show_default=True,
+    default=None,
+    help="Default: RS256, which every library checks; ES256 where the profile wants it.",
 )
 @click.option(
     "--set",
@@ -141,7 +149,7 @@ def _wanted(given: dict[str, Any], options: Options) -> Registration:
         post_logout_redirect_uris=given["post_logout"],
         backchannel_logout_uri=given["backchannel_logout_uri"],
         kind=Kind.NATIVE if given["native"] else Kind.WEB,
-        auth_method=AuthMethod(given["auth_method"]),
+        auth_method=AuthMethod(given["auth_method"] or AuthMethod.BASIC),
         grant_types=tuple(GrantType(g) for g in given["grant_types"]) or usual,
         response_types=response_types or None,
         scopes=given["scopes"] or Registration(name="").scopes,
@@ -176,6 +184,8 @@ def _options(given: dict[str, Any]) -> Options:
         frontchannel_logout_session_required=given["frontchannel_logout_uri"] is not None,
         profile=Profile(given["profile"]),
         require_pkce=not given["no_pkce"],
+        pin_auth_method=given["auth_method"] is not None,
+        id_token_scope_claims=given["id_token_scope_claims"],
         minimum_acr=given["minimum_acr"],
         minimum_eid_level=given["minimum_eid_level"],
         resources=given["resources"],
@@ -207,6 +217,8 @@ def show(client_id: str) -> None:
             "access_token_format": found.access_token_format,
             "sector": found.sector,
             "require_pkce": options.require_pkce,
+            "pin_auth_method": options.pin_auth_method,
+            "id_token_scope_claims": options.id_token_scope_claims,
             "minimum_acr": options.minimum_acr,
             "minimum_eid_level": options.minimum_eid_level,
             "resources": list(options.resources),

@@ -183,6 +183,11 @@ def _weaker_than_level3(settings: Settings) -> Iterator[str]:
             yield f"{name} = {getattr(settings, name)} > {bound}"
     if not settings.secure:
         yield gettext("issuer không dùng https.")
+    if not settings.mail_domains:
+        yield gettext(
+            "mail_domains để trống: ứng dụng được báo email_verified = false với mọi địa chỉ thư, "
+            "và một số ứng dụng (như oauth2-proxy) vì thế không cho đăng nhập."
+        )
     yield gettext("Quản trị viên chưa có yếu tố xác thực thứ hai.")
     yield gettext("Chưa bắt buộc xác thực hai yếu tố khi đăng nhập từ ngoài mạng của cơ quan.")
 

@@ -16,6 +16,7 @@ from idp.console.snippets import SCOPES, Snippet
 from idp.oidc.clients import (
     API_SCOPES,
     IDENTITY_SCOPES,
+    INTERCHANGEABLE,
     AuthMethod,
     Client,
     GrantType,
@@ -86,17 +87,17 @@ def registration(form: Form) -> Registration:
         if application.isdecimal() and len(application) < 16
         else None,
         kind=Kind.NATIVE if native else Kind.WEB,
-        auth_method=AuthMethod.NONE if native else AuthMethod.BASIC,
+        auth_method=AuthMethod.NONE if native else _method(form, AuthMethod.BASIC),
         grant_types=(GrantType.CLIENT,) if machine else (GrantType.CODE, GrantType.REFRESH),
         redirect_uris=redirects,
         post_logout_redirect_uris=after,
         backchannel_logout_uri=behind,
         scopes=tuple(form.getlist("scopes")) if "scopes" in form or machine else SCOPES,
-        id_token_alg="RS256" if form.get("alg") == "RS256" else "ES256",
+        id_token_alg="ES256" if form.get("alg") == "ES256" else "RS256",
         access_token_format=TokenFormat.JWT if form.get("format") == "jwt" else TokenFormat.OPAQUE,
         first_party=form.get("first_party") == "yes",
         resource_server=form.get("resource_server") == "yes",
-        options=_heard(Options(), form),
+        options=_heard(Options(), form, AuthMethod.NONE if native else AuthMethod.BASIC),
     )
 
 
@@ -137,17 +138,45 @@ def edited(client: Client, form: Form) -> Registration:
         redirect_uris=lines(form, "redirect_uris"),
         post_logout_redirect_uris=lines(form, "post_logout_redirect_uris"),
         backchannel_logout_uri=_text(form, "backchannel_logout_uri"),
+        auth_method=_method(form, held.auth_method),
+        id_token_alg=form.get("alg", held.id_token_alg),
         scopes=(*(s for s in IDENTITY_SCOPES if s in chosen), *kept),
-        options=_heard(held.options, form),
+        options=_heard(held.options, form, held.auth_method),
     )
 
 
-def _heard(options: Options, form: Form) -> Options:
+ANY_WAY = "client_secret"
+"""Of the form: the secret counts in the header and in the body alike."""
+
+
+def _method(form: Form, held: AuthMethod) -> AuthMethod:
+    """The method chosen, of a client whose secret is presented; that of any other stays."""
+    chosen = form.get("auth_method", "")
+    if held not in INTERCHANGEABLE or chosen not in {*INTERCHANGEABLE}:
+        return held
+    return AuthMethod(chosen)
+
+
+def _heard(options: Options, form: Form, held: AuthMethod) -> Options:
     uri = _text(form, "frontchannel_logout_uri")
     wants_sid = uri is not None and form.get("frontchannel_logout_session_required") == "yes"
-    return replace(
-        options, frontchannel_logout_uri=uri, frontchannel_logout_session_required=wants_sid
+    heard = replace(
+        options,
+        frontchannel_logout_uri=uri,
+        frontchannel_logout_session_required=wants_sid,
     )
+    # An empty box is not sent at all: which boxes there were, the form says beside them.
+    boxes = form.get("boxes", "").split()
+    if "id_token_scope_claims" in boxes:
+        told = form.get("id_token_scope_claims") == "yes"
+        heard = replace(heard, id_token_scope_claims=told)
+    # Whoever keeps no secret must use it, and a profile knows better than a form.
+    if "no_pkce" in boxes and held is not AuthMethod.NONE and not options.profile.fapi:
+        heard = replace(heard, require_pkce=form.get("no_pkce") != "yes")
+    chosen = form.get("auth_method", "")
+    if held in INTERCHANGEABLE and chosen in {ANY_WAY, *INTERCHANGEABLE}:
+        heard = replace(heard, pin_auth_method=chosen != ANY_WAY)
+    return heard
 
 
 def lines(form: Form, name: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ application: what reaches beyond (the installation's own API, no consent, intros
 everything) takes the right over the installation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +22,8 @@ from directory.permissions import Do, Rights
 from idp.console import pages_logouts
 from idp.oidc import clients
 from idp.oidc.authorization import consent, entitlement
-from idp.oidc.clients import Client, Options, Registration
+from idp.oidc.clients import Client, Options, Registration, refusals
+from idp.oidc.clients.refusals import Refusal
 from idp.oidc.clients.view import ClientView
 from idp.sessions import SessionView
 
@@ -53,6 +54,8 @@ class ClientPage:
     old_secrets: list[OldSecret]
     secret_since: datetime | None
     unacknowledged: int
+    refusals: Sequence[Refusal]
+    """Why it was refused of late, the newest first."""
 
 
 def listed(session: Session, granted: Rights) -> list[ClientRow]:
@@ -121,6 +124,7 @@ def whole(session: Session, granted: Rights, client_id: str, *, now: datetime) -
             None,
         ),
         next((s.waiting + s.parked for s in silent if s.client_id == client_id), 0),
+        refusals.recent(session, client.id, now=now),
     )
 
 

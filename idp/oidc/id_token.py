@@ -4,6 +4,7 @@ About the person it says only what the claims request wants here (§5.5), and wh
 give where no access token is issued to ask userinfo with (§5.4).
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,11 @@ def id_token(  # noqa: PLR0913 (one keyword per fact)
     access_token: str | None = None,
     code: str | None = None,
     alone: bool = False,
+    scopes: Sequence[str] | None = None,
 ) -> str:
-    """A signed ID token. ``alone``: nothing else is issued, so that it tells what scopes give.
+    """A signed ID token. ``alone``: nothing else is issued, so that it tells what scopes give;
+    so it does for a client registered so. ``scopes``: those of the access token beside it, where
+    they are fewer than the grant's.
 
     ``access_token`` and ``code`` that are issued beside it are bound to it by their hashes
     (§3.1.3.6, §3.3.2.11). Raises InvalidGrantError when the grant came without its person.
@@ -41,10 +45,14 @@ def id_token(  # noqa: PLR0913 (one keyword per fact)
         raise InvalidGrantError
     settings = server.tools.settings
     signer = server.tokens.keys.signer(client.id_token_alg, now=now)
-    asked = claims.asked_of(grant.claims, "id_token", client.scopes)
-    told = grant.scopes if alone else ()
+    held = grant.scopes if scopes is None else scopes
+    may = client.scopes if set(grant.scopes) <= set(held) else held
+    asked = claims.asked_of(grant.claims, "id_token", may)
+    told = held if alone or client.options.id_token_scope_claims else ()
     about = claims.complete(connection, grant.person, told, asked=asked, now=now)
-    body: dict[str, Any] = claims.claims(about, told, asked=asked)
+    body: dict[str, Any] = claims.claims(
+        about, told, asked=asked, mail_domains=settings.mail_domains
+    )
     body |= {
         "iss": settings.issuer,
         "sub": server.tokens.subject(grant),

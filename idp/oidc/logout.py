@@ -60,16 +60,24 @@ def wish(
     now: datetime,
 ) -> Wish:
     """What a logout request asks for. Raises Shown when nothing of it may be followed."""
-    hint = _hint(tokens, values.get("id_token_hint"), now=now)
+    hint = _hint(tokens, values, now=now)
     client = _client(connection, values.get("client_id"), hint)
     uri = values.get("post_logout_redirect_uri")
     location = None
     if uri is not None:
+        if client is None and not values.keys() & {"client_id", "id_token_hint"}:
+            raise Shown(
+                "logout_client_missing",
+                "Ứng dụng muốn đưa bạn về một địa chỉ sau khi đăng xuất nhưng không nói nó là "
+                "ứng dụng nào (id_token_hint hoặc client_id). Bạn chưa được đăng xuất.",
+            )
         if client is None or uri not in client.post_logout_redirect_uris:
             raise Shown(
                 "post_logout_redirect_uri",
                 "Địa chỉ chuyển về sau khi đăng xuất không đúng với đăng ký của ứng dụng. "
                 "Bạn chưa được đăng xuất.",
+                client_id=client.client_id if client is not None else "",
+                sent=uri,
             )
         state = [("state", values["state"])] if "state" in values else []
         location = with_query(uri, state) if state else uri
@@ -80,8 +88,9 @@ def wish(
     return Wish(client, location, ask=asking and not certain)
 
 
-def _hint(tokens: Tokens, text: str | None, *, now: datetime) -> dict[str, Any] | None:
+def _hint(tokens: Tokens, values: dict[str, str], *, now: datetime) -> dict[str, Any] | None:
     """§2: an expired ID token is accepted, one we have not signed is not."""
+    text = values.get("id_token_hint")
     if text is None:
         return None
     found = tokens.signed_by_us(text, typ="JWT", now=now)
@@ -92,6 +101,7 @@ def _hint(tokens: Tokens, text: str | None, *, now: datetime) -> dict[str, Any] 
             "id_token_hint",
             "Ứng dụng gửi kèm một ID token không do hệ thống này cấp hoặc đã bị sửa. "
             "Bạn chưa được đăng xuất.",
+            client_id=values.get("client_id", ""),
         )
     return found
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload, OAuth2Request
 from sqlalchemy import Connection
@@ -103,6 +104,11 @@ class Request(OAuth2Request):  # type: ignore[misc]
         self.payload = Payload(values)
         self.connection = connection
         self.now = now
+
+    @property
+    def place(self) -> str:
+        """The path it was sent to."""
+        return urlsplit(next(iter(self.arrival.urls), "")).path
 
     @property
     def form(self) -> dict[str, str]:

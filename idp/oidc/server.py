@@ -26,6 +26,7 @@ from flask import Response, json
 from connectors.contract import Tools
 from idp.oidc.clients.keyset import ClientKeys
 from idp.oidc.clients.kinds import GrantType
+from idp.oidc.clients.refusals import BY_ERROR, Reason, Refusals, Refused
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.client_credentials import MachineGrant
 from idp.oidc.grant_types.code import CodeGrant, Pkce
@@ -64,6 +65,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.tools = tools
         self.tokens = Tokens(tools)
         self.client_keys = ClientKeys(tools.outbound)
+        self.refusals = Refusals()
         id_token = IdToken(self)
         self.register_grant(CodeGrant, [Pkce(required=True), id_token])
         self.register_grant(ImplicitGrant)
@@ -101,6 +103,25 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         body = json.dumps(payload) if isinstance(payload, dict) else payload
         return Response(body, status=status_code, headers=headers)
 
+    def handle_error_response(self, request: Request, error: OAuth2Error) -> Response:
+        """The JSON answer to an error; the client's owner is told what it was."""
+        self.note(request, error)
+        answer: Response = super().handle_error_response(request, error)
+        return answer
+
+    def note(self, request: Request, error: OAuth2Error) -> None:
+        """Keep why a client that is known by now was refused, if it is its own doing."""
+        reason = getattr(error, "reason", None) or BY_ERROR.get(str(error.error))
+        if request.client is not None and reason is not None:
+            self.keep(request, request.client, reason, _told(error, reason, request))
+
+    def keep(
+        self, request: Request, client: ClientView | str, reason: Reason, detail: str = ""
+    ) -> None:
+        """Keep one reason for the client's owner."""
+        refused = Refused(reason, request.place, detail)
+        self.refusals.note(request.connection, client, refused, now=request.now)
+
     def refuse(self, error: OAuth2Error) -> Response:
         """The JSON answer to an error at an endpoint a client calls."""
         return self.handle_response(*error())
@@ -113,3 +134,19 @@ class Server(AuthorizationServer):  # type: ignore[misc]
             return self.refuse(OAuth2Error(error="unsupported_grant_type"))
         answer: Response = self.create_token_response(request)
         return answer
+
+
+_SENT = {
+    Reason.RESPONSE_TYPE: "response_type",
+    Reason.GRANT_TYPE: "grant_type",
+    Reason.SCOPE: "scope",
+    Reason.RESOURCE: "resource",
+}
+"""What was sent says more than the error about it."""
+
+
+def _told(error: OAuth2Error, reason: Reason, request: Request) -> str:
+    """What the owner reads beside the sentence: nothing of it is secret."""
+    if reason in _SENT:
+        return request.get(_SENT[reason]) or ""
+    return f"{error.error}: {error.get_error_description() or ''}".rstrip(": ")

@@ -40,7 +40,8 @@ def userinfo(
     told_by = scopes | claims.scopes_of(asked)
     bearer.require_sign_in(found, told_by, settings=settings, now=now)
     about = claims.complete(connection, found.grant.person, scopes, asked=asked, now=now)
-    told = claims.claims(about, scopes, asked=asked) | {"sub": tokens.subject(found.grant)}
+    told = claims.claims(about, scopes, asked=asked, mail_domains=settings.mail_domains)
+    told["sub"] = tokens.subject(found.grant)
     alg = found.grant.userinfo_alg
     return told if alg is None else _signed(told, found.grant, tokens, alg, settings, now)
 

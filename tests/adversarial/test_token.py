@@ -1253,7 +1253,11 @@ CASES = [case for table in TABLES.values() for case in table]
 @pytest.fixture
 def scene(services: Any, clock: Any, client: Any, tmp_path: Any) -> Scene:
     world = build_world(services, clock)
-    honest = world.register(grant_types=EVERY, redirect_uris=(REDIRECT, REDIRECT + "/second"))
+    honest = world.register(
+        grant_types=EVERY,
+        redirect_uris=(REDIRECT, REDIRECT + "/second"),
+        options=Options(pin_auth_method=True),
+    )
     flow = Flow(client, honest, scope="openid email")
     world.sign_in(client)
     machine = Flow(client, world.machine("changes:read", "openid"))

@@ -128,7 +128,10 @@ def test_a_proof_that_is_none_costs_nothing_but_the_client(
     world: World, client: Any, flow: Flow
 ) -> None:
     holder = Holding(client, world.register(), clock=world.clock)
+    form = {"grant_type": "authorization_code", "code": "x"}
     with counted(world.services) as cost:
-        form = {"grant_type": "authorization_code", "code": "x"}
+        assert holder.post("/oauth2/token", form, proof="rubbish").status_code == 400
+    assert cost == {"SELECT": 1, "INSERT": 1}  # the reason, for its owner, once a minute
+    with counted(world.services) as cost:
         assert holder.post("/oauth2/token", form, proof="rubbish").status_code == 400
     assert cost == {"SELECT": 1}

@@ -96,6 +96,11 @@ def channel(server: "Server", request: Request, incoming: Incoming) -> Channel:
     ):
         if incoming.fault is not None:
             raise incoming.fault
+        if uri is None:
+            raise Shown(
+                "redirect_uri",
+                "Ứng dụng không nói địa chỉ chuyển về (redirect_uri) sau khi đăng nhập.",
+            )
         raise Shown("redirect_uri", "Địa chỉ chuyển về của ứng dụng không đúng với đăng ký.")
     wanted = request.payload.response_type
     try:

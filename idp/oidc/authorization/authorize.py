@@ -43,11 +43,13 @@ from idp.oidc import resources
 from idp.oidc.authorization import asked as requests
 from idp.oidc.authorization import consent, entitlement, pushed
 from idp.oidc.authorization import incoming as incomings
-from idp.oidc.authorization.answers import Answer
+from idp.oidc.authorization.answers import Answer, Channel
 from idp.oidc.authorization.asked import Asked
 from idp.oidc.authorization.incoming import FLOW, Incoming
+from idp.oidc.authorization.shown import Shown
 from idp.oidc.clients.kinds import SCOPES, Kind
 from idp.oidc.clients.redirects import origin
+from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
 from idp.oidc.request import Request, storable
 from idp.oidc.resources import Service
@@ -133,17 +135,33 @@ def decide(
 
     ``consent_proof`` is that of the page on which she has just agreed. Raises Shown.
     """
-    channel = requests.channel(server, request, incoming)
+    channel = _channel(server, request, incoming)
     try:
         _require_pushed(incoming)
         asked = requests.check(server, request, incoming, channel)
         agreed = view is not None and _proves(server, asked, view, consent_proof)
         outcome = _answered(server, asked, view, agreed=agreed)
     except OAuth2Error as error:
+        server.note(request, error)
         outcome = Answered(channel.refusal(error, tokens=server.tokens, now=request.now))
         if incoming.pushed_id is not None:
             pushed.consume(request.connection, incoming.pushed_id, now=request.now)
     return outcome
+
+
+def _channel(server: Server, request: Request, incoming: Incoming) -> Channel:
+    """Where the client is told things. Raises Shown, and keeps why for its owner."""
+    try:
+        return requests.channel(server, request, incoming)
+    except Shown as shown:
+        if shown.code == Reason.REDIRECT_URI:
+            sent = request.get("redirect_uri")
+            reason = Reason.REDIRECT_URI_MISSING if sent is None else Reason.REDIRECT_URI
+            server.keep(request, incoming.client, reason, sent or "")
+        raise
+    except OAuth2Error as error:
+        server.note(request, error)
+        raise
 
 
 def denied(server: Server, request: Request, incoming: Incoming) -> Answered:

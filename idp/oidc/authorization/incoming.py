@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from idp.oidc.authorization import pushed, request_object
 from idp.oidc.authorization.shown import Shown
 from idp.oidc.clients import view as client_view
+from idp.oidc.clients.refusals import Reason, Refused
 from idp.oidc.clients.view import ClientView
 
 if TYPE_CHECKING:
@@ -100,6 +101,9 @@ def _brought(
     client_id = given.get("client_id")
     client = client_view.view(connection, client_id) if client_id else None
     if client is None:
+        if client_id:
+            switched_off = Refused(Reason.DISABLED, "/oauth2/authorize")
+            server.refusals.note(connection, client_id, switched_off, now=now)
         raise Shown("client_unknown", "Ứng dụng gửi bạn đến đây chưa được đăng ký hoặc đã bị khóa.")
     flow = given.get(FLOW)
     brought = {name: value for name, value in given.items() if name != FLOW}

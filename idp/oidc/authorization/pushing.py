@@ -19,6 +19,7 @@ from idp.oidc import crowding
 from idp.oidc.authorization import asked, pushed, request_object
 from idp.oidc.authorization.incoming import Incoming
 from idp.oidc.authorization.shown import Shown
+from idp.oidc.clients.refusals import Reason
 from idp.oidc.grant_types.issuing import EVERY_METHOD
 from idp.oidc.proofs import dpop
 from idp.oidc.request import Request
@@ -79,6 +80,9 @@ def _check(server: "Server", request: Request, incoming: Incoming) -> None:
     try:
         channel = asked.channel(server, wanted, incoming)
     except Shown as exc:
+        sent = wanted.get("redirect_uri")
+        reason = Reason.REDIRECT_URI_MISSING if sent is None else Reason.REDIRECT_URI
+        server.keep(request, incoming.client, reason, sent or "")
         # RFC 9126 §2.3.
         raise InvalidRequestError("The redirect_uri is missing or not registered.") from exc
     asked.check(server, wanted, incoming, channel)

@@ -163,7 +163,9 @@ def finish(
     try:
         scopes = sorted({*grant.scopes} & claims.CLAIMS.keys())
         about = claims.complete(connection, grant.person, scopes, asked={}, now=now)
-        told = claims.claims(about, scopes, asked={}) | {"sub": server.tokens.subject(grant)}
+        domains = server.tools.settings.mail_domains
+        told = claims.claims(about, scopes, asked={}, mail_domains=domains)
+        told["sub"] = server.tokens.subject(grant)
         text = id_token(server, client, grant, connection=connection, now=now, nonce=grant.nonce)
         signed = server.tokens.signed_by_us(text, typ="JWT", now=now)
         if signed is None:

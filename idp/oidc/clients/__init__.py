@@ -10,6 +10,7 @@ metadata        what may be registered, field by field
 profiles        what FAPI 2.0 switches on, and what it refuses
 jwks keyset     a client's own keys: those it registers, those it publishes
 sectors         pairwise subjects
+refusals        why a client was refused, for its owner
 redirects       which URIs may be registered, and which a request may name
 dn              names of certificates' subjects
 options kinds   the metadata beyond the row's columns; the closed sets
@@ -20,6 +21,7 @@ from idp.oidc.clients.kinds import (
     BY_KEY,
     BY_SECRET,
     IDENTITY_SCOPES,
+    INTERCHANGEABLE,
     SCOPES,
     AuthMethod,
     GrantType,
@@ -52,6 +54,7 @@ __all__ = [
     "BY_KEY",
     "BY_SECRET",
     "IDENTITY_SCOPES",
+    "INTERCHANGEABLE",
     "PROBE",
     "SCOPES",
     "SECRET_OVERLAP",

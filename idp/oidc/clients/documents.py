@@ -75,7 +75,7 @@ _FLAGS = (
     "frontchannel_logout_session_required",
 )
 _PLAIN = (*TEXTS, *_LISTS, "jwks", "default_max_age")
-CHOSEN = (*_PLAIN, *_FLAGS, "localized", "require_pkce")
+CHOSEN = (*_PLAIN, *_FLAGS, "localized", "require_pkce", "pin_auth_method")
 """The options a client chooses itself; all others are the installation's to decide."""
 _ENCRYPTION = (
     "id_token_encrypted_response_alg",
@@ -189,6 +189,8 @@ def wanted(document: Document, settings: Settings) -> Registration:
             # OIDC Core asks no PKCE of clients that keep a secret, and those who register
             # themselves were written for any provider; whoever keeps none must use it.
             require_pkce=method is AuthMethod.NONE,
+            # Who names a method means that one; who does not was written for any provider.
+            pin_auth_method="token_endpoint_auth_method" in document.values,
             localized=_localized(document),
         ),
     )

@@ -17,6 +17,8 @@ class AuthMethod(StrEnum):
 
 BY_SECRET = frozenset({AuthMethod.BASIC, AuthMethod.POST, AuthMethod.SECRET_JWT})
 """Methods that need a client secret."""
+INTERCHANGEABLE = frozenset({AuthMethod.BASIC, AuthMethod.POST})
+"""One secret in two places: of a client that is not pinned to one of them, either will do."""
 BY_KEY = frozenset({AuthMethod.KEY_JWT, AuthMethod.SELF_SIGNED_TLS})
 """Methods that need the client's own keys (``jwks`` or ``jwks_uri``)."""
 

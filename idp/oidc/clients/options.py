@@ -56,6 +56,12 @@ class Options:
     # ours
     profile: Profile = Profile.STANDARD
     require_pkce: bool = True
+    pin_auth_method: bool = False
+    """Whether a secret counts only in the one way that is registered; else by
+    ``client_secret_basic`` and by ``client_secret_post``."""
+    id_token_scope_claims: bool = False
+    """Whether the ID token tells what the scopes give also where userinfo could be asked: for
+    applications that never do."""
     minimum_acr: str | None = None
     minimum_eid_level: int | None = None
     """1 or 2 (Nghị định 69/2024): only people whose linked eID account has this level."""

@@ -31,13 +31,15 @@ _ALGORITHMS = (
     "introspection_signed_response_alg",
 )
 USUAL = "ES256"
+USUAL_ELSEWHERE = "RS256"
+"""OIDC Registration §2: what every library checks."""
 
 
 def settled(wanted: "Registration") -> "Registration":
     """The same with everything said: what it leaves open, its profile decides."""
     options = wanted.options
     if not options.profile.fapi:
-        return replace(wanted, id_token_alg=wanted.id_token_alg or "RS256")
+        return replace(wanted, id_token_alg=wanted.id_token_alg or USUAL_ELSEWHERE)
     return replace(
         wanted, id_token_alg=wanted.id_token_alg or USUAL, options=_switched_on(wanted, options)
     )

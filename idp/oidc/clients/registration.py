@@ -190,7 +190,13 @@ def again(
         **{name: getattr(wanted.options, name) for name in documents.CHOSEN},
         profile=_not_below(before.profile, wanted.options.profile),
     )
-    options = changed(options, require_pkce=before.require_pkce or options.require_pkce)
+    options = changed(
+        options,
+        require_pkce=before.require_pkce or options.require_pkce,
+        # To send back what it was told (RFC 7592 §2.2) is not to choose it.
+        pin_auth_method=before.pin_auth_method
+        or (options.pin_auth_method and wanted.auth_method != client.auth_method),
+    )
     wanted = changed(
         wanted,
         scopes=_not_beyond(client, wanted, document),

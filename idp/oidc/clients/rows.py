@@ -93,8 +93,7 @@ class Registration:
     grant_types: tuple[GrantType, ...] = (GrantType.CODE, GrantType.REFRESH)
     scopes: tuple[str, ...] = ("openid", "profile", "email", "phone", "org")
     id_token_alg: str | None = None
-    """RS256 where a client does not say (OIDC Registration §2) and its profile allows it; ES256
-    for ours: it is cheaper."""
+    """RS256 where nobody says (OIDC Registration §2) and the profile allows it."""
     access_token_format: TokenFormat = TokenFormat.OPAQUE
     first_party: bool = False
     resource_server: bool = False

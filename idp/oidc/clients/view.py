@@ -17,7 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from directory.base.crypto import Keyring
 from directory.entitlements import Application, Installation
 from idp.oidc.clients import redirects, rows
-from idp.oidc.clients.kinds import AuthMethod, Kind
+from idp.oidc.clients.kinds import INTERCHANGEABLE, AuthMethod, Kind
 from idp.oidc.clients.options import Options
 from idp.oidc.clients.rows import Client
 
@@ -122,7 +122,13 @@ class ClientView:
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         """The registered method, at every endpoint; RFC 7662 §2.1 wants a real one."""
-        return method == self.auth_method and not (self.public and endpoint == "introspection")
+        same = method == self.auth_method or {method, self.auth_method} <= self.interchangeable
+        return same and not (self.public and endpoint == "introspection")
+
+    @property
+    def interchangeable(self) -> frozenset[str]:
+        """The methods of which any will do where one of them is registered."""
+        return frozenset() if self.options.pin_auth_method else INTERCHANGEABLE
 
     def secret_fits(self, secret: str, *, keyring: Keyring, now: datetime) -> bool:
         """Whether this is one of its secrets in force."""

@@ -12,6 +12,7 @@ from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
 
 from idp.oidc import grants
+from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.front import Front
 from idp.oidc.grant_types.issuing import EVERY_METHOD
@@ -69,6 +70,12 @@ class CodeGrant(Front, AuthorizationCodeGrant):  # type: ignore[misc]
         """Nothing left to do: the code was consumed before tokens were made."""
 
 
+class PkceNeeded(InvalidRequestError):  # type: ignore[misc]
+    """There is no challenge, or none that counts."""
+
+    reason = Reason.PKCE
+
+
 class Pkce(CodeChallenge):  # type: ignore[misc]
     """PKCE by S256 only (RFC 9700 §2.1.1); Authlib defaults to ``plain`` and to none at all.
 
@@ -87,7 +94,7 @@ class Pkce(CodeChallenge):  # type: ignore[misc]
         if challenge is None and method is None and not grant.client_view.pkce_required:
             return
         if method != "S256" or not _CHALLENGE.fullmatch(challenge or ""):
-            raise InvalidRequestError("PKCE with code_challenge_method S256 is required.")
+            raise PkceNeeded("PKCE with code_challenge_method S256 is required.")
         super().validate_code_challenge(grant, redirect_uri)
 
     def validate_code_verifier(self, grant: Front, result: object) -> None:

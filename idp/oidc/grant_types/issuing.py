@@ -147,4 +147,5 @@ class IdToken(OpenIDToken):  # type: ignore[misc]
             now=request.now,
             nonce=nonce,
             access_token=token["access_token"],
+            scopes=token["scope"].split(),
         )

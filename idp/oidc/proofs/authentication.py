@@ -14,16 +14,18 @@ from urllib.parse import unquote_plus
 import structlog
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 
+from directory.base.errors import DinhdanhError
 from idp.oidc.clients import profiles
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.keyset import NoKeys
 from idp.oidc.clients.kinds import AuthMethod
+from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
 from idp.oidc.proofs import assertion, mtls
 from idp.oidc.proofs.assertion import Asserted
 from idp.oidc.proofs.jws import Untrusted
 from idp.oidc.proofs.mtls import BadCertificate
-from idp.oidc.request import Headers, Request
+from idp.oidc.request import Headers, Request, storable
 
 if TYPE_CHECKING:
     from idp.oidc.server import Server
@@ -52,9 +54,15 @@ def authenticate(request: Request, *, server: "Server", endpoint: str) -> Client
     with its proof and a method it has not registered (the log knows which); InvalidRequestError
     for more than one method.
     """
-    presented = _presented(request.headers, request.payload.data)
+    try:
+        presented = _presented(request.headers, request.payload.data)
+    except TwoMethods as exc:
+        if storable(exc.client_id):
+            server.keep(request, exc.client_id, Reason.TWO_METHODS)
+        raise
     client = client_view.view(request.connection, presented.client_id)
     if client is None:
+        server.keep(request, presented.client_id, Reason.DISABLED)
         raise refused()
     method = presented.method or AuthMethod(client.auth_method)
     try:
@@ -63,10 +71,44 @@ def authenticate(request: Request, *, server: "Server", endpoint: str) -> Client
     except (Untrusted, NoKeys, BadCertificate) as exc:
         why = exc.why if isinstance(exc, Untrusted) else exc.code
         log.info("client.refused", client=client.client_id, method=method.value, why=why)
+        server.keep(request, client, *_reason(exc, client, presented, method))
         raise refused() from exc
     request.client = client
     request.auth_method = method.value
     return client
+
+
+class TwoMethods(InvalidRequestError):  # type: ignore[misc]
+    """RFC 6749 §2.3, by the client that is named."""
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__("More than one way of client authentication.")
+        self.client_id = client_id
+
+
+class OtherMethod(Untrusted):
+    """It is not the method the client has registered."""
+
+
+class NoProof(Untrusted):
+    """It only names itself."""
+
+
+def _reason(
+    exc: DinhdanhError, client: ClientView, presented: Presented, method: AuthMethod
+) -> tuple[Reason, str]:
+    """What its owner is told: never what was presented."""
+    if isinstance(exc, OtherMethod):
+        return Reason.OTHER_METHOD, f"{method.value} ≠ {client.auth_method}"
+    if isinstance(exc, NoProof):
+        return Reason.NO_PROOF, client.auth_method
+    if isinstance(exc, NoKeys):
+        return Reason.KEYS, client.options.jwks_uri or "jwks"
+    if presented.secret is not None:
+        return Reason.SECRET, method.value
+    why = exc.why if isinstance(exc, Untrusted) else exc.code
+    asserts = presented.asserted is not None
+    return (Reason.ASSERTION, f"{method.value}: {why}") if asserts else (Reason.CERTIFICATE, why)
 
 
 def refused() -> InvalidClientError:
@@ -79,12 +121,12 @@ def _require_registered(
 ) -> None:
     """Raises Untrusted."""
     if presented.method is None and method not in _BY_NAME_ALONE:
-        raise Untrusted("Nothing was proven.")
+        raise NoProof("Nothing was proven.")
     if not client.check_endpoint_auth_method(method.value, endpoint):
-        raise Untrusted("Another method is registered.")
+        raise OtherMethod("Another method is registered.")
     # FAPI 2.0 §5.3.2.1 items 3 and 6, whatever the registration says.
     if client.options.profile.fapi and method not in profiles.METHODS:
-        raise Untrusted("The profile forbids this method.")
+        raise OtherMethod("The profile forbids this method.")
 
 
 def _require_proof(
@@ -119,7 +161,7 @@ def _presented(headers: Headers, form: Mapping[str, str]) -> Presented:
     header = headers.get("Authorization")
     asserts = "client_assertion" in form or "client_assertion_type" in form
     if [header is not None, "client_secret" in form, asserts].count(True) > 1:
-        raise InvalidRequestError("More than one way of client authentication.")
+        raise TwoMethods(form.get("client_id", ""))
     if header is not None:
         client_id, secret = _basic(header)
         if form.get("client_id", client_id) != client_id:

@@ -14,10 +14,14 @@ def push() -> Response:
     server = provider()
     try:
         values = form()
-        with services().db.hot() as connection:
-            kept = pushing.push(server, asked(connection, values))
     except OAuth2Error as error:
         return server.refuse(error)
+    with services().db.hot() as connection:
+        wanted = asked(connection, values)
+        try:
+            kept = pushing.push(server, wanted)
+        except OAuth2Error as error:
+            return server.handle_error_response(wanted, error)
     answer = {"request_uri": kept.request_uri, "expires_in": kept.expires_in}
     headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
     return server.handle_response(201, answer, headers)

@@ -12,6 +12,7 @@ from idp import i18n, page_policy, security, sessions
 from idp.oidc import frontchannel
 from idp.oidc import logout as signing_out
 from idp.oidc.authorization.shown import Shown
+from idp.oidc.clients.refusals import Reason, Refused
 from idp.oidc.frontchannel import Frame
 from idp.oidc.logout import Wish
 from idp.oidc.request import parameters
@@ -44,6 +45,11 @@ def logout() -> Any:
         with has.db.hot() as connection:
             wish = signing_out.wish(connection, provider().tokens, values, view, now=has.clock())
     except (Shown, OAuth2Error) as error:
+        if isinstance(error, Shown) and error.client_id:
+            why = Refused(Reason(error.code), request.path, error.sent)
+            with has.db.hot() as connection:
+                refusals = provider().refusals
+                refusals.note(connection, error.client_id, why, now=has.clock())
         return refused(error)
     if wish.ask and not confirmed:
         return _ask(wish, values)

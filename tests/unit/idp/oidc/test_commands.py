@@ -39,7 +39,7 @@ def test_register_prints_id_and_secret_once(services: Any, run: Any) -> None:
     found = _view(services, said["client_id"])
     secret = said["client_secret"]
     assert found.secret_fits(secret, keyring=services.keyring, now=services.clock())
-    assert found.id_token_alg == "ES256"
+    assert found.id_token_alg == "RS256"
     listed = run("client", "list").output
     assert said["client_id"] in listed
     assert secret not in listed
