@@ -20,10 +20,18 @@ def local_day(at: datetime) -> date:
 
 
 def day_start(day: date) -> datetime:
-    """The first moment of a Vietnamese day, as UTC. A decision takes effect at this moment."""
+    """The first moment of a Vietnamese day, as UTC. A decision takes effect at this moment.
+
+    The first day of the calendar begins before the first moment UTC knows; it gives that moment.
+    """
+    if day == date.min:
+        return datetime.min.replace(tzinfo=UTC)
     return datetime.combine(day, time.min, VIETNAM).astimezone(UTC)
 
 
 def next_day(day: date) -> date:
-    """The day after; end dates are exclusive, so a row open through ``day`` ends on it."""
-    return day + timedelta(days=1)
+    """The day after; end dates are exclusive, so a row open through ``day`` ends on it.
+
+    The last day of the calendar has none and gives itself.
+    """
+    return day + timedelta(days=1) if day < date.max else day

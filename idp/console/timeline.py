@@ -12,6 +12,8 @@ from directory.assignments import Held
 WIDTH = 880
 ROW = 44
 TOP = 26
+SPAN = timedelta(days=50 * 366)
+"""How far the picture looks back and ahead at most."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,11 @@ def draw(held: list[Held], today: date) -> Picture | None:
     held = [one for one in held if one.valid_to is None or one.valid_to > one.valid_from]
     if not held:
         return None
-    first = min(h.valid_from for h in held)
-    last = max([today, *(h.valid_to or h.valid_from for h in held)]) + timedelta(days=60)
+    # Whatever day is stored, the picture shows what a life at work can hold.
+    earliest, latest = today - SPAN, today + SPAN
+    first = max(earliest, min(h.valid_from for h in held))
+    known = [h.valid_to if h.valid_to and h.valid_to < latest else h.valid_from for h in held]
+    last = min(latest, max([today, *known])) + timedelta(days=60)
     first = min(first, last - timedelta(days=365)).replace(month=1, day=1)
     scale = WIDTH / (last - first).days
 
@@ -56,8 +61,8 @@ def draw(held: list[Held], today: date) -> Picture | None:
 
     bars = []
     for row, one in enumerate(held):
-        x = at(one.valid_from)
-        end = at(one.valid_to) if one.valid_to else WIDTH
+        x = at(min(max(one.valid_from, first), last))
+        end = at(max(one.valid_to, first)) if one.valid_to and one.valid_to < last else WIDTH
         late = x > WIDTH * 0.55
         bars.append(
             Bar(
