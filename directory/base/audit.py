@@ -32,6 +32,8 @@ class Tag(StrEnum):
 
     CHANGE_COMMIT = "change.commit"
     CHANGE_UNDO = "change.undo"
+    CHANGE_SUPERSEDE = "change.supersede"
+    CHANGE_REVIVE = "change.revive"
     CHANGE_SETTLED = "change.settled"
     USER_CREATE = "user.create"
     ASSIGNMENT_OPEN = "assignment.open"

@@ -39,9 +39,11 @@ from directory.changes.model import (
     ChangeLine,
     ChangeState,
     Idempotency,
+    Notice,
     Plan,
     Spec,
 )
+from directory.changes.promises import overlapping, superseded
 from directory.effects import REQUIRED, Artefact, Effect, State
 from directory.people import User, UserStatus
 from directory.units import OrgUnit
@@ -71,6 +73,27 @@ TITLES = {
     ChangeKind.POST_CREATE: "Giao biên chế",
     ChangeKind.UNDO: "Hoàn tác",
 }
+
+
+def _overlaps(plan: Plan) -> list[Notice]:
+    """One primary post at a time, whatever the way in. What overlapped before may stay as it is:
+    it must not keep anybody from being suspended or dismissed. Whose plan is refused already is
+    not refused twice.
+    """
+    refused = {(n.user_id, n.row) for n in plan.conflicts}
+    return [
+        Notice(
+            "two_primaries",
+            "{name} không thể có hai phân công chính trong cùng một ngày.",
+            person.id if person.id > 0 else None,
+            args={"name": person.full_name},
+            row=person.row,
+        )
+        for person in plan.people
+        if overlapping(person.after) - overlapping(person.before)
+        and (person.id if person.id > 0 else None, person.row) not in refused
+    ]
+
 
 _LARGE = 2000
 """One change is one transaction up to this many people; more goes in batches."""
@@ -121,6 +144,7 @@ class Door:
             raise NotAllowed(
                 "own_change", "Không ai được tự thực hiện thay đổi về chính mình.", missing="self"
             )
+        plan = replace(plan, conflicts=(*plan.conflicts, *_overlaps(plan)))
         foreseen = [f for artefact in self.artefacts for f in artefact.preview(session, plan)]
         return replace(plan, foreseen=tuple(foreseen))
 
@@ -301,6 +325,8 @@ class Door:
         undone = session.get_one(Change, change_id)
         waiting = undone.state == ChangeState.SCHEDULED.value
         undone.state = ChangeState.UNDONE.value
+        if waiting and undone.effective_at <= now:
+            undone.took_effect_at = undone.effective_at  # the dates did it, no job had come by
         if waiting:
             pending = session.scalars(select(Effect).where(Effect.change_id == change_id))
             effects.advance(session, pending, State.SUPERSEDED, at=now)
@@ -311,24 +337,29 @@ class Door:
         Access is already decided by the dates; this enqueues what must be told to others, and
         returns the ids of the changes to settle.
         """
-        waiting = session.scalars(
-            select(Change)
+        due = (
+            select(Change.id)
             .where(
                 Change.state == ChangeState.SCHEDULED.value,
                 Change.effective_at <= now,
                 Change.id.in_(select(ChangeLine.change_id).where(ChangeLine.user_id == user_id)),
             )
             .order_by(Change.effective_at, Change.id)
+        )
+        about = {
+            change_id: self._people_of(session, change_id) for change_id in session.scalars(due)
+        }
+        # People first, as every commit does: two that meet here must not wait for each other.
+        people.lock(session, sorted({user_id, *(u for users in about.values() for u in users)}))
+        waiting = session.scalars(
+            select(Change)
+            .where(Change.id.in_(about), Change.state == ChangeState.SCHEDULED.value)
+            .order_by(Change.effective_at, Change.id)
             .with_for_update()
+            .execution_options(populate_existing=True)
         ).all()
         for change in waiting:
-            users = sorted(
-                user_id
-                for user_id in session.scalars(
-                    select(ChangeLine.user_id).where(ChangeLine.change_id == change.id).distinct()
-                )
-                if user_id is not None
-            )
+            users = about[change.id]
             change.state, change.took_effect_at = ChangeState.COMMITTED.value, now
             for user in people.lock(session, users):
                 if user.leaves_on is not None and user.leaves_on <= local_day(now):
@@ -338,6 +369,19 @@ class Door:
                 effects.order(session, change.id, artefact.due(session, change, users), now=now)
         self._recompute_accounts(session, user_id, now)
         return {change.id for change in waiting}
+
+    @staticmethod
+    def _people_of(session: Session, change_id: str) -> list[int]:
+        """Everybody the change is still about: not those for whom it was put aside."""
+        about = {
+            user_id
+            for user_id in session.scalars(
+                select(ChangeLine.user_id).where(ChangeLine.change_id == change_id).distinct()
+            )
+            if user_id is not None
+        }
+        aside = {u for u, of in superseded(session, sorted(about)) if of == change_id}
+        return sorted(about - aside)
 
     @staticmethod
     def _recompute_accounts(session: Session, user_id: int, now: datetime) -> None:

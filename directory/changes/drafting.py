@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -12,10 +12,13 @@ from directory.assignments import Held, Kind
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
 from directory.changes.model import Line, Notice, Person, Plan, Spec
+from directory.changes.promises import NOTHING, Promises, Waiting, supersede_line
 from directory.effects import Event
 from directory.entitlements import Rulebook
 from directory.people import User, UserStatus
 from directory.permissions import Do, Rights
+
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,9 @@ def primary_on(before: Iterable[Held], on: date) -> Held | None:
     return next((h for h in before if h.kind == Kind.PRIMARY and h.in_force(on)), None)
 
 
-def open_after(before: Iterable[Held], spec: Spec) -> list[Held]:
-    return [
-        h
-        for h in before
-        if (h.valid_to is None or h.valid_to > spec.effective_on)
-        and h.id not in spec.keep
-        and not h.void
-    ]
+def ending_on(before: Iterable[Held], spec: Spec) -> list[Held]:
+    """Every post in force on the day, but for those the decision keeps."""
+    return [h for h in before if h.in_force(spec.effective_on) and h.id not in spec.keep]
 
 
 def require_over(rights: Rights, before: tuple[Held, ...], on: date) -> None:
@@ -82,8 +80,9 @@ class Draft:
     def conflict(self, code: str, message: str, user: User | None = None, **args: Any) -> None:
         self.conflicts.append(Notice(code, message, user.id if user else None, args=args))
 
-    def usable(self, user: User, before: tuple[Held, ...]) -> None:
-        """Only an active person without a change that waits for its day can be moved."""
+    def movable(self, user: User, before: tuple[Held, ...], promised: Promises) -> bool:
+        """Whether she can be moved on the day, as far as her status and what waits go."""
+        on = self.spec.effective_on
         if user.status != UserStatus.ACTIVE.value:
             self.conflict(
                 "not_active",
@@ -91,28 +90,79 @@ class Draft:
                 user,
                 name=user.full_name,
             )
-        if user.leaves_on is not None:
+            return False
+        if user.leaves_on is not None and user.leaves_on <= max(on, self.ground.today):
             self.conflict("already_left", "{name} đã thôi việc.", user, name=user.full_name)
-        self.started(user, before)
+            return False
+        waits = [h for h in before if h.kind == Kind.PRIMARY and h.valid_from == on and not h.void]
+        if any(promised.is_waiting(promised.opener(h)) for h in waits):
+            self.waiting(user)
+        self.not_beneath(user, before)
+        return True
 
-    def started(self, user: User, before: tuple[Held, ...]) -> None:
-        """A change waiting for its day must be undone before another is planned over it."""
-        after = self.spec.effective_on
-        before = tuple(h for h in before if not h.void)
-        if any(h.valid_from > after for h in before) or any(
-            h.kind == Kind.PRIMARY
-            and h.valid_to is not None
-            and h.valid_to > max(after, self.ground.today)
-            for h in before
-        ):
+    def waiting(self, user: User) -> None:
+        """A change that waits for its day leaves no room for this one."""
+        self.conflict(
+            "waiting_change",
+            "{name} đã có thay đổi đang chờ đến ngày hiệu lực.",
+            user,
+            name=user.full_name,
+        )
+
+    def not_beneath(self, user: User, before: tuple[Held, ...]) -> None:
+        """A back-dated change cannot slip beneath what has begun since."""
+        on = self.spec.effective_on
+        if any(on < h.valid_from <= self.ground.today and not h.void for h in before):
             self.conflict(
-                "waiting_change",
-                "{name} đã có thay đổi đang chờ đến ngày hiệu lực.",
+                "later_post",
+                "{name} đã nhận phân công khác sau ngày hiệu lực này; hãy chọn ngày sau đó hoặc "
+                "hoàn tác phân công ấy trước.",
                 user,
                 name=user.full_name,
             )
 
-    def person(
+    def terms(self, user: User, ending: Iterable[Held], promised: Promises) -> None:
+        """Say which end dates that came with a post no longer count."""
+        for held in ending:
+            end = promised.own_end(held)
+            if end is not None and end > self.spec.effective_on:
+                self.warn(
+                    "term_ends_early",
+                    "{name}: {position} tại {unit} có thời hạn đến trước ngày {day}, nay kết thúc "
+                    "sớm hơn.",
+                    user,
+                    name=user.full_name,
+                    position=held.position_name,
+                    unit=held.unit.name,
+                    day=said(end),
+                )
+
+    def supersede(
+        self, user: User, waiting: Iterable[Waiting], posts: Iterable[Held], promised: Promises
+    ) -> None:
+        """Put aside what waits, and say so; ``posts`` are those that now never begin."""
+        for change in waiting:
+            self.lines.append(supersede_line(user.id, change))
+            self.warn(
+                "supersedes",
+                "Thay thế việc đang chờ: {title}, có hiệu lực từ ngày {day}.",
+                user,
+                title=change.title,
+                day=said(change.effective_on),
+            )
+        for held in posts:
+            if not promised.is_waiting(promised.opener(held)):
+                self.warn(
+                    "supersedes",
+                    "{name}: phân công {position} tại {unit} từ ngày {day} sẽ không bắt đầu.",
+                    user,
+                    name=user.full_name,
+                    position=held.position_name,
+                    unit=held.unit.name,
+                    day=said(held.valid_from),
+                )
+
+    def person(  # noqa: PLR0913 (one keyword per thing that may change)
         self,
         user: User,
         event: Event,
@@ -120,22 +170,31 @@ class Draft:
         ending: list[Held],
         opened: Held | None,
         status: UserStatus | None = None,
+        promised: Promises = NOTHING,
+        opened_until: str | None = None,
     ) -> None:
-        """Write down what happens to one person and the directory lines it takes."""
+        """Write down what happens to one person and the directory lines it takes.
+
+        A post that would have begun later never begins. ``opened_until`` is the change whose day
+        is the end of the post that opens.
+        """
         end = self.spec.effective_on
-        closed = {h.id for h in ending}
-        after = tuple(replace(h, valid_to=end) if h.id in closed else h for h in before)
+        closed = {h.id: max(end, h.valid_from) for h in ending}
+        after = tuple(replace(h, valid_to=closed[h.id]) if h.id in closed else h for h in before)
         for held in ending:
+            was: dict[str, Any] = {"valid_to": iso(held.valid_to)}
+            if (owner := promised.owner(held)) is not None:
+                was["closed_by"] = owner
             self.lines.append(
                 Line(
                     "assignment",
-                    "close",
+                    "void" if held.valid_from > max(end - ONE_DAY, self.ground.today) else "close",
                     held.id,
                     user.id,
                     held.unit.id,
                     f"{held.position_name}, {held.unit.name}",
-                    {"valid_to": iso(held.valid_to)},
-                    {"valid_to": end.isoformat()},
+                    was,
+                    {"valid_to": closed[held.id].isoformat()},
                 )
             )
         if opened is not None:
@@ -154,26 +213,19 @@ class Draft:
                         "unit": opened.unit.id,
                         "position": opened.position_id,
                         "valid_from": opened.valid_from.isoformat(),
-                        "valid_to": None,
+                        "valid_to": iso(opened.valid_to),
+                        **({"closed_by": opened_until} if opened_until else {}),
                     },
                 )
             )
         after_status = (status or UserStatus(user.status)).value
         if status is not None:
+            # Only what this change decides: a day of leaving is no business of a suspension.
+            was, will = {"status": user.status}, {"status": after_status}
+            if status == UserStatus.LEFT:
+                was["leaves_on"], will["leaves_on"] = iso(user.leaves_on), end.isoformat()
             self.lines.append(
-                Line(
-                    "users",
-                    "update",
-                    user.id,
-                    user.id,
-                    None,
-                    user.full_name,
-                    {"status": user.status, "leaves_on": iso(user.leaves_on)},
-                    {
-                        "status": after_status,
-                        "leaves_on": end.isoformat() if status == UserStatus.LEFT else None,
-                    },
-                )
+                Line("users", "update", user.id, user.id, None, user.full_name, was, will)
             )
         self.people.append(
             Person(
@@ -207,3 +259,8 @@ class Draft:
 
 def iso(day: date | None) -> str | None:
     return day.isoformat() if day else None
+
+
+def said(day: date) -> str:
+    """A day as sentences name it."""
+    return f"{day.day:02d}/{day.month:02d}/{day.year:04d}"

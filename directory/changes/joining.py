@@ -14,7 +14,7 @@ from sqlalchemy import case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from directory import assignments, units
-from directory.assignments import Held, Kind, Position
+from directory.assignments import Held, Position
 from directory.base.errors import InvalidInput
 from directory.changes.drafting import Ground
 from directory.changes.model import Line, Notice, Person, Plan, Spec
@@ -88,6 +88,7 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
                 tuple(held),
                 (),
                 new=True,
+                row=row.get("row"),
             )
         )
     return Plan(
@@ -284,11 +285,6 @@ def _full_posts(
                         unit=unit_views[pair[0]].name,
                         position=catalogue[pair[1]].name,
                     )
-        primaries = [
-            a for a in row["assignments"] if a["kind"] == Kind.PRIMARY and not a.get("valid_to")
-        ]
-        if len(primaries) > 1:
-            _sayer(found, row)("two_primaries", "Một người chỉ có một phân công chính đang mở.")
     return found
 
 

@@ -50,6 +50,8 @@ class ChangeState(StrEnum):
     COMMITTED = "committed"
     SETTLED = "settled"
     UNDONE = "undone"
+    SUPERSEDED = "superseded"
+    """Put aside, before its day, by a change that stands; waits again if that one is undone."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ class Line:
 
     table: str
     action: str
-    """``open``, ``close``, ``reopen``, ``void`` (assignments); ``create``, ``update`` (others)."""
+    """``open``, ``close``, ``reopen``, ``void`` (assignments); ``supersede``, ``revive`` (changes
+    that wait); ``create``, ``update`` (others)."""
     row_id: int | None
     user_id: int | None
     unit_id: int | None
@@ -185,6 +188,8 @@ class Person:
     """Assignments the plan ends."""
     new: bool = False
     """She is created by this plan (``id`` is negative in a preview)."""
+    row: int | None = None
+    """The row of a feed she came in."""
 
     def orders(self, column: Column) -> Action:
         """What the event × artefact table orders for her in that column."""

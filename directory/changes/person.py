@@ -5,21 +5,24 @@ conflicts. Rights are asked for here, so that a preview refuses what a commit wo
 """
 
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy.orm import Session
 
 from directory import assignments, units
 from directory.assignments import Held, Kind, Position
 from directory.base.errors import InvalidInput
+from directory.changes import promises
 from directory.changes.drafting import (
     Draft,
     Ground,
-    open_after,
+    ending_on,
     people_of,
     primary_on,
     require_over,
 )
-from directory.changes.model import Plan, Spec
+from directory.changes.model import ChangeKind, Plan, Spec
+from directory.changes.promises import Promises
 from directory.effects import Event
 from directory.people import User, UserStatus
 from directory.permissions import Do
@@ -34,13 +37,15 @@ class _Move:
     before: tuple[Held, ...]
     primary: Held
     position: Position
+    promised: Promises
 
 
 def plan_transfer(session: Session, spec: Spec, ground: Ground) -> Plan:
     """điều động: each person's primary assignment ends and another begins elsewhere.
 
     To another legal person every post she holds ends, except those the decision keeps; inside
-    the same legal person only the primary one. Raises InvalidInput, NotAllowed.
+    the same legal person only the primary one. What waits for a later day stays: the new post
+    ends when that begins. Raises InvalidInput, NotAllowed.
     """
     if spec.to_unit is None:
         raise InvalidInput("to_unit_missing", "Thiếu đơn vị đến.", field="to_unit")
@@ -56,7 +61,7 @@ def plan_transfer(session: Session, spec: Spec, ground: Ground) -> Plan:
     for move in moves:
         source = units.get(session, move.primary.unit.id)
         within = units.legal_person_of(session, source).id == body
-        ending = [move.primary] if within else open_after(move.before, spec)
+        ending = [move.primary] if within else ending_on(move.before, spec)
         for held in ending:
             ground.rights.require(Do.CHANGE, held.unit.path, missing="source")
             if held.id != move.primary.id:
@@ -69,8 +74,34 @@ def plan_transfer(session: Session, spec: Spec, ground: Ground) -> Plan:
                     unit=held.unit.name,
                 )
         event = Event.TRANSFER_WITHIN if within else Event.TRANSFER_OTHER
-        plan.person(move.user, event, move.before, ending, _opened(move, target, spec))
+        until, owner = _until(plan, move, target, spec)
+        plan.terms(move.user, ending, move.promised)
+        plan.person(
+            move.user,
+            event,
+            move.before,
+            ending,
+            _opened(move, target, spec, until),
+            promised=move.promised,
+            opened_until=owner,
+        )
     return plan.done(units_touched={target.id, *(m.primary.unit.id for m in moves)})
+
+
+def _until(
+    plan: Draft, move: _Move, target: UnitView, spec: Spec
+) -> tuple[date | None, str | None]:
+    """The end of the post she takes up, and the waiting change whose day that is."""
+    following = promises.next_begin(move.before, spec.effective_on)
+    until, owner = move.user.leaves_on, None
+    if until is not None:
+        leave = [w for w in move.promised.waiting if w.kind == ChangeKind.LEAVE]
+        owner = next((w.id for w in leave if w.effective_on == until), None)
+    if following is not None and (until is None or following.valid_from <= until):
+        if (following.unit.id, following.position_id) == (target.id, move.position.id):
+            plan.waiting(move.user)
+        until, owner = following.valid_from, move.promised.opener(following)
+    return until, owner if move.promised.is_waiting(owner) else None
 
 
 def _moves(
@@ -84,8 +115,11 @@ def _moves(
             name=asked.name,
         )
     moves = []
+    promised = promises.read(session, spec.users, now=ground.now)
     for user, before in people_of(session, spec):
         require_over(ground.rights, before, spec.effective_on)
+        if not plan.movable(user, before, promised[user.id]):
+            continue
         primary = primary_on(before, spec.effective_on)
         if primary is None:
             plan.conflict(
@@ -95,11 +129,10 @@ def _moves(
                 name=user.full_name,
             )
             continue
-        plan.usable(user, before)
         position = asked or assignments.get_position(session, primary.position_id)
         if (primary.unit.id, primary.position_id) == (target.id, position.id):
             plan.conflict("no_change", "{name} đã giữ đúng vị trí này.", user, name=user.full_name)
-        moves.append(_Move(user, before, primary, position))
+        moves.append(_Move(user, before, primary, position, promised[user.id]))
     return moves
 
 
@@ -127,14 +160,14 @@ def _refuse_full_posts(
             )
 
 
-def _opened(move: _Move, target: UnitView, spec: Spec) -> Held:
+def _opened(move: _Move, target: UnitView, spec: Spec, until: date | None) -> Held:
     """The post she takes up; a negative id until a commit writes it."""
     return Held(
         -move.user.id,
         move.user.id,
         Kind.PRIMARY.value,
         spec.effective_on,
-        None,
+        until,
         target,
         move.position.id,
         move.position.code,
@@ -152,7 +185,7 @@ def plan_suspend(session: Session, spec: Spec, ground: Ground) -> Plan:
 
 
 def plan_resume(session: Session, spec: Spec, ground: Ground) -> Plan:
-    """End of a suspension."""
+    """End of a suspension. A day of leaving that was decided meanwhile stays."""
     return _status_change(
         session, spec, ground, UserStatus.SUSPENDED, UserStatus.ACTIVE, Event.RESUME
     )
@@ -176,7 +209,7 @@ def _status_change(
     for user, before in people_of(session, spec):
         # It takes effect now, whatever day the decision names: a former officer has no say.
         require_over(ground.rights, before, ground.today)
-        if user.status != expected.value:
+        if user.status != expected.value or _gone(user, ground):
             plan.conflict(
                 "wrong_status",
                 "Trạng thái hiện tại của {name} không cho phép việc này.",
@@ -185,6 +218,11 @@ def _status_change(
             )
         plan.person(user, event, before, [], None, status=target)
     return plan.done(units_touched=set())
+
+
+def _gone(user: User, ground: Ground) -> bool:
+    """Whether her day of leaving has come, whatever her status still says."""
+    return user.leaves_on is not None and user.leaves_on <= ground.today
 
 
 LEAVE_REASONS = {
@@ -197,20 +235,36 @@ LEAVE_REASONS = {
 
 
 def plan_leave(session: Session, spec: Spec, ground: Ground) -> Plan:
-    """nghỉ hưu, thôi việc, từ trần …: every assignment ends, access ends at that instant."""
+    """nghỉ hưu, thôi việc, từ trần …: every assignment ends, access ends at that instant.
+
+    It goes over what waits for that day or a later one, and says what it puts aside.
+    """
     if spec.reason not in LEAVE_REASONS:
         raise InvalidInput("reason", "Lý do thôi việc không hợp lệ.", field="reason")
     event = Event.DIE if spec.reason == "die" else Event.LEAVE
     plan = Draft(spec, ground)
+    on = spec.effective_on
     touched: set[int] = set()
+    promised = promises.read(session, spec.users, now=ground.now)
     for user, before in people_of(session, spec):
-        ending = open_after(before, spec)
-        require_over(ground.rights, before, spec.effective_on)
+        never = [h for h in before if h.valid_from >= on and h.valid_from > ground.today]
+        never = [h for h in never if not h.void]
+        ending = [h for h in ending_on(before, spec) if h not in never]
+        require_over(ground.rights, before, on)
         for held in ending:
             ground.rights.require(Do.CHANGE, held.unit.path, missing="source")
-            touched.add(held.unit.id)
-        if user.status == UserStatus.LEFT.value or user.leaves_on is not None:
+        touched.update(held.unit.id for held in (*ending, *never))
+        if (
+            user.status == UserStatus.LEFT.value
+            or _gone(user, ground)
+            or (user.leaves_on is not None and user.leaves_on <= on)
+        ):
             plan.conflict("already_left", "{name} đã thôi việc.", user, name=user.full_name)
-        plan.started(user, before)
-        plan.person(user, event, before, ending, None, status=UserStatus.LEFT)
+        plan.not_beneath(user, before)
+        own = promised[user.id]
+        plan.terms(user, ending, own)
+        plan.supersede(user, own.from_day(on), never, own)
+        plan.person(
+            user, event, before, [*ending, *never], None, status=UserStatus.LEFT, promised=own
+        )
     return plan.done(units_touched=touched)

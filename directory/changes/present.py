@@ -1,6 +1,6 @@
 """Plans and proofs as plain data: the one description that console, API and CLI all show."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from directory.assignments import Held
@@ -109,9 +109,13 @@ def _person(person: Person, plan: Plan) -> dict[str, Any]:
         "event": person.event.value,
         "status_before": person.status_before,
         "status_after": person.status_after,
-        "before": [held_as_dict(h) for h in person.before if h.valid_to is None or h.valid_to > on],
-        "after": [held_as_dict(h) for h in person.after if h.valid_to is None or h.valid_to > on],
+        "before": [held_as_dict(h) for h in person.before if _counts(h, on)],
+        "after": [held_as_dict(h) for h in person.after if _counts(h, on)],
     }
+
+
+def _counts(held: Held, on: date) -> bool:
+    return not held.void and (held.valid_to is None or held.valid_to > on)
 
 
 def _line(line: Line) -> dict[str, Any]:

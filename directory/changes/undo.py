@@ -1,21 +1,24 @@
-"""plan_undo: restore the directory rows of an earlier change.
+"""plan_undo: take back what one earlier change wrote, and nothing that another wrote.
 
-Never revives a session, a token or a certificate. Refused when a later change has touched the
-same rows. Undoing what has not taken effect yet takes its dated marks away and ends nothing.
+Never revives a session, a token, a certificate or a role. Refused when a later change builds on
+it. Undoing what has not taken effect yet takes its dated marks away and ends nothing. A row goes
+back to the end it would have without the change: where that end belonged to a change taken back
+meanwhile, to what was before that one (``promises.Log``).
 """
 
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from directory import assignments, people
-from directory.assignments import Held
+from directory.assignments import Assignment, Held
 from directory.base.errors import Conflict, NotFound
-from directory.changes import places
-from directory.changes.drafting import Ground, require_over
+from directory.changes import places, promises
+from directory.changes.drafting import Ground, iso, require_over, said
 from directory.changes.model import (
     Change,
     ChangeKind,
@@ -27,13 +30,14 @@ from directory.changes.model import (
     Plan,
     Spec,
 )
+from directory.changes.promises import Log
 from directory.effects import Event
+from directory.people import User, UserStatus
 from directory.permissions import Do
 
 UNDOABLE = frozenset(
     {ChangeKind.TRANSFER, ChangeKind.SUSPEND, ChangeKind.RESUME, ChangeKind.LEAVE, ChangeKind.JOIN}
 )
-_REVERSE = {"close": "reopen", "open": "void", "update": "update", "create": "update"}
 
 
 def spec_of(session: Session, change_id: str) -> Spec:
@@ -54,103 +58,214 @@ def spec_of(session: Session, change_id: str) -> Spec:
     )
 
 
+def undoable(change: Change) -> bool:
+    """Whether this kind of change, as it stands, can be taken back at all."""
+    return ChangeKind(change.kind) in UNDOABLE and change.state not in (
+        ChangeState.UNDONE.value,
+        ChangeState.SUPERSEDED.value,
+    )
+
+
 def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
-    """The lines of the earlier change, reversed. Raises Conflict, NotFound, NotAllowed."""
+    """The change taken back, as of now. Raises Conflict, NotFound, NotAllowed."""
     change = session.get(Change, spec.undo_of, populate_existing=True)
     if change is None:
         raise NotFound("change_unknown", "Không tìm thấy thay đổi này.")
-    if ChangeKind(change.kind) not in UNDOABLE or change.state == ChangeState.UNDONE.value:
-        raise Conflict("not_undoable", "Thay đổi này không thể hoàn tác.")
-    lines = list(
-        session.scalars(
-            select(ChangeLine).where(ChangeLine.change_id == change.id).order_by(ChangeLine.id)
+    if change.state == ChangeState.SUPERSEDED.value:
+        raise Conflict(
+            "superseded",
+            "Thay đổi này đã được một thay đổi khác thay thế; hãy hoàn tác thay đổi đó trước.",
         )
-    )
+    if not undoable(change):
+        raise Conflict("not_undoable", "Thay đổi này không thể hoàn tác.")
+    event = Event.CANCEL if promises.is_waiting(change, ground.now) else Event.UNDO
+    found = promises.log(session, spec.users)
     timelines = assignments.timeline(session, spec.users)
-    held = [h for user_id in spec.users for h in timelines[user_id]]
-    for one in held:
-        if any(line.row_id == one.id and line.table == "assignment" for line in lines):
-            ground.rights.require(Do.CHANGE, one.unit.path, missing="source")
-    if not any(line.table == "assignment" for line in lines):
+    rows = _rows(session, spec.users)
+    draft = _Undo(change, ground, found)
+    for user_id in spec.users:
+        draft.about(people.get(session, user_id), tuple(timelines[user_id]), rows, event)
+    for path in sorted(draft.paths):
+        ground.rights.require(Do.CHANGE, path, missing="source")
+    if not draft.paths:
         for user_id in spec.users:
             require_over(ground.rights, tuple(timelines[user_id]), ground.today)
-    event = Event.CANCEL if change.state == ChangeState.SCHEDULED.value else Event.UNDO
+    held = [h for user_id in spec.users for h in timelines[user_id]]
     # Rows are voided before others reopen: one open primary at a time, also in between.
-    reversed_lines = sorted((_reverse(line) for line in lines), key=lambda li: li.action != "void")
+    lines = sorted(draft.lines, key=lambda li: li.action != "void")
     return Plan(
         spec=spec,
         now=ground.now,
         rights=ground.rights,
         rulebook=ground.rulebook,
-        people=tuple(
-            _person(session, user_id, tuple(timelines[user_id]), reversed_lines, event)
-            for user_id in spec.users
-        ),
-        lines=tuple(reversed_lines),
-        conflicts=(
-            *_later_changes(session, change, lines),
-            *places.gone(session, reversed_lines, held, ground.today),
-        ),
+        people=tuple(draft.people),
+        lines=tuple(lines),
+        warnings=tuple(draft.warnings),
+        conflicts=(*draft.conflicts, *places.gone(session, lines, held, ground.today)),
     )
 
 
-def _reverse(line: ChangeLine) -> Line:
-    after: dict[str, Any] | None = line.before
-    if line.action == "open" and line.after is not None:
-        after = {"valid_to": line.after["valid_from"]}
-    elif line.action == "create":
-        after = {"status": "left", "leaves_on": None}
-    return Line(
-        line.table,
-        _REVERSE[line.action],
-        line.row_id,
-        line.user_id,
-        line.unit_id,
-        line.label,
-        line.after,
-        after,
-    )
+def _rows(session: Session, users: tuple[int, ...]) -> dict[int, Assignment]:
+    found: dict[int, Assignment] = {}
+    for start in range(0, len(users), 500):
+        for row in session.scalars(
+            select(Assignment)
+            .where(Assignment.user_id.in_(users[start : start + 500]))
+            .execution_options(populate_existing=True)
+        ):
+            found[row.id] = row
+    return found
 
 
-def _later_changes(session: Session, change: Change, lines: list[ChangeLine]) -> list[Notice]:
-    touched = {(line.table, line.row_id) for line in lines if line.row_id is not None}
-    by_table: dict[str, list[int]] = {}
-    for table, row_id in touched:
-        by_table.setdefault(table, []).append(row_id)
-    last = max((line.id for line in lines), default=0)
-    found = (
-        session.execute(
-            select(ChangeLine.change_id, ChangeLine.label)
-            .join(Change, Change.id == ChangeLine.change_id)
-            .where(
-                ChangeLine.id > last,
-                ChangeLine.change_id != change.id,
-                or_(
-                    *(
-                        and_(ChangeLine.table == t, ChangeLine.row_id.in_(ids))
-                        for t, ids in by_table.items()
-                    )
-                ),
-            )
-            .limit(5)
-        ).all()
-        if by_table
-        else []
-    )
-    return [
-        Notice(
-            "later_change",
-            "Một thay đổi sau đó đã sửa cùng dữ liệu: {label}.",
-            args={"label": label},
+@dataclass
+class _Undo:
+    """Collects what taking one change back means for each of its people."""
+
+    change: Change
+    ground: Ground
+    log: Log
+    lines: list[Line] = field(default_factory=list)
+    people: list[Person] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
+    conflicts: list[Notice] = field(default_factory=list)
+    paths: set[str] = field(default_factory=set)
+
+    def about(
+        self, user: User, timeline: tuple[Held, ...], rows: dict[int, Assignment], event: Event
+    ) -> None:
+        """One person's part."""
+        written = [x for x in self.log.lines[user.id] if x.change_id == self.change.id]
+        aside = self.log.putting_aside(user.id, self.change.id)
+        if aside is not None and any(line.action == "supersede" for line in written):
+            self._later(user, self.log.changes[aside].title)
+        touched = {line.row_id for line in written if line.table == "assignment"}
+        new: list[Line] = []
+        for held in timeline:
+            row = rows[held.id]
+            if held.id not in touched and row.closed_by != self.change.id:
+                continue
+            self.paths.add(held.unit.path)
+            if aside is None:
+                new += self._row(user, held, row, written)
+            elif row.opened_by == self.change.id and row.closed_by not in (None, aside):
+                self._later(user, self.log.changes[row.closed_by].title)
+        if aside is None:
+            new += self._standing(user, written)
+            new += self._revived(user, written)
+        self.lines += new
+        self.people.append(_person(user, timeline, new, event))
+
+    def _row(
+        self, user: User, held: Held, row: Assignment, written: list[ChangeLine]
+    ) -> Iterator[Line]:
+        line = next((x for x in written if x.table == "assignment" and x.row_id == row.id), None)
+        label = line.label if line else f"{held.position_name}, {held.unit.name}"
+        if line is not None and line.action == "open":
+            own = (line.after or {}).get("closed_by")
+            if row.closed_by not in (None, own):
+                by = self.log.changes.get(row.closed_by)
+                self._later(user, by.title if by else label)
+            yield self._line("void", held, label, iso(row.valid_from), None)
+            return
+        if row.closed_by != self.change.id:
+            return  # its end has become another change's since
+        if line is None:
+            # A post that ends only because this change was already waiting when it was opened.
+            yield self._line("reopen", held, label, None, None)
+        elif line.action == "close" or self._may_begin(row):
+            end, owner = self.log.end_before(user.id, row.id, line.before or {})
+            yield self._line("reopen", held, label, end, owner)
+
+    def _may_begin(self, row: Assignment) -> bool:
+        """A post that this change kept from beginning, unless its own change is gone."""
+        return row.opened_by not in self.log.changes or self.log.stands(row.opened_by)
+
+    @staticmethod
+    def _line(action: str, held: Held, label: str, end: str | None, owner: str | None) -> Line:
+        after: dict[str, Any] = {"valid_to": end} | ({"closed_by": owner} if owner else {})
+        return Line(
+            "assignment",
+            action,
+            held.id,
+            held.user_id,
+            held.unit.id,
+            label,
+            {"valid_to": iso(held.valid_to)},
+            after,
         )
-        for _, label in found
-    ]
+
+    def _standing(self, user: User, written: list[ChangeLine]) -> Iterator[Line]:
+        """Her status and day of leaving without this change."""
+        line = next((x for x in written if x.table == "users"), None)
+        if line is None:
+            return
+        before: dict[str, Any] = {"status": user.status}
+        kind = ChangeKind(self.change.kind)
+        if kind == ChangeKind.JOIN:
+            self._refuse_later(user, line, set(ChangeKind))
+            before["leaves_on"] = iso(user.leaves_on)
+            after: dict[str, Any] = {"status": UserStatus.LEFT.value, "leaves_on": None}
+        elif kind == ChangeKind.LEAVE:
+            before["leaves_on"] = iso(user.leaves_on)
+            was = (line.before or {}).get("leaves_on")
+            after = {"leaves_on": self.log.leaves_without(user.id, self.change.id, found=was)}
+            if user.status == UserStatus.LEFT.value:
+                after["status"] = self._status(user)
+        else:
+            self._refuse_later(user, line, {ChangeKind.SUSPEND, ChangeKind.RESUME})
+            if user.status == UserStatus.LEFT.value:
+                self._later(user, user.full_name)
+            after = {"status": self._status(user)}
+        yield Line("users", "update", user.id, user.id, None, line.label, before, after)
+
+    def _status(self, user: User) -> str:
+        return self.log.status_without(user.id, self.change.id, now=self.ground.now)
+
+    def _refuse_later(self, user: User, line: ChangeLine, kinds: Iterable[ChangeKind]) -> None:
+        """A change of these kinds that was written to her after this one, and stands."""
+        wanted = {kind.value for kind in kinds} - {ChangeKind.UNDO.value}
+        for later in self.log.lines[user.id]:
+            change = self.log.changes[later.change_id]
+            if (
+                later.id > line.id
+                and later.table == "users"
+                and change.id != self.change.id
+                and change.kind in wanted
+                and self.log.stands(change.id)
+            ):
+                self._later(user, change.title)
+                return
+
+    def _revived(self, user: User, written: list[ChangeLine]) -> Iterator[Line]:
+        """What this change had put aside waits again, unless it was taken back meanwhile."""
+        for line in written:
+            if line.table != "change" or line.action != "supersede":
+                continue
+            other = self.log.changes[(line.before or {})["change"]]
+            if not self.log.stands(other.id):
+                continue
+            yield promises.revive_line(line)
+            self.warnings.append(
+                Notice(
+                    "revives",
+                    "Việc đã bị thay thế lại chờ đến ngày: {title}, có hiệu lực từ ngày {day}.",
+                    user.id,
+                    args={"title": other.title, "day": said(other.effective_on)},
+                )
+            )
+
+    def _later(self, user: User, label: str) -> None:
+        self.conflicts.append(
+            Notice(
+                "later_change",
+                "Một thay đổi sau đó đã sửa cùng dữ liệu: {label}.",
+                user.id,
+                args={"label": label},
+            )
+        )
 
 
-def _person(
-    session: Session, user_id: int, before: tuple[Held, ...], lines: list[Line], event: Event
-) -> Person:
-    user = people.get(session, user_id)
+def _person(user: User, before: tuple[Held, ...], lines: list[Line], event: Event) -> Person:
     moved = {line.row_id: line for line in lines if line.table == "assignment"}
     after, ended = [], []
     for held in before:
@@ -162,14 +277,8 @@ def _person(
         after.append(replace(held, valid_to=date.fromisoformat(end) if end else None))
         if line.action == "void":
             ended.append(held.id)
-    status = next(
-        (
-            li.after["status"]
-            for li in lines
-            if li.table == "users" and li.user_id == user_id and li.after
-        ),
-        user.status,
-    )
+    statuses = [(li.after or {}).get("status") for li in lines if li.table == "users"]
+    status = next((s for s in statuses if s is not None), user.status)
     return Person(
         user.id,
         user.sub,

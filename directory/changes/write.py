@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from directory import effects
 from directory.assignments import Assignment
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
@@ -14,8 +15,17 @@ from directory.base.clock import day_start
 from directory.base.crypto import random_id
 from directory.base.db import insert_rows
 from directory.changes import joining, structure
-from directory.changes.model import Change, ChangeKind, ChangeLine, Line, Person, Plan
-from directory.effects import Action, Column
+from directory.changes.model import (
+    Change,
+    ChangeKind,
+    ChangeLine,
+    ChangeState,
+    Line,
+    Person,
+    Plan,
+)
+from directory.changes.promises import superseded
+from directory.effects import Action, Column, Effect, State
 from directory.people import User, UserCut
 from directory.text import name_parts, name_sort_key, search_key
 
@@ -28,6 +38,8 @@ _AUDIT = {
     ("org_unit", "create"): Tag.UNIT_CREATE,
     ("position", "create"): Tag.POSITION_CREATE,
     ("post", "create"): Tag.POSITION_CREATE,
+    ("change", "supersede"): Tag.CHANGE_SUPERSEDE,
+    ("change", "revive"): Tag.CHANGE_REVIVE,
 }
 _STATUS = {"suspended": Tag.USER_SUSPEND, "active": Tag.USER_RESUME, "left": Tag.USER_LEAVE}
 
@@ -63,6 +75,7 @@ def write_plan(session: Session, plan: Plan, change: Change, actor: Actor) -> Pl
         ],
     )
     audit.record_rows(session, [_audited(line, plan, change, actor) for line in plan.lines])
+    put_aside(session, plan)
     return plan
 
 
@@ -77,9 +90,10 @@ def _write_lines(session: Session, plan: Plan, change: Change) -> Plan:
     for line in plan.lines:
         after = line.after or {}
         if line.table == "users":
-            session.execute(
-                update(User).where(User.id == line.row_id).values(**_status_columns(after, plan))
-            )
+            if columns := _status_columns(after, plan):
+                session.execute(update(User).where(User.id == line.row_id).values(**columns))
+        elif line.table == "change":
+            pass  # after the rows: see put_aside
         elif line.action == "open":
             assignment = Assignment(
                 user_id=line.user_id,
@@ -87,14 +101,14 @@ def _write_lines(session: Session, plan: Plan, change: Change) -> Plan:
                 position_id=after["position"],
                 kind=after["kind"],
                 valid_from=date.fromisoformat(after["valid_from"]),
-                valid_to=None,
+                valid_to=date.fromisoformat(after["valid_to"]) if after["valid_to"] else None,
                 planned_end=None,
                 decision_number=change.decision_number,
                 decision_issued_on=change.decision_issued_on,
                 decision_issuer=change.decision_issuer,
                 source_key=None,
                 opened_by=change.id,
-                closed_by=None,
+                closed_by=after.get("closed_by"),
             )
             session.add(assignment)
             session.flush()
@@ -107,7 +121,7 @@ def _write_lines(session: Session, plan: Plan, change: Change) -> Plan:
                 .where(Assignment.id == line.row_id)
                 .values(
                     valid_to=date.fromisoformat(end) if end else None,
-                    closed_by=None if line.action == "reopen" else change.id,
+                    closed_by=after.get("closed_by") if line.action == "reopen" else change.id,
                 )
             )
         lines.append(line)
@@ -119,10 +133,59 @@ def _write_lines(session: Session, plan: Plan, change: Change) -> Plan:
 
 
 def _status_columns(after: dict[str, Any], plan: Plan) -> dict[str, Any]:
-    leaves_on = date.fromisoformat(after["leaves_on"]) if after.get("leaves_on") else None
-    if leaves_on is not None and plan.scheduled:
-        return {"leaves_on": leaves_on}  # the status follows on the day; leaves_on already counts
-    return {"status": after["status"], "leaves_on": leaves_on}
+    """The columns a line decides, and no other."""
+    values: dict[str, Any] = {}
+    if "leaves_on" in after:
+        values["leaves_on"] = date.fromisoformat(after["leaves_on"]) if after["leaves_on"] else None
+    # Of a leave dated ahead the status follows on the day; the day itself already counts.
+    if "status" in after and not (values.get("leaves_on") and plan.scheduled):
+        values["status"] = after["status"]
+    return values
+
+
+def put_aside(session: Session, plan: Plan) -> None:
+    """Changes that this plan supersedes wait no more; those it revives wait again.
+
+    A change about several people stands until it is put aside for all of them.
+    """
+    for line in plan.lines:
+        if line.table != "change":
+            continue
+        other = session.get_one(Change, (line.after or {})["change"])
+        theirs = select(Effect).where(Effect.change_id == other.id, Effect.user_id == line.user_id)
+        if line.action == "supersede":
+            waiting = session.scalars(theirs)
+            effects.advance(session, waiting, State.SUPERSEDED, at=plan.now)
+            if not _still_waited_for(session, other):
+                other.state = ChangeState.SUPERSEDED.value
+            continue
+        other.state = ChangeState.SCHEDULED.value
+        if other.effective_at > plan.now:
+            session.execute(
+                update(Effect)
+                .where(
+                    Effect.change_id == other.id,
+                    Effect.user_id == line.user_id,
+                    Effect.state == State.SUPERSEDED.value,
+                )
+                .values(state=State.PENDING.value)
+            )
+        else:  # its day has passed meanwhile: what follows from it is worked out at once
+            row = outbox.row_for(
+                outbox.JobKind.SUBJECT_BOUNDARY, str(line.user_id), now=plan.now, run_at=plan.now
+            )
+            outbox.enqueue_rows(session, [row])
+    session.flush()
+
+
+def _still_waited_for(session: Session, change: Change) -> bool:
+    """Whether anybody of a waiting change has not had it put aside."""
+    found = session.scalars(
+        select(ChangeLine.user_id).where(ChangeLine.change_id == change.id).distinct()
+    )
+    about = {user_id for user_id in found if user_id is not None}
+    aside = {user_id for user_id, of in superseded(session, sorted(about)) if of == change.id}
+    return bool(about - aside)
 
 
 def _write_join(session: Session, plan: Plan, change: Change) -> Plan:
@@ -198,7 +261,9 @@ def _user_columns(row: dict[str, Any], person: Person, sub: str, plan: Plan) -> 
 def _audited(line: Line, plan: Plan, change: Change, actor: Actor) -> dict[str, Any]:
     tag = _AUDIT.get((line.table, line.action))
     if tag is None:
-        tag = _STATUS[(line.after or {})["status"]]
+        after = line.after or {}
+        # A cancelled leave decides the day alone: she goes on.
+        tag = _STATUS[after.get("status") or ("left" if after.get("leaves_on") else "active")]
     subject = ("user", line.user_id) if line.user_id else (line.table, line.row_id)
     personal = {"name": line.label} if line.table == "users" else None
     return audit.entry(
@@ -212,6 +277,11 @@ def _audited(line: Line, plan: Plan, change: Change, actor: Actor) -> dict[str, 
         else {
             "before": (line.before or {}).get("status"),
             "after": (line.after or {}).get("status", "active"),
+            **(
+                {"leaves_on": (line.after or {})["leaves_on"]}
+                if "leaves_on" in (line.after or {})
+                else {}
+            ),
         },
         personal=personal,
     )
@@ -237,10 +307,28 @@ def cut_access(session: Session, plan: Plan, change: Change) -> None:
         session.execute(
             update(User).where(User.id.in_(ending)).values(access_epoch=User.access_epoch + 1)
         )
+    _cut_before_what_follows(session, plan)
     if plan.spec.undo_of:
         session.execute(
             delete(UserCut).where(UserCut.change_id == plan.spec.undo_of, UserCut.at > plan.now)
         )
+
+
+def _cut_before_what_follows(session: Session, plan: Plan) -> None:
+    """A move slipped in before one that waits may bring that one from another legal person: on
+    its day everything ends, whatever its own preview said of the post she left then.
+    """
+    rows = [
+        {
+            "user_id": line.user_id,
+            "assignment_id": None,
+            "at": day_start(date.fromisoformat(line.after["valid_to"])),
+            "change_id": line.after["closed_by"],
+        }
+        for line in plan.lines
+        if line.action == "open" and line.after and line.after.get("closed_by")
+    ]
+    insert_rows(session, UserCut, rows)
 
 
 def set_boundaries(session: Session, plan: Plan) -> None:

@@ -26,6 +26,8 @@ AUDIT: dict[str, dict[str, str]] = {
     "tag": {
         "change.commit": "Xác nhận thay đổi",
         "change.undo": "Hoàn tác thay đổi",
+        "change.supersede": "Thay thế việc đang chờ",
+        "change.revive": "Chờ trở lại",
         "change.settled": "Thay đổi đã hoàn tất",
         "user.create": "Thêm người",
         "assignment.open": "Phân công mới",

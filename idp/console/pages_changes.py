@@ -13,7 +13,6 @@ from directory import assignments, search
 from directory.assignments import Held, Position
 from directory.base.clock import local_day
 from directory.changes import present, undo
-from directory.changes.model import ChangeKind, ChangeState
 from directory.changes.proof import Proof
 from directory.effects import Effect
 from directory.people import User
@@ -73,13 +72,12 @@ def proof(session: Session, found: Proof) -> ProofPage:
         session.execute(select(User.id, User.full_name).where(User.id.in_(wanted))).all()
     )
     took = [e.latency.total_seconds() for e in found.effects if e.latency is not None]
-    kind, state = ChangeKind(found.change.kind), found.change.state
     return ProofPage(
         found,
         [Group(column, rows) for column, rows in order.items()],
         names,
         _digest(present.proof_as_dict(found)),
-        kind in undo.UNDOABLE and state != ChangeState.UNDONE.value,
+        undo.undoable(found.change),
         entries.names(session, [found.change]),
         max([*took, 0.001]),
     )

@@ -116,11 +116,19 @@ def test_a_scheduled_change_becomes_committed_when_its_day_comes(province: Provi
         assert session.get_one(Change, change.id).state == "committed"
 
 
-def test_another_change_is_refused_while_one_waits_for_its_day(province: Province) -> None:
+@pytest.mark.parametrize(("unit", "days"), [(4, 3), (2, 1)])
+def test_a_move_is_refused_that_leaves_no_room_for_one_that_waits(
+    province: Province, unit: int, days: int
+) -> None:
     day = province.today + timedelta(days=3)
     user = province.users[0]
     province.do(kind="transfer", user=user, to_unit=province.units[2], effective_on=day.isoformat())
-    spec = province.spec(kind="transfer", user=user, to_unit=province.units[4])
+    spec = province.spec(
+        kind="transfer",
+        user=user,
+        to_unit=province.units[unit],
+        effective_on=(province.today + timedelta(days=days)).isoformat(),
+    )
     plan = province.plan(spec)
     assert "waiting_change" in {n.code for n in plan.conflicts}
     with pytest.raises(Conflict):

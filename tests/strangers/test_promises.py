@@ -69,7 +69,6 @@ def state(hr: Hr, change: str) -> str:
 ROOM, ROOM2, B = "Phòng Kinh tế", "Phòng Văn hóa", "Ủy ban nhân dân xã Nga Sơn"
 
 
-@pytest.mark.xfail(strict=True, reason="resuming wipes the day of leaving")
 def test_a_scheduled_leave_outlives_a_suspension_and_its_end(hr: Hr) -> None:
     do(hr, "leave", reason="dismiss", effective_on=LATER.isoformat())
     do(hr, "suspend")
@@ -78,7 +77,6 @@ def test_a_scheduled_leave_outlives_a_suspension_and_its_end(hr: Hr) -> None:
     assert seen(hr)[0] == "left"
 
 
-@pytest.mark.xfail(strict=True, reason="cancelling a leave writes back the status it had found")
 def test_a_cancelled_leave_does_not_bring_back_a_suspension_that_has_ended(hr: Hr) -> None:
     do(hr, "suspend")
     leave = do(hr, "leave", reason="retire", effective_on=LATER.isoformat())
@@ -87,7 +85,6 @@ def test_a_cancelled_leave_does_not_bring_back_a_suspension_that_has_ended(hr: H
     assert seen(hr) == ("active", [ROOM])
 
 
-@pytest.mark.xfail(strict=True, reason="undoing a leave writes back the status it had found")
 def test_an_undone_leave_does_not_lift_a_suspension_ordered_after_it(hr: Hr) -> None:
     leave = do(hr, "leave", reason="retire", effective_on=LATER.isoformat())
     do(hr, "suspend")
@@ -97,7 +94,6 @@ def test_an_undone_leave_does_not_lift_a_suspension_ordered_after_it(hr: Hr) -> 
     assert seen(hr)[0] == "suspended"
 
 
-@pytest.mark.xfail(strict=True, reason="a waiting move stops every move before it")
 def test_of_two_moves_each_happens_on_its_day(hr: Hr) -> None:
     do(hr, "transfer", to_unit="gso:14797", effective_on=LATER.isoformat())
     do(hr, "transfer", to_unit=hr.units["room2"], effective_on=SOON.isoformat())
@@ -108,7 +104,6 @@ def test_of_two_moves_each_happens_on_its_day(hr: Hr) -> None:
     assert seen(hr) == ("active", [B])
 
 
-@pytest.mark.xfail(strict=True, reason="a waiting move stops every move before it")
 @pytest.mark.parametrize("first_undone", ["late", "early"])
 def test_each_of_two_waiting_moves_is_cancelled_alone(hr: Hr, first_undone: str) -> None:
     late = do(hr, "transfer", to_unit="gso:14797", effective_on=LATER.isoformat())
@@ -122,7 +117,6 @@ def test_each_of_two_waiting_moves_is_cancelled_alone(hr: Hr, first_undone: str)
     assert seen(hr) == ("active", [ROOM])
 
 
-@pytest.mark.xfail(strict=True, reason="a person who is going to retire cannot be moved before")
 def test_who_retires_later_can_be_moved_before(hr: Hr) -> None:
     do(hr, "leave", reason="retire", effective_on=LATER.isoformat())
     do(hr, "transfer", to_unit=hr.units["room2"])
@@ -131,7 +125,6 @@ def test_who_retires_later_can_be_moved_before(hr: Hr) -> None:
     assert seen(hr) == ("left", [])
 
 
-@pytest.mark.xfail(strict=True, reason="the conflict is told twice, as two different ones")
 def test_who_has_left_by_then_cannot_be_moved(hr: Hr) -> None:
     do(hr, "leave", reason="retire", effective_on=SOON.isoformat())
     plan = api(hr).plan(
@@ -143,7 +136,6 @@ def test_who_has_left_by_then_cannot_be_moved(hr: Hr) -> None:
     assert [c["code"] for c in plan["conflicts"]] == ["already_left"]
 
 
-@pytest.mark.xfail(strict=True, reason="a waiting move stops a dismissal")
 def test_a_dismissal_goes_over_what_waits_and_says_so(hr: Hr) -> None:
     move = do(hr, "transfer", to_unit="gso:14797", effective_on=LATER.isoformat())
     retire = do(hr, "leave", reason="retire", effective_on=LATEST.isoformat())
@@ -170,7 +162,6 @@ def test_a_move_happens_on_its_day_under_a_suspension(hr: Hr) -> None:
     assert seen(hr) == ("active", [B])
 
 
-@pytest.mark.xfail(strict=True, reason="only the job on the day makes her count as gone")
 def test_nobody_is_resumed_after_her_day_has_come_though_no_job_has_run(hr: Hr) -> None:
     do(hr, "leave", reason="retire", effective_on=SOON.isoformat())
     do(hr, "suspend")
