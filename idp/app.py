@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Request, Response
 from flask.sessions import SecureCookieSessionInterface
 
-from idp import api, health, i18n, page_policy, pages, pki, security, sessions
+from idp import api, away, health, i18n, page_policy, pages, pki, security, sessions
 from idp.console import views as console
 from idp.login import views as login
 from idp.oidc import discovery, logout, routes
@@ -122,6 +122,7 @@ def create_app(services: Services) -> Flask:
     )
     page_policy.install(app)
     pages.install(app)
+    away.install(app)
     health.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from directory.base.audit import AuditEntry
+from directory.base.away import is_away, kind_of
 from directory.base.outbox import Job
 from directory.changes.model import Change, ChangeState
 from directory.entitlements import Installation
@@ -47,10 +48,10 @@ class Check:
 def checks(has: Services) -> list[Check]:
     """Everything ``/readyz`` and ``dinhdanh check`` look at."""
     try:
-        with has.db.hot() as connection:
+        with has.db.probe() as connection:
             return [Check("database", holds=True), *_of_database(has, connection)]
     except SQLAlchemyError as exc:
-        return [Check("database", holds=False, detail=type(exc).__name__)]
+        return [Check("database", holds=False, detail=kind_of(exc))]
 
 
 def _of_database(has: Services, connection: Connection) -> Iterator[Check]:
@@ -106,14 +107,25 @@ class _Database(Collector):
         self._has = has
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Read them."""
+        """Read them; none while the database is away."""
+        try:
+            found = list(self._read())
+        except SQLAlchemyError as exc:
+            if not is_away(exc):
+                raise
+            found = []
+        up = GaugeMetricFamily("dinhdanh_database_up", "Whether the database answers")
+        up.add_metric([], float(bool(found)))
+        yield from (up, *found)
+
+    def _read(self) -> Iterator[GaugeMetricFamily]:
         jobs = GaugeMetricFamily("dinhdanh_jobs", "Jobs by state", labels=["state"])
         overdue = GaugeMetricFamily("dinhdanh_job_overdue_seconds", "Age of the oldest due job")
         attention = GaugeMetricFamily("dinhdanh_changes_attention", "Changes that need attention")
         unsettled = GaugeMetricFamily("dinhdanh_changes_unsettled", "Changes not settled yet")
         unsealed = GaugeMetricFamily("dinhdanh_audit_unsealed", "Audit entries not chained yet")
         worker = GaugeMetricFamily("dinhdanh_worker_age_seconds", "Since the worker last showed")
-        with self._has.db.hot() as connection:
+        with self._has.db.probe() as connection:
             for state in ("ready", "running", "parked"):
                 jobs.add_metric([state], _count(connection, Job, Job.state == state))
             now = self._has.clock()

@@ -19,21 +19,29 @@ from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import structlog
 from joserfc.jwk import ECKey, KeySet, RSAKey
 from sqlalchemy import Index, delete, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base import audit
 from directory.base.audit import Actor, Tag
+from directory.base.away import is_away
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Base, Database
 from directory.base.errors import Conflict, InvalidInput, Misconfigured
 
+log = structlog.get_logger(__name__)
+
 ALGORITHMS = ("RS256", "ES256", "PS256")
 """All of them have keys from the start: whatever we advertise can be registered and used."""
 FRESH = timedelta(seconds=5)
-"""How long a process may sign and publish from what it last read."""
+"""How long a process may sign and publish from what it last read, where the database answers."""
+GLANCE = 0.25
+"""Seconds that whoever finds it old waits for the database before she takes what there is: keys
+are published whether or not it answers.
+"""
 ANNOUNCED = timedelta(hours=1)
 """How long a key must have been published before it signs: what relying parties may cache."""
 OVERLAP = timedelta(days=1)
@@ -94,6 +102,7 @@ class SigningKeys:
         self._public: tuple[dict[str, Any], ...] = ()
         self._verifying = KeySet([])
         self._read_at: datetime | None = None
+        self._tried_at: datetime | None = None
 
     def signer(self, alg: str, *, now: datetime) -> Signer:
         """The current key of an algorithm. Raises Misconfigured when there is none."""
@@ -121,25 +130,49 @@ class SigningKeys:
         self._refresh(now)
         return self._verifying
 
+    def warm(self, *, now: datetime) -> None:
+        """Read the table before anybody asks; at the first question if the database is away."""
+        self._look(now)
+
     def forget(self) -> None:
         """Read the table afresh at the next use."""
-        self._read_at = None
+        self._read_at = self._tried_at = None
 
     def _refresh(self, now: datetime) -> None:
-        read_at = self._read_at
-        if read_at is not None and read_at <= now < read_at + FRESH:
+        if _fresh(self._read_at, now):
             return
-        with self._lock, self._db.hot() as connection:
+        if self._read_at is None:
+            with self._lock:
+                if self._read_at is None:
+                    self._read(now)
+            return
+        with self._lock:
+            if _fresh(self._tried_at, now):
+                return
+            self._tried_at = now
+            reading = threading.Thread(target=self._look, args=(now,), name="keys", daemon=True)
+            reading.start()
+        reading.join(GLANCE)
+
+    def _look(self, now: datetime) -> None:
+        try:
+            self._read(now)
+        except Exception as error:
+            if not is_away(error):
+                log.exception("keys.unread")
+
+    def _read(self, now: datetime) -> None:
+        with self._db.hot() as connection:
             rows = connection.execute(
                 select(SigningKey.kid, SigningKey.alg, SigningKey.state, SigningKey.public)
                 .add_columns(SigningKey.private_sealed)
                 .where((SigningKey.retire_at.is_(None)) | (SigningKey.retire_at > now))
                 .order_by(SigningKey.created_at, SigningKey.kid)
             ).all()
-            self._current = {row.alg: row for row in rows if row.state == "current"}
-            self._public = tuple(row.public for row in rows)
-            self._verifying = KeySet([_import(key) for key in self._public])
-            self._read_at = now
+        self._current = {row.alg: row for row in rows if row.state == "current"}
+        self._public = tuple(row.public for row in rows)
+        self._verifying = KeySet([_import(key) for key in self._public])
+        self._read_at = now
 
     def _load(self, row: Any) -> Key:
         """Loaded twice where two threads are first at once, which harms nothing."""
@@ -147,6 +180,10 @@ class SigningKeys:
             plain = self._keyring.decrypt("signing", row.private_sealed)
             self._private[row.kid] = _import(json.loads(plain))
         return self._private[row.kid]
+
+
+def _fresh(at: datetime | None, now: datetime) -> bool:
+    return at is not None and at <= now < at + FRESH
 
 
 _views: "WeakKeyDictionary[Database, SigningKeys]" = WeakKeyDictionary()

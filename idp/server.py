@@ -23,9 +23,9 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.log import LogLevels
 from granian.server import Server
 
-from directory.base import outbox
+from directory.base import outbox, patience
 from directory.base.config import Settings
-from idp import anchor, installation, logs, supervisor, wiring
+from idp import anchor, installation, keys, logs, supervisor, wiring
 from idp.app import create_app
 from idp.worker import Worker
 
@@ -97,7 +97,9 @@ def run_web(settings: Settings) -> int:
             # The server copies the environment into every request, where these would look
             # like headers that the client has sent.
             del os.environ[name]
-        app = create_app(wiring.build(settings))
+        services = wiring.build(settings, limits=patience.of_web(settings))
+        app = create_app(services)
+        keys.signing_keys(services.db, services.keyring).warm(now=services.clock())
         # What start-up has made stays: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
@@ -128,7 +130,7 @@ def run_web(settings: Settings) -> int:
 def run_worker(settings: Settings) -> int:
     """Be the worker process: jobs in threads, signals here."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    services = wiring.build(settings)
+    services = wiring.build(settings, limits=patience.of_worker(settings))
     if services.db.is_sqlite:
         # The lock says that we are the only worker: what is running belongs to one that died.
         with services.db.write() as session:

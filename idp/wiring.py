@@ -27,6 +27,7 @@ from directory.base.clock import Clock, system_clock
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, PasswordHasher
 from directory.base.db import Base, Database
+from directory.base.patience import UNHURRIED, Limits
 from directory.changes.door import Door
 from directory.changes.roles import RoleArtefact
 from idp.factors.slip_artefact import SlipArtefact
@@ -47,14 +48,18 @@ class Services:
 
 
 def build(
-    settings: Settings, *, clock: Clock = system_clock, create_keyring: bool = False
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    create_keyring: bool = False,
+    limits: Limits = UNHURRIED,
 ) -> Services:
-    """Open the database and the keyring and hand the door its artefacts."""
+    """Open the database, to be waited for so long, and the keyring; hand the door its artefacts."""
     keyring = Keyring.open(settings.keyring, create=create_keyring)
     return Services(
         settings=settings,
         clock=clock,
-        db=Database(settings.database),
+        db=Database(settings.database, limits=limits),
         keyring=keyring,
         passwords=PasswordHasher(),
         door=Door(

@@ -38,6 +38,19 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; empty means SQLite in ``data_dir``."""
     keyring_file: Path | None = None
     """The keyring, outside the database and its backup; default ``data_dir/keyring.json``."""
+    web_connections: int = Field(default=10, ge=2, le=500)
+    """Connections to PostgreSQL that a web process keeps at most; one more looks whether all is
+    well. ``check`` compares what the processes may open with what the server allows."""
+    worker_connections: int = Field(default=5, ge=2, le=500)
+    """The same of a worker process."""
+    web_database_seconds: float = Field(default=10, ge=1, le=60)
+    """How long one statement for a person or a program that waits may take."""
+    worker_database_seconds: float = Field(default=60, ge=1, le=3600)
+    """How long one statement of a job may take. ``migrate`` and the other commands: no limit."""
+    database_connect_seconds: float = Field(default=5, ge=2, le=60)
+    """How long a new connection to the database may take."""
+    database_pool_seconds: float = Field(default=5, ge=1, le=60)
+    """How long a thread waits for a connection that others of its process have."""
     worker_threads: int = Field(default=8, ge=1, le=64)
     web_processes: int = Field(default=1, ge=1, le=64)
     """More than one only with PostgreSQL."""

@@ -1,9 +1,13 @@
-"""One engine, four ways in: ``read()``, ``snapshot()``, ``write()`` and ``hot()``.
+"""One engine, five ways in: ``read()``, ``snapshot()``, ``write()``, ``hot()`` and ``probe()``.
 
     with db.write() as session:     one transaction; SQLite begins it with BEGIN IMMEDIATE
     with db.read() as session:      a look, never committed
     with db.snapshot() as session:  the same, of one moment
     with db.hot() as connection:    AUTOCOMMIT, Core statements; the token and session paths
+    with db.probe() as connection:  AUTOCOMMIT, impatient, and beside what work has taken up
+
+How long each may wait, for a connection and for an answer, is in ``Limits``; what they raise when
+the database is away, stuck or full is told by ``directory.base.away``.
 
 Functions that write take ``session`` first and never commit: the edge owns the transaction.
 """
@@ -33,6 +37,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import NullPool
+
+from directory.base.patience import PROBING, UNHURRIED, Limits, bounded, quickly, reachable
 
 NAMING = {
     "ix": "ix_%(column_0_N_label)s",
@@ -89,10 +95,11 @@ AUTOINCREMENT: dict[str, Any] = {"sqlite_autoincrement": True}
 class Database:
     """The installation's database: SQLite in WAL mode or PostgreSQL."""
 
-    def __init__(self, url: str, *, pool_size: int = 16) -> None:
+    def __init__(self, url: str, *, limits: Limits = UNHURRIED) -> None:
         self.is_sqlite = url.startswith("sqlite")
         open_both = self._sqlite if self.is_sqlite else self._postgresql
-        self.engine, self._hot = open_both(url, pool_size)
+        self.engine, self._hot = open_both(url, limits)
+        self._probe = open_both(url, PROBING)[1]
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @property
@@ -101,12 +108,14 @@ class Database:
         return self.engine, self._hot
 
     @staticmethod
-    def _sqlite(url: str, pool_size: int) -> tuple[Engine, Engine]:
+    def _sqlite(url: str, limits: Limits) -> tuple[Engine, Engine]:
+        patience = limits.lock or 30.0
         engine = create_engine(
             url,
-            connect_args={"timeout": 30, "check_same_thread": False},
-            pool_size=pool_size,
-            max_overflow=pool_size,
+            connect_args={"timeout": patience, "check_same_thread": False},
+            pool_size=limits.both,
+            max_overflow=0,
+            pool_timeout=limits.pool,
             hide_parameters=True,  # errors are logged, and parameters are people's data
         )
 
@@ -119,7 +128,7 @@ class Database:
                 "journal_mode=WAL",
                 "synchronous=FULL",
                 "foreign_keys=ON",
-                "busy_timeout=30000",
+                f"busy_timeout={round(patience * 1000)}",
                 "cache_size=-16384",
                 "temp_store=MEMORY",
                 "case_sensitive_like=ON",
@@ -136,25 +145,28 @@ class Database:
         return engine, create_engine(url, pool=engine.pool, hide_parameters=True)
 
     @staticmethod
-    def _postgresql(url: str, pool_size: int) -> tuple[Engine, Engine]:
+    def _postgresql(url: str, limits: Limits) -> tuple[Engine, Engine]:
         # READ COMMITTED with explicit row locks: the door takes them in one order, so that a
         # commit waits for another instead of failing on serialisation.
         common: dict[str, Any] = {
-            "pool_size": pool_size,
-            "max_overflow": pool_size,
+            "max_overflow": 0,
+            "pool_timeout": limits.pool,
             "hide_parameters": True,
         }
+        address = reachable(url)
         # A pool of its own: to switch a connection to AUTOCOMMIT and back costs as much as a
         # SELECT.
         hot = create_engine(
-            url,
+            address,
+            pool_size=limits.hot,
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
             pool_reset_on_return=None,
             **common,
         )
-        engines = create_engine(url, **common), hot
+        engines = create_engine(address, pool_size=limits.transactions, **common), hot
         for each in engines:
+            bounded(each, limits)
             _ask_the_idle(each)
         return engines
 
@@ -210,9 +222,17 @@ class Database:
         with self._hot.connect() as connection:
             yield connection
 
+    @contextmanager
+    def probe(self) -> Iterator[Connection]:
+        """As ``hot``, to see whether all is well: a connection of its own that nobody else uses
+        up, and an answer in two seconds or none.
+        """
+        with self._probe.connect() as connection:
+            yield connection
+
     def dispose(self) -> None:
         """Close all pooled connections."""
-        for engine in self.engines:
+        for engine in (*self.engines, self._probe):
             engine.dispose()
 
 
@@ -232,7 +252,8 @@ def _ask_the_idle(engine: Engine) -> None:
     def _goes_out(connection: Any, record: Any, _proxy: Any) -> None:
         if time.monotonic() - record.info.get("at", math.inf) > IDLE:
             try:
-                engine.dialect.do_ping(connection)
+                with quickly(connection):
+                    engine.dialect.do_ping(connection)
             except engine.dialect.loaded_dbapi.Error as error:
                 raise InvalidatePoolError from error  # made anew, and so are the others
 
@@ -258,6 +279,14 @@ def after_commit(session: Session, act: Callable[[], None]) -> None:
     session.info.setdefault("after_commit", []).append(act)
 
 
-def unpooled(url: str) -> Engine:
-    """An engine for one-off administration (create or drop a test database)."""
-    return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+def unpooled(url: str, *, limits: Limits = UNHURRIED) -> Engine:
+    """An engine that keeps no connection: for administration, and to look whether all is well."""
+    engine = create_engine(
+        url if url.startswith("sqlite") else reachable(url),
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
+    )
+    if not url.startswith("sqlite"):
+        bounded(engine, limits)
+    return engine

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from connectors.contract import Tools
 from directory.base.config import Settings
 from idp.keys import signing_keys
@@ -187,7 +189,10 @@ class Ready:
         """One request."""
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return self._application(environ, start_response)
-        document = self._documents.get(environ.get("PATH_INFO", ""), now=self._tools.clock())
+        try:
+            document = self._documents.get(environ.get("PATH_INFO", ""), now=self._tools.clock())
+        except SQLAlchemyError:
+            document = None  # never read yet, and now not to be had: the application says so
         if document is None:
             return self._application(environ, start_response)
         if document.etag in environ.get("HTTP_IF_NONE_MATCH", ""):

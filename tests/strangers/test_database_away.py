@@ -16,9 +16,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, make_url, text
 
+from directory.base import patience
 from directory.base.db import unpooled
 from idp import wiring
 from idp.app import create_app
+from idp.keys import signing_keys
 from tests.browser_client import open_login
 from tests.conftest import SERVER, missing
 from tests.relying_party import Party, World, build_world
@@ -42,6 +44,14 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def services(settings: Any, clock: Any) -> Iterator[Any]:
+    """As the web has them."""
+    built = wiring.build(settings, clock=clock, limits=patience.of_web(settings))
+    yield built
+    built.db.dispose()
+
+
+@pytest.fixture
 def wire(database_kind: str) -> Iterator[Wire]:
     if not SERVER:
         missing("PostgreSQL (TEST_DATABASE_URL)")
@@ -52,7 +62,8 @@ def wire(database_kind: str) -> Iterator[Wire]:
 @pytest.fixture
 def far(wire: Wire, database_url: str, make_settings: Any, clock: Any) -> Iterator[Any]:
     """Services whose database is at the end of the wire."""
-    built = wiring.build(make_settings(database_url=wire.url(database_url)), clock=clock)
+    settings = make_settings(database_url=wire.url(database_url))
+    built = wiring.build(settings, clock=clock, limits=patience.of_web(settings))
     yield built
     built.db.dispose()
 
@@ -64,6 +75,7 @@ class Asked:
         self.world: World = build_world(services, clock)
         self.machine: Party = self.world.machine("changes:read")
         self.app: Flask = create_app(services)
+        signing_keys(services.db, services.keyring).warm(now=clock())  # as the server does
         self.client: FlaskClient = self.app.test_client()
         self.token = self.client_token().get_json()["access_token"]
         assert self.all_well()
@@ -175,7 +187,6 @@ def everything_locked(database_url: str) -> Iterator[None]:
     engine.dispose()
 
 
-@pytest.mark.xfail(strict=True, reason="nothing limits a wait for the database")
 @on_postgresql
 def test_locked_tables_hold_up_nobody_for_long(
     services: Any, clock: Any, database_url: str
@@ -189,7 +200,6 @@ def test_locked_tables_hold_up_nobody_for_long(
     assert asked.all_well()
 
 
-@pytest.mark.xfail(strict=True, reason="a writer is waited for, for half a minute")
 def test_a_file_that_another_writes_holds_up_nobody_for_long(
     services: Any, clock: Any, database_url: str
 ) -> None:
@@ -203,7 +213,6 @@ def test_a_file_that_another_writes_holds_up_nobody_for_long(
     assert asked.all_well()
 
 
-@pytest.mark.xfail(strict=True, reason="nothing limits a wait for the database")
 @on_postgresql
 def test_a_network_that_swallows_holds_up_nobody_for_long(far: Any, wire: Wire, clock: Any) -> None:
     asked = Asked(far, clock)
@@ -223,7 +232,6 @@ def test_a_network_that_swallows_holds_up_nobody_for_long(far: Any, wire: Wire, 
     assert asked.all_well()
 
 
-@pytest.mark.xfail(strict=True, reason="a database that is away is called a fault of ours")
 @on_postgresql
 @pytest.mark.parametrize("how", ["reset", "refuse"])
 def test_a_server_that_is_gone_is_no_fault_of_ours(
@@ -250,7 +258,6 @@ def test_a_slow_wire_is_only_slow(far: Any, wire: Wire, clock: Any) -> None:
     assert asked.login().status_code == 200
 
 
-@pytest.mark.xfail(strict=True, reason="a database without room is called a fault of ours")
 @on_postgresql
 def test_a_database_without_room_for_another_connection_is_away(
     database_url: str, make_settings: Any, clock: Any
@@ -260,7 +267,8 @@ def test_a_database_without_room_for_another_connection_is_away(
     with admin.connect() as connection:
         connection.execute(text(f"CREATE ROLE {role} LOGIN SUPERUSER"))
     narrow = make_url(database_url).set(username=role).render_as_string(hide_password=False)
-    built = wiring.build(make_settings(database_url=narrow), clock=clock)
+    settings = make_settings(database_url=narrow)
+    built = wiring.build(settings, clock=clock, limits=patience.of_web(settings))
     try:
         asked = Asked(built, clock)
         built.db.dispose()
@@ -283,7 +291,6 @@ def _drop(admin: Any, role: str) -> None:
     admin.dispose()
 
 
-@pytest.mark.xfail(strict=True, reason="a pool without a free connection is waited for too long")
 @pytest.mark.both_databases
 def test_a_pool_that_is_taken_up_holds_up_nobody_for_long(services: Any, clock: Any) -> None:
     asked = Asked(services, clock)

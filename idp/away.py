@@ -1,0 +1,56 @@
+"""The database is away: what whoever asked is told, in the protocol she asked in.
+
+    people              a page
+    /oauth2/…           {"error": "temporarily_unavailable"} (RFC 6749 §4.1.2.1, by §5.2's form)
+    /scim/…             a SCIM error (RFC 7644 §3.12)
+    other programs      a problem (RFC 9457)
+
+Always 503 with Retry-After (RFC 9110 §15.6.4), never a fault of ours, and one line in the log.
+"""
+
+import structlog
+from flask import Flask, Response, g, jsonify, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from directory.base import away
+from idp import pages
+from idp.i18n import gettext
+
+log = structlog.get_logger(__name__)
+
+SENTENCE = "Hệ thống tạm thời không truy cập được dữ liệu. Hãy thử lại sau giây lát."
+_SCIM = "urn:ietf:params:scim:api:messages:2.0:Error"
+
+
+def _answer() -> Response:
+    path = request.path
+    if path.startswith("/oauth2/") and not path.startswith(pages.PEOPLE_PATHS):
+        body = {
+            "error": "temporarily_unavailable",
+            "error_description": "The server cannot reach its data. Try again later.",
+        }
+        return jsonify(body)
+    if path.startswith("/scim/"):
+        response = jsonify({"schemas": [_SCIM], "status": "503", "detail": gettext(SENTENCE)})
+        response.mimetype = "application/scim+json"
+        return response
+    return pages.error_page(503, gettext(SENTENCE), code="database_away")
+
+
+def _refused(error: SQLAlchemyError) -> Response:
+    if not away.is_away(error):
+        return pages.fault(error)
+    # The page must not ask the database who this is.
+    g.setdefault("dinhdanh_session", None)
+    where = request.url_rule.rule if request.url_rule else request.path
+    log.warning("database.away", path=where, method=request.method, why=away.kind_of(error))
+    response = _answer()
+    response.status_code = 503
+    response.headers["Retry-After"] = str(away.RETRY_AFTER)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def install(app: Flask) -> None:
+    """Answer for the database where it does not."""
+    app.register_error_handler(SQLAlchemyError, _refused)
