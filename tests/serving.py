@@ -1,0 +1,127 @@
+"""A whole installation in processes of its own: ``dinhdanh serve``, asked over HTTP.
+
+with Serving(folder, database_url=…, extra="…") as served:
+    served.migrate()
+    served.start("--with-worker")
+    served.get("/healthz")
+"""
+
+import contextlib
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dinhdanh import ports
+
+ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, "-m", "idp.cli"]
+
+
+def until(holds: Callable[[], Any], within: float = 30.0) -> Any:
+    """What ``holds`` gives as soon as it is true; its last answer when the time is over."""
+    deadline = time.monotonic() + within
+    while not (found := holds()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+class Serving:
+    """Settings are given by their names in the environment, without the prefix."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.folder = folder
+        self.block = ports.reserve(2)
+        self.port = self.block.first
+        self.log = folder / "serve.log"
+        given = {
+            "DATA_DIR": folder / "var",
+            "PORT": self.port,
+            "ISSUER": f"http://localhost:{self.port}",
+        } | settings
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "LANG": "vi_VN.UTF-8",
+            "PYTHONUTF8": "1",
+            **{f"DINHDANH_{name.upper()}": str(value) for name, value in given.items()},
+        }
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self.running:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGKILL)
+            process.wait(10)
+        self.block.release()
+
+    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """One command of ``dinhdanh``, to its end."""
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def migrate(self) -> None:
+        """Make the installation."""
+        done = self.command("migrate", "--name", "Tỉnh Thử")
+        assert done.returncode == 0, done.stderr
+
+    def spawn(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """A command that goes on; what it says goes to the log."""
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        self.running.append(process)
+        return process
+
+    def start(self, *options: str) -> "subprocess.Popen[bytes]":
+        """Serve, and wait until it answers."""
+        process = self.spawn("serve", *options)
+        assert until(lambda: self.get("/healthz")[0] == 200), self.log.read_text()
+        return process
+
+    def get(
+        self,
+        path: str,
+        *,
+        timeout: float = 10.0,
+        method: str = "GET",
+        body: str | None = None,
+        **headers: str,
+    ) -> tuple[int | None, dict[str, str], str]:
+        """(status, headers, body) of one request on a connection of its own; None: no answer."""
+        with (
+            contextlib.suppress(OSError, http.client.HTTPException),
+            contextlib.closing(
+                http.client.HTTPConnection("localhost", self.port, timeout=timeout)
+            ) as connection,
+        ):
+            given = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body=body, headers=given)
+            answer = connection.getresponse()
+            told = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, told, answer.read().decode()
+        return None, {}, ""
