@@ -27,6 +27,7 @@ from directory.base.outbox import Job
 from directory.changes.model import Change, ChangeState
 from directory.entitlements import Installation
 from idp import beat, migrate
+from idp.connections import Connections
 from idp.security import services
 from idp.wiring import Services
 
@@ -144,6 +145,36 @@ class _Database(Collector):
 
 def _count(connection: Connection, table: Any, *conditions: Any) -> float:
     return float(connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0)
+
+
+class _Server(Collector):
+    """Gauges of this process's requests and connections."""
+
+    def __init__(self, requests: Callable[[], dict[str, int]], minded: Connections) -> None:
+        self._requests, self._minded = requests, minded
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Count them."""
+        process = str(os.getpid())
+        labels = ["state", "process"]
+        requests = GaugeMetricFamily("dinhdanh_web_requests", "Requests now", labels=labels)
+        for state, count in self._requests().items():
+            requests.add_metric([state, process], count)
+        yield requests
+        name = "dinhdanh_web_connections"
+        opened = GaugeMetricFamily(name, "Connections open now", labels=["process"])
+        opened.add_metric([process], self._minded.count)
+        yield opened
+        name = "dinhdanh_web_connections_closed"
+        closed = GaugeMetricFamily(name, "Connections closed by us", labels=["why", "process"])
+        for why, count in sorted(self._minded.closed.items()):
+            closed.add_metric([why, process], count)
+        yield closed
+
+
+def watch(app: Flask, requests: Callable[[], dict[str, int]], minded: Connections) -> None:
+    """Show what the server counts and closes."""
+    app.extensions["dinhdanh-metrics"].register(_Server(requests, minded))
 
 
 def install(app: Flask) -> None:

@@ -7,25 +7,38 @@
 
 Every child dies with its parent by PR_SET_PDEATHSIG, down to granian's own workers, which would
 otherwise keep the port and go on serving after a ``kill -9``. Measured: a trivial request costs
-0.12 ms of processor time whatever the number of threads; 16 threads keep slow requests (a
-password hash, a wait for the writer) from holding up the others.
+0.12 ms of processor time whatever the number of threads. ``web_threads`` requests are worked on
+at once, so that slow ones (a password hash, a wait for the writer) do not hold up the others;
+``idp.gate`` counts them, ``idp.connections`` closes what brings none.
 """
 
 import contextlib
 import gc
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
 from directory.base import outbox, patience
 from directory.base.config import Settings
-from idp import anchor, installation, keys, logs, supervisor, wiring
+from idp import (
+    anchor,
+    connections,
+    gate,
+    health,
+    installation,
+    keys,
+    logs,
+    supervisor,
+    wiring,
+)
 from idp.app import create_app
 from idp.worker import Worker
 
@@ -33,8 +46,10 @@ if TYPE_CHECKING:
     from flask import Flask
 
 BACKLOG = 1024
-REQUESTS_WAITING = 256
-"""Taken from the kernel and queued per process; more wait in the listen backlog."""
+MORE_CONNECTIONS = 64
+"""Beyond ``web_open_connections``: some must still come in while others are being closed."""
+FILES = 512
+"""Descriptors for everything else."""
 _GRANIAN_LOG = {
     "formatters": {},
     "handlers": {},
@@ -90,6 +105,8 @@ def _require_installed(settings: Settings) -> None:
 def run_web(settings: Settings) -> int:
     """Be the web process: granian's main, which starts and restarts its workers."""
     main = os.getpid()
+    longest = settings.web_keep_alive_seconds + settings.web_header_seconds
+    _allow_files(settings.web_open_connections + MORE_CONNECTIONS + FILES)
 
     def load(_target: str) -> "Flask":
         supervisor.die_with_parent(main)
@@ -100,6 +117,7 @@ def run_web(settings: Settings) -> int:
         services = wiring.build(settings, limits=patience.of_web(settings))
         app = create_app(services)
         keys.signing_keys(services.db, services.keyring).warm(now=services.clock())
+        _mind(app, settings)
         # What start-up has made stays: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
@@ -111,10 +129,13 @@ def run_web(settings: Settings) -> int:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.web_processes,
-        blocking_threads=settings.web_threads,
+        blocking_threads=gate.threads(settings.web_threads),
         backlog=BACKLOG,
-        backpressure=REQUESTS_WAITING,
+        # It counts connections. Requests are counted by the gate.
+        backpressure=settings.web_open_connections + MORE_CONNECTIONS,
         http=HTTPModes.auto,
+        # Of idle connections, too; what ends earlier is ended by idp.connections.
+        http1_settings=HTTP1Settings(header_read_timeout=round(longest * 1000)),
         websockets=False,
         respawn_failed_workers=True,
         workers_kill_timeout=10,
@@ -125,6 +146,30 @@ def run_web(settings: Settings) -> int:
         ssl_protocol_min=SSLProtocols.tls12,
     ).serve(target_loader=load)
     return 0
+
+
+def _mind(app: "Flask", settings: Settings) -> None:
+    """Count the application's requests and close connections that bring none."""
+    counted = gate.Gate(app.wsgi_app, places=settings.web_threads)
+    app.wsgi_app = counted  # type: ignore[method-assign]
+    minded = connections.Connections(
+        counted,
+        port=settings.port,
+        most=settings.web_open_connections,
+        headers=settings.web_header_seconds,
+        idle=settings.web_keep_alive_seconds,
+    )
+    minded.start()
+    health.watch(app, counted.counts, minded)
+
+
+def _allow_files(wanted: int) -> None:
+    """Let this process and its children hold so many descriptors, as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def run_worker(settings: Settings) -> int:

@@ -56,6 +56,13 @@ class Settings(BaseSettings):
     """More than one only with PostgreSQL."""
     web_threads: int = Field(default=16, ge=1, le=256)
     """Requests a web process works on at once; password hashes have a bound of their own."""
+    web_open_connections: int = Field(default=1000, ge=50, le=100_000)
+    """Connections a web process holds open; when they are short, the longest idle are closed."""
+    web_header_seconds: float = Field(default=10, ge=1, le=300)
+    """How long a request may take to begin and to bring its headers; a body that goes on must
+    bring 4 KB a second on the average."""
+    web_keep_alive_seconds: float = Field(default=75, ge=1, le=3600)
+    """How long a connection may stay open after an answer without another request."""
     tls_certificate: Path | None = None
     """PEM chain for serving https ourselves; empty: plain http, TLS ends at a proxy in front."""
     tls_key: Path | None = None

@@ -1,0 +1,244 @@
+"""In front of the application: how many requests are worked on, wait, and are still arriving.
+
+    body      read whole before anybody works on it, so that slow ones hold no place
+    place     ``web_threads`` requests are worked on at once, ``WAITING`` wait, for ``PATIENCE``
+    nothing   what says whether all is well, and what is ready beforehand, waits for no place
+
+The server's threads are cheap while they wait (one costs some 60 KB), and there are enough of them
+for all of these together; who is refused hears 503 with Retry-After. How long a connection may
+take, or say nothing, is the business of ``idp.connections``, which asks ``Gate.moments`` here.
+"""
+
+import io
+import json
+import queue
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+WAITING = 1024
+"""Requests that may wait for a place."""
+PATIENCE = 20.0
+"""Seconds one waits for it."""
+ARRIVING = 512
+"""Bodies that may be arriving at once."""
+SPARE = 32
+"""Threads for what waits for nothing."""
+LARGEST = 1024 * 1024
+"""Bytes of a body that are read here: no endpoint takes more."""
+ALL_BODIES = 64 * LARGEST
+"""Bytes of all bodies that may be held at once."""
+PIECE = 65536
+FREE = ("/healthz", "/readyz", "/metrics", "/.well-known/", "/oauth2/jwks")
+RETRY_AFTER = "2"
+_PAGE = (
+    "<!doctype html><html lang=vi><meta charset=utf-8><title>503</title>"
+    "<h1>Hệ thống đang bận</h1><p>Hãy thử lại sau giây lát."
+    "<p lang=en>The system is busy. Please try again shortly."
+)
+
+
+def threads(places: int) -> int:
+    """How many threads the server needs for so many places."""
+    return places + WAITING + ARRIVING + SPARE
+
+
+class Gate:
+    """WSGI middleware; one per process."""
+
+    def __init__(self, application: "WSGIApplication", *, places: int) -> None:
+        self._application = application
+        # In C, and first come first served; a semaphore costs ten times as much.
+        self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(places):
+            self._places.put(None)
+        self._counting = threading.Lock()
+        self._arriving: dict[int, float] = {}
+        self._held = 0
+        self._waiting = 0
+        self._taken: dict[int, float] = {}
+
+    @property
+    def arriving(self) -> int:
+        """Bodies that have not come whole yet."""
+        return len(self._arriving)
+
+    def moments(self) -> list[float]:
+        """When each request that waits or is worked on had come whole (monotonic seconds)."""
+        return list(self._taken.values())
+
+    def counts(self) -> dict[str, int]:
+        """For the metrics."""
+        return {
+            "arriving": len(self._arriving),
+            "waiting": self._waiting,
+            "taken": len(self._taken),
+        }
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """One request (PEP 3333)."""
+        free = environ.get("PATH_INFO", "").startswith(FREE)
+        length, chunked = _announced(environ)
+        if length or chunked:
+            body = self._read(environ, length)
+            if body is None:
+                return _refuse(environ, start_response)
+            if length is not None and len(body) < min(length, LARGEST):
+                return _half(start_response)
+            environ["wsgi.input"] = io.BytesIO(body)
+        token = self._enter()
+        if free:
+            return self._answer(environ, start_response, token, place=False)
+        if not self._place():
+            self._leave(token, place=False)
+            return _refuse(environ, start_response)
+        return self._answer(environ, start_response, token, place=True)
+
+    def _answer(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        token: int,
+        *,
+        place: bool,
+    ) -> Iterable[bytes]:
+        try:
+            answer = self._application(environ, start_response)
+        except BaseException:
+            self._leave(token, place=place)
+            raise
+        if isinstance(answer, list):
+            self._leave(token, place=place)
+            return answer
+        return _Streamed(answer, lambda: self._leave(token, place=place))
+
+    # ---- bodies --------------------------------------------------------------------------------
+
+    def _read(self, environ: "WSGIEnvironment", length: int | None) -> bytes | None:
+        """The body as far as it came, or its first ``LARGEST`` bytes and one; None: no room."""
+        if length is not None and length > LARGEST:
+            return b"\0" * (LARGEST + 1)  # refused for its length by whoever was asked
+        pieces: list[bytes] = []
+        size = 0
+        with self._arrival() as admitted:
+            if not admitted:
+                return None
+            try:
+                while size <= LARGEST:
+                    piece = environ["wsgi.input"].read(PIECE)
+                    if not piece:
+                        break
+                    pieces.append(piece)
+                    size += len(piece)
+                    if not self._hold(len(piece)):
+                        return None
+            except OSError:
+                pass  # the other side is gone
+            finally:
+                self._hold(-size)
+        return b"".join(pieces)
+
+    @contextmanager
+    def _arrival(self) -> Iterator[bool]:
+        key = threading.get_ident()
+        with self._counting:
+            admitted = len(self._arriving) < ARRIVING
+            if admitted:
+                self._arriving[key] = time.monotonic()
+        try:
+            yield admitted
+        finally:
+            if admitted:
+                with self._counting:
+                    del self._arriving[key]
+
+    def _hold(self, size: int) -> bool:
+        with self._counting:
+            self._held += size
+            return self._held <= ALL_BODIES
+
+    # ---- places --------------------------------------------------------------------------------
+
+    def _enter(self) -> int:
+        key = threading.get_ident()
+        self._taken[key] = time.monotonic()
+        return key
+
+    def _leave(self, key: int, *, place: bool) -> None:
+        self._taken.pop(key, None)
+        if place:
+            self._places.put(None)
+
+    def _place(self) -> bool:
+        with suppress(queue.Empty):
+            self._places.get_nowait()
+            return True
+        with self._counting:
+            if self._waiting >= WAITING:
+                return False
+            self._waiting += 1
+        try:
+            self._places.get(timeout=PATIENCE)
+        except queue.Empty:
+            return False
+        else:
+            return True
+        finally:
+            with self._counting:
+                self._waiting -= 1
+
+
+class _Streamed:
+    """An answer that is made while it is sent: its place is free when it ends."""
+
+    def __init__(self, pieces: Iterable[bytes], done: Any) -> None:
+        self._pieces, self._done = pieces, done
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._pieces)
+
+    def close(self) -> None:
+        done, self._done = self._done, None
+        try:
+            with suppress(AttributeError):
+                self._pieces.close()  # type: ignore[attr-defined]
+        finally:
+            if done is not None:
+                done()
+
+
+def _announced(environ: "WSGIEnvironment") -> tuple[int | None, bool]:
+    """The length of the body, None if not said, and whether it comes in chunks."""
+    text = environ.get("CONTENT_LENGTH") or ""
+    coding = environ.get("HTTP_TRANSFER_ENCODING")
+    chunked = coding is not None and "chunked" in coding.lower()
+    return (int(text) if text.isdecimal() else None), chunked
+
+
+def _refuse(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+    if "text/html" in environ.get("HTTP_ACCEPT", ""):
+        kind, body = "text/html; charset=utf-8", _PAGE.encode()
+    else:
+        kind = "application/json"
+        body = json.dumps({"error": "temporarily_unavailable", "status": 503}).encode()
+    headers = [
+        ("Content-Type", kind),
+        ("Content-Length", str(len(body))),
+        ("Retry-After", RETRY_AFTER),
+        ("Cache-Control", "no-store"),
+    ]
+    start_response("503 Service Unavailable", headers)
+    return [body]
+
+
+def _half(start_response: "StartResponse") -> list[bytes]:
+    """The rest of the body never came (RFC 9112 §8): what came is no request."""
+    start_response("400 Bad Request", [("Content-Length", "0"), ("Connection", "close")])
+    return [b""]
