@@ -5,6 +5,7 @@ import json
 import os
 import random  # noqa: TID251 (the story draws with it)
 import re
+import secrets
 import signal
 import socket
 import stat
@@ -39,10 +40,11 @@ pytestmark = [
 class Demo:
     """One running demonstration."""
 
-    process: "subprocess.Popen[str]"
+    process: "subprocess.Popen[bytes]"
     port: int
     folder: Path
     printed: str
+    screen: Path
 
     @property
     def credentials(self) -> dict[str, Any]:
@@ -64,33 +66,30 @@ class Demo:
 
 
 def run(folder: Path, port: int, *options: str) -> Demo:
-    """Start and read until the screen is there."""
-    command = [sys.executable, str(DEMO), "--port", str(port), "--folder", str(folder)]
-    process = subprocess.Popen(
-        [*command, "--people", "300", *options],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    lines = []
-    assert process.stdout is not None
-    for line in process.stdout:
-        lines.append(line)
-        if READY in line:
-            break
-    return Demo(process, port, folder, "".join(lines))
+    """Start and wait until the screen is there.
+
+    It prints to a file: a pipe would stay open in whichever test comes next, and fill up.
+    """
+    command = [sys.executable, "-u", str(DEMO), "--port", str(port), "--folder", str(folder)]
+    screen = folder.with_name(f"{folder.name}-{secrets.token_hex(4)}.txt")
+    with screen.open("wb") as out:
+        process = subprocess.Popen(
+            [*command, "--people", "300", *options],
+            cwd=ROOT,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    while READY not in (printed := screen.read_text("utf-8")) and process.poll() is None:
+        time.sleep(0.1)
+    return Demo(process, port, folder, printed, screen)
 
 
 def end(demo: Demo, how: signal.Signals) -> str:
     """End it; what it printed at last."""
     demo.process.send_signal(how)
     demo.process.wait(40)
-    if demo.process.stdout is None:
-        return ""
-    with demo.process.stdout as rest:
-        return rest.read()
+    return demo.screen.read_text("utf-8")[len(demo.printed) :]
 
 
 @pytest.fixture
