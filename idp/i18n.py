@@ -104,6 +104,12 @@ def moment(value: datetime | None) -> str:
     return value.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M") if value else ""
 
 
+def not_before(value: datetime) -> str:
+    """The first whole minute that is not before ``value``, as ``moment`` says it."""
+    over = timedelta(seconds=value.second, microseconds=value.microsecond)
+    return moment(value + (timedelta(minutes=1) - over if over else over))
+
+
 def instant(value: datetime | None) -> str:
     """dd/mm/yyyy HH:MM:SS.mmm in Viet Nam, for proofs; nothing for nothing."""
     if value is None:
@@ -145,4 +151,6 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         _=gettext, gettext=gettext, language=language, languages=LANGUAGES, error_text=error_text
     )
-    app.jinja_env.filters.update(day=day, moment=moment, instant=instant, duration=duration)
+    app.jinja_env.filters.update(
+        day=day, moment=moment, not_before=not_before, instant=instant, duration=duration
+    )

@@ -2,32 +2,46 @@
 
 Order matters: a source with ``source_failures`` failures in ten minutes is answered 429 before
 the account is looked at, so that a flood from one address does not lock people out. Then every
-attempt on an account is *claimed before* the password is checked, so that a hundred parallel
-guesses are not a hundred guesses: ``lock_after`` attempts are admitted until one of them fits.
+attempt on an account *reserves a place before* the password is checked, so that a hundred parallel
+guesses are not a hundred guesses. The outcome settles it: right forgets what was wrong before,
+wrong counts, anything else gives the place back. Where the process dies in between, the place
+comes back by itself within ``_SLOT * 2`` seconds: an outage locks nobody out.
+
+A lock stands in one place, ``locked_until`` of the account's row: sign-in and console read it
+there, and the audit is written with it.
 
 A name that nobody has is counted under a keyed hash and locks exactly like a real one. Therefore
 the page may say "locked" at once, without the password being right, and still tells an outsider
 nothing about who exists. What was typed is never stored: it is sometimes a password.
 """
 
+import contextlib
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, or_, select, update
+from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
-from directory.base.db import Base, Database, UTCDateTime, core
-from directory.base.errors import Busy, Locked
+from directory.base.db import Base, Database, Key, UTCDateTime, core
+from directory.base.errors import Locked
 
 SOURCE_WINDOW = timedelta(minutes=10)
+
+
+_SLOT = 30
+"""Seconds. A reserved place counts in the slot it was taken in and in the next."""
+
+
+T = TypeVar("T")
 
 
 class Throttle(Base):
@@ -39,17 +53,21 @@ class Throttle(Base):
     window_start: Mapped[datetime] = mapped_column(index=True)
     failures: Mapped[int]
     locked_until: Mapped[datetime | None]
+    slot: Mapped[int] = mapped_column(Key, default=0, server_default="0")
+    """The half minute in which a place was last reserved, counted from 1970."""
+    reserved: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Attempts of that slot whose outcome is not known."""
+    reserved_before: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Those of the slot before it."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt on an account that was admitted."""
+    """An attempt on an account that was admitted and is not settled yet."""
 
     key: str
-    failures: int
-    """Counting this one, which is taken back when the password fits."""
-    last: bool
-    """Whether a failure of this one locks the account."""
+    slot: int
+    window: timedelta
 
 
 def account_key(keyring: Keyring, username: str, user_id: int | None) -> str:
@@ -73,7 +91,7 @@ def check_source(
     values = {"key": source_key(ip), "since": now - SOURCE_WINDOW}
     row = core(connection).execute(_OF_SOURCE, values).one_or_none()
     if row is not None and row.failures >= settings.source_failures:
-        raise Locked(row.window_start + SOURCE_WINDOW)
+        raise Locked(row.window_start + SOURCE_WINDOW, why="source")
 
 
 def count_source(session: Session, ip: str, *, now: datetime) -> int:
@@ -97,50 +115,63 @@ def source_key(ip: str) -> str:
     return f"source:{found}"
 
 
-def claim(session: Session, key: str, *, now: datetime, settings: Settings) -> Attempt:
-    """Admit one attempt on an account, counted as failed until ``succeeded``. Raises Locked."""
-    window = timedelta(seconds=settings.lock_for)
-    failures, locked_until = _count(session, key, now=now, window=window)
-    if locked_until is not None and locked_until > now:
-        raise Locked(locked_until)
-    if failures > settings.lock_after:
-        # Others took the last attempts at this very moment and their outcome is not known yet.
-        raise Locked(now + timedelta(seconds=60))
-    return Attempt(key, failures, failures >= settings.lock_after)
+def claim(
+    session: Session,
+    key: str,
+    *,
+    now: datetime,
+    settings: Settings,
+    window: timedelta | None = None,
+) -> Attempt:
+    """Admit one attempt on an account: a place is reserved until it is settled. Raises Locked."""
+    window = window or timedelta(seconds=settings.lock_for)
+    connection = core(session)
+    slot = int(now.timestamp()) // _SLOT
+    values = {"of": key, "now": now, "since": now - window, "at": slot}
+    row = connection.execute(_CLAIM[connection.dialect.name], values).one()
+    if row.locked_until is not None and row.locked_until > now:
+        raise Locked(row.locked_until)
+    if row.failures >= settings.lock_after:
+        raise Locked(row.window_start + window)
+    if row.failures + row.reserved + row.reserved_before > settings.lock_after:
+        # Others took the last places, and their outcome is not known: by then it is, or they died.
+        raise Locked(datetime.fromtimestamp((row.slot + 2) * _SLOT, now.tzinfo), why="unsettled")
+    return Attempt(key, row.slot, window)
 
 
 def admit(session: Session, key: str, *, most: int, window: timedelta, now: datetime) -> None:
-    """Count one try at something that can be guessed; ``most`` are let through in a window.
-
-    Raises Locked.
-    """
+    """Count one more of something of which ``most`` are let through in a window. Raises Locked."""
     failures, _ = _count(session, key, now=now, window=window)
     if failures > most:
         began = session.scalars(select(Throttle.window_start).where(Throttle.key == key)).one()
-        raise Locked(began + window)
+        raise Locked(began + window, why="rate")
 
 
-def give_back(session: Session, key: str) -> None:
-    """The try that was just counted was no guess. Those before it still count: else whoever
-    knows one right answer could guess between two of them for ever.
+def release(session: Session, attempt: Attempt) -> None:
+    """The attempt was no guess: its place is free again. Wrong ones before it still count: else
+    whoever knows one right answer could guess between two of them for ever.
     """
-    session.execute(
-        update(Throttle)
-        .where(Throttle.key == key, Throttle.failures > 0)
-        .values(failures=Throttle.failures - 1)
-    )
+    session.execute(_RELEASE, {"of": attempt.key, "at": attempt.slot})
 
 
-def tried(database: Database, attempt: Attempt, fits: Callable[[], bool]) -> bool:
-    """Whether the password fits. An attempt that nobody could look at is given back: a flood
-    that keeps the hasher busy must not lock those who try to sign in meanwhile.
+def looked_at(database: Database, attempt: Attempt, check: Callable[[], T]) -> T:
+    """What the check says. An attempt that nobody could look at is given back: neither a
+    flood that keeps the hasher busy nor a fault may lock those who try to sign in meanwhile.
     """
     try:
-        return fits()
-    except Busy:
-        with database.write() as session:
-            give_back(session, attempt.key)
+        return check()
+    except Exception:
+        with contextlib.suppress(SQLAlchemyError), database.write() as session:
+            release(session, attempt)
         raise
+
+
+def wrong(session: Session, attempt: Attempt, *, now: datetime) -> int:
+    """The attempt was looked at and did not fit; how many have not in this window."""
+    connection = core(session)
+    connection.execute(_RELEASE, {"of": attempt.key, "at": attempt.slot})
+    failures, _ = _count(session, attempt.key, now=now, window=attempt.window)
+    return failures
 
 
 def failed(
@@ -152,10 +183,11 @@ def failed(
     user_id: int | None,
     actor: Actor,
 ) -> datetime | None:
-    """The attempt did not fit; until when the account is locked now, if it is."""
+    """The password did not fit; until when the account is locked now, if it is."""
     subject = ("user", user_id if user_id is not None else "unknown")
     audit.record(session, Tag.LOGIN_FAIL, at=now, actor=actor, subject=subject)
-    if not attempt.last:
+    failures = wrong(session, attempt, now=now)
+    if failures < settings.lock_after:
         return None
     until = now + timedelta(seconds=settings.lock_for)
     session.execute(update(Throttle).where(Throttle.key == attempt.key).values(locked_until=until))
@@ -165,9 +197,59 @@ def failed(
         at=now,
         actor=actor,
         subject=subject,
-        data={"until": until.isoformat(), "failures": attempt.failures},
+        data={"until": until.isoformat(), "failures": failures},
     )
     return until
+
+
+def judged(
+    database: Database,
+    attempt: Attempt,
+    fits: Callable[[], bool],
+    *,
+    now: datetime,
+    settings: Settings,
+    user_id: int | None,
+    actor: Actor,
+) -> bool:
+    """Whether the password fits; one that does not is counted against account and source.
+
+    Whoever goes on with a right one settles it (``succeeded``) in her own transaction. Raises
+    Locked when this failure locks the account.
+    """
+    if looked_at(database, attempt, fits):
+        return True
+    with database.write() as session:
+        count_source(session, actor.ip or "", now=now)
+        until = failed(session, attempt, now=now, settings=settings, user_id=user_id, actor=actor)
+    if until is not None:
+        raise Locked(until)
+    return False
+
+
+def asked_again(
+    database: Database,
+    user_id: int,
+    fits: Callable[[], bool],
+    *,
+    now: datetime,
+    settings: Settings,
+    actor: Actor,
+) -> bool:
+    """Whether somebody signed in has given her password again; counted as at the sign-in, for a
+    stolen session is no way to guess. Raises Locked.
+    """
+    with database.hot() as connection:
+        check_source(connection, actor.ip or "", now=now, settings=settings)
+    with database.write() as session:
+        attempt = claim(session, f"user:{user_id}", now=now, settings=settings)
+    if not judged(
+        database, attempt, fits, now=now, settings=settings, user_id=user_id, actor=actor
+    ):
+        return False
+    with database.write() as session:
+        succeeded(session, attempt)
+    return True
 
 
 def succeeded(session: Session, attempt: Attempt) -> None:
@@ -218,13 +300,19 @@ def _count(
     return row.failures, row.locked_until
 
 
+_NOW = bindparam("now", type_=UTCDateTime())
+_OVER = or_(
+    and_(
+        Throttle.locked_until.is_(None),
+        Throttle.window_start <= bindparam("since", type_=UTCDateTime()),
+    ),
+    Throttle.locked_until <= _NOW,
+)
+"""A window that has run out, or a lock."""
+
+
 def _counting(dialect: Any) -> Any:
-    now = bindparam("now", type_=UTCDateTime())
-    since = bindparam("since", type_=UTCDateTime())
-    over = or_(
-        and_(Throttle.locked_until.is_(None), Throttle.window_start <= since),
-        Throttle.locked_until <= now,
-    )
+    now, over = _NOW, _OVER
     return (
         dialect.insert(Throttle)
         .values(key=bindparam("of"), window_start=now, failures=1)
@@ -240,4 +328,69 @@ def _counting(dialect: Any) -> Any:
     )
 
 
+def _claiming(dialect: Any) -> Any:
+    at = bindparam("at", type_=BigInteger())
+    # Another node's clock may be a moment ahead: its slot is ours then.
+    here = or_(Throttle.slot == at, Throttle.slot == at + 1)
+    return (
+        dialect.insert(Throttle)
+        .values(
+            key=bindparam("of"),
+            window_start=_NOW,
+            failures=0,
+            slot=at,
+            reserved=1,
+            reserved_before=0,
+        )
+        .on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "failures": case((_OVER, 0), else_=Throttle.failures),
+                "window_start": case((_OVER, _NOW), else_=Throttle.window_start),
+                "locked_until": case((_OVER, None), else_=Throttle.locked_until),
+                "reserved": case((here, Throttle.reserved + 1), else_=1),
+                "reserved_before": case(
+                    (here, Throttle.reserved_before),
+                    (Throttle.slot == at - 1, Throttle.reserved),
+                    else_=0,
+                ),
+                "slot": case((here, Throttle.slot), else_=at),
+            },
+        )
+        .returning(
+            Throttle.failures,
+            Throttle.window_start,
+            Throttle.locked_until,
+            Throttle.slot,
+            Throttle.reserved,
+            Throttle.reserved_before,
+        )
+    )
+
+
 _COUNT = {each.__name__.rpartition(".")[2]: _counting(each) for each in (sqlite, postgresql)}
+_CLAIM = {each.__name__.rpartition(".")[2]: _claiming(each) for each in (sqlite, postgresql)}
+_RELEASE = (
+    update(Throttle)
+    .where(Throttle.key == bindparam("of"))
+    .values(
+        reserved=case(
+            (
+                and_(Throttle.slot == bindparam("at", type_=BigInteger()), Throttle.reserved > 0),
+                Throttle.reserved - 1,
+            ),
+            else_=Throttle.reserved,
+        ),
+        reserved_before=case(
+            (
+                and_(
+                    Throttle.slot == bindparam("at", type_=BigInteger()) + 1,
+                    Throttle.reserved_before > 0,
+                ),
+                Throttle.reserved_before - 1,
+            ),
+            else_=Throttle.reserved_before,
+        ),
+    )
+    .execution_options(synchronize_session=False)
+)

@@ -16,7 +16,7 @@ with ``args`` to be filled in after translation. Neither carries internals or pe
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 
 class DinhdanhError(Exception):
@@ -91,13 +91,24 @@ class NeedsStepUp(DinhdanhError):
 
 
 class Locked(DinhdanhError):
-    """Too many failures; refused until the given moment."""
+    """Refused until the given moment, and nothing of what was sent has been looked at.
+
+    ``why``: the account is locked after wrong passwords; the ``source`` is, by whoever else asks
+    from there; attempts before this one are ``unsettled``; or too many asked (``rate``).
+    """
 
     status = 429
+    SENTENCES: ClassVar[dict[str, str]] = {
+        "account": "Đã khóa tạm thời vì nhập sai nhiều lần.",
+        "source": "Từ địa chỉ mạng này vừa có quá nhiều lượt nhập sai. Thông tin bạn gửi chưa được kiểm tra.",
+        "unsettled": "Các lượt thử trước chưa có kết quả. Thông tin bạn gửi chưa được kiểm tra.",
+        "rate": "Quá nhiều yêu cầu trong thời gian ngắn. Hãy thử lại sau.",
+    }
 
-    def __init__(self, until: datetime) -> None:
-        super().__init__("locked", "Đã khóa tạm thời vì nhập sai nhiều lần.")
+    def __init__(self, until: datetime, *, why: str = "account") -> None:
+        super().__init__("locked", self.SENTENCES[why])
         self.until = until
+        self.why = why
 
 
 class Busy(DinhdanhError):

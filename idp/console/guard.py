@@ -14,7 +14,7 @@ from flask import Response, g, redirect, request, url_for
 from directory import permissions
 from directory.base.audit import Actor
 from directory.base.clock import local_day
-from directory.base.errors import InvalidInput, Locked, NotAllowed
+from directory.base.errors import InvalidInput, NotAllowed
 from directory.permissions import Do, Rights, Role
 from idp import handles, security, throttle
 from idp.factors import passwords
@@ -156,28 +156,15 @@ def confirm_password() -> None:
     if not given:
         raise InvalidInput("password_again", "Hãy nhập lại mật khẩu để xác nhận.", field="password")
     with has.db.hot() as connection:
-        throttle.check_source(connection, who.actor.ip or "", now=who.now, settings=has.settings)
         found = passwords.candidate(connection, who.view.username)
-    key = throttle.account_key(has.keyring, who.view.username, who.view.user_id)
-    with has.db.write() as session:
-        attempt = throttle.claim(session, key, now=who.now, settings=has.settings)
-    fits = throttle.tried(has.db, attempt, lambda: passwords.verify(has.passwords, found, given))
-    with has.db.write() as session:
-        if fits:
-            throttle.succeeded(session, attempt)
-            until = None
-        else:
-            throttle.count_source(session, who.actor.ip or "", now=who.now)
-            until = throttle.failed(
-                session,
-                attempt,
-                now=who.now,
-                settings=has.settings,
-                user_id=who.view.user_id,
-                actor=who.actor,
-            )
-    if until is not None:
-        raise Locked(until)
+    fits = throttle.asked_again(
+        has.db,
+        who.view.user_id,
+        lambda: passwords.verify(has.passwords, found, given),
+        now=who.now,
+        settings=has.settings,
+        actor=who.actor,
+    )
     if not fits:
         raise InvalidInput("password_wrong", "Mật khẩu không đúng.", field="password")
     g.console = replace(who, confirmed_at=who.now)

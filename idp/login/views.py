@@ -1,5 +1,6 @@
 """The sign-in pages. Each POST records one thing and redirects to /login/<flow>."""
 
+from math import ceil
 from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
@@ -119,20 +120,16 @@ def _password(flow: FlowState, _policy: Policy) -> None:
     key = throttle.account_key(has.keyring, username, user_id)
     with has.db.write() as session:
         attempt = throttle.claim(session, key, now=now, settings=has.settings)
-    fits = throttle.tried(has.db, attempt, lambda: passwords.verify(has.passwords, found, password))
+    fits = throttle.judged(
+        has.db,
+        attempt,
+        lambda: passwords.verify(has.passwords, found, password),
+        now=now,
+        settings=has.settings,
+        user_id=user_id,
+        actor=Actor("anonymous", None, "", ip, port),
+    )
     if found is None or not fits:
-        with has.db.write() as session:
-            throttle.count_source(session, ip, now=now)
-            until = throttle.failed(
-                session,
-                attempt,
-                now=now,
-                settings=has.settings,
-                user_id=user_id,
-                actor=Actor("anonymous", None, "", ip, port),
-            )
-        if until is not None:
-            raise Locked(until)
         raise InvalidInput("login_wrong", WRONG, field="username")
     renewed = passwords.rehashed(has.passwords, found, password)
     with has.db.write() as session:
@@ -262,10 +259,15 @@ def _again(error: DinhdanhError, status: int, *, return_to: str = "/") -> Any:
 
 
 def _locked(flow: FlowState, error: Locked) -> Response:
-    wait = max(1, int((error.until - services().clock()).total_seconds()) + 1)
-    response = make_response(
-        render_template("login/locked.html", flow=flow, until=error.until), 429
+    wait = max(1, ceil((error.until - services().clock()).total_seconds()))
+    page = render_template(
+        "login/locked.html",
+        flow=flow,
+        until=error.until,
+        sentence=error_text(error),
+        locked=error.why == "account",
     )
+    response = make_response(page, error.status)
     response.headers["Retry-After"] = str(wait)
     return response
 

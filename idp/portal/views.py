@@ -285,18 +285,16 @@ def _confirm_password(found: passwords.Candidate | None) -> None:
     Locked.
     """
     has, me, now = services(), _me(), services().clock()
-    key = throttle.account_key(has.keyring, me.username, me.user_id)
-    with has.db.write() as session:
-        attempt = throttle.claim(session, key, now=now, settings=has.settings)
     given = request.form.get("current", "")
-    fits = throttle.tried(has.db, attempt, lambda: passwords.verify(has.passwords, found, given))
-    with has.db.write() as session:
-        if fits:
-            throttle.succeeded(session, attempt)
-            return
-        throttle.failed(
-            session, attempt, now=now, settings=has.settings, user_id=me.user_id, actor=actor()
-        )
+    if throttle.asked_again(
+        has.db,
+        me.user_id,
+        lambda: passwords.verify(has.passwords, found, given),
+        now=now,
+        settings=has.settings,
+        actor=actor(),
+    ):
+        return
     raise InvalidInput("password_wrong", "Mật khẩu hiện tại không đúng.", field="current")
 
 

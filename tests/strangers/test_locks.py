@@ -65,7 +65,6 @@ def signs_in(hr: Hr, who: str = "lan") -> bool:
     return True
 
 
-@pytest.mark.xfail(strict=True, reason="an attempt counts before the check")
 @pytest.mark.both_databases
 def test_whoever_knows_her_password_gets_in_within_a_minute_of_an_outage(
     hr: Hr, monkeypatch: pytest.MonkeyPatch
@@ -85,7 +84,6 @@ def test_whoever_knows_her_password_gets_in_within_a_minute_of_an_outage(
         assert signs_in(hr)
 
 
-@pytest.mark.xfail(strict=True, reason="what could not be checked counts")
 def test_checks_that_break_lock_nobody_out(hr: Hr, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> bool:
         raise MemoryError
@@ -97,7 +95,6 @@ def test_checks_that_break_lock_nobody_out(hr: Hr, monkeypatch: pytest.MonkeyPat
     assert signs_in(hr)
 
 
-@pytest.mark.xfail(strict=True, reason="what could not be written counts")
 @pytest.mark.parametrize(
     "refused",
     [
@@ -121,7 +118,6 @@ def test_outcomes_that_cannot_be_written_count_for_nothing(hr: Hr, refused: str)
     assert signs_in(hr)
 
 
-@pytest.mark.xfail(strict=True, reason="the portal and the console count before the check too")
 @pytest.mark.parametrize("where", ["portal", "console"])
 def test_the_password_asked_again_locks_nobody_out_in_an_outage(
     hr: Hr, monkeypatch: pytest.MonkeyPatch, where: str
@@ -154,11 +150,8 @@ def ask_again(hr: Hr, browser: Any, password: str = PASSWORD) -> Any:
     )
 
 
-_SILENT = pytest.mark.xfail(strict=True, reason="the portal locks and does not say so")
-
-
 @pytest.mark.both_databases
-@pytest.mark.parametrize("where", ["sign-in", pytest.param("portal", marks=_SILENT), "console"])
+@pytest.mark.parametrize("where", ["sign-in", "portal", "console"])
 def test_a_lock_is_the_same_at_the_sign_in_in_the_console_and_in_the_audit(
     hr: Hr, where: str
 ) -> None:
@@ -193,7 +186,6 @@ def test_a_lock_is_the_same_at_the_sign_in_in_the_console_and_in_the_audit(
     assert len(trail(hr, "login.unlock")) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="whoever shares an address is told she typed wrong")
 def test_a_closed_source_is_not_told_that_her_password_is_wrong(hr: Hr) -> None:
     for n in range(hr.services.settings.source_failures):
         attempt(hr, f"ai{n}", "sai")
@@ -204,7 +196,6 @@ def test_a_closed_source_is_not_told_that_her_password_is_wrong(hr: Hr) -> None:
     assert "Đã khóa tạm thời vì nhập sai nhiều lần" not in words
 
 
-@pytest.mark.xfail(strict=True, reason="a device's code counts before it is looked up")
 def test_codes_of_devices_that_could_not_be_looked_up_count_for_nothing(hr: Hr) -> None:
     browser = hr.browser("lan")
 

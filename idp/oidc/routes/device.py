@@ -69,13 +69,18 @@ def _look_up(given: str) -> tuple[Asking, str]:
     with has.db.hot() as connection:
         throttle.check_source(connection, ip, now=now, settings=has.settings)
     with has.db.write() as session:
-        throttle.admit(session, key, most=has.settings.lock_after, window=GUESS_WINDOW, now=now)
-    with has.db.hot() as connection:
-        found = devices.by_code(provider(), connection, code, now=now)
+        attempt = throttle.claim(session, key, now=now, settings=has.settings, window=GUESS_WINDOW)
+
+    def look() -> Asking | None:
+        with has.db.hot() as connection:
+            return devices.by_code(provider(), connection, code, now=now)
+
+    found = throttle.looked_at(has.db, attempt, look)
     with has.db.write() as session:
         if found is not None:
-            throttle.give_back(session, key)
+            throttle.release(session, attempt)
             return found, spelt(code)
+        throttle.wrong(session, attempt, now=now)
         throttle.count_source(session, ip, now=now)
     raise InvalidInput(
         "device_code_unknown",
