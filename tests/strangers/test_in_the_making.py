@@ -16,7 +16,7 @@ from cryptography.x509 import ocsp
 from flask import Flask
 
 from tests import hr_world
-from tests.browser_client import submit
+from tests.browser_client import open_login, submit
 from tests.certificates import csr, ocsp_request
 from tests.hr_world import Hr
 
@@ -219,3 +219,54 @@ def test_a_certificate_says_nothing_beyond_what_is_known(hr: Hr) -> None:
     order(hr, LEAVE, DAY)
     made = leaf(ask(hr))
     assert made is None or made.not_valid_after_utc <= EFFECTIVE
+
+
+# ---- neighbours: a sign-in under way ----------------------------------------------------------
+
+
+def password_given(hr: Hr) -> tuple[Any, str]:
+    """Lan's browser after her password, before the page that would end her sign-in."""
+    browser = hr.app.test_client()
+    page = open_login(browser)
+    answer = submit(browser, page, username=hr.names["lan"], password=hr_world.PASSWORD)
+    assert answer.status_code == 303, answer.text
+    return browser, answer.headers["Location"]
+
+
+def go_on(browser: Any, flow: str) -> int:
+    """Whether she is signed in after going on."""
+    browser.get(flow, follow_redirects=True)
+    return int(browser.get("/session/status").status_code)
+
+
+def test_a_sign_in_under_way_goes_on_without_a_decision(hr: Hr) -> None:
+    """The tests below can fail."""
+    assert go_on(*password_given(hr)) == 200
+
+
+@pytest.mark.parametrize("kinds", [("suspend",), ("suspend", "resume")], ids="+".join)
+def test_a_sign_in_under_way_ends_with_a_suspension(hr: Hr, kinds: tuple[str, ...]) -> None:
+    waiting = password_given(hr)
+    for kind in kinds:
+        decide(hr, kind)
+    assert go_on(*waiting) == 401
+
+
+@pytest.mark.parametrize("what", [LEAVE, TRANSFER], ids=["leave", "transfer"])
+def test_a_sign_in_under_way_ends_with_a_decision_that_counts_at_once(
+    hr: Hr, what: dict[str, Any]
+) -> None:
+    waiting = password_given(hr)
+    order(hr, what)
+    assert go_on(*waiting) == 401
+
+
+@pytest.mark.parametrize("what", [LEAVE, TRANSFER], ids=["leave", "transfer"])
+def test_a_sign_in_under_way_ends_at_the_midnight_of_a_decision(
+    hr: Hr, what: dict[str, Any]
+) -> None:
+    order(hr, what, DAY)
+    hr.clock.set(EFFECTIVE - timedelta(seconds=10))
+    waiting = password_given(hr)
+    hr.clock.set(EFFECTIVE)
+    assert go_on(*waiting) == 401
