@@ -265,13 +265,13 @@ def new_request_missing() -> None:
     """The request for a new certificate is reported and not written."""
     from connectors.pki import artefact
 
-    honest = artefact._write
+    honest = artefact.write
 
     def write(session: Any, orders: Any, *args: Any, **options: Any) -> None:
         kept = [order for order in orders if order.certificate is not None]
         honest(session, kept, *args, **options)
 
-    artefact._write = write
+    artefact.write = write
 
 
 # ---- the door --------------------------------------------------------------------------------
