@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import delete, select
 
-from connectors.pki import crl, marks, requests
+from connectors.pki import authority, crl, marks, requests
 from connectors.pki.tables import Authority, AuthorityKind
 from directory.base import audit, outbox
 from directory.base.audit import Actor, AuditEntry
@@ -94,16 +94,23 @@ def lapse(services: Services, now: datetime) -> None:
 
 
 def renew_lists(services: Services, now: datetime) -> None:
-    """Order a new CRL where the newest is as old as lists are to get."""
-    age = timedelta(seconds=services.settings.crl_every)
+    """Order a new CRL where the newest is as old as lists are to get, and make what an authority
+    needs besides where it is missing; nothing of it while a key is offline.
+    """
+    kinds = (AuthorityKind.ISSUING.value, AuthorityKind.ROOT.value)
     with services.db.read() as session:
         found = [
-            (authority, crl.newest(session, authority))
-            for authority in session.scalars(
-                select(Authority.id).where(Authority.kind == AuthorityKind.ISSUING.value)
+            (a.id, crl.newest(session, a.id), crl.every(a, services.settings))
+            for a in session.scalars(
+                select(Authority).where(
+                    Authority.kind.in_(kinds), Authority.key_sealed.is_not(None)
+                )
             )
         ]
-    due = [a for a, newest in found if newest is None or newest.this_update + age <= now]
+    due = [a for a, newest, age in found if newest is None or newest.this_update + age <= now]
+    if found:
+        with services.db.write() as session:
+            authority.complete(session, services.keyring, services.settings, now=now)
     if due:
         with services.db.write() as session:
             rows = [marks.crl_job(a, now=now, priority=outbox.Priority.NORMAL) for a in due]

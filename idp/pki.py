@@ -6,6 +6,7 @@ is answered in the protocol it came in.
 
 import base64
 import binascii
+from datetime import timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -13,6 +14,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from connectors.pki import authority, crl, ocsp
+from connectors.pki.tables import Crl
 from directory.base.errors import NotFound
 from idp.security import services
 
@@ -59,17 +61,41 @@ def _published(body: bytes, content_type: str) -> Response:
 
 @blueprint.get("/crl.der")
 def revocation_list() -> Response:
-    """The present list (RFC 2585 §4.2). Caches must ask before using it again: a new one may be
-    out any second, and its number is the ETag that makes asking cheap.
-    """
+    """The present list of people's and servers' certificates (RFC 2585 §4.2)."""
+    published = _current()
+    return _listed(published.der, "application/pkix-crl", published)
+
+
+@blueprint.get("/root.crl")
+def root_list() -> Response:
+    """The present list of issuing authorities: who checks a whole chain asks for it, too."""
+    published = _current(root=True)
+    return _listed(published.der, "application/pkix-crl", published)
+
+
+@blueprint.get("/crl.pem")
+def both_lists() -> Response:
+    """Both lists in one PEM file, as servers want it (``ssl_crl``, ``crl-file`` …)."""
+    both = (_current(), _current(root=True))
+    pem = b"".join(x509.load_der_x509_crl(c.der).public_bytes(Encoding.PEM) for c in both)
+    return _listed(pem, "application/x-pem-file", *both)
+
+
+def _current(*, root: bool = False) -> Crl:
     ours = services()
-    published = crl.current(ours.db, ours.keyring, ours.settings, now=ours.clock())
-    response = Response(published.der, content_type="application/pkix-crl")
+    return crl.current(ours.db, ours.keyring, ours.settings, now=ours.clock(), root=root)
+
+
+def _listed(body: bytes, content_type: str, *published: Crl) -> Response:
+    """Caches must ask before using it again: a new one may be out any second, and its number is
+    the ETag that makes asking cheap.
+    """
+    response = Response(body, content_type=content_type)
     response.cache_control.public = True
     response.cache_control.no_cache = True
-    response.last_modified = published.this_update
-    response.expires = published.next_update
-    response.set_etag(f"{published.authority_id}-{published.number}")
+    response.last_modified = max(c.this_update for c in published)
+    response.expires = min(c.next_update for c in published)
+    response.set_etag("-".join(f"{c.authority_id}-{c.number}" for c in published))
     response.make_conditional(request)
     return response
 
@@ -100,7 +126,8 @@ def ocsp_get(encoded: str) -> Response:
 
 def _ocsp(body: bytes) -> Response:
     ours = services()
-    return _answered(ocsp.answer(ours.db, ours.keyring, body, now=ours.clock()))
+    life = timedelta(seconds=ours.settings.ocsp_life)
+    return _answered(ocsp.answer(ours.db, ours.keyring, body, now=ours.clock(), life=life))
 
 
 def _answered(der: bytes) -> Response:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from cryptography import x509
@@ -154,7 +155,9 @@ class Office:
         number = serial if isinstance(serial, int) else int(serial, 16)
         raw = ocsp_request(self.issuer, number, nonce=nonce)
         tools = self.tools
-        answer = responder.answer(tools.db, tools.keyring, raw, now=tools.clock())
+        answer = responder.answer(
+            tools.db, tools.keyring, raw, now=tools.clock(), life=timedelta(seconds=60)
+        )
         return ocsp.load_der_ocsp_response(answer)
 
     def effects(self, change: Change) -> list[Effect]:

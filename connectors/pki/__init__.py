@@ -11,6 +11,7 @@
     issuance     making one certificate: intend, sign, settle
     authority    the local CA: root and issuing authority, their keys
     marks        distrust and revocation as dated rows, evaluated at use
+    naming       names, addresses, and how an OCSP request names an authority
     keys         which keys of others are acceptable; the CSR
     profiles     what goes into each kind of certificate
     tables       authority, certificate, certificate_mark, certificate_request, crl

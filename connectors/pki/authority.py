@@ -1,9 +1,12 @@
 """The local CA: a root whose key may be taken offline, and an issuing authority that signs.
 
+Whoever checks a whole chain asks about the issuing authority, too: the root has a list, whose
+address the issuing authority's certificate names, and a responder whose key stays here when the
+root's is taken offline (``complete`` makes it, and makes it anew in time).
+
 Private keys are sealed under the keyring. Nothing here touches the outside world.
 """
 
-import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,23 +14,24 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, Hash
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_der_private_key,
     load_pem_private_key,
 )
-from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+from cryptography.x509.oid import NameOID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors.pki import marks
-from connectors.pki.profiles import ISSUING, ROOT, Profile
-from connectors.pki.tables import Authority, AuthorityKind
+from connectors.pki.keys import spki
+from connectors.pki.naming import name, published, serial
+from connectors.pki.profiles import ISSUING, RESPONDER, ROOT, Profile
+from connectors.pki.tables import Authority, AuthorityKind, Certificate, CertificateState
 from directory.base import outbox
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
@@ -36,9 +40,8 @@ from directory.base.errors import Conflict, InvalidInput, NotFound
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 BACKDATED = timedelta(minutes=5)
-"""A certificate is valid a little before it was made, for clocks that are slow."""
-NAME_LIMIT = 64
-"""ub-common-name, ub-organization-name, ub-organizational-unit-name: RFC 5280 Appendix A."""
+"""Certificates, lists and answers are valid a little before they were made, for clocks that are
+slow."""
 
 
 class Algorithm(StrEnum):
@@ -52,11 +55,6 @@ class Algorithm(StrEnum):
         if self is Algorithm.ES256:
             return ec.generate_private_key(ec.SECP256R1())
         return rsa.generate_private_key(public_exponent=65537, key_size=3072)
-
-
-def name(*parts: tuple[x509.ObjectIdentifier, str | None]) -> x509.Name:
-    """A DN of the parts that have a value, each within its upper bound."""
-    return x509.Name([x509.NameAttribute(oid, value[:NAME_LIMIT]) for oid, value in parts if value])
 
 
 def create(
@@ -113,8 +111,114 @@ def add_issuing(
         now=now,
     )
     made = _store(session, keyring, AuthorityKind.ISSUING, der, key, now, parent=root)
-    outbox.enqueue_rows(session, [marks.crl_job(made.id, now=now)])
+    complete(session, keyring, settings, now=now)
+    outbox.enqueue_rows(session, [marks.crl_job(a.id, now=now) for a in (made, root)])
     return made
+
+
+def complete(
+    session: Session, keyring: Keyring, settings: Settings, *, now: datetime, anew: bool = False
+) -> None:
+    """Make what an authority of ours needs beside its key, where it is missing: the root's
+    responder, anew (``anew``: in any case) at half its life, if the root's key is at hand.
+    """
+    root = session.get_one(Authority, issuing(session).parent_id)
+    if root.key_sealed is not None and (anew or _wants_responder(session, root, now)):
+        # Whoever comes second finds the responder the first has made.
+        session.refresh(root, with_for_update=True)
+        if root.key_sealed is not None and (anew or _wants_responder(session, root, now)):
+            key = Algorithm.ES256.new_key()
+            der = _authority_certificate(
+                RESPONDER,
+                _authority_name(_organization(root), "OCSP Responder", now),
+                key,
+                signed_by=root,
+                issuer_key=signer(keyring, root),
+                settings=settings,
+                now=now,
+            )
+            _store(session, keyring, AuthorityKind.RESPONDER, der, key, now, parent=root)
+
+
+def _wants_responder(session: Session, root: Authority, now: datetime) -> bool:
+    known = responder(session, root.id, now=now)
+    half = min(RESPONDER.lifetime, root.not_after - now) / 2
+    return known is None or known.not_after < now + half
+
+
+def _organization(root: Authority) -> str:
+    found = certificate_of(root).subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return str(found[0].value) if found else ""
+
+
+def responder(session: Session, root_id: int, *, now: datetime) -> Authority | None:
+    """Who signs the root's OCSP answers today."""
+    return session.scalars(
+        select(Authority)
+        .where(
+            Authority.kind == AuthorityKind.RESPONDER.value,
+            Authority.parent_id == root_id,
+            Authority.not_after > now,
+        )
+        .order_by(Authority.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def _write_down(session: Session, root: Authority, signed: Authority) -> None:
+    """So that an authority's certificate that is to be replaced can still be answered about."""
+    certificate = certificate_of(signed)
+    number = f"{certificate.serial_number:032x}"
+    known = select(Certificate.id).where(
+        Certificate.authority_id == root.id, Certificate.serial == number
+    )
+    if session.scalar(known) is not None:
+        return
+    key = certificate.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)  # noqa: S101 (ours)
+    session.add(
+        Certificate(
+            authority_id=root.id,
+            serial=number,
+            profile=signed.kind,
+            subject=signed.subject,
+            title=signed.subject,
+            spki_hash=spki(key),
+            state=CertificateState.ISSUED.value,
+            intended_at=certificate.not_valid_before_utc,
+            issued_at=certificate.not_valid_before_utc,
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+            der=signed.der,
+        )
+    )
+    session.flush()
+
+
+def reissue(session: Session, keyring: Keyring, settings: Settings, *, now: datetime) -> Authority:
+    """Another certificate for the issuing authority: the same name and key, what is said anew.
+
+    Everything it has signed is verified with either certificate. Raises Conflict while the
+    root's key is offline.
+    """
+    ours = session.get_one(Authority, issuing(session).id, with_for_update=True)
+    root = session.get_one(Authority, ours.parent_id)
+    complete(session, keyring, settings, now=now)
+    _write_down(session, root, ours)
+    der = _authority_certificate(
+        ISSUING,
+        certificate_of(ours).subject,
+        signer(keyring, ours),
+        signed_by=root,
+        issuer_key=signer(keyring, root),
+        settings=settings,
+        now=now,
+    )
+    ours.der = der
+    ours.not_after = parsed(der).not_valid_after_utc
+    session.flush()
+    outbox.enqueue_rows(session, [marks.crl_job(root.id, now=now)])
+    return ours
 
 
 def _authority_name(organization: str, kind: str, now: datetime) -> x509.Name:
@@ -151,9 +255,10 @@ def _authority_certificate(
         (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False),
     ]
-    if signed_by is not None:
-        root = access(AuthorityInformationAccessOID.CA_ISSUERS, f"{settings.issuer}/pki/root.crt")
-        extensions.append((x509.AuthorityInformationAccess([root]), False))
+    if profile is RESPONDER:
+        extensions.append((x509.OCSPNoCheck(), False))
+    elif signed_by is not None:
+        extensions += published(settings.pki, crl="root.crl", issuer="root.crt")
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)
     return builder.sign(issuer_key, SHA256()).public_bytes(Encoding.DER)
@@ -230,32 +335,6 @@ def certificate_of(authority: Authority) -> x509.Certificate:
     return parsed(authority.der)
 
 
-CERT_ID_HASHES: dict[str, type[SHA1 | SHA256 | SHA384 | SHA512]] = {
-    "sha1": SHA1,  # a fingerprint here, not a signature: RFC 6960 §4.3 wants it answered
-    "sha256": SHA256,
-    "sha384": SHA384,
-    "sha512": SHA512,
-}
-"""With which an OCSP request may name an authority (RFC 6960 §4.1.1)."""
-
-
-@lru_cache(maxsize=64)
-def hashes(certificate: x509.Certificate, algorithm: str) -> tuple[bytes, bytes]:
-    """An authority's issuerNameHash and issuerKeyHash; the latter over the key's BIT STRING."""
-    key = certificate.public_key()
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        bits = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    else:
-        bits = key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
-    return _hash(algorithm, certificate.subject.public_bytes()), _hash(algorithm, bits)
-
-
-def _hash(algorithm: str, content: bytes) -> bytes:
-    digest = Hash(CERT_ID_HASHES[algorithm]())
-    digest.update(content)
-    return digest.finalize()
-
-
 @lru_cache(maxsize=16)
 def opened(keyring: Keyring, sealed: str) -> PrivateKey:
     """A private key from its sealed form."""
@@ -314,17 +393,7 @@ def _root(session: Session) -> Authority:
     return session.get_one(Authority, issuing(session).parent_id, with_for_update=True)
 
 
-def serial() -> str:
-    """128 random bits as 32 hexadecimal digits."""
-    return f"{secrets.randbits(128) or 1:032x}"  # zero is not positive (RFC 5280 §4.1.2.2)
-
-
 def end_of(wanted: datetime, authority: Authority | None) -> datetime:
     """Nothing outlives the authority that signed it."""
     end = wanted if authority is None else min(wanted, authority.not_after)
     return end.replace(microsecond=0)
-
-
-def access(method: x509.ObjectIdentifier, url: str) -> x509.AccessDescription:
-    """Where to find something about the issuer (RFC 5280 §4.2.2.1)."""
-    return x509.AccessDescription(method, x509.UniformResourceIdentifier(url))

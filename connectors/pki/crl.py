@@ -3,6 +3,12 @@
 The list is published after every revocation and regularly; ``current`` also makes a new one
 when the newest no longer says what the marks say, so that a list fetched over HTTP is never
 behind the directory, whether or not a worker runs.
+
+The root's list is about issuing authorities. It is good for a year, since its key may be offline
+so long, and renewed every day while it is not.
+
+A list is dated a few minutes back, for readers whose clock is slow; no entry of it later than
+the list.
 """
 
 from collections.abc import Iterator
@@ -15,9 +21,10 @@ from sqlalchemy import and_, case, delete, select, update
 from sqlalchemy.orm import Session
 
 from connectors.pki import marks
-from connectors.pki.authority import certificate_of, issuing, signer
+from connectors.pki.authority import BACKDATED, certificate_of, issuing, signer
 from connectors.pki.tables import (
     Authority,
+    AuthorityKind,
     Certificate,
     CertificateMark,
     CertificateState,
@@ -35,6 +42,8 @@ KEPT = timedelta(days=7)
 """How long a list stays in the database after its nextUpdate."""
 OUTLIVES = timedelta(days=1)
 """At least so long an entry stays beyond its certificate's end."""
+ROOT_EVERY = timedelta(days=1)
+ROOT_GOOD = timedelta(days=365)
 PERIODS = 24
 """A list is good for this many publication periods: consumers outlive a day without us."""
 
@@ -42,7 +51,9 @@ PERIODS = 24
 def publish(
     session: Session, keyring: Keyring, settings: Settings, authority_id: int, *, now: datetime
 ) -> Crl:
-    """Make and store the next list. Raises NotFound for an unknown authority."""
+    """Make and store the next list. Raises NotFound for an unknown authority, Conflict while its
+    key is offline.
+    """
     # RFC 5280 §5.2.3: numbers only rise. Following the clock, they also rise over a restore
     # from a backup that has forgotten the last ones. The update holds the authority's row, so
     # that two publishers cannot make two lists of one number.
@@ -62,7 +73,11 @@ def publish(
     authority = session.get_one(Authority, authority_id)
     before = newest(session, authority_id)
     _mark_listed(session, authority_id, now)
-    next_update = min(now + timedelta(seconds=settings.crl_every * PERIODS), authority.not_after)
+    good = (
+        ROOT_GOOD if authority.kind == AuthorityKind.ROOT else every(authority, settings) * PERIODS
+    )
+    next_update = min(now + good, authority.not_after)
+    this_update = (now - BACKDATED).replace(microsecond=0)
     issuer = certificate_of(authority)
     key = signer(keyring, authority)
     # An entry stays until one list after its certificate's end has carried it (§3.3), and for
@@ -70,12 +85,12 @@ def publish(
     ended_after = now - OUTLIVES
     if before is not None:
         ended_after = min(ended_after, before.this_update)
-    entries = list(_entries(session, authority_id, now, ended_after))
+    entries = list(_entries(session, authority_id, now, ended_after, this_update))
     signed = (
         # The list of entries goes in at once: adding one by one copies all of them each time.
         x509.CertificateRevocationListBuilder(revoked_certificates=entries)
         .issuer_name(issuer.subject)
-        .last_update(now)
+        .last_update(this_update)
         .next_update(next_update)
         .add_extension(x509.CRLNumber(number), critical=False)
         .add_extension(
@@ -96,6 +111,13 @@ def publish(
     )
     session.flush()
     return row
+
+
+def every(authority: Authority, settings: Settings) -> timedelta:
+    """How old the newest list of an authority is to get."""
+    if authority.kind == AuthorityKind.ROOT:
+        return ROOT_EVERY
+    return timedelta(seconds=settings.crl_every)
 
 
 def _mark_listed(session: Session, authority_id: int, now: datetime) -> None:
@@ -121,7 +143,11 @@ def _mark_listed(session: Session, authority_id: int, now: datetime) -> None:
 
 
 def _entries(
-    session: Session, authority_id: int, now: datetime, valid_after: datetime
+    session: Session,
+    authority_id: int,
+    now: datetime,
+    valid_after: datetime,
+    this_update: datetime,
 ) -> Iterator[x509.RevokedCertificate]:
     rows = session.execute(
         select(Certificate.serial, CertificateMark.kind, CertificateMark.reason, CertificateMark.at)
@@ -140,12 +166,14 @@ def _entries(
     for serial, held in by_serial.items():
         found = marks.summary(held)
         if found is not None:
-            yield _entry(serial, found)
+            yield _entry(serial, found, this_update)
 
 
-def _entry(serial: str, held: marks.Held) -> x509.RevokedCertificate:
+def _entry(serial: str, held: marks.Held, this_update: datetime) -> x509.RevokedCertificate:
     builder = (
-        x509.RevokedCertificateBuilder().serial_number(int(serial, 16)).revocation_date(held.since)
+        x509.RevokedCertificateBuilder()
+        .serial_number(int(serial, 16))
+        .revocation_date(min(held.since, this_update))
     )
     if held.reason is not Reason.UNSPECIFIED:  # §5.3.1: absent rather than unspecified
         reason = x509.CRLReason(x509.ReasonFlags(held.reason.value))
@@ -158,11 +186,6 @@ def newest(session: Session, authority_id: int) -> Crl | None:
     return session.scalars(
         select(Crl).where(Crl.authority_id == authority_id).order_by(Crl.number.desc()).limit(1)
     ).one_or_none()
-
-
-def latest(session: Session) -> Crl | None:
-    """The list last published by the authority that signs today; None before the first."""
-    return newest(session, issuing(session).id)
 
 
 def stale(session: Session, published: Crl | None, *, now: datetime) -> bool:
@@ -189,16 +212,30 @@ def stale(session: Session, published: Crl | None, *, now: datetime) -> bool:
     )
 
 
-def current(db: Database, keyring: Keyring, settings: Settings, *, now: datetime) -> Crl:
-    """The list to hand out now; a new one where the newest is stale. Raises NotFound."""
+def current(
+    db: Database, keyring: Keyring, settings: Settings, *, now: datetime, root: bool = False
+) -> Crl:
+    """The list to hand out now, of the authority that signs today or of its root; a new one
+    where the newest is stale and the key is at hand. Raises NotFound.
+    """
     with db.read() as session:
-        published = latest(session)
+        authority = _of(session, root=root)
+        published = newest(session, authority.id)
         if published is not None and not stale(session, published, now=now):
             return published
     with db.write() as session:
         # Whoever comes second through this door finds the list the first has made.
-        authority = session.get_one(Authority, issuing(session).id, with_for_update=True)
+        authority = session.get_one(Authority, authority.id, with_for_update=True)
         published = newest(session, authority.id)
         if published is not None and not stale(session, published, now=now):
             return published
-        return publish(session, keyring, settings, authority.id, now=now)
+        if authority.key_sealed is not None:
+            return publish(session, keyring, settings, authority.id, now=now)
+    if published is None:
+        raise NotFound("crl_missing", "Bộ chứng thực này chưa công bố danh sách thu hồi.")
+    return published  # what its readers make of its end is theirs to decide
+
+
+def _of(session: Session, *, root: bool) -> Authority:
+    ours = issuing(session)
+    return session.get_one(Authority, ours.parent_id) if root else ours

@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import AuthorityInformationAccessOID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from connectors.pki.authority import BACKDATED, access, certificate_of, end_of, serial, signer
+from connectors.pki.authority import BACKDATED, certificate_of, end_of, signer
 from connectors.pki.keys import PublicKey, spki
+from connectors.pki.naming import published, serial
 from connectors.pki.profiles import Profile
 from connectors.pki.tables import (
     Authority,
@@ -120,31 +120,12 @@ def sign(
         .not_valid_before(intended.not_before)
         .not_valid_after(intended.not_after)
     )
-    base = f"{settings.issuer}/pki"
     extensions: list[tuple[x509.ExtensionType, bool]] = [
         *contents.profile.usages(),
         (x509.SubjectAlternativeName(contents.alternatives), False),
         (x509.SubjectKeyIdentifier.from_public_key(key), False),
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(private.public_key()), False),
-        (
-            x509.CRLDistributionPoints(
-                [
-                    x509.DistributionPoint(
-                        [x509.UniformResourceIdentifier(f"{base}/crl.der")], None, None, None
-                    )
-                ]
-            ),
-            False,
-        ),
-        (
-            x509.AuthorityInformationAccess(
-                [
-                    access(AuthorityInformationAccessOID.OCSP, f"{base}/ocsp"),
-                    access(AuthorityInformationAccessOID.CA_ISSUERS, f"{base}/ca.crt"),
-                ]
-            ),
-            False,
-        ),
+        *published(settings.pki, crl="crl.der", issuer="ca.crt"),
     ]
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)

@@ -21,7 +21,7 @@ from cryptography.x509 import ocsp
 from sqlalchemy.orm import Session
 
 from connectors.contract import Rejected, Response, Tools, Transient
-from connectors.pki import authority, crl, marks
+from connectors.pki import crl, marks, naming
 from connectors.pki.authority import certificate_of
 from connectors.pki.orders import EffectKind
 from connectors.pki.tables import Authority, Certificate, CertificateState, Standing
@@ -49,6 +49,8 @@ def publish_crl(tools: Tools, claim: Claim) -> Record:
 
     def record(session: Session) -> set[str]:
         now = tools.clock()
+        if session.get_one(Authority, authority_id).key_sealed is None:
+            return set()  # the root's key was taken offline meanwhile; it left a list behind
         published = crl.publish(session, tools.keyring, tools.settings, authority_id, now=now)
         waiting = effects.of_job(session, claim.id)
         due = [e for e in waiting if e.due_at <= now]
@@ -198,7 +200,7 @@ def _ask(tools: Tools, certificate: Certificate, issuer: x509.Certificate) -> oc
     asked = (
         ocsp.OCSPRequestBuilder()
         .add_certificate_by_hash(
-            *authority.hashes(issuer, algorithm.name), int(certificate.serial, 16), algorithm
+            *naming.hashes(issuer, algorithm.name), int(certificate.serial, 16), algorithm
         )
         .add_extension(x509.OCSPNonce(nonce), critical=False)
         .build()

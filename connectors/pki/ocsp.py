@@ -1,19 +1,23 @@
 """The OCSP responder: RFC 6960, with the nonces of RFC 9654.
 
 The answer is worked out from the database when it is asked for, so that a revocation is visible
-with the commit that ordered it; hence no nextUpdate ("newer revocation information is available
-all the time", RFC 6960 §4.2.2.1) and nothing to cache. The issuing authority signs its answers
-itself (§2.2, §4.2.2.2): a delegated responder would be one more key to renew and to lose.
+with the commit that ordered it. It is good for ``ocsp_life`` seconds: without a nextUpdate there
+are servers that keep an answer for an hour (nginx), and others that refuse it. It is dated a few
+minutes back, for readers whose clock is slow, and no revocation later than itself.
+
+The issuing authority signs its answers itself (§2.2, §4.2.2.2): a delegated responder would be
+one more key to renew and to lose. The root, whose key may be offline, has a responder. Either
+way the answer brings the certificate of whoever signed it, which many readers do not have.
 
     good             issued by us, and nothing holds it back (also after its end)
     revoked          revoked, or distrusted (certificateHold)
     unknown          a serial we never issued
-    unauthorized     about another authority than ours (§2.3)
+    unauthorized     about another authority than ours (§2.3), or its responder is missing
     malformedRequest what cannot be read, several certificates at once, a nonce outside 1 to 128
 """
 
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,7 +27,8 @@ from cryptography.x509 import ocsp
 from sqlalchemy import Connection, and_, select
 
 from connectors.pki import marks
-from connectors.pki.authority import CERT_ID_HASHES, hashes, opened, parsed
+from connectors.pki.authority import BACKDATED, opened, parsed
+from connectors.pki.naming import CERT_ID_HASHES, hashes
 from connectors.pki.tables import (
     Authority,
     AuthorityKind,
@@ -51,10 +56,23 @@ class _Refused(Exception):
         self.status = status
 
 
-def answer(db: Database, keyring: Keyring, request: bytes, *, now: datetime) -> bytes:
-    """The DER of the OCSPResponse to what was sent, whatever that is."""
+@dataclass(frozen=True)
+class _Signer:
+    """The authority a request is about, and who signs for it."""
+
+    authority_id: int
+    der: bytes
+    key_sealed: str
+    below: frozenset[int]
+    """The serials of the authorities it has signed."""
+
+
+def answer(
+    db: Database, keyring: Keyring, request: bytes, *, now: datetime, life: timedelta
+) -> bytes:
+    """The DER of the OCSPResponse to what was sent, whatever that is; to be kept for ``life``."""
     try:
-        made = _answer(db, keyring, request, now)
+        made = _answer(db, keyring, request, now, life)
     except _Refused as exc:
         made = ocsp.OCSPResponseBuilder.build_unsuccessful(exc.status)
     return made.public_bytes(Encoding.DER)
@@ -66,15 +84,20 @@ def refusal() -> bytes:
     return made.public_bytes(Encoding.DER)
 
 
-def _answer(db: Database, keyring: Keyring, raw: bytes, now: datetime) -> ocsp.OCSPResponse:
+def _answer(
+    db: Database, keyring: Keyring, raw: bytes, now: datetime, life: timedelta
+) -> ocsp.OCSPResponse:
     asked, algorithm, nonce = _read(raw)
     serial = f"{asked.serial_number:032x}"
     with db.hot() as connection:
-        authority = _authority(connection, asked, algorithm)
-        held, issued = _status(connection, authority.id, serial, now)
+        signer = _signer(connection, asked, algorithm, now)
+        held, issued = _status(connection, signer.authority_id, serial, now)
+    issued = issued or asked.serial_number in signer.below
     status = ocsp.OCSPCertStatus.GOOD if issued else ocsp.OCSPCertStatus.UNKNOWN
     if held is not None:
         status = ocsp.OCSPCertStatus.REVOKED
+    this_update = (now - BACKDATED).replace(microsecond=0)
+    signed_by = parsed(signer.der)
     builder = (
         ocsp.OCSPResponseBuilder()
         .add_response_by_hash(
@@ -83,16 +106,17 @@ def _answer(db: Database, keyring: Keyring, raw: bytes, now: datetime) -> ocsp.O
             asked.serial_number,
             algorithm,
             status,
-            this_update=now,
-            next_update=None,
-            revocation_time=held.since if held else None,
+            this_update=this_update,
+            next_update=now + life,
+            revocation_time=min(held.since, this_update) if held else None,
             revocation_reason=_reason(held),
         )
-        .responder_id(ocsp.OCSPResponderEncoding.HASH, parsed(authority.der))
+        .responder_id(ocsp.OCSPResponderEncoding.HASH, signed_by)
+        .certificates([signed_by])
     )
     if nonce is not None:
         builder = builder.add_extension(nonce, critical=False)
-    return builder.sign(opened(keyring, authority.key_sealed), SHA256())
+    return builder.sign(opened(keyring, signer.key_sealed), SHA256())
 
 
 def _read(
@@ -120,18 +144,43 @@ def _read(
     return request, algorithm, nonce
 
 
-def _authority(connection: Connection, asked: ocsp.OCSPRequest, algorithm: HashAlgorithm) -> Any:
-    """The authority a CertID names (RFC 6960 §4.1.1), of those whose key is at hand."""
+def _signer(
+    connection: Connection, asked: ocsp.OCSPRequest, algorithm: HashAlgorithm, now: datetime
+) -> _Signer:
+    """Who answers for the authority that a CertID names (RFC 6960 §4.1.1)."""
     rows = connection.execute(
-        select(Authority.id, Authority.der, Authority.key_sealed).where(
-            Authority.kind == AuthorityKind.ISSUING.value, Authority.key_sealed.is_not(None)
-        )
-    )
+        select(
+            Authority.id,
+            Authority.kind,
+            Authority.parent_id,
+            Authority.der,
+            Authority.key_sealed,
+            Authority.not_after,
+        ).order_by(Authority.id.desc())
+    ).all()
     wanted = (asked.issuer_name_hash, asked.issuer_key_hash)
     known = algorithm.name in CERT_ID_HASHES
-    for row in rows.all() if known else ():
-        if hashes(parsed(row.der), algorithm.name) == wanted:
-            return row
+    named = next(
+        (
+            row
+            for row in rows
+            if known
+            and row.kind != AuthorityKind.RESPONDER
+            and hashes(parsed(row.der), algorithm.name) == wanted
+        ),
+        None,
+    )
+    if named is None:
+        raise _Refused(Failure.UNAUTHORIZED)
+    delegated = [
+        row
+        for row in rows
+        if row.kind == AuthorityKind.RESPONDER and row.parent_id == named.id and row.not_after > now
+    ]
+    below = frozenset(parsed(row.der).serial_number for row in rows if row.parent_id == named.id)
+    for row in (*delegated, named):  # the root itself only where it has no responder yet
+        if row.key_sealed is not None:
+            return _Signer(named.id, row.der, row.key_sealed, below)
     raise _Refused(Failure.UNAUTHORIZED)
 
 

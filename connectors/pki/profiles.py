@@ -60,6 +60,14 @@ ROOT = Profile("root", 10 * _YEAR, _SIGNS, path_length=1)
 # The issuing authority signs OCSP answers itself (RFC 6960 §4.2.2.2, first form): hence
 # digitalSignature. A delegated responder would be one more key to renew and to lose.
 ISSUING = Profile("issuing", 5 * _YEAR, _SIGNS | {"digital_signature"}, path_length=0)
+# The root's answers go on while its key is offline. Without a list of its own (id-pkix-ocsp-nocheck,
+# RFC 6960 §4.2.2.2.1) it is made anew at half its life.
+RESPONDER = Profile(
+    "responder",
+    _YEAR,
+    frozenset({"digital_signature"}),
+    (ExtendedKeyUsageOID.OCSP_SIGNING,),
+)
 SIGN_IN = Profile(
     "sign_in",
     5 * _YEAR,  # Nghị định 68/2024 Điều 9: a subscriber's first certificate, at most
@@ -73,13 +81,13 @@ SERVICE = Profile(
     (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),
 )
 
-PROFILES = {p.name: p for p in (ROOT, ISSUING, SIGN_IN, SERVICE)}
+PROFILES = {p.name: p for p in (ROOT, ISSUING, RESPONDER, SIGN_IN, SERVICE)}
 
 
 def by_name(name: str) -> Profile:
     """A profile people may ask for. Raises InvalidInput."""
     found = PROFILES.get(name)
-    if found is None or found.is_authority:
+    if found is None or found.is_authority or found is RESPONDER:
         raise InvalidInput(
             "profile_unknown", "Không có loại chứng thư {name}.", field="profile", name=name[:40]
         )
@@ -98,7 +106,8 @@ def check(profile: Profile) -> None:
         # what is not an authority says what it is for; anyExtendedKeyUsage says nothing
         or (not profile.is_authority and not profile.extended)
         or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in profile.extended
-        or ExtendedKeyUsageOID.OCSP_SIGNING in profile.extended
+        # who answers for an authority is trusted with that alone (RFC 6960 §4.2.2.2)
+        or (ExtendedKeyUsageOID.OCSP_SIGNING in profile.extended and len(profile.extended) > 1)
     )
     if wrong:
         raise Misconfigured("profile", "Mẫu chứng thư {name} không hợp lệ.", name=profile.name)

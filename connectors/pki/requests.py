@@ -26,8 +26,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from connectors.pki import authority, issuance, keys, marks, trust, waiting
-from connectors.pki.authority import name
 from connectors.pki.issuance import Contents
+from connectors.pki.naming import name
 from connectors.pki.profiles import SERVICE, SIGN_IN, by_name
 from connectors.pki.tables import (
     Authority,

@@ -30,6 +30,9 @@ class AuthorityKind(StrEnum):
     """Signs issuing authorities only; its key may be kept offline."""
     ISSUING = "issuing"
     """Signs certificates, lists and OCSP answers."""
+    RESPONDER = "responder"
+    """Signs the root's OCSP answers, so that these go on while its key is offline (RFC 6960
+    §2.6); its ``parent_id`` is the root."""
 
 
 class CertificateState(StrEnum):
@@ -248,5 +251,6 @@ class Crl(Base):
     authority_id: Mapped[int] = mapped_column(ForeignKey("authority.id"))
     number: Mapped[int] = mapped_column(Key)
     this_update: Mapped[datetime]
+    """When it was made; the list itself says a little earlier, for clocks that are slow."""
     next_update: Mapped[datetime]
     der: Mapped[bytes] = mapped_column(LargeBinary)

@@ -132,13 +132,19 @@ class Settings(BaseSettings):
     """Where checkpoints go besides, as RFC 5424 messages: a socket's path (``/dev/log``) or
     ``host:port`` by UDP. Empty: nowhere."""
     crl_every: int = HOUR
+    ocsp_life: int = Field(default=60, ge=1, le=DAY)
+    """How long others may keep an answer about a certificate; as long at most they may go on
+    believing one that was revoked."""
+    pki_base: str = ""
+    """The base URL that certificates name for lists and OCSP, ``/pki`` follows; empty: the
+    issuer's host over plain http, which is what the programs that check certificates speak."""
     certificate_days: int = 365
 
-    @field_validator("issuer", "mtls_base")
+    @field_validator("issuer", "mtls_base", "pki_base")
     @classmethod
     def _is_a_base_url(cls, value: str, field: ValidationInfo) -> str:
         parts = urlsplit(value)
-        if field.field_name == "mtls_base" and not value:
+        if field.field_name != "issuer" and not value:
             return value
         # To look at the port raises ValueError, too, where it is none.
         more = set("?#@") & set(value) or parts.port == 0
@@ -187,6 +193,17 @@ class Settings(BaseSettings):
     def checkpoint_file(self) -> Path:
         """The file of audit checkpoints in force."""
         return self.audit_checkpoint_file or self.data_dir / "audit-checkpoints.log"
+
+    @property
+    def pki(self) -> str:
+        """Where certificates send those who check them."""
+        if self.pki_base:
+            return f"{self.pki_base}/pki"
+        if not self.secure:
+            return f"{self.issuer}/pki"
+        # The port of https is not one where http is spoken.
+        host = urlsplit(self.issuer).netloc.removesuffix(f":{urlsplit(self.issuer).port}")
+        return f"http://{host}/pki"
 
     @property
     def secure(self) -> bool:

@@ -8,9 +8,10 @@ import click
 
 from connectors.pki import authority, crl, marks, requests
 from connectors.pki.authority import Algorithm
-from connectors.pki.tables import REVOCABLE_FOR, Reason, RequestReason, Standing
+from connectors.pki.tables import REVOCABLE_FOR, Authority, Reason, RequestReason, Standing
 from directory import people
-from directory.base.audit import Actor
+from directory.base import audit
+from directory.base.audit import Actor, Tag
 from directory.base.clock import VIETNAM
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
@@ -69,10 +70,36 @@ def init(name: str | None, algorithm: str) -> None:
             now=now,
             algorithm=Algorithm(algorithm),
         )
-        crl.publish(session, services.keyring, services.settings, made.id, now=now)
+        for number in (made.id, made.parent_id):
+            assert number is not None  # noqa: S101 (an issuing authority has a root)
+            crl.publish(session, services.keyring, services.settings, number, now=now)
         for certificate in authority.chain(session, made):
             click.echo(certificate.subject.rfc4514_string())
-    click.echo(f"{services.settings.issuer}/pki/ca.pem")
+    click.echo(f"{services.settings.pki}/ca.pem")
+
+
+@cert.command("reissue")
+def reissue() -> None:
+    """Sign the issuing authority's certificate anew: same name, same key, today's addresses.
+
+    Needed once after an upgrade from a version whose root had no list, and when ``issuer`` or
+    ``pki_base`` changes. What it has signed stays good; hand out the new /pki/ca.pem.
+    """
+    services = _services()
+    now = services.clock()
+    with services.db.write() as session:
+        made = authority.reissue(session, services.keyring, services.settings, now=now)
+        certificate = authority.certificate_of(made)
+        audit.record(
+            session,
+            Tag.CERTIFICATE_ISSUE,
+            at=now,
+            actor=_operator(),
+            subject=("certificate", f"{certificate.serial_number:032x}"),
+            data={"profile": made.kind},
+        )
+        click.echo(certificate.subject.rfc4514_string())
+    click.echo(f"{services.settings.pki}/ca.pem")
 
 
 @cert.command("list")
@@ -126,17 +153,20 @@ def service(hosts: tuple[str, ...], csr: Path) -> None:
 
 @cert.command("crl")
 def publish() -> None:
-    """Publish a new revocation list now."""
+    """Publish new revocation lists now: the issuing authority's, and the root's if its key is
+    at hand.
+    """
     services = _services()
+    now = services.clock()
     with services.db.write() as session:
-        made = crl.publish(
-            session,
-            services.keyring,
-            services.settings,
-            authority.issuing(session).id,
-            now=services.clock(),
-        )
-        click.echo(f"CRL {made.number}, {made.next_update.astimezone(VIETNAM):%d/%m/%Y %H:%M}")
+        ours = authority.issuing(session)
+        authority.complete(session, services.keyring, services.settings, now=now)
+        for row in (ours, session.get_one(Authority, ours.parent_id)):
+            if row.key_sealed is None:
+                continue
+            made = crl.publish(session, services.keyring, services.settings, row.id, now=now)
+            until = made.next_update.astimezone(VIETNAM)
+            click.echo(f"CRL {made.number}, {until:%d/%m/%Y %H:%M} ({row.kind})")
 
 
 @cert.command("revoke")
@@ -158,9 +188,20 @@ def revoke(serial: str, reason: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.password_option("--passphrase")
 def export_root(file: Path, passphrase: str) -> None:
-    """Move the root's key to FILE, encrypted, and remove it from the database."""
+    """Move the root's key to FILE, encrypted, and remove it from the database.
+
+    Before, it signs a list and a responder's certificate that are good for a year: bring it back
+    (import-root) and take it away again within that time.
+    """
     services = _services()
+    now = services.clock()
     with services.db.write() as session:
+        root_id = authority.issuing(session).parent_id
+        assert root_id is not None  # noqa: S101 (an issuing authority has a root)
+        if session.get_one(Authority, root_id).key_sealed is not None:
+            keyring, settings = services.keyring, services.settings
+            authority.complete(session, keyring, settings, now=now, anew=True)
+            crl.publish(session, keyring, settings, root_id, now=now)
         body = authority.export_root(session, services.keyring, passphrase)
         # On the disk before it leaves the database: the transaction commits after this.
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -310,7 +310,7 @@ def forger(office: Office) -> Callable[..., bytes]:
         .sign(key, SHA256())
     )
 
-    def answer(db: Any, keyring: Any, request: bytes, *, now: datetime) -> bytes:
+    def answer(db: Any, keyring: Any, request: bytes, *, now: datetime, life: Any) -> bytes:
         asked = ocsp.load_der_ocsp_request(request)
         nonce = asked.extensions.get_extension_for_class(x509.OCSPNonce).value
         return (

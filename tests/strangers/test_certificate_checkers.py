@@ -29,9 +29,6 @@ from tests.hr_world import Hr
 from tests.strangers import relying_servers
 from tests.strangers.relying_servers import BLIND, CACHED, CHECKERS, Credential, Folder
 
-pytestmark = pytest.mark.xfail(
-    strict=True, reason="the root has no list and no responder, answers name neither signer nor end"
-)
 LIFE = 2
 """How many seconds an OCSP answer is good for here."""
 

@@ -1,6 +1,7 @@
 """The responder, and how its pages answer what is not a request."""
 
 import base64
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
@@ -39,8 +40,10 @@ def test_every_usual_hash_in_a_question_is_answered_in_kind(
     assert response.certificate_status is ocsp.OCSPCertStatus.GOOD
     assert response.serial_number == serial
     assert response.hash_algorithm.name == algorithm.name
-    assert response.this_update_utc == office.tools.clock()
-    assert response.next_update_utc is None
+    # dated back for readers whose clock is slow, and to be kept for a minute at most
+    assert response.this_update_utc == office.tools.clock() - timedelta(minutes=5)
+    assert response.next_update_utc == office.tools.clock() + timedelta(minutes=1)
+    assert [c.serial_number for c in response.certificates] == [office.issuer.serial_number]
 
 
 def test_a_question_may_come_in_the_path(office: Office, browser: FlaskClient) -> None:
