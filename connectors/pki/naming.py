@@ -2,7 +2,7 @@
 
 name         a DN within the bounds of RFC 5280
 serial       a new serial number
-published    the addresses a certificate tells of
+published    the addresses a certificate tells of (``lists_of``: reads them back)
 hashes       how an OCSP request names an authority
 """
 
@@ -45,6 +45,15 @@ def published(base: str, *, crl: str, issuer: str) -> list[tuple[x509.ExtensionT
         (x509.CRLDistributionPoints(points), False),
         (x509.AuthorityInformationAccess(access), False),
     ]
+
+
+def lists_of(certificate: x509.Certificate) -> list[str]:
+    """The addresses of lists that a certificate names."""
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return []
+    return [str(name.value) for point in points for name in point.full_name or ()]
 
 
 CERT_ID_HASHES: dict[str, type[SHA1 | SHA256 | SHA384 | SHA512]] = {

@@ -13,6 +13,7 @@ from directory.base.db import Database
 from directory.base.errors import DinhdanhError, Misconfigured
 from directory.permissions import AdminRole, Role
 from idp import anchor, health, installation, migrate, server, wiring
+from idp.commands import pki
 from idp.i18n import error_text, gettext
 from idp.oidc import assurance
 from idp.oidc.clients import SCOPES
@@ -95,9 +96,20 @@ def check(profile: str) -> None:
         click.echo(f"✗ {problem}")
     for weakness in _weaker_than_level3(settings):
         click.echo(f"! {profile}: {weakness}")
+    if not problems:
+        for weakness in _authority_weaknesses(settings):
+            click.echo(f"! {weakness}")
     if problems:
         raise SystemExit(1)
     click.echo(gettext("Cấu hình dùng được."))
+
+
+def _authority_weaknesses(settings: Settings) -> list[str]:
+    services = wiring.build(settings)
+    try:
+        return list(pki.weaknesses(services))
+    finally:
+        services.db.dispose()
 
 
 def _problems(settings: Settings) -> Iterator[str]:

@@ -2,19 +2,29 @@
 
 import getpass
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from sqlalchemy import select
 
-from connectors.pki import authority, crl, marks, requests
+from connectors.pki import authority, crl, marks, naming, requests
 from connectors.pki.authority import Algorithm
-from connectors.pki.tables import REVOCABLE_FOR, Authority, Reason, RequestReason, Standing
+from connectors.pki.tables import (
+    REVOCABLE_FOR,
+    Authority,
+    AuthorityKind,
+    Reason,
+    RequestReason,
+    Standing,
+)
 from directory import people
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.clock import VIETNAM
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
+from idp.i18n import gettext
 from idp.wiring import Services, build
 
 STANDINGS = {
@@ -219,6 +229,40 @@ def import_root(file: Path, passphrase: str) -> None:
     services = _services()
     with services.db.write() as session:
         authority.import_root(session, services.keyring, file.read_bytes(), passphrase)
+
+
+def weaknesses(services: Services) -> Iterator[str]:
+    """What will have programs elsewhere refuse good certificates, now or before long."""
+    now, settings = services.clock(), services.settings
+    with services.db.read() as session:
+        ours = session.scalars(
+            select(Authority)
+            .where(Authority.kind == AuthorityKind.ISSUING.value)
+            .order_by(Authority.id.desc())
+            .limit(1)
+        ).one_or_none()
+        if ours is None:
+            return
+        wanted = f"{settings.pki}/root.crl"
+        if wanted not in naming.lists_of(authority.certificate_of(ours)):
+            yield gettext(
+                "Chứng thư của CA cấp phát không ghi địa chỉ {address}; "
+                "hãy chạy: dinhdanh cert reissue",
+                address=wanted,
+            )
+        root = session.get_one(Authority, ours.parent_id)
+        listed = crl.newest(session, root.id)
+        answering = authority.responder(session, root.id, now=now)
+        ends = [
+            listed.next_update if listed else now,
+            answering.not_after if answering else now,
+        ]
+        if root.key_sealed is None and min(ends) < now + crl.ROOT_GOOD / 2:
+            yield gettext(
+                "Danh sách thu hồi của CA gốc chỉ dùng được đến ngày {day}; "
+                "hãy chạy: dinhdanh cert import-root, rồi dinhdanh cert export-root",
+                day=f"{min(ends).astimezone(VIETNAM):%d/%m/%Y}",
+            )
 
 
 commands: list[click.Command] = [cert]

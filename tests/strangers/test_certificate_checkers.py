@@ -4,30 +4,38 @@ nginx, Apache, HAProxy and Java, each in every way it can be told to ask; and op
 is published and nothing else.
 """
 
-import contextlib
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from socket import create_server
 from typing import Any
 
+import httpx2
 import pytest
 from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 
+from dinhdanh.ports import reserve
+from directory.base.db import UTCDateTime
+from directory.people import User
+from directory.permissions import Role
 from tests import hr_world
 from tests.browser_client import submit
 from tests.certificates import csr, served
+from tests.command_line import Operator, operator
+from tests.factories import make_role
 from tests.hr_world import Hr
 from tests.strangers import relying_servers
 from tests.strangers.relying_servers import BLIND, CACHED, CHECKERS, Credential, Folder
+
+__all__ = ["operator"]
 
 LIFE = 2
 """How many seconds an OCSP answer is good for here."""
@@ -42,19 +50,20 @@ def clock() -> Callable[[], datetime]:
 
 
 @pytest.fixture
-def ports() -> list[int]:
-    """Free ports: ours first."""
-    with contextlib.ExitStack() as stack:
-        taken = [
-            stack.enter_context(create_server(("127.0.0.1", 0))) for _ in range(len(CHECKERS) + 1)
-        ]
-        return [int(t.getsockname()[1]) for t in taken]
+def ports() -> Iterator[list[int]]:
+    """Ports of this test: ours first."""
+    with reserve(1) as ours, reserve(len(CHECKERS)) as others:
+        yield [ours[0], *others]
 
 
 @pytest.fixture
-def settings(make_settings: Callable[..., Any], ports: list[int]) -> Any:
-    """An installation that is reached by its real address."""
-    return make_settings(issuer=f"http://127.0.0.1:{ports[0]}", ocsp_life=LIFE)
+def settings(
+    make_settings: Callable[..., Any], ports: list[int], request: pytest.FixtureRequest
+) -> Any:
+    """An installation that is reached by its real address, unless the test says otherwise."""
+    marker = request.node.get_closest_marker("settings")
+    own = {"issuer": f"http://127.0.0.1:{ports[0]}", "ocsp_life": LIFE}
+    return make_settings(**(own | (marker.kwargs if marker else {})))
 
 
 @pytest.fixture
@@ -130,10 +139,11 @@ def run(*command: str | Path, cwd: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def verify(where: Path) -> tuple[int, str]:
+def verify(where: Path, *more: str) -> tuple[int, str]:
+    chain = () if "-untrusted" in more else ("-untrusted", "issuing.pem")
     return run(
         "openssl", "verify", "-crl_check_all", "-x509_strict", "-purpose", "sslclient",
-        "-CAfile", "root.pem", "-untrusted", "issuing.pem", "-CRLfile", "crl.pem", "leaf.pem",
+        "-CAfile", "root.pem", *chain, "-CRLfile", "crl.pem", *more, "leaf.pem",
         cwd=where,
     )  # fmt: skip
 
@@ -185,6 +195,187 @@ def test_openssl_is_answered_about_the_whole_chain(hr: Hr, tmp_path: Path) -> No
     decide(hr, "leave", reason="retire")
     status, said = ocsp(tmp_path, "leaf", "issuing")
     assert "leaf.pem: revoked" in said
+
+
+def test_a_reader_whose_clock_is_slow_believes_the_same(hr: Hr, tmp_path: Path) -> None:
+    """A neighbour: neither the list nor a revocation in it is of a time that has yet to come."""
+    shown = ask(hr)
+    files(hr, shown, tmp_path)
+    slow = f"{hr.clock() - timedelta(minutes=2):%s}"
+    assert verify(tmp_path, "-attime", slow) == (0, "leaf.pem: OK\n")
+    decide(hr, "leave", reason="retire")
+    files(hr, shown, tmp_path)
+    assert "certificate revoked" in verify(tmp_path, "-attime", slow)[1]
+    published = x509.load_pem_x509_crl((tmp_path / "crl.pem").read_bytes())
+    assert [entry.revocation_date_utc <= published.last_update_utc for entry in published] == [True]
+
+
+def test_an_authority_of_an_older_version_is_signed_anew(
+    hr: Hr, cert: Callable[..., str], tmp_path: Path
+) -> None:
+    """A neighbour: one key and name, so that what it has signed stays good in either chain."""
+    older = made_without_addresses(hr)
+    shown = ask(hr)
+    cert("reissue")
+    files(hr, shown, tmp_path)
+    (tmp_path / "old.pem").write_bytes(older.public_bytes(Encoding.PEM))
+    assert verify(tmp_path) == (0, "leaf.pem: OK\n")
+    assert verify(tmp_path, "-untrusted", "old.pem") == (0, "leaf.pem: OK\n")
+    new = x509.load_pem_x509_certificate((tmp_path / "issuing.pem").read_bytes())
+    assert new.serial_number != older.serial_number
+    (url,) = relying_servers.addresses(new)["ocsp"]
+    for which in ("old", "issuing"):  # whoever keeps the old one is still answered about it
+        _, said = run(
+            "openssl", "ocsp", "-issuer", "root.pem", "-cert", f"{which}.pem",
+            "-CAfile", "root.pem", "-url", url,
+            cwd=tmp_path,
+        )  # fmt: skip
+        assert f"{which}.pem: good" in said, said
+    decide(hr, "leave", reason="retire")
+    files(hr, shown, tmp_path)
+    for chain in ("issuing.pem", "old.pem"):
+        assert "certificate revoked" in verify(tmp_path, "-untrusted", chain)[1]
+
+
+def made_without_addresses(hr: Hr) -> x509.Certificate:
+    """Put the clock back to an issuing authority that names neither list nor responder."""
+    from connectors.pki import authority
+
+    with hr.services.db.write() as session:
+        ours = authority.issuing(session)
+        root = authority.chain(session, ours)[-1]
+        row = session.get_one(authority.Authority, ours.parent_id)
+        signed = authority.certificate_of(ours)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(signed.subject)
+            .issuer_name(root.subject)
+            .public_key(signed.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(signed.not_valid_before_utc)
+            .not_valid_after(signed.not_valid_after_utc)
+        )
+        for extension in signed.extensions:
+            if not isinstance(
+                extension.value, x509.CRLDistributionPoints | x509.AuthorityInformationAccess
+            ):
+                builder = builder.add_extension(extension.value, extension.critical)
+        older = builder.sign(authority.signer(hr.services.keyring, row), SHA256())
+        ours.der = older.public_bytes(Encoding.DER)
+    return older
+
+
+def test_the_chain_is_checked_while_the_root_is_offline(
+    hr: Hr, cert: Callable[..., str], tmp_path: Path
+) -> None:
+    """A neighbour: list and responder go on without its key, and it is needed once a year."""
+    shown = ask(hr)
+    cert("export-root", str(tmp_path / "root.key"), input="một mật khẩu dài\nmột mật khẩu dài\n")
+    files(hr, shown, tmp_path)
+    assert verify(tmp_path) == (0, "leaf.pem: OK\n")
+    for which, issuer in (("leaf", "issuing"), ("issuing", "root")):
+        assert f"{which}.pem: good" in ocsp(tmp_path, which, issuer)[1]
+    assert cert("crl").count("CRL") == 1
+    answer = httpx2.get(f"{hr.services.settings.issuer}/pki/root.crl")
+    of_root = x509.load_der_x509_crl(answer.content)
+    assert of_root.next_update_utc is not None
+    assert of_root.next_update_utc - hr.clock() > timedelta(days=360)
+
+
+def test_check_says_what_will_have_programs_refuse_everybody(
+    hr: Hr,
+    cert: Callable[..., str],
+    operator: Operator,
+    tmp_path: Path,
+) -> None:
+    with hr.services.db.write() as session:
+        make_role(session, session.get_one(User, hr.people["admin"]), Role.ADMINISTRATOR)
+    assert "cert " not in operator("check").out
+    made_without_addresses(hr)
+    assert "dinhdanh cert reissue" in operator("check").out
+    cert("reissue")
+    assert "cert " not in operator("check").out
+    assert "dinhdanh cert reissue" in operator("check", pki_base="http://pki.example").out
+    cert("export-root", str(tmp_path / "root.key"), input="một mật khẩu dài\nmột mật khẩu dài\n")
+    assert "cert " not in operator("check").out
+    soon = hr.clock() + timedelta(days=100)
+    with hr.services.db.write() as session:
+        session.execute(
+            text(
+                "UPDATE crl SET next_update = :soon WHERE authority_id IN "
+                "(SELECT id FROM authority WHERE kind = 'root')"
+            ).bindparams(bindparam("soon", soon, UTCDateTime()))
+        )
+    said = operator("check").out
+    assert f"{soon + timedelta(hours=7):%d/%m/%Y}" in said
+    assert "dinhdanh cert import-root" in said
+
+
+def test_a_stranger_s_serial_is_unknown_to_either_responder(hr: Hr, tmp_path: Path) -> None:
+    shown = ask(hr)
+    files(hr, shown, tmp_path)
+    for issuer in ("issuing", "root"):
+        said = run(
+            "openssl", "ocsp", "-issuer", f"{issuer}.pem", "-serial", "0x1234",
+            "-CAfile", "root.pem", "-url", f"{hr.services.settings.issuer}/pki/ocsp",
+            cwd=tmp_path,
+        )[1]  # fmt: skip
+        assert "Response verify OK" in said
+        assert "0x1234: unknown" in said
+
+
+def test_both_lists_come_in_one_file(hr: Hr, tmp_path: Path) -> None:
+    """What nginx, Apache and HAProxy are given."""
+    shown = ask(hr)
+    files(hr, shown, tmp_path)
+    answer = httpx2.get(f"{hr.services.settings.issuer}/pki/crl.pem")
+    (tmp_path / "crl.pem").write_bytes(answer.content)
+    assert verify(tmp_path) == (0, "leaf.pem: OK\n")
+    again = httpx2.get(answer.url, headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("configured", "named"),
+    [
+        ({"issuer": "https://dangnhap.example.gov.vn"}, "http://dangnhap.example.gov.vn/pki/"),
+        ({"issuer": "https://dangnhap.example:8443"}, "http://dangnhap.example/pki/"),
+        ({"issuer": "http://127.0.0.1:8080"}, "http://127.0.0.1:8080/pki/"),
+        (
+            {"issuer": "https://dangnhap.example", "pki_base": "http://pki.example:81"},
+            "http://pki.example:81/pki/",
+        ),
+    ],
+)
+def test_certificates_name_addresses_that_programs_can_ask(
+    make_settings: Any, keyring: Any, database: Any, configured: dict[str, str], named: str
+) -> None:
+    """nginx and Apache ask over plain http and nothing else; so does Windows for lists."""
+    from connectors.pki import authority
+
+    with database.write() as session:
+        session.execute(text("DELETE FROM authority"))
+        made = authority.create(
+            session,
+            keyring,
+            make_settings(**configured),
+            organization="Tỉnh",
+            now=datetime(2026, 3, 2, tzinfo=UTC),
+        )
+        found = relying_servers.addresses(authority.certificate_of(made))
+    assert found == {
+        "crl": [f"{named}root.crl"],
+        "ocsp": [f"{named}ocsp"],
+        "issuer": [f"{named}root.crt"],
+    }
+
+
+@pytest.mark.settings(issuer="https://dangnhap.example.gov.vn")
+def test_an_https_installation_answers_them_over_plain_http(client: Any) -> None:
+    for path in ("ca.crt", "root.crt", "crl.der", "root.crl", "crl.pem", "ca.pem"):
+        answer = client.get(f"/pki/{path}", base_url="http://dangnhap.example.gov.vn")
+        assert answer.status_code == 200, path
+        assert not any("Set-Cookie" in name for name, _ in answer.headers)
 
 
 @pytest.mark.slow  # three servers are started twice
