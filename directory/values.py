@@ -180,6 +180,42 @@ def day(value: str | None, today: date, field: str) -> str | None:
     return found.isoformat()
 
 
+OPEN_FROM = 2900
+"""A year that systems without an open end write for one: 2999-12-31, 9999-12-31."""
+_OPEN = frozenset(
+    {
+        "-",
+        "–",
+        "nay",
+        "đến nay",
+        "tới nay",
+        "hiện nay",
+        "đến hiện nay",
+        "hiện tại",
+        "không thời hạn",
+        "vô thời hạn",
+        "không xác định thời hạn",
+        "open",
+        "present",
+        "null",
+        "none",
+    }
+)
+
+
+def end_day(value: str | None, today: date, field: str) -> str | None:
+    """As ``day``; None also for the ways of writing that no end is known."""
+    text = clean(value or "").casefold()
+    if text in _OPEN:
+        return None
+    try:
+        if _day(text).year >= OPEN_FROM:
+            return None
+    except ValueError:
+        pass
+    return day(value, today, field)
+
+
 def _day(text: str) -> date:
     """A day of the calendar, written in one of the two ways people write it here."""
     if found := _ISO_DAY.fullmatch(text):

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from directory.assignments import Assignment, Held, Kind
 from directory.changes.model import Change, ChangeKind, ChangeLine, ChangeState, Line
 from directory.people import UserStatus
+from directory.values import OPEN_FROM
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,10 @@ class Promises:
         return (self.opened_by or {}).get(held.id)
 
     def own_end(self, held: Held) -> date | None:
-        """An end that came with the post (a term, a feed), not from a change."""
-        return held.valid_to if self.owner(held) is None else None
+        """An end that came with the post (a term, a feed), not from a change nor written for none."""
+        if self.owner(held) is not None or held.valid_to is None:
+            return None
+        return held.valid_to if held.valid_to.year < OPEN_FROM else None
 
 
 NOTHING = Promises()

@@ -21,6 +21,7 @@ from directory import values as v
 from directory.assignments import Position, Post
 from directory.base import audit
 from directory.base.audit import Tag
+from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
 from directory.changes.model import ChangeKind
 from directory.feeds import rows as r
@@ -105,9 +106,11 @@ def _positions(feed: Feed, file: Path) -> None:
 
 
 def _units(feed: Feed, file: Path) -> None:
+    today = local_day(feed.clock())
+
     def check(row: dict[str, str]) -> dict[str, Any]:
         code = r.text(row, "code", longest=60).upper()
-        since = r.day(row, "valid_from")
+        since = r.day(row, "valid_from", today)
         if since is None:
             raise r.wrong("valid_from", "Thiếu ngày.")
         return {

@@ -1,5 +1,6 @@
 """people.csv with assignments.csv: each person whole, with all her assignments, or not at all."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,11 @@ def _assignments(feed: Feed, file: Path) -> tuple[dict[str, list[dict[str, Any]]
     with feed.db.read() as session:
         units_known, positions_known = units_by_code(session), positions_by_code(session)
     broken: set[str] = set()
+    today = local_day(feed.clock())
 
     def check(row: dict[str, str]) -> dict[str, Any]:
         try:
-            return _assignment(row, units_known, positions_known)
+            return _assignment(row, units_known, positions_known, today)
         except InvalidInput:
             broken.add(row["person"])
             raise
@@ -141,9 +143,9 @@ def _assignments(feed: Feed, file: Path) -> tuple[dict[str, list[dict[str, Any]]
 
 
 def _assignment(
-    row: dict[str, str], units: dict[str, int], positions: dict[str, int]
+    row: dict[str, str], units: dict[str, int], positions: dict[str, int], today: date
 ) -> dict[str, Any]:
-    since, until = r.day(row, "valid_from"), r.day(row, "valid_to")
+    since, until = r.day(row, "valid_from", today), r.end_day(row, "valid_to", today)
     if since is None:
         raise r.wrong("valid_from", "Thiếu ngày.")
     if until is not None and until <= since:
@@ -156,9 +158,9 @@ def _assignment(
         "kind": r.choice(row, "kind", Kind),
         "valid_from": since,
         "valid_to": until,
-        "planned_end": r.day(row, "planned_end"),
+        "planned_end": r.end_day(row, "planned_end", today),
         "decision_number": row.get("decision_number") or None,
-        "decision_issued_on": r.day(row, "decision_issued_on"),
+        "decision_issued_on": r.day(row, "decision_issued_on", today),
         "decision_issuer": row.get("decision_issuer") or None,
     }
 

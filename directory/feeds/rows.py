@@ -98,17 +98,14 @@ def text(row: Mapping[str, str], name: str, *, longest: int = 200) -> str:
     return value
 
 
-def day(row: Mapping[str, str], name: str) -> str | None:
-    """An ISO day, or None when empty."""
-    value = row.get(name, "")
-    if not value:
-        return None
-    if len(value) != 10:
-        raise wrong(name, "Ngày phải viết dạng năm-tháng-ngày.")
-    try:
-        return date.fromisoformat(value).isoformat()
-    except ValueError:
-        raise wrong(name, "Ngày phải viết dạng năm-tháng-ngày.") from None
+def day(row: Mapping[str, str], name: str, today: date) -> str | None:
+    """A day as it is stored, or None when empty."""
+    return v.day(row.get(name), today, name)
+
+
+def end_day(row: Mapping[str, str], name: str, today: date) -> str | None:
+    """A day as it is stored, or None when no end is known."""
+    return v.end_day(row.get(name), today, name)
 
 
 def flag(row: Mapping[str, str], name: str) -> bool:

@@ -66,7 +66,7 @@ REFUSED = [
     ),
     (
         "units.csv",
-        "T.Y,T,Phòng,Phòng,office,government,internal,false,,01/07/2025",
+        "T.Y,T,Phòng,Phòng,office,government,internal,false,,31/06/2025",
         4,
         "valid_from",
         "năm-tháng-ngày",
