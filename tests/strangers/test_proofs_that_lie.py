@@ -1,0 +1,454 @@
+"""Nothing is "verified" that a thief could still use: targets that lie or were edited by hand."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import ldap3
+import pytest
+from sqlalchemy import text
+from werkzeug.wrappers import Request, Response
+
+from tests.odd_scim import ABSENT, TOKEN, OddScim, odd_scim
+from tests.scim_fixture import serving
+from tests.slapd_fixture import PASSWORD, Authority, PrivateSlapd, authority, slapd  # noqa: F401
+from tests.targets import Stage, on_stage
+
+Open = Callable[..., AbstractContextManager[tuple[Stage, OddScim]]]
+
+
+@pytest.fixture
+def at_scim(make_settings: Callable[..., Any], clock: Any) -> Open:
+    """An installation whose application is an odd SCIM service."""
+
+    @contextmanager
+    def opened(**oddities: Any) -> Iterator[tuple[Stage, OddScim]]:
+        with (
+            odd_scim(**oddities) as service,
+            on_stage(
+                make_settings,
+                clock,
+                "scim",
+                {"url": service.url},
+                TOKEN,
+                port=service.port,
+            ) as stage,
+        ):
+            yield stage, service
+
+    return opened
+
+
+@pytest.fixture
+def at_ldap(
+    make_settings: Callable[..., Any],
+    clock: Any,
+    slapd: PrivateSlapd,  # noqa: F811
+    authority: Authority,  # noqa: F811
+) -> Callable[..., AbstractContextManager[Stage]]:
+    """An installation whose application is a real OpenLDAP server, in a place of its own."""
+
+    def opened(**others: Any) -> AbstractContextManager[Stage]:
+        root = f"ou=stage{id(opened) % 10**9},{slapd.suffix}"
+        slapd.ldapadd(f"dn: {root}\nobjectClass: organizationalUnit\n")
+        settings = {
+            "host": "localhost",
+            "port": slapd.ldaps_port,
+            "ca_file": str(authority.file),
+            "bind_dn": slapd.root_dn,
+            "base": root,
+            "container": "ou=people",
+        }
+        return on_stage(
+            make_settings,
+            clock,
+            "ldap",
+            settings | others,
+            PASSWORD,
+            port=slapd.ldaps_port,
+            host="localhost",
+        )
+
+    return opened
+
+
+class ByHand:
+    """Somebody who edits the directory server behind our back."""
+
+    def __init__(self, server: PrivateSlapd) -> None:
+        self.server = server
+        self.ldap = ldap3.Connection(
+            ldap3.Server("127.0.0.1", port=server.port, get_info=ldap3.NONE),
+            server.root_dn,
+            PASSWORD,
+            auto_bind=True,
+            raise_exceptions=True,
+        )
+
+    def name(self, uid: str) -> str:
+        """Where her entry is, wherever that may be."""
+        self.ldap.search(self.server.suffix, f"(uid={uid})", attributes=["1.1"])
+        (found,) = [r["dn"] for r in self.ldap.response if r["type"] == "searchResEntry"]
+        return str(found)
+
+    def set_password(self, uid: str) -> None:
+        """She asked the help desk."""
+        self.ldap.modify(self.name(uid), {"userPassword": [(ldap3.MODIFY_REPLACE, ["matkhau"])]})
+
+    def mark(self, uid: str) -> None:
+        """Only the marker."""
+        self.ldap.modify(self.name(uid), {"shadowExpire": [(ldap3.MODIFY_REPLACE, ["1"])]})
+
+    def move(self, uid: str, place: str) -> None:
+        """Tidy up."""
+        rdn = self.name(uid).split(",")[0]
+        self.ldap.modify_dn(self.name(uid), rdn, new_superior=place)
+
+    def binds(self, uid: str) -> bool:
+        """What a thief tries."""
+        other = ldap3.Connection(
+            ldap3.Server("127.0.0.1", port=self.server.port, get_info=ldap3.NONE),
+            self.name(uid),
+            "matkhau",
+        )
+        return bool(other.bind())
+
+
+@pytest.fixture
+def by_hand(slapd: PrivateSlapd) -> Iterator[ByHand]:  # noqa: F811
+    hand = ByHand(slapd)
+    yield hand
+    hand.ldap.unbind()
+
+
+class TestLdap:
+    def test_a_password_beside_the_marker_is_taken_away_before_anything_is_proven(
+        self, at_ldap: Any, by_hand: ByHand
+    ) -> None:
+        """The entry bears the marker of the disabled, and binds all the same."""
+        with at_ldap() as stage:
+            stage.make()
+            uid = stage.person_row()["username"]
+            by_hand.set_password(uid)
+            by_hand.mark(uid)
+            assert by_hand.binds(uid)
+            change = stage.suspend()
+            stage.work(2)
+            assert stage.state_of(change) == "verified"
+            assert not by_hand.binds(uid)
+
+    def test_a_password_set_again_after_the_cut_is_taken_away_by_the_next_job(
+        self, at_ldap: Any, by_hand: ByHand
+    ) -> None:
+        with at_ldap() as stage:
+            stage.make()
+            uid = stage.person_row()["username"]
+            stage.suspend()
+            stage.work()
+            by_hand.set_password(uid)
+            assert by_hand.binds(uid)
+            stage.job()
+            stage.work(2)
+            assert not by_hand.binds(uid)
+
+    def test_a_password_set_between_the_write_and_the_look_is_not_proven(
+        self, at_ldap: Any, by_hand: ByHand, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from connectors import provision
+
+        with at_ldap() as stage:
+            stage.make()
+            uid = stage.person_row()["username"]
+            change = stage.suspend()
+
+            def after(point: str) -> None:
+                if point == "account.after_remote":
+                    by_hand.set_password(uid)
+
+            monkeypatch.setattr(provision, "failpoint", after)
+            stage.work()
+            assert stage.state_of(change) != "verified"
+            monkeypatch.undo()
+            stage.work(2)
+            assert stage.state_of(change) == "verified"
+            assert not by_hand.binds(uid)
+
+    def test_an_entry_moved_out_of_sight_is_found_and_disabled(
+        self,
+        at_ldap: Any,
+        by_hand: ByHand,
+        slapd: PrivateSlapd,  # noqa: F811
+    ) -> None:
+        with at_ldap() as stage:
+            stage.make()
+            uid = stage.person_row()["username"]
+            by_hand.set_password(uid)
+            by_hand.move(uid, slapd.suffix)
+            change = stage.suspend()
+            stage.work(2)
+            assert not by_hand.binds(uid)
+            assert stage.state_of(change) == "verified"
+
+    def test_an_entry_moved_among_the_disabled_by_hand_is_disabled(
+        self, at_ldap: Any, by_hand: ByHand
+    ) -> None:
+        with at_ldap(disabled_container="ou=nghi") as stage:
+            stage.make()
+            stage.make(stage.province.users[1])
+            stage.suspend(stage.province.users[1])
+            stage.work()
+            uid = stage.person_row()["username"]
+            by_hand.set_password(uid)
+            other = by_hand.name(stage.person_row(stage.province.users[1])["username"])
+            by_hand.move(uid, other.partition(",")[2])
+            assert by_hand.binds(uid)
+            change = stage.suspend()
+            stage.work(2)
+            assert stage.state_of(change) == "verified"
+            assert not by_hand.binds(uid)
+
+    def test_an_entry_that_was_deleted_is_gone_and_not_verified(
+        self, at_ldap: Any, by_hand: ByHand
+    ) -> None:
+        with at_ldap() as stage:
+            stage.make()
+            by_hand.ldap.delete(by_hand.name(stage.person_row()["username"]))
+            change = stage.suspend()
+            stage.work()
+            assert stage.state_of(change) == "gone"
+            (found,) = stage.sql("SELECT state FROM change WHERE id = :id", id=change.id)
+            assert found["state"] == "settled"
+
+    def test_an_entry_written_under_a_new_number_is_the_same_account(
+        self, at_ldap: Any, by_hand: ByHand
+    ) -> None:
+        """Restored from LDIF: another entryUUID, our external id, and the password is back."""
+        with at_ldap() as stage:
+            stage.make()
+            uid = stage.person_row()["username"]
+            name = by_hand.name(uid)
+            by_hand.ldap.search(name, "(objectClass=*)", ldap3.BASE, attributes=["*"])
+            values = dict(by_hand.ldap.response[0]["raw_attributes"])
+            by_hand.ldap.delete(name)
+            by_hand.ldap.add(name, attributes=values | {"userPassword": "matkhau"})
+            assert by_hand.binds(uid)
+            change = stage.suspend()
+            stage.work(2)
+            assert stage.state_of(change) == "verified"
+            assert not by_hand.binds(uid)
+
+
+class TestScim:
+    @pytest.mark.parametrize("said", ["False", "false", 0, "0", False])
+    def test_switched_off_in_any_spelling_is_off(self, at_scim: Open, said: Any) -> None:
+        with at_scim(shows_active=lambda on: True if on else said) as (stage, service):
+            stage.make()
+            change = stage.suspend()
+            stage.work()
+            assert stage.state_of(change) == "verified"
+            (stored,) = service.accounts.values()
+            assert stored["active"] is False
+            assert stage.link()["state"] == "disabled"
+
+    def test_somebody_elses_inactive_account_is_no_proof(self, at_scim: Open) -> None:
+        with at_scim() as (stage, service):
+            stage.make()
+            (key,) = service.accounts
+            mine = service.accounts[key]
+            change = stage.suspend()
+            # The service answers by this id with another person's account from now on.
+            service.accounts[key] = mine | {
+                "active": False,
+                "externalId": "another",
+                "userName": "another",
+            }
+            service.accounts["moved"] = mine | {"id": "moved"}
+            stage.work(2)
+            assert service.accounts["moved"]["active"] is False
+            assert stage.state_of(change) == "verified"
+
+    def test_a_service_that_shows_somebody_else_after_the_write_is_not_believed(
+        self, at_scim: Open
+    ) -> None:
+        switched = False
+
+        def shows(user: dict[str, Any]) -> dict[str, Any]:
+            other = {"externalId": "another", "userName": "another"}
+            return user | other if switched and not user["active"] else user
+
+        with at_scim(shows=shows) as (stage, _):
+            stage.make()
+            switched = True
+            change = stage.suspend()
+            stage.work(20)
+            assert stage.state_of(change) == "parked"
+
+    def test_a_service_that_calls_everybody_inactive_is_not_believed(self, at_scim: Open) -> None:
+        lying = False
+        with at_scim(shows_active=lambda on: on and not lying) as (stage, service):
+            stage.make()
+            stage.make(stage.province.users[1])
+            lying = True
+            change = stage.suspend()
+            stage.work(20)
+            assert service.accounts["id-1"]["active"] is True
+            assert stage.state_of(change) == "parked"
+
+    def test_a_service_that_never_shows_active_proves_nothing(self, at_scim: Open) -> None:
+        with at_scim(shows_active=lambda on: ABSENT) as (stage, _):
+            stage.make()
+            change = stage.suspend()
+            stage.work(20)
+            assert stage.state_of(change) == "parked"
+
+    @pytest.mark.both_databases
+    def test_an_account_the_service_lost_is_gone_for_a_cut(self, at_scim: Open) -> None:
+        with at_scim() as (stage, service):
+            stage.make()
+            stage.make(stage.province.users[1])
+            del service.accounts["id-1"]
+            change = stage.suspend()
+            stage.work()
+            assert stage.state_of(change) == "gone"
+            (found,) = stage.sql("SELECT state FROM change WHERE id = :id", id=change.id)
+            assert found["state"] == "settled"
+            assert stage.link()["state"] == "gone"
+
+    def test_an_account_the_service_lost_is_made_again_for_a_create(self, at_scim: Open) -> None:
+        with at_scim() as (stage, service):
+            stage.make()
+            service.accounts.clear()
+            change = stage.province.do(
+                kind="transfer",
+                user=stage.person,
+                to_unit=stage.province.units[1],
+                position="TP",
+            )
+            stage.work()
+            assert stage.state_of(change) == "verified"
+            assert len(service.accounts) == 1
+
+    def test_an_address_that_knows_nobody_is_no_proof_that_she_is_gone(self, at_scim: Open) -> None:
+        """Somebody mistyped the base URL: every question is answered 404."""
+        with at_scim() as (stage, _):
+            stage.make()
+            with stage.services.db.write() as session:
+                session.execute(
+                    text("UPDATE application SET connector_settings = :s"),
+                    {"s": json.dumps({"url": _elsewhere(stage)})},
+                )
+            change = stage.suspend()
+            stage.work(20)
+            assert stage.state_of(change) == "parked"
+
+    def test_gone_is_shown_apart_and_on_the_proof_page(self, at_scim: Open) -> None:
+        from idp.app import create_app
+
+        with at_scim() as (stage, service):
+            stage.make()
+            service.accounts.clear()
+            change = stage.suspend()
+            stage.work()
+            described = create_app(stage.services).test_client().get("/api/openapi.json").json
+            assert "gone" in json.dumps(described)
+            assert stage.state_of(change) == "gone"
+
+
+def _elsewhere(stage: Stage) -> str:
+    (row,) = stage.sql("SELECT connector_settings AS s FROM application")
+    said = row["s"] if isinstance(row["s"], dict) else json.loads(row["s"])
+    return str(said["url"]).replace("/scim/v2", "/scim/v2/Users/nowhere")
+
+
+@contextmanager
+def strange_issuer(answers: Callable[[Request], Response]) -> Iterator[int]:
+    with serving(Request.application(answers)) as port:
+        yield port
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(401, "<html>proxy: sign in"), (401, '{"active": false}'), (401, "{}")],
+)
+@pytest.mark.parametrize("kind", ["session", "grant"])
+def test_any_401_does_not_prove_an_end(
+    make_settings: Any, clock: Any, status: int, body: str, kind: str
+) -> None:
+    """A proxy in front wants a password of its own, or drops our cookie."""
+    from connectors.errors import ConnectorError
+    from directory.base.outbox import Claim, JobKind
+    from idp import wiring
+    from idp.oidc import jobs
+
+    with strange_issuer(lambda request: Response(body, status)) as port:
+        services = wiring.build(
+            make_settings(issuer=f"http://localhost:{port}", outbound_allow=[f"localhost:{port}"]),
+            clock=clock,
+        )
+        claim = Claim(1, JobKind.ACCESS_PROBE, f"{kind}:none", {}, 1, clock())
+        with pytest.raises(ConnectorError):
+            jobs.probe_access(services, claim)
+        services.outbound.close()
+        services.db.dispose()
+
+
+def test_a_service_that_calls_every_token_inactive_does_not_prove_an_end(
+    make_settings: Any, clock: Any
+) -> None:
+    """The probe must see its own good token called active before it believes "inactive"."""
+    from connectors.errors import ConnectorError
+    from directory.base.outbox import Claim, JobKind
+    from idp import wiring
+    from idp.oidc import jobs
+
+    asked = threading.Event()
+
+    def says_no(request: Request) -> Response:
+        asked.set()
+        return Response('{"active": false}', 200, content_type="application/json")
+
+    with strange_issuer(says_no) as port:
+        services = wiring.build(
+            make_settings(issuer=f"http://localhost:{port}", outbound_allow=[f"localhost:{port}"]),
+            clock=clock,
+        )
+        claim = Claim(1, JobKind.ACCESS_PROBE, "grant:none", {}, 1, clock())
+        with pytest.raises(ConnectorError):
+            jobs.probe_access(services, claim)
+        assert asked.is_set()
+        services.outbound.close()
+        services.db.dispose()
+
+
+UNMENDED = frozenset(
+    {
+        "test_a_password_beside_the_marker_is_taken_away_before_anything_is_proven",
+        "test_a_password_set_again_after_the_cut_is_taken_away_by_the_next_job",
+        "test_a_password_set_between_the_write_and_the_look_is_not_proven",
+        "test_a_service_that_calls_every_token_inactive_does_not_prove_an_end",
+        "test_a_service_that_calls_everybody_inactive_is_not_believed",
+        "test_a_service_that_shows_somebody_else_after_the_write_is_not_believed",
+        "test_an_account_the_service_lost_is_gone_for_a_cut[postgresql]",
+        "test_an_account_the_service_lost_is_gone_for_a_cut[sqlite]",
+        "test_an_entry_moved_among_the_disabled_by_hand_is_disabled",
+        "test_an_entry_moved_out_of_sight_is_found_and_disabled",
+        "test_an_entry_that_was_deleted_is_gone_and_not_verified",
+        "test_any_401_does_not_prove_an_end[session-401-<html>proxy: sign in]",
+        'test_any_401_does_not_prove_an_end[session-401-{"active": false}]',
+        "test_any_401_does_not_prove_an_end[session-401-{}]",
+        "test_gone_is_shown_apart_and_on_the_proof_page",
+        "test_somebody_elses_inactive_account_is_no_proof",
+        "test_switched_off_in_any_spelling_is_off[0_0]",
+        "test_switched_off_in_any_spelling_is_off[0_1]",
+        "test_switched_off_in_any_spelling_is_off[False0]",
+        "test_switched_off_in_any_spelling_is_off[false]",
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def _unmended(request: pytest.FixtureRequest) -> None:
+    if request.node.name in UNMENDED:
+        request.node.add_marker(pytest.mark.xfail(strict=True, reason="not mended yet"))
