@@ -150,7 +150,7 @@ class Action(StrEnum):
     ENABLED = "enabled"
     UNCHANGED = "unchanged"
     ABSENT = "absent"
-    """Nothing there and nothing wanted."""
+    """Nothing there and nothing wanted; only where we would have seen it."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +205,12 @@ class Connector(Protocol):
 
     def probe(self, key: str) -> RemoteAccount | None:
         """Look afresh at the target, as proof: nothing cached."""
+        ...
+
+    def try_entry(self, seen: RemoteAccount) -> Mapping[str, Any]:
+        """What a thief would try against an account that must be dead; the evidence that it
+        failed. Raises Transient or Rejected while it could still succeed.
+        """
         ...
 
     def differences(self, wanted: Wanted, seen: RemoteAccount) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ number, and no employee number is made up.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pydantic import EmailStr, TypeAdapter, ValidationError
@@ -20,6 +20,9 @@ from directory.text import clean
 EVERYTHING = frozenset(Attribute)
 ENTERPRISE = frozenset({Attribute.DEPARTMENT, Attribute.ORGANIZATION})
 """What only the Enterprise extension can say (RFC 7643 §4.3)."""
+
+SHORTEST_CUT = 10
+"""Characters: nothing in the wild cuts shorter than that."""
 
 _EMAIL = TypeAdapter(EmailStr)
 
@@ -106,6 +109,25 @@ def differences(
         if name in managed and seen.attributes.get(name) != wanted.attributes.get(name)
     ]
     return tuple(wrong)
+
+
+_TEXT = frozenset(Attribute) - {Attribute.EMAIL, Attribute.PHONE}
+
+
+def cut(wanted: Wanted, seen: RemoteAccount, wrong: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``wrong`` where the target keeps the beginning of what was just written.
+
+    Only for text that people read: half a role or half an address is not the same one.
+    """
+    said = wanted.attributes or {}
+    return tuple(
+        name
+        for name in wrong
+        if name in _TEXT
+        and (shown := clean(seen.attributes.get(Attribute(name), "")))
+        and len(shown) >= SHORTEST_CUT
+        and said.get(Attribute(name), "").startswith(shown)
+    )
 
 
 def ldap_values(said: Attributes) -> dict[str, str]:

@@ -3,7 +3,7 @@
 Applications give us the addresses we call (a SCIM base URL, a logout URI). So that nobody makes
 us call what only we can reach, the connection is made to an address that ``addresses`` has
 judged, and to no other. Redirects are not followed, the environment's proxies are not used, no
-cookie is kept, the whole call has one deadline and an answer one size.
+cookie is kept, the whole call has one deadline (its job's, if that is nearer) and an answer one size.
 
     request(...)   one call → Response
     client(...)    the same pool behind an ``httpx2.Client``, for libraries that need one
@@ -13,7 +13,6 @@ safe to use from several threads.
 """
 
 import functools
-import json
 import ssl
 import threading
 import time
@@ -28,12 +27,12 @@ from typing import Any
 import httpcore2
 import httpx2
 
+from connectors import answers, deadline
 from connectors.addresses import AddressGuard, Resolver, system_addresses
 from connectors.errors import Misconfigured, Rejected, Transient
 from directory.base.config import Settings
 from directory.base.errors import Misconfigured as InstallationMisconfigured
 
-BODY_LIMIT = 1024 * 1024
 KEEP_ALIVE = 20.0
 """Seconds an idle connection is kept; shorter than what servers usually allow."""
 CONNECTIONS = 64
@@ -54,11 +53,8 @@ class Response:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The body as JSON. Raises Rejected when it is none."""
-        try:
-            return json.loads(self.body)
-        except ValueError as exc:
-            raise Rejected("Câu trả lời không phải là JSON hợp lệ.") from exc
+        """The body as JSON. Raises Rejected when it is none, or nested too deeply."""
+        return answers.read_json(self.body)
 
     def require_ok(self) -> "Response":
         """This answer, if it is 2xx. Raises Transient, Misconfigured or Rejected."""
@@ -147,7 +143,7 @@ class Outbound:
         """An ``httpx2.Client`` over the shared pool; closing it leaves the pool open."""
         return httpx2.Client(
             base_url=base_url,
-            # Compressed answers are not asked for: a small body could unfold into a huge one.
+            # Compressed answers are not asked for; who sends one all the same is read in bounds.
             headers={"Accept-Encoding": "identity", "User-Agent": "dinhdanh", **(headers or {})},
             transport=_Shared(self._transport),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -161,7 +157,7 @@ class Outbound:
 
         Raises Misconfigured when one of them is refused, Transient when it has none.
         """
-        return self._guard.addresses(host, port, time.monotonic() + self.timeout)
+        return self._guard.addresses(host, port, time.monotonic() + deadline.left(self.timeout))
 
     def close(self) -> None:
         """Close the pool."""
@@ -285,7 +281,7 @@ class _PinnedTransport(httpx2.BaseTransport):
         if url.userinfo:
             raise Misconfigured("Địa chỉ gọi ra không được chứa tên và mật khẩu.")
         limits = request.extensions.get("timeout") or {}
-        seconds = limits.get("read") or self._timeout
+        seconds = deadline.left(limits.get("read") or self._timeout)
         self._deadline.at = time.monotonic() + seconds
         with _translated(url.host):
             answer = self._pool.handle_request(
@@ -302,32 +298,36 @@ class _PinnedTransport(httpx2.BaseTransport):
                     extensions=request.extensions | {"timeout": {"pool": seconds}},
                 )
             )
-        body = _CappedStream(answer, url.host)
-        response = httpx2.Response(answer.status, headers=answer.headers, stream=body)
-        if response.headers.get("Content-Encoding", "identity") != "identity":
+        headers = httpx2.Headers(answer.headers)
+        coding = headers.get("Content-Encoding", "").strip().lower()
+        body = _CappedStream(answer, url.host, coding)
+        if coding not in answers.KNOWN:
             body.close()
             raise Rejected("Hệ thống đích trả lời ở dạng nén mà không được yêu cầu.")
-        return response
+        if coding not in answers.PLAIN:
+            for name in ("Content-Encoding", "Content-Length"):
+                headers.pop(name, None)
+        return httpx2.Response(answer.status, headers=headers, stream=body)
 
     def close(self) -> None:
         self._pool.close()
 
 
 class _CappedStream(httpx2.SyncByteStream):
-    """An answer's body, no longer than the limit."""
+    """An answer's body, unfolded and no longer than the limit."""
 
-    def __init__(self, answer: httpcore2.Response, host: str) -> None:
+    def __init__(self, answer: httpcore2.Response, host: str, coding: str) -> None:
         self._answer = answer
         self._host = host
+        self._coding = coding
 
     def __iter__(self) -> Iterator[bytes]:
-        size = 0
         with _translated(self._host):
-            for chunk in self._answer.iter_stream():
-                size += len(chunk)
-                if size > BODY_LIMIT:
-                    raise Rejected("Câu trả lời của {host} quá dài.", host=self._host)
-                yield chunk
+            chunks = answers.capped(self._answer.iter_stream(), self._host)
+            if self._coding not in answers.PLAIN:
+                unfolded = answers.unfolded(chunks, self._coding, self._host)
+                chunks = answers.capped(unfolded, self._host)
+            yield from chunks
 
     def close(self) -> None:
         self._answer.close()

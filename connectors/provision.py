@@ -12,7 +12,7 @@ The job names the person and the application, never a difference: late, doubled 
 jobs all end in the same account.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -20,21 +20,19 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, and_, cast, false, literal, or_, select, union
 from sqlalchemy.orm import Session
 
-from connectors import mapping
+from connectors import mapping, proving
 from connectors.contract import (
     Action,
     Attribute,
-    Connector,
     Operation,
     Outcome,
     Rejected,
     RemoteAccount,
     Tools,
-    Transient,
     Wanted,
 )
 from connectors.registry import connector_for
-from connectors.turns import Turn, between, turns
+from connectors.turns import EffectKind, Turn, between, turns
 from directory import assignments, effects, entitlements, units
 from directory.assignments import Assignment, Position
 from directory.base import audit, outbox
@@ -143,7 +141,8 @@ def recompute(session: Session, application_id: int, *, now: datetime) -> int:
 def apply_account(tools: Tools, claim: Claim) -> Callable[[Session], set[str]]:
     """Make one person's account in one application right, and prove it by looking again.
 
-    Raises Transient when the target is away or does not show the state yet.
+    Raises Transient when the target is away or does not show the state yet, and what
+    ``proving.look`` raises where it never will.
     """
     user_id, application_id = _subject(claim)
     with tools.db.read() as session:
@@ -152,12 +151,14 @@ def apply_account(tools: Tools, claim: Claim) -> Callable[[Session], set[str]]:
     failpoint("account.before_remote")
     outcome = connector.apply(Operation(case.wanted, case.remote_id))
     failpoint("account.after_remote")
-    seen = _prove(connector, case.wanted, outcome)
+    seen, evidence = proving.look(
+        connector, case.wanted, outcome, others=case.others, last=claim.attempt >= proving.PATIENCE
+    )
     at = tools.clock()
 
     def record(session: Session) -> set[str]:
         failpoint("account.before_record")
-        return case.record(session, claim, outcome, seen, at=at)
+        return case.record(session, claim, outcome, seen, evidence, at=at)
 
     return record
 
@@ -172,6 +173,8 @@ class _Case:
     wanted: Wanted
     remote_id: str | None
     """Where we believe the account to be."""
+    others: tuple[proving.Other, ...]
+    """A few accounts in this application that are active for all we know."""
 
     @classmethod
     def read(cls, session: Session, user_id: int, application_id: int, *, on: date) -> "_Case":
@@ -193,7 +196,8 @@ class _Case:
         desired = desired_accounts(rules, held, status=_status(user, on), on=on).get(application_id)
         organization = _organization(session, desired)
         wanted = mapping.wanted_account(user, desired, organization=organization)
-        return cls(user, application, desired, wanted, remote_id)
+        others = () if wanted.active else _others(session, user_id, application_id)
+        return cls(user, application, desired, wanted, remote_id, others)
 
     def record(
         self,
@@ -201,14 +205,22 @@ class _Case:
         claim: Claim,
         outcome: Outcome,
         seen: RemoteAccount | None,
+        shown: Mapping[str, Any],
         *,
         at: datetime,
     ) -> set[str]:
         """Note the account as it was seen, advance the job's effects; the changes touched."""
-        evidence = _evidence(outcome, seen, at)
-        touched = effects.advance(
-            session, effects.of_job(session, claim.id), State.VERIFIED, at=at, detail=evidence
-        )
+        evidence = {**_evidence(outcome, seen, at), **shown}
+        waiting = effects.of_job(session, claim.id)
+        lost = self.remote_id is not None and seen is None
+        touched: set[str] = set()
+        for effect in waiting:
+            # To be cut and lost is final, and no proof; to be made and lost was overtaken.
+            state = State.VERIFIED
+            if lost:
+                cut = effect.kind == EffectKind.DISABLE
+                state = State.GONE if cut else State.SUPERSEDED
+            touched |= effects.advance(session, [effect], state, at=at, detail=evidence)
         changed = self._note(session, seen, at=at)
         if changed or outcome.action not in (Action.UNCHANGED, Action.ABSENT):
             audit.record(
@@ -230,11 +242,12 @@ class _Case:
                 return False
             link = Account(user_id=self.user.id, application_id=self.application.id)
             session.add(link)
-        state = AccountState.ABSENT
+        state = AccountState.GONE if link.remote_id else AccountState.ABSENT
         if seen is not None:
             state = AccountState.ACTIVE if seen.active else AccountState.DISABLED
         noted = {
-            "remote_id": seen.key if seen else None,
+            # A lost account may come back under its number, from a backup.
+            "remote_id": seen.key if seen else link.remote_id,
             "state": state.value,
             "role": self.desired.role if self.desired else link.role,
             "assignment_id": self.desired.assignment_id if self.desired else None,
@@ -248,19 +261,6 @@ class _Case:
         link.verified_at = at
         session.flush()
         return changed
-
-
-def _prove(connector: Connector, wanted: Wanted, outcome: Outcome) -> RemoteAccount | None:
-    """A fresh look at the target. Raises Transient unless it shows what is wanted."""
-    if outcome.action is Action.ABSENT or outcome.remote_id is None:
-        return None
-    seen = connector.probe(outcome.remote_id)
-    if seen is None:
-        raise Transient("Hệ thống đích chưa cho thấy tài khoản vừa cập nhật.")
-    wrong = connector.differences(wanted, seen)
-    if wrong:
-        raise Transient("Tài khoản tại hệ thống đích chưa đúng ở: {wrong}.", wrong=", ".join(wrong))
-    return seen
 
 
 def _evidence(outcome: Outcome, seen: RemoteAccount | None, at: datetime) -> dict[str, Any]:
@@ -283,6 +283,22 @@ def _subject(claim: Claim) -> tuple[int, int]:
     if not (user_id.isdecimal() and application_id.isdecimal()):
         raise Rejected("Công việc {key} không nêu đúng người dùng và ứng dụng.", key=claim.key)
     return int(user_id), int(application_id)
+
+
+def _others(session: Session, user_id: int, application_id: int) -> tuple[proving.Other, ...]:
+    rows = session.execute(
+        select(Account.remote_id, User.sub)
+        .join(User, User.id == Account.user_id)
+        .where(
+            Account.application_id == application_id,
+            Account.state == AccountState.ACTIVE.value,
+            Account.user_id != user_id,
+            Account.remote_id.is_not(None),
+        )
+        .order_by(Account.verified_at.desc(), Account.id)
+        .limit(proving.CONTROLS)
+    )
+    return tuple(proving.Other(key or "", sub) for key, sub in rows)
 
 
 def _link(session: Session, user_id: int, application_id: int) -> Account | None:

@@ -128,6 +128,10 @@ class ScimConnector:
 
     probe = get
 
+    def try_entry(self, seen: RemoteAccount) -> dict[str, Any]:
+        """Nothing more can be tried: who signs in there does so by the application's own way."""
+        return {}
+
     def find(self, external_id: str, username: str) -> RemoteAccount | None:
         user = self._by("externalId", external_id) or self._by("userName", username)
         return _account(user) if user else None

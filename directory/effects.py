@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy import ForeignKey, Index, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from directory.base import outbox
+from directory.base import outbox, storable
 from directory.base.db import AUTOINCREMENT, Base, Key, insert_rows
 
 if TYPE_CHECKING:
@@ -124,6 +124,9 @@ class State(StrEnum):
     VERIFIED = "verified"
     LAPSED = "lapsed"
     PARKED = "parked"
+    GONE = "gone"
+    """The target lost what was to be cut, and not by us: final, and shown apart from verified.
+    What was to be made is never gone; it is made again."""
     SUPERSEDED = "superseded"
     """A later change of the same subject took over what this effect was about."""
 
@@ -173,15 +176,23 @@ class Effect(Base):
         return is_final(self.state, self.final)
 
     @property
+    def reached_at(self) -> datetime | None:
+        """When it came to its final state, as far as that has a time."""
+        if self.state == State.GONE:
+            at = self.detail.get("probed_at")
+            return datetime.fromisoformat(at) if at else None
+        return self.verified_at or self.acknowledged_at or self.lapses_at
+
+    @property
     def latency(self) -> timedelta | None:
         """From the moment it was due until its final state."""
-        reached = self.verified_at or self.acknowledged_at or self.lapses_at
+        reached = self.reached_at
         return reached - self.due_at if self.done and reached else None
 
 
 def is_final(state: str, final: str) -> bool:
     """Whether ``state`` completes an effect that declares ``final``."""
-    return state in (final, State.VERIFIED, State.LAPSED, State.SUPERSEDED)
+    return state in (final, State.VERIFIED, State.LAPSED, State.GONE, State.SUPERSEDED)
 
 
 @dataclass(frozen=True)
@@ -317,9 +328,9 @@ def advance(
         ):
             continue
         effect.state = state.value
-        effect.reason = reason
+        effect.reason = storable.text(reason) if reason else reason
         if detail:
-            effect.detail = effect.detail | detail
+            effect.detail = effect.detail | storable.json(detail)
         stamp = {
             State.SENT: "sent_at",
             State.ACKNOWLEDGED: "acknowledged_at",

@@ -69,6 +69,8 @@ class AccountState(StrEnum):
     ABSENT = "absent"
     ACTIVE = "active"
     DISABLED = "disabled"
+    GONE = "gone"
+    """It was there; its target has lost it, and not by us."""
 
 
 class Account(Base):

@@ -1,6 +1,8 @@
 """The second composition root: jobs.
 
-    dispatch loop     looks for due jobs and hands one to each free thread; renews leases
+    dispatch loop     looks for due jobs and hands one to each free thread; renews leases. Jobs
+                      that wait for other people's machines never get all threads (one is left
+                      for logouts, one for what we ask ourselves), and a slow target gets one
     job threads       ``perform``: handler (remote calls, no transaction), then ONE transaction
                       that records what was seen, finishes the job and settles the changes
     housekeeping      a thread of its own: idp.housekeeping
@@ -9,6 +11,7 @@ What can go wrong with a job, and what becomes of it:
 
     Transient, Busy         put off: backoff with jitter, or as long as the other side asked
     any other of our errors parked with its sentence as the reason; a person decides
+    too long                Transient: the whole of a job has a deadline (``job_timeout``)
     anything else           a fault of ours: logged, put off, parked after a few times
     LeaseLost               somebody else has the job: nothing is recorded; where it may have
                             written over what the other one put right, the job is done once more
@@ -21,6 +24,7 @@ job that kills its worker must not do so for ever.
 import queue
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,7 +33,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.orm import Session
 
-from connectors import contract, provision
+from connectors import contract, deadline, provision
 from connectors.pki import jobs as pki_jobs
 from directory import effects
 from directory.base import audit, outbox
@@ -64,6 +68,8 @@ BUSY_PAUSE = 0.05
 IDLE_PAUSE = 0.5
 STOP_WITHIN = 10.0
 RENEW_AFTER = outbox.LEASE / 3
+SLOW = 5.0
+"""Seconds after which a job says that its target is slow: then it gets one thread, not several."""
 
 
 def take_effect(tools: Services, claim: Claim) -> Record:
@@ -113,7 +119,8 @@ def perform(
 def _attempt(services: Services, claim: Claim, handlers: Mapping[JobKind, Handler]) -> None:
     if claim.attempt > ATTEMPTS:
         raise contract.Rejected("Đã thử nhiều lần mà không xong.")
-    record = handlers[claim.kind](services, claim)
+    with deadline.within(services.settings.job_timeout):
+        record = handlers[claim.kind](services, claim)
     with services.db.write() as session:
         touched = record(session)
         now = services.clock()
@@ -196,6 +203,15 @@ def drain(services: Services, *, handlers: Mapping[JobKind, Handler] = HANDLERS)
     return done
 
 
+OUTWARD = frozenset({JobKind.ACCOUNT_APPLY, JobKind.LOGOUT_DELIVER})
+"""Jobs that wait for other people's machines."""
+
+
+def _target(key: str) -> str:
+    """The application of an account job."""
+    return key.partition(":")[2]
+
+
 @dataclass
 class _Held:
     claim: Claim
@@ -215,6 +231,7 @@ class Worker:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._held: dict[int, _Held] = {}
+        self._slow: set[str] = set()
         self._lock = threading.Lock()
         self._failures = 0
 
@@ -256,7 +273,9 @@ class Worker:
         worked = False
         while not self._stopping.is_set() and self._free.acquire(blocking=False):
             try:
-                claim = outbox.claim(self._services.db, now=self._services.clock())
+                claim = outbox.claim(
+                    self._services.db, now=self._services.clock(), allowed=self._may_take
+                )
             except BaseException:
                 self._free.release()
                 raise
@@ -268,6 +287,30 @@ class Worker:
             self._todo.put(claim)
             worked = True
         return worked
+
+    def _may_take(self, kind: JobKind, key: str) -> bool:
+        """Whether a thread may go to this job: those who wait for other people's machines never
+        get all of them, and a slow target gets one.
+        """
+        if kind not in OUTWARD:
+            return True
+        threads = self._services.settings.worker_threads
+        with self._lock:
+            held = [h.claim for h in self._held.values()]
+        accounts = [c for c in held if c.kind is JobKind.ACCOUNT_APPLY]
+        logouts = sum(c.kind is JobKind.LOGOUT_DELIVER for c in held)
+        if threads > 1 and len(accounts) + logouts >= max(2, threads - 1):
+            return False
+        if kind is not JobKind.ACCOUNT_APPLY:
+            return True
+        if threads > 1 and len(accounts) >= max(1, threads - 2):
+            return False
+        target = _target(key)
+        return target not in self._slow or all(_target(c.key) != target for c in accounts)
+
+    def _note_speed(self, claim: Claim, took: float) -> None:
+        if claim.kind is JobKind.ACCOUNT_APPLY:
+            (self._slow.add if took >= SLOW else self._slow.discard)(_target(claim.key))
 
     def _renew(self) -> None:
         """Keep the leases of jobs that take long; a lost one is found out by whoever finishes."""
@@ -285,9 +328,11 @@ class Worker:
     def _work(self) -> None:
         while True:
             claim = self._todo.get()
+            begun = time.monotonic()
             try:
                 perform(self._services, claim, handlers=self._handlers)
             finally:
+                self._note_speed(claim, time.monotonic() - begun)
                 with self._lock:
                     # A later claim of the same job may already be held by another thread.
                     held = self._held.get(claim.id)

@@ -192,7 +192,7 @@ class OddScim:
         return self._json(body | ({"scimType": kind} if kind else {}), status)
 
     def _json(self, body: Any, status: int = 200) -> Response:
-        text = json.dumps(body, ensure_ascii=False).encode()
+        text = json.dumps(body).encode()
         answer = Response(gzip.compress(text) if self.odd.zipped else text, status)
         answer.content_type = "application/scim+json"
         if self.odd.zipped:

@@ -6,13 +6,16 @@ and moves; its owner stands in the external-id attribute. Entries live in a cont
 template (``ou={department},ou={organization}``) and move with the person; missing containers are
 created. Plain LDAP knows no "disabled": the entry gets the disabled marker (``shadowExpire: 1`` of
 ``shadowAccount``, expired since 1970) and loses ``userPassword``, so that who reads the marker and
-who only binds both refuse it; where wanted it also moves to a container of its own. Nothing is
-ever deleted.
+who only binds both refuse it; where wanted it also moves to a container of its own. It counts as
+disabled only with both, wherever it lies. Nothing is ever deleted. Entries are looked for in all
+that the server holds, not only where we put them: somebody may have moved one.
 
 TLS verifies chain and host name by OpenSSL; plain text only where the settings say so.
 
     connector       find, create, mend, move, disable
+    proof           what a thief would try, and how we know that we would see it succeed
     pool            connections: checked address, verified TLS, bound, kept while fresh
+    link            one connection, every operation bounded
     settings        how a server is reached and how accounts look in it
     names           distinguished names as text: escaped, split, compared
 """

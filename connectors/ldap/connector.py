@@ -1,7 +1,10 @@
 """Accounts as LDAP entries: looked up, created, mended, moved, disabled."""
 
+import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import ldap3
@@ -23,10 +26,13 @@ from connectors.contract import (
     Wanted,
 )
 from connectors.ldap import names
-from connectors.ldap.pool import ALREADY_EXISTS, NO_SUCH_OBJECT, Ldap, Pool, Refused, require
+from connectors.ldap.link import ENTRIES, FEW, Garbled, Link, Refused, Row
+from connectors.ldap.pool import ALREADY_EXISTS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, Pool
 from connectors.ldap.settings import LdapSettings
 
 KEY = "entryUUID"
+PASSWORD = "userPassword"  # noqa: S105 (its name)
+_CONTEXTS = "namingcontexts"
 _CLASS_OF = {"ou": "organizationalUnit", "o": "organization"}
 
 
@@ -47,12 +53,14 @@ class LdapConnector:
     def __init__(self, settings: LdapSettings, password: str, outbound: Outbound) -> None:
         self._settings = settings
         self._pool = Pool(settings, password, outbound)
+        self._wider: tuple[str, ...] | None = None
         self._read = [
             settings.rdn_attribute,
             settings.external_id_attribute,
             settings.role_attribute,
             settings.disabled_attribute,
             "objectClass",
+            PASSWORD,
             KEY,
             *mapping.LDAP_ATTRIBUTES,
         ]
@@ -61,9 +69,8 @@ class LdapConnector:
         return frozenset(Capability)
 
     def test(self) -> str:
-        with self._pool.connection() as ldap:
-            ldap.search(self._settings.base, "(objectClass=*)", ldap3.BASE, attributes=["1.1"])
-            require(ldap)
+        with self._pool.connection() as link:
+            self._base(link)
         return f"Máy chủ LDAP {self._settings.host} trả lời tốt."
 
     def fetch(self, cursor: str | None = None) -> Page:
@@ -71,21 +78,39 @@ class LdapConnector:
         the pages are read here, over one connection.
         """
         owned = f"({self._settings.external_id_attribute}=*)"
-        with self._pool.connection() as ldap:
-            entries = self._search(ldap, owned)
+        with self._pool.connection() as link:
+            entries = self._search(link, self._settings.base, owned, most=ENTRIES)
         return Page(tuple(self._account(entry) for entry in entries), None)
 
     def get(self, key: str) -> RemoteAccount | None:
-        with self._pool.connection() as ldap:
-            entry = self._by(ldap, KEY, key)
+        with self._pool.connection() as link:
+            entry = self._by(link, KEY, key)
         return self._account(entry) if entry else None
 
     probe = get
 
+    def try_entry(self, seen: RemoteAccount) -> dict[str, Any]:
+        """Take away a password, which must fail because there is none; then bind, as a thief.
+
+        To take away asks for no right to read: a password that we cannot see is found as well.
+        We bind with our own name first, so that a refusal is about hers.
+        """
+        name = str(seen.evidence["dn"])
+        with self._pool.connection() as link:
+            gone: dict[str, Any] = {PASSWORD: [(ldap3.MODIFY_DELETE, [])]}
+            code = link.call(lambda: link.ldap.modify(name, gone))["result"]
+            if code == 0:
+                raise Transient("Tài khoản vừa được đặt lại mật khẩu; đã gỡ và sẽ kiểm tra lại.")
+            if code != NO_SUCH_ATTRIBUTE:
+                raise Refused(link.ldap.result)
+        if self._pool.lets_in(name, secrets.token_urlsafe(24)):
+            raise Rejected("Máy chủ LDAP cho tài khoản này đăng nhập bằng mật khẩu bất kỳ.")
+        return {"password": "absent", "bind": "refused"}
+
     def find(self, external_id: str, username: str) -> RemoteAccount | None:
-        with self._pool.connection() as ldap:
-            entry = self._by(ldap, self._settings.external_id_attribute, external_id) or self._by(
-                ldap, self._settings.rdn_attribute, username
+        with self._pool.connection() as link:
+            entry = self._by(link, self._settings.external_id_attribute, external_id) or self._by(
+                link, self._settings.rdn_attribute, username
             )
         return self._account(entry) if entry else None
 
@@ -110,28 +135,56 @@ class LdapConnector:
 
     def apply(self, operation: Operation) -> Outcome:
         wanted = operation.wanted
-        with self._pool.connection() as ldap:
-            entry = self._locate(ldap, operation)
+        with self._pool.connection() as link:
+            entry = self._locate(link, operation)
             if entry is not None:
-                return self._mend(ldap, entry, wanted)
+                return self._mend(link, entry, wanted)
             if not wanted.active:
-                return Outcome(None, Action.ABSENT)
-            return self._create(ldap, wanted)
+                return self._absent(link, operation)
+            return self._create(link, wanted)
 
     def close(self) -> None:
         """Close the connections at rest."""
         self._pool.close()
 
-    def _locate(self, ldap: Ldap, operation: Operation) -> _Entry | None:
+    def _locate(self, link: Link, operation: Operation) -> _Entry | None:
         """By key first, if what is there is still hers; else by external id."""
         s, ours = self._settings, operation.wanted.external_id
         if operation.key:
-            entry = self._by(ldap, KEY, operation.key)
+            entry = self._by(link, KEY, operation.key)
             if entry is not None and entry.first(s.external_id_attribute) in (None, ours):
                 return entry
-        return self._by(ldap, s.external_id_attribute, ours)
+        return self._by(link, s.external_id_attribute, ours)
 
-    def _create(self, ldap: Ldap, wanted: Wanted) -> Outcome:
+    def _absent(self, link: Link, operation: Operation) -> Outcome:
+        """Nobody is to be disabled, because nobody is there: only if we would have seen her.
+
+        The control: what we look for by is visible to us, at the entry that must be there.
+        """
+        number = self._base(link).first(KEY)
+        if number is None or self._by(link, KEY, number) is None:
+            raise Rejected(
+                "Máy chủ LDAP không cho tìm theo {attribute}; không thể chứng minh là không có.",
+                attribute=KEY,
+            )
+        username = operation.wanted.username
+        if operation.key and self._by(link, self._settings.rdn_attribute, username) is not None:
+            raise Rejected(
+                "Tại hệ thống đích có tài khoản tên {username} nhưng không mang mã của người này; "
+                "cần đối chiếu chủ tài khoản.",
+                username=username,
+            )
+        return Outcome(None, Action.ABSENT, {"ldap_result": 0, "control": KEY})
+
+    def _base(self, link: Link) -> _Entry:
+        """The entry below which we work; it must exist."""
+        base, anything = self._settings.base, "(objectClass=*)"
+        found = link.search(base, anything, [KEY], scope=ldap3.BASE)
+        if not found:
+            raise Rejected("Máy chủ LDAP không cho thấy mục gốc {base}.", base=base)
+        return _entry(found[0])
+
+    def _create(self, link: Link, wanted: Wanted) -> Outcome:
         s = self._settings
         place = self._place(wanted) or s.base
         name = f"{self._rdn(wanted.username)},{place}"
@@ -142,23 +195,23 @@ class LdapConnector:
             **({s.role_attribute: wanted.role} if wanted.role else {}),
         }
         try:
-            self._in_place(ldap, place, lambda: ldap.add(name, list(s.object_classes), values))
+            self._in_place(link, place, lambda: link.ldap.add(name, list(s.object_classes), values))
         except Refused as refused:
             if refused.code != ALREADY_EXISTS:
                 raise
-            return self._mend(ldap, self._after_conflict(ldap, wanted), wanted)
-        entry = self._by(ldap, s.external_id_attribute, wanted.external_id)
+            return self._mend(link, self._after_conflict(link, wanted), wanted)
+        entry = self._by(link, s.external_id_attribute, wanted.external_id)
         if entry is None:
             raise Transient("Máy chủ LDAP chưa cho thấy mục vừa tạo.")
         return Outcome(entry.first(KEY), Action.CREATED, {"ldap_result": 0, "dn": entry.dn})
 
-    def _after_conflict(self, ldap: Ldap, wanted: Wanted) -> _Entry:
+    def _after_conflict(self, link: Link, wanted: Wanted) -> _Entry:
         """Whom a refused create collided with: herself, or somebody we must not take over."""
         s = self._settings
-        entry = self._by(ldap, s.external_id_attribute, wanted.external_id)
+        entry = self._by(link, s.external_id_attribute, wanted.external_id)
         if entry is not None:
             return entry
-        entry = self._by(ldap, s.rdn_attribute, wanted.username)
+        entry = self._by(link, s.rdn_attribute, wanted.username)
         if entry is None or entry.first(s.external_id_attribute) or not s.adopt_by_username:
             raise Rejected(
                 "Tên đăng nhập {username} đã thuộc về một tài khoản khác tại hệ thống đích; "
@@ -167,7 +220,7 @@ class LdapConnector:
             )
         return entry
 
-    def _mend(self, ldap: Ldap, entry: _Entry, wanted: Wanted) -> Outcome:
+    def _mend(self, link: Link, entry: _Entry, wanted: Wanted) -> Outcome:
         wrong = self.differences(wanted, self._account(entry))
         key, name = entry.first(KEY), entry.dn
         if not wrong:
@@ -175,12 +228,13 @@ class LdapConnector:
         # First what it says, then where it lies: a disabled account is dead before it moves.
         changes = self._changes(entry, wanted, wrong)
         if changes:
-            ldap.modify(name, changes)
-            require(ldap)
+            link.must(lambda: link.ldap.modify(name, changes))
         if "dn" in wrong or "userName" in wrong:
             place = self._place(wanted) or names.parent(entry.dn)
             rdn = self._rdn(wanted.username) if "userName" in wrong else names.split(entry.dn)[0]
-            self._in_place(ldap, place, lambda: ldap.modify_dn(entry.dn, rdn, new_superior=place))
+            self._in_place(
+                link, place, lambda: link.ldap.modify_dn(entry.dn, rdn, new_superior=place)
+            )
             name = f"{rdn},{place}"
         action = Action.MOVED if "dn" in wrong else Action.UPDATED
         if "active" in wrong:
@@ -213,20 +267,22 @@ class LdapConnector:
             changes["objectClass"] = [(ldap3.MODIFY_ADD, lacking)]
         return changes
 
-    def _in_place(self, ldap: Ldap, place: str, act: Any) -> None:
+    def _in_place(self, link: Link, place: str, act: Any) -> None:
         """Do it; where the container is missing, create it (outermost first) and do it again."""
-        act()
-        if ldap.result["result"] != NO_SUCH_OBJECT:
-            return require(ldap)
+        done = link.call(act)
+        if done["result"] == 0:
+            return
+        if done["result"] != NO_SUCH_OBJECT:
+            raise Refused(done)
         rdns = names.split(place)
         depth = len(names.split(self._settings.base))
         for start in range(len(rdns) - depth - 1, -1, -1):
             attribute = rdns[start].partition("=")[0].strip().lower()
-            ldap.add(",".join(rdns[start:]), [_CLASS_OF[attribute]])
-            if ldap.result["result"] != ALREADY_EXISTS:
-                require(ldap)
-        act()
-        return require(ldap)
+            add = partial(link.ldap.add, ",".join(rdns[start:]), [_CLASS_OF[attribute]])
+            made = link.call(add)
+            if made["result"] not in (0, ALREADY_EXISTS):
+                raise Refused(made)
+        link.must(act)
 
     def _place(self, wanted: Wanted) -> str | None:
         """The container the entry belongs in; None where it may stay where it is."""
@@ -240,55 +296,68 @@ class LdapConnector:
     def _rdn(self, username: str) -> str:
         return f"{self._settings.rdn_attribute}={names.escape(username)}"
 
-    def _by(self, ldap: Ldap, attribute: str, value: str) -> _Entry | None:
-        """The one entry with this value; two claiming one owner are for a person to settle."""
-        found = self._search(ldap, f"({attribute}={escape_filter_chars(value)})")
+    def _by(self, link: Link, attribute: str, value: str) -> _Entry | None:
+        """The one entry with this value, wherever it lies; two claiming one owner are for a
+        person to settle.
+        """
+        condition = f"({attribute}={escape_filter_chars(value)})"
+        found = self._search(link, self._settings.base, condition)
+        if not found:
+            for context in self._contexts(link):
+                with suppress(Refused):  # not ours to look into
+                    found += self._search(link, context, condition)
         if len(found) > 1:
             raise Rejected("Có {count} tài khoản cùng thuộc về một người.", count=len(found))
         return found[0] if found else None
 
-    def _search(self, ldap: Ldap, condition: str) -> list[_Entry]:
-        found: list[_Entry] = []
-        cookie: Any = None
-        while True:
-            ldap.search(
-                self._settings.base,
-                condition,
-                attributes=self._read,
-                paged_size=self._settings.page_size,
-                paged_cookie=cookie,
+    def _contexts(self, link: Link) -> Sequence[str]:
+        """All that the server holds (RFC 4512 §5.1), as far as our base belongs to it."""
+        if self._wider is None:
+            said: list[str] = []
+            with suppress(Refused):  # a server need not tell us
+                rows = link.search("", "(objectClass=*)", ["namingContexts"], scope=ldap3.BASE)
+                said = [name for row in rows for name in _entry(row).values.get(_CONTEXTS, ())]
+            base = names.comparable(self._settings.base)
+            around = [names.comparable(name) for name in said]
+            self._wider = tuple(
+                name
+                for name, parts in zip(said, around, strict=True)
+                if parts and parts != base and base[-len(parts) :] == parts
             )
-            require(ldap)
-            found += [_entry(row) for row in ldap.response or [] if row["type"] == "searchResEntry"]
-            controls = ldap.result.get("controls", {})
-            cookie = controls.get("1.2.840.113556.1.4.319", {}).get("value", {}).get("cookie")
-            if not cookie:
-                return found
+        return self._wider
+
+    def _search(self, link: Link, base: str, condition: str, *, most: int = FEW) -> list[_Entry]:
+        rows = link.search(
+            base, condition, self._read, page_size=self._settings.page_size, most=most
+        )
+        return [_entry(row) for row in rows]
 
     def _account(self, entry: _Entry) -> RemoteAccount:
         s = self._settings
         said = {name: entry.first(name) or "" for name in mapping.LDAP_ATTRIBUTES}
-        place = self._place(Wanted("", "", active=False))
-        parked = place is not None and names.comparable(entry.dn)[1:] == names.comparable(place)
         return RemoteAccount(
             key=entry.first(KEY) or "",
             external_id=entry.first(s.external_id_attribute),
             username=entry.first(s.rdn_attribute) or "",
-            active=entry.first(s.disabled_attribute) != s.disabled_value and not parked,
+            # A marker beside a password stops only who reads the marker, wherever it lies.
+            active=entry.first(s.disabled_attribute) != s.disabled_value
+            or entry.first(PASSWORD) is not None,
             attributes=mapping.from_ldap(said),
             role=entry.first(s.role_attribute),
             evidence={"ldap_result": 0, "dn": entry.dn},
         )
 
 
-def _entry(row: dict[str, Any]) -> _Entry:
-    return _Entry(
-        row["dn"],
-        {
-            name.lower(): [value.decode("utf-8", "replace") for value in values]
-            for name, values in row["raw_attributes"].items()
-        },
-    )
+def _entry(row: Row) -> _Entry:
+    """Raises Garbled for what is no entry."""
+    try:
+        values = {
+            str(name).lower(): [value.decode("utf-8", "replace") for value in given]
+            for name, given in row["raw_attributes"].items()
+        }
+        return _Entry(str(row["dn"]), values)
+    except (AttributeError, KeyError, TypeError) as exc:
+        raise Garbled("Máy chủ LDAP trả lời không đọc được.") from exc
 
 
 def _below(base: str, container: str | None, said: Attributes) -> str:

@@ -1,7 +1,7 @@
 """Connections: to a checked address, over verified TLS, bound, kept while they are fresh.
 
 ldap3 is used for what it is good at (encoding, decoding) and told not to be clever: no schema is
-fetched, no referral followed, every answer has a time limit.
+fetched, no referral followed, every answer has a limit (``link``).
 """
 
 import queue
@@ -9,32 +9,23 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import ldap3
 from ldap3.core.exceptions import LDAPExceptionError
 
+from connectors import deadline
 from connectors.errors import ConnectorError, Misconfigured, Rejected, Transient
+from connectors.ldap.link import Link, Refused
 from connectors.ldap.settings import LdapSettings, Security
 from connectors.outbound import Outbound
 
-Ldap = Any
-"""An ``ldap3.Connection``; its published types leave half of the methods untyped."""
 IDLE = 20.0
 """Seconds after which a connection at rest is not trusted to be alive any more."""
 
 
-class Refused(Exception):
-    """A result code other than success (RFC 4511 §4.1.9)."""
-
-    def __init__(self, result: dict[str, Any]) -> None:
-        super().__init__(result["description"])
-        self.code: int = result["result"]
-        self.text = f"{result['description']}: {result['message']}"[:300]
-
-
-NO_SUCH_OBJECT, ALREADY_EXISTS = 32, 68
+NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, ALREADY_EXISTS = 16, 32, 68
 _BUSY = frozenset({3, 51, 52})
 """timeLimitExceeded, busy, unavailable"""
 _NOT_US = frozenset({7, 8, 13, 48, 49, 50})
@@ -55,10 +46,9 @@ class _Tls(ldap3.Tls):
         self.refused = False
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
+        plain = getattr(connection.socket, "inner", connection.socket)
         try:
-            connection.socket = self._context.wrap_socket(
-                connection.socket, server_hostname=self._host
-            )
+            connection.socket = self._context.wrap_socket(plain, server_hostname=self._host)
         except ssl.SSLCertVerificationError:
             self.refused = True
             raise
@@ -71,7 +61,7 @@ class Pool:
         self._settings = settings
         self._password = password
         self._outbound = outbound
-        self._rest: queue.LifoQueue[tuple[Ldap, float]] = queue.LifoQueue()
+        self._rest: queue.LifoQueue[tuple[Link, float]] = queue.LifoQueue()
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
@@ -84,115 +74,120 @@ class Pool:
         return context
 
     @contextmanager
-    def connection(self) -> Iterator[Ldap]:
+    def connection(self) -> Iterator[Link]:
         """A bound connection. One that failed is closed, not put back; failures become ours."""
-        ldap = None
+        link = None
         try:
-            ldap = self._rested() or self._connect()
-            yield ldap
-        except LDAPExceptionError as exc:
-            _close(ldap)
-            raise Transient("Máy chủ LDAP {host} không trả lời.", host=self._settings.host) from exc
+            link = self._rested() or self._connect()
+            yield link
         except Refused as refused:
-            self._put_back(ldap)
+            self._put_back(link)
             raise _failure(refused) from refused
-        except ConnectorError:
-            self._put_back(ldap)
+        except Rejected:
+            self._put_back(link)
             raise
         except BaseException:
-            _close(ldap)
+            if link is not None:
+                link.close()
             raise
-        self._put_back(ldap)
+        self._put_back(link)
+
+    def lets_in(self, name: str, password: str) -> bool:
+        """Whether whoever says this name and password is let in, over a connection of its own.
+
+        We come in with our own first: then the server does answer, and a refusal is about them.
+        """
+        link = None
+        try:
+            link = self._connect()
+            bind = partial(link.ldap.rebind, name, password, read_server_info=False)
+            return bool(link.call(bind)["result"] == 0)
+        except Refused as refused:
+            raise _failure(refused) from refused
+        finally:
+            if link is not None:
+                link.close()
 
     def close(self) -> None:
         """Close what is at rest."""
         while True:
             try:
-                ldap, _ = self._rest.get_nowait()
+                link, _ = self._rest.get_nowait()
             except queue.Empty:
                 return
-            _close(ldap)
+            link.close()
 
-    def _put_back(self, ldap: Ldap | None) -> None:
-        if ldap is not None:
-            self._rest.put((ldap, time.monotonic()))
+    def _put_back(self, link: Link | None) -> None:
+        if link is not None:
+            self._rest.put((link, time.monotonic()))
 
-    def _rested(self) -> Ldap | None:
+    def _rested(self) -> Link | None:
         while True:
             try:
-                ldap, since = self._rest.get_nowait()
+                link, since = self._rest.get_nowait()
             except queue.Empty:
                 return None
             if time.monotonic() - since < IDLE:
-                return ldap
-            _close(ldap)
+                return link
+            link.close()
 
-    def _connect(self) -> Ldap:
+    def _connect(self) -> Link:
         """Open, secure, bind: at the first checked address that answers."""
         s = self._settings
         addresses = self._outbound.addresses(s.host, s.port)
         for address in addresses[:-1]:
             try:
                 return self._connect_to(address)
-            except LDAPExceptionError:
+            except Transient:
                 continue
         return self._connect_to(addresses[-1])
 
-    def _connect_to(self, address: str) -> Ldap:
+    def _connect_to(self, address: str) -> Link:
         s = self._settings
         tls = _Tls(self._context, s.host) if s.security is not Security.PLAIN else None
+        seconds = max(1, int(deadline.left(s.timeout)))
         server = ldap3.Server(
             address,
             port=s.port,
             use_ssl=s.security is Security.LDAPS,
             tls=tls,
             get_info=ldap3.NONE,
-            connect_timeout=s.timeout,
+            connect_timeout=seconds,
         )
-        ldap: Ldap = ldap3.Connection(
+        ldap = ldap3.Connection(
             server,
             s.bind_dn,
             self._password,
-            receive_timeout=s.timeout,
+            receive_timeout=seconds,
             check_names=False,
             # A referral would hand our password to whatever host the answer names.
             auto_referrals=False,
             auto_escape=False,
         )
+        link = Link(ldap, s.host, s.timeout)
         try:
-            ldap.open()
-            if s.security is Security.STARTTLS:
-                ldap.start_tls(read_server_info=False)
-            ldap.bind(read_server_info=False)
-            require(ldap)
-        except (LDAPExceptionError, Refused) as exc:
-            _close(ldap)
+            self._open(link)
+        except (ConnectorError, Refused) as exc:
+            link.close()
             if tls is not None and tls.refused:
                 raise Misconfigured(
                     "Chứng thư TLS của {host} không được tin cậy hoặc không đúng tên máy.",
                     host=s.host,
                 ) from exc
             raise
-        return ldap
+        return link
 
-
-def _close(ldap: Ldap | None) -> None:
-    if ldap is None:
-        return
-    try:
-        ldap.unbind()
-    except (LDAPExceptionError, OSError):
-        pass  # it was already gone
-    finally:
-        # ldap3 forgets the socket of a connection that never came about.
-        if ldap.socket is not None:
-            ldap.socket.close()
-
-
-def require(ldap: Ldap) -> None:
-    """Raises Refused unless the last operation succeeded."""
-    if ldap.result["result"] != 0:
-        raise Refused(ldap.result)
+    def _open(self, link: Link) -> None:
+        ldap: Any = link.ldap
+        try:
+            ldap.open()
+        except LDAPExceptionError as exc:
+            raise Transient("Máy chủ LDAP {host} không trả lời.", host=self._settings.host) from exc
+        link.bound()
+        if self._settings.security is Security.STARTTLS:
+            link.must(lambda: ldap.start_tls(read_server_info=False))
+            link.bound()
+        link.must(lambda: ldap.bind(read_server_info=False))
 
 
 def _failure(refused: Refused) -> ConnectorError:

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from sqlalchemy import Index, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from directory.base import storable
 from directory.base.crypto import Keyring
 from directory.base.db import AUTOINCREMENT, Base, Key, insert_rows
 
@@ -149,8 +150,12 @@ def entry(
     data: Mapping[str, Any] | None = None,
     personal: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The column values of one entry, for ``record_rows``. ``subject`` is (kind, id)."""
-    kept = {field: [secrets.token_hex(8), value] for field, value in (personal or {}).items()}
+    """The column values of one entry, for ``record_rows``. ``subject`` is (kind, id).
+
+    What came from outside and cannot be stored (NUL, half a surrogate) is kept escaped.
+    """
+    said = storable.json(personal or {})
+    kept = {field: [secrets.token_hex(8), value] for field, value in said.items()}
     return {
         "at": at,
         "tag": tag.value,
@@ -162,7 +167,7 @@ def entry(
         "subject_kind": subject[0],
         "subject_id": str(subject[1]),
         "change_id": change_id,
-        "data": dict(data or {}),
+        "data": storable.json(data or {}),
         "personal": kept,
         "commitment": commitment(kept),
     }

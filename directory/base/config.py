@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     """PEM bundle for calling out; empty means the system's."""
     outbound_timeout: float = 10.0
     """Whole-call limit for one outward request; less than half a job's lease."""
+    job_timeout: float = Field(default=25.0, gt=0, le=50)
+    """Whole-job limit for all that one job asks of a target; less than its lease."""
 
     session_idle: int = 15 * MINUTE
     admin_idle: int = 5 * MINUTE

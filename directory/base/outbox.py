@@ -11,16 +11,29 @@ worker that lost its lease cannot finish the job any more.
       └──────retry──────┘ └─ lease expired: claimed again with a higher attempt number
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, Select, and_, bindparam, case, func, literal, select, text, update
+from sqlalchemy import (
+    Index,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from directory.base import storable
 from directory.base.clock import local_day
 from directory.base.db import AUTOINCREMENT, Base, Database, Key, UTCDateTime
 
@@ -245,29 +258,43 @@ _HEADS = text(
                AND priority > free.priority
             ORDER BY state, lane, priority, run_at, id LIMIT 1)
     )
-    SELECT id FROM (SELECT * FROM in_lanes UNION ALL SELECT * FROM free) AS heads
-    WHERE run_at <= :now
-      AND NOT EXISTS (SELECT 1 FROM job WHERE state = 'running' AND lane = heads.lane)
-    ORDER BY priority, run_at, id
-    LIMIT 1
+    SELECT job.id, job.kind, job.key
+    FROM (SELECT * FROM in_lanes UNION ALL SELECT * FROM free) AS heads
+    JOIN job ON job.id = heads.id
+    WHERE heads.run_at <= :now
+      AND NOT EXISTS (SELECT 1 FROM job AS other
+                      WHERE other.state = 'running' AND other.lane = heads.lane)
+    ORDER BY heads.priority, heads.run_at, heads.id
     """
 ).bindparams(bindparam("now", type_=UTCDateTime()))
-"""The most urgent due job of a free lane. It hops from the first job of one (lane, priority) to
+"""The most urgent due jobs of free lanes. It hops from the first job of one (lane, priority) to
 that of the next along ``ix_job_queue`` and so costs as many steps as there are queues, however
 long they are."""
 
+Allowed = Callable[[JobKind, str], bool]
+"""Whether a worker may take a job of this kind and key just now."""
 
-def claim(db: Database, *, now: datetime) -> Claim | None:
-    """Take the most urgent due job of a free lane, or one whose lease has run out.
+
+def claim(
+    db: Database, *, now: datetime, allowed: Allowed = lambda _kind, _key: True
+) -> Claim | None:
+    """Take the most urgent due job of a free lane, or one whose lease has run out; of those the
+    first that is allowed.
 
     When nothing is due it only reads. Several workers may look at the same job; the state they
     saw is a condition of the update, so one of them gets it and the others look again.
     """
-    expired = select(Job.id).where(Job.state == "running", Job.lease_until < now).limit(1)
+    expired = select(Job.id, Job.kind, Job.key).where(Job.state == "running", Job.lease_until < now)
+
+    def first(rows: Iterable[Any]) -> int | None:
+        return next((row.id for row in rows if allowed(JobKind(row.kind), row.key)), None)
+
     for _ in range(5):
         with db.hot() as connection:
-            late = connection.scalar(expired)
-            job_id = late if late is not None else connection.scalar(_HEADS, {"now": now})
+            late = first(connection.execute(expired).all())
+            job_id = late
+            if late is None:
+                job_id = first(connection.execute(_HEADS, {"now": now}).all())
         if job_id is None:
             return None
         unchanged = (
@@ -318,7 +345,7 @@ def finish(session: Session, taken: Claim, *, now: datetime) -> None:
 
 
 def park(session: Session, taken: Claim, *, now: datetime, reason: str) -> None:
-    """The job waits for a person. Raises LeaseLost."""
+    """The job waits for a person. Raises LeaseLost. The reason is kept as far as it can be."""
     _change(session, taken, state="parked", finished_at=now, lease_until=None, reason=reason)
 
 
@@ -352,6 +379,8 @@ def retry(session: Session, taken: Claim, *, now: datetime, after: timedelta, re
 
 
 def _change(session: Session, taken: Claim, **values: Any) -> None:
+    if values.get("reason"):
+        values["reason"] = storable.text(values["reason"])
     changed = session.execute(update(Job).where(_held(taken)).values(**values).returning(Job.id))
     if changed.first() is None:
         raise LeaseLost

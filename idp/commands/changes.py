@@ -222,7 +222,7 @@ def _print_proof(found: Proof) -> None:
         f"{gettext('Có hiệu lực từ ngày')} {day(one.effective_on)}, {gettext('Xác nhận lúc')} {instant(one.committed_at)}"
     )
     for effect in found.effects:
-        reached = effect.verified_at or effect.acknowledged_at
+        reached = effect.reached_at if effect.done else effect.acknowledged_at
         click.echo(
             f"  {effect.state:<13} {duration(effect.latency):>8}  {instant(reached):<24}"
             f" {label('effect', effect.kind)}: {effect.label}"

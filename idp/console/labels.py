@@ -105,6 +105,12 @@ LABELS: dict[str, dict[str, str]] = {
         "department": "Đơn vị trong ứng dụng",
         "title": "Chức vụ trong ứng dụng",
         "changed": "Mục đã đổi",
+        "control": "Đối chứng",
+        "password": "Mật khẩu",
+        "bind": "Thử đăng nhập",
+        "cut": "Hệ thống đích cắt ngắn",
+        "unsent": "Không gửi được",
+        "ldap_result": "Mã trả lời LDAP",
         "jti": "Mã logout token",
         "reason": "Lý do",
         "crl.listed": "Có trong danh sách thu hồi",
@@ -124,6 +130,15 @@ LABELS: dict[str, dict[str, str]] = {
         "unchanged": "Không đổi",
         "absent": "Không có gì phải làm",
     },
+    "control": {
+        "before": "Chính tài khoản này trước khi thu hồi",
+        "none": "Không còn tài khoản nào khác đang hoạt động",
+        "token": "Token kiểm chứng còn hiệu lực",
+        "session": "Phiên kiểm chứng còn hiệu lực",
+        "entryUUID": "Mục gốc tìm thấy theo entryUUID",
+    },
+    "password": {"absent": "Không có"},
+    "bind": {"refused": "Bị từ chối"},
     "ocsp": {
         "good": "Có hiệu lực",
         "revoked": "Đã thu hồi",
@@ -177,7 +192,15 @@ def label(group: str, code: object) -> str:
     return gettext(LABELS[group].get(text, text))
 
 
-_WORDED = {"action": "action", "reason": "reason", "ocsp.reason": "reason", "ocsp.status": "ocsp"}
+_WORDED = {
+    "action": "action",
+    "reason": "reason",
+    "control": "control",
+    "password": "password",
+    "bind": "bind",
+    "ocsp.reason": "reason",
+    "ocsp.status": "ocsp",
+}
 """Evidence whose value is a code with a label of its own."""
 _INSTANTS = frozenset(code for code in LABELS["evidence"] if code.endswith(("at", "this_update")))
 _INTERNAL = frozenset({"certificate"})

@@ -1,7 +1,9 @@
 """Jobs of the column ACCESS: tell relying parties, and prove from outside that the cut holds.
 
 A probe never looks into our own tables: it makes the very token or cookie a thief would hold and
-presents it over HTTP, as an ordinary client or browser would.
+presents it over HTTP, as an ordinary client or browser would. First it presents one that is good:
+only who is told that this one is active believes that the other is not. A proxy that refuses
+everybody, or drops our cookie, proves nothing.
 """
 
 import base64
@@ -15,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors import logout
-from connectors.contract import Tools
+from connectors.contract import Response, Tools
 from connectors.errors import Misconfigured, Rejected, Transient
 from directory import effects
 from directory.base.crypto import random_id
@@ -35,6 +37,8 @@ LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_TYPE = "logout+jwt"
 LOGOUT_LIFETIME = timedelta(minutes=2)
 """Back-Channel Logout §2.4: two minutes at most."""
+INTROSPECTION = "/oauth2/introspect"
+SESSION_STATE = "/session/status"
 PATIENCE = 5
 """Attempts after which something that is still active needs a person."""
 
@@ -104,7 +108,36 @@ def probe_access(tools: Tools, claim: Claim) -> Done:
 def _probe_grant(tools: Tools, grant_id: str) -> dict[str, Any]:
     now = tools.clock()
     made = Access(grant_id, serial(), now, now + timedelta(minutes=1), 0xFFFF)
-    path = "/oauth2/introspect"
+    _, good = _introspect(tools, _own_token(tools))
+    if good is not True:
+        raise Misconfigured("Kiểm chứng không thấy được cả quyền truy cập đang còn hiệu lực.")
+    status, active = _introspect(tools, Tokens(tools).handles.access(made))
+    return {
+        "refused": active is False,
+        "probe": INTROSPECTION,
+        "control": "token",
+        "status": status,
+        "active": active,
+        "at": now.isoformat(),
+    }
+
+
+def _own_token(tools: Tools) -> str:
+    """A token of the probe's own (RFC 6749 §4.4), for the control."""
+    body = _said(_call(tools, "/oauth2/token", {"grant_type": "client_credentials"}))
+    token = body.get("access_token")
+    if not isinstance(token, str):
+        raise Misconfigured("Tài khoản kiểm chứng không được chấp nhận.")
+    return token
+
+
+def _introspect(tools: Tools, token: str) -> tuple[int, Any]:
+    """Status of the answer, and what it says of ``active`` (RFC 7662 §2.2)."""
+    answer = _call(tools, INTROSPECTION, {"token": token})
+    return answer.status, _said(answer).get("active")
+
+
+def _call(tools: Tools, path: str, form: dict[str, str]) -> Response:
     credentials = f"{PROBE}:{probe_secret(tools.keyring)}".encode()
     answer = tools.outbound.request(
         "POST",
@@ -113,18 +146,16 @@ def _probe_grant(tools: Tools, grant_id: str) -> dict[str, Any]:
             "Authorization": "Basic " + base64.b64encode(credentials).decode(),
             "Content-Type": "application/x-www-form-urlencoded",
         },
-        content=urlencode({"token": Tokens(tools).handles.access(made)}).encode(),
+        content=urlencode(form).encode(),
     )
     if answer.status == 401:
         raise Misconfigured("Tài khoản kiểm chứng không được chấp nhận.")
-    active = answer.require_ok().json().get("active")
-    return {
-        "refused": active is False,
-        "probe": path,
-        "status": answer.status,
-        "active": active,
-        "at": now.isoformat(),
-    }
+    return answer.require_ok()
+
+
+def _said(answer: Response) -> dict[str, Any]:
+    body = answer.json()
+    return body if isinstance(body, dict) else {}
 
 
 def _probe_session(tools: Tools, session_id: str) -> dict[str, Any]:
@@ -133,22 +164,32 @@ def _probe_session(tools: Tools, session_id: str) -> dict[str, Any]:
         generation = session.execute(
             select(SsoSession.generation).where(SsoSession.id == session_id)
         ).scalar_one_or_none()
-    name = "__Host-dinhdanh" if tools.settings.secure else "dinhdanh"
+    if _session_state(tools, sessions.control(tools.keyring)) != (200, True):
+        raise Misconfigured("Trang trạng thái phiên không cho thấy cả phiên đang còn hiệu lực.")
     cookie = sessions.handle(tools.keyring, session_id, generation or 1)
-    path = "/session/status"
-    answer = tools.outbound.request(
-        "GET", tools.settings.issuer + path, headers={"Cookie": f"{name}={cookie}"}
-    )
-    if answer.status not in (200, 204, 401):
-        answer.require_ok()
-        raise Transient("Trang trạng thái phiên trả lời lạ ({status}).", status=answer.status)
+    status, active = _session_state(tools, cookie)
     return {
-        "refused": answer.status == 401,
-        "probe": path,
-        "status": answer.status,
-        "active": answer.status != 401,
+        "refused": status == 401 and active is False,
+        "probe": SESSION_STATE,
+        "control": "session",
+        "status": status,
+        "active": active,
         "at": now.isoformat(),
     }
+
+
+def _session_state(tools: Tools, cookie: str) -> tuple[int, Any]:
+    """What a browser with this cookie is told: status, and whether its session is active."""
+    name = "__Host-dinhdanh" if tools.settings.secure else "dinhdanh"
+    answer = tools.outbound.request(
+        "GET", tools.settings.issuer + SESSION_STATE, headers={"Cookie": f"{name}={cookie}"}
+    )
+    if answer.status not in (200, 401):
+        answer.require_ok()
+        raise Transient("Trang trạng thái phiên trả lời lạ ({status}).", status=answer.status)
+    if answer.status == 401 and "json" not in answer.headers.get("Content-Type", ""):
+        raise Misconfigured("Trang trạng thái phiên không phải do hệ thống này trả lời.")
+    return answer.status, _said(answer).get("active")
 
 
 def _advance(tools: Tools, claim: Claim, state: State, detail: dict[str, Any]) -> Done:

@@ -111,6 +111,20 @@ def handle(keyring: Keyring, session_id: str, generation: int) -> str:
     return handles.seal(keyring, "session", f"{session_id}.{generation}")
 
 
+def control(keyring: Keyring) -> str:
+    """A cookie value that opens nothing and that the page of states calls good.
+
+    Who asks about a session that has ended asks about this one first: then the answer "ended"
+    comes from us, and is about the cookie that was sent.
+    """
+    return handles.seal(keyring, "session-control", "control")
+
+
+def is_control(keyring: Keyring, cookie_value: str) -> bool:
+    """Whether this is that value."""
+    return handles.unseal(keyring, "session-control", cookie_value) is not None
+
+
 _COLUMNS = (
     SsoSession.id,
     SsoSession.generation,

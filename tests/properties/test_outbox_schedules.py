@@ -50,7 +50,9 @@ class Schedule:
         needed = [m.__table__ for m in (Job, Effect, Change, AuditEntry)]
         Base.metadata.create_all(self.db.engine, tables=needed)
         tables.create_all(self.db.engine)
-        self.services = SimpleNamespace(db=self.db, clock=lambda: self.now)
+        self.services = SimpleNamespace(
+            db=self.db, clock=lambda: self.now, settings=SimpleNamespace(job_timeout=25)
+        )
 
     def enqueue(self, key: str) -> None:
         with self.db.write() as session:

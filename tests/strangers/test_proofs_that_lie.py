@@ -1,6 +1,7 @@
 """Nothing is "verified" that a thief could still use: targets that lie or were edited by hand."""
 
 import json
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -51,7 +52,7 @@ def at_ldap(
     """An installation whose application is a real OpenLDAP server, in a place of its own."""
 
     def opened(**others: Any) -> AbstractContextManager[Stage]:
-        root = f"ou=stage{id(opened) % 10**9},{slapd.suffix}"
+        root = f"ou=stage-{secrets.token_hex(4)},{slapd.suffix}"
         slapd.ldapadd(f"dn: {root}\nobjectClass: organizationalUnit\n")
         settings = {
             "host": "localhost",
@@ -424,25 +425,9 @@ def test_a_service_that_calls_every_token_inactive_does_not_prove_an_end(
 
 UNMENDED = frozenset(
     {
-        "test_a_password_beside_the_marker_is_taken_away_before_anything_is_proven",
-        "test_a_password_set_again_after_the_cut_is_taken_away_by_the_next_job",
-        "test_a_password_set_between_the_write_and_the_look_is_not_proven",
-        "test_a_service_that_calls_every_token_inactive_does_not_prove_an_end",
-        "test_a_service_that_calls_everybody_inactive_is_not_believed",
-        "test_a_service_that_shows_somebody_else_after_the_write_is_not_believed",
-        "test_an_account_the_service_lost_is_gone_for_a_cut[postgresql]",
-        "test_an_account_the_service_lost_is_gone_for_a_cut[sqlite]",
-        "test_an_entry_moved_among_the_disabled_by_hand_is_disabled",
-        "test_an_entry_moved_out_of_sight_is_found_and_disabled",
-        "test_an_entry_that_was_deleted_is_gone_and_not_verified",
-        "test_any_401_does_not_prove_an_end[session-401-<html>proxy: sign in]",
-        'test_any_401_does_not_prove_an_end[session-401-{"active": false}]',
-        "test_any_401_does_not_prove_an_end[session-401-{}]",
-        "test_gone_is_shown_apart_and_on_the_proof_page",
-        "test_somebody_elses_inactive_account_is_no_proof",
+        "test_switched_off_in_any_spelling_is_off[False0]",
         "test_switched_off_in_any_spelling_is_off[0_0]",
         "test_switched_off_in_any_spelling_is_off[0_1]",
-        "test_switched_off_in_any_spelling_is_off[False0]",
         "test_switched_off_in_any_spelling_is_off[false]",
     }
 )

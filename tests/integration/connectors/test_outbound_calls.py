@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,8 +16,8 @@ import pytest
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from connectors.answers import BODY_LIMIT
 from connectors.contract import Misconfigured, Outbound, Rejected, Transient
-from connectors.outbound import BODY_LIMIT
 from directory.base.config import Settings
 from tests.scim_fixture import serving
 from tests.slapd_fixture import Authority, authority  # noqa: F401 (a fixture)
@@ -209,13 +210,50 @@ def test_an_answer_has_a_size_limit(size: int, outbound: Make) -> None:
                 client.request("GET", f"http://127.0.0.1:{port}/")
 
 
-def test_a_compressed_answer_is_not_unfolded(outbound: Make) -> None:
-    bomb = gzip.compress(b"\0" * (50 * 1024 * 1024))
+BODY = b'{"name": "' + "Nguyễn".encode() * 1000 + b'"}'
 
+
+def zipped(coding: str) -> bytes:
+    """The body in one of the ways that servers compress it."""
+    if coding == "gzip":
+        return gzip.compress(BODY[:500]) + gzip.compress(BODY[500:])  # RFC 1952 §2.2: members
+    raw = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    bare = raw.compress(BODY) + raw.flush()
+    return bare if coding == "bare" else zlib.compress(BODY)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "bare"])
+def test_an_answer_compressed_unasked_is_read_all_the_same(outbound: Make, coding: str) -> None:
     @Request.application
     def small(request: Request) -> Response:
         assert request.headers["Accept-Encoding"] == "identity"
-        return Response(bomb, headers={"Content-Encoding": "gzip"})
+        name = "deflate" if coding == "bare" else coding
+        return Response(zipped(coding), headers={"Content-Encoding": name})
+
+    with serving(small) as port:
+        answer = outbound(f"127.0.0.1:{port}").request("GET", f"http://127.0.0.1:{port}/")
+    assert answer.body == BODY
+    assert "Content-Encoding" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        (gzip.compress(b"\0" * (50 * 1024 * 1024)), "gzip"),
+        (gzip.compress(gzip.compress(b"\0" * (50 * 1024 * 1024))), "gzip, gzip"),
+        (gzip.compress(BODY)[:-20], "gzip"),
+        (b"not compressed at all", "gzip"),
+        (b"x", "br"),
+        (b"x", "deflate"),
+    ],
+    ids=["bomb", "twice", "short", "plain", "unknown", "no deflate"],
+)
+def test_what_unfolds_too_far_or_not_at_all_is_refused(
+    outbound: Make, body: bytes, coding: str
+) -> None:
+    @Request.application
+    def small(request: Request) -> Response:
+        return Response(body, headers={"Content-Encoding": coding})
 
     with serving(small) as port, pytest.raises(Rejected):
         outbound(f"127.0.0.1:{port}").request("GET", f"http://127.0.0.1:{port}/")
