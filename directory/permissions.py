@@ -1,7 +1,7 @@
 """Delegated administration: who may do what in which subtree.
 
 A role is held by a person (bound to an assignment where it comes with a post, and then only
-while that assignment is in force) or by a client. A holder without a role sees and changes
+while that assignment is in force and is what she acts under) or by a client. A holder without a role sees and changes
 nothing. The operator at the installation's command line may do everything, audited as such.
 """
 
@@ -148,6 +148,9 @@ def rights(session: Connection | Session, actor: Actor, on: date) -> Rights:
         holder = AdminRole.client_id == actor.id
     else:
         holder = false()
+    if actor.posts is not None:
+        acting = AdminRole.assignment_id.in_(sorted(actor.posts))
+        holder = and_(holder, or_(AdminRole.assignment_id.is_(None), acting))
     rows = session.execute(
         select(AdminRole.role, OrgUnit.path, AdminRole.unit_id, AdminRole.application_id)
         .outerjoin(OrgUnit, OrgUnit.id == AdminRole.unit_id)

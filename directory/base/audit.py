@@ -83,6 +83,8 @@ class Actor:
     label: str = ""
     ip: str | None = None
     port: int | None = None
+    posts: frozenset[int] | None = None
+    """The assignments a person acts under here; None where all of hers count."""
 
     @classmethod
     def system(cls) -> "Actor":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from flask import Response, g, redirect, request, url_for
+from flask import Response, flash, g, redirect, request, url_for
 
 from directory import permissions
 from directory.base.audit import Actor
@@ -18,6 +18,7 @@ from directory.base.errors import InvalidInput, NotAllowed
 from directory.permissions import Do, Rights, Role
 from idp import handles, security, throttle
 from idp.factors import passwords
+from idp.i18n import gettext
 from idp.security import services
 from idp.sessions import SessionView
 
@@ -97,6 +98,15 @@ def enter() -> Any:
     actor = security.actor()
     with has.db.read() as session:
         granted = permissions.rights(session, actor, local_day(now))
+        elsewhere = permissions.rights(session, replace(actor, posts=None), local_day(now))
+    if not granted.reaches and elsewhere.reaches:
+        flash(
+            gettext(
+                "Vai trò quản trị của bạn thuộc về một vị trí công tác khác. Hãy chuyển sang vị trí đó."
+            ),
+            "wait",
+        )
+        return redirect(url_for("portal.capacity"), 303)
     if not granted.reaches:
         raise NotAllowed("console", "Trang này dành cho người có vai trò quản trị.", missing="role")
     g.console = Asker(view, actor, granted, now, confirmed)

@@ -10,7 +10,7 @@ connection with that certificate. Each scheme refuses the other's tokens (RFC 94
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -240,7 +240,9 @@ def check(
     here = (resources.api(tools.settings.issuer),)
     require(found, scopes, here=here, settings=tools.settings, now=now)
     if found.grant is not None:
-        return Actor("user", found.grant.user_id, found.grant.username)
+        under = found.grant.assignment_id
+        posts = frozenset() if under is None else frozenset((under,))
+        return Actor("user", found.grant.user_id, found.grant.username, posts=posts)
     return Actor("client", found.client_id, found.public_client_id)
 
 
@@ -251,7 +253,7 @@ def authenticate(request: "HttpRequest", *, scopes: Sequence[str]) -> Actor:
     with has.db.hot() as connection:
         found = check(connection, Tokens(has), brought, scopes=scopes, tools=has, now=has.clock())
     ip, port = client_address()
-    return Actor(found.kind, found.id, found.label, ip, port)
+    return replace(found, ip=ip, port=port)
 
 
 def offer_nonce(response: "Response") -> "Response":

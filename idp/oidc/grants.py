@@ -111,6 +111,7 @@ class GrantView:
     user_id: int
     client_id: int
     session_id: str | None
+    assignment_id: int | None
     scopes: list[str]
     claims: dict[str, Any]
     nonce: str | None

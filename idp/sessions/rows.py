@@ -83,7 +83,7 @@ class SessionView:
     unit_name: str | None
     position_name: str | None
     administers: bool
-    """Whether she holds any administrative role today: decides a link, never a right."""
+    """Whether she holds any administrative role here today: decides a link, never a right."""
     auth_time: datetime
     acr: str
     amr: tuple[str, ...]
@@ -103,7 +103,8 @@ class SessionView:
 
     def actor(self, ip: str | None = None, port: int | None = None) -> Actor:
         """The person as the actor of what this session does."""
-        return Actor("user", self.user_id, self.username, ip, port)
+        posts = frozenset() if self.assignment_id is None else frozenset((self.assignment_id,))
+        return Actor("user", self.user_id, self.username, ip, port, posts)
 
 
 def handle(keyring: Keyring, session_id: str, generation: int) -> str:
@@ -172,6 +173,7 @@ GOOD = and_(
 _ADMINISTERS = exists(
     select(AdminRole.id).where(
         AdminRole.user_id == SsoSession.user_id,
+        or_(AdminRole.assignment_id.is_(None), AdminRole.assignment_id == SsoSession.assignment_id),
         AdminRole.valid_from <= _TODAY,
         or_(AdminRole.valid_to.is_(None), AdminRole.valid_to > _TODAY),
     )

@@ -35,10 +35,6 @@ def hr(services: Any, clock: Any, app: Flask) -> Hr:
     return made
 
 
-_EVERYWHERE = pytest.mark.xfail(strict=True, reason="it counts whatever she acts as")
-
-
-@_EVERYWHERE
 @pytest.mark.both_databases
 def test_it_does_not_count_in_another_post_and_does_again_after_switching(hr: Hr) -> None:
     browser = hr.browser("hien", assignment=hr.posts["hien in b"])
@@ -53,7 +49,6 @@ def test_it_does_not_count_in_another_post_and_does_again_after_switching(hr: Hr
     assert 'href="/console/"' in browser.get("/portal/capacity").text
 
 
-@_EVERYWHERE
 def test_a_preview_cannot_be_committed_after_switching_away(hr: Hr) -> None:
     browser = hr.browser("hien", assignment=hr.posts["hien"])
     preview = hr.preview(browser, "lan", "suspend")
@@ -75,7 +70,6 @@ def test_a_role_without_a_post_counts_whatever_she_acts_as(hr: Hr) -> None:
     assert browser.get("/console/people").status_code == 200
 
 
-@_EVERYWHERE
 def test_with_one_role_here_the_other_posts_role_adds_nothing(hr: Hr) -> None:
     with hr.services.db.write() as session:
         make_role(
