@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from connectors.errors import ConnectorError, Misconfigured, Rejected, Transient
+from connectors.errors import ConnectorError, Misconfigured, Rejected, Transient, Withheld
 from connectors.outbound import Outbound, Response
 from directory.base.clock import Clock
 from directory.base.config import Settings
@@ -39,6 +39,7 @@ __all__ = [
     "Tools",
     "Transient",
     "Wanted",
+    "Withheld",
 ]
 
 

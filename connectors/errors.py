@@ -2,6 +2,7 @@
 
     ConnectorError
      ├ Transient       the other side is busy, slow or away: try again later
+     │  └ Withheld     it is we who wait: nothing may be given yet, and no try is counted
      ├ Rejected        it understood and refused: a person must look at this one account
      └ Misconfigured   address, credential or certificate is wrong: every account would fail
 
@@ -40,6 +41,12 @@ class Transient(ConnectorError):
     def __init__(self, reason: str, retry_after: timedelta | None = None, **args: Any) -> None:
         super().__init__(reason, **args)
         self.retry_after = retry_after
+
+
+class Withheld(Transient):
+    """Nothing is wrong at the target: we do not give anything yet. The try does not count."""
+
+    kind = "connector_withheld"
 
 
 class Rejected(ConnectorError):

@@ -31,8 +31,8 @@ from connectors.contract import (
     Tools,
     Wanted,
 )
-from connectors.registry import connector_for
 from connectors.turns import EffectKind, Turn, between, turns
+from connectors.withholding import connector_for
 from directory import assignments, effects, entitlements, units
 from directory.assignments import Assignment, Position
 from directory.base import audit, outbox
@@ -147,7 +147,7 @@ def apply_account(tools: Tools, claim: Claim) -> Callable[[Session], set[str]]:
     user_id, application_id = _subject(claim)
     with tools.db.read() as session:
         case = _Case.read(session, user_id, application_id, on=local_day(tools.clock()))
-    connector = connector_for(tools, case.application)
+    connector = connector_for(tools, case.application, case.wanted)
     failpoint("account.before_remote")
     outcome = connector.apply(Operation(case.wanted, case.remote_id))
     failpoint("account.after_remote")

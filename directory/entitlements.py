@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy import Connection, ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.assignments import Held, Kind
@@ -107,6 +107,9 @@ class Installation(Base):
     rules_revision: Mapped[int] = mapped_column(default=1)
     keyring_id: Mapped[str]
     """A key id that the keyring must know; refuses a start with the wrong keyring."""
+    unconfirmed_since: Mapped[datetime | None]
+    """When a backup was put back whose staff list nobody has confirmed yet. While it is set only
+    administrators are let in and nothing is given at any target: who left since is not known."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +258,12 @@ def accounts_of(session: Session, user_ids: Iterable[int]) -> dict[tuple[int, in
         ):
             found[row.user_id, row.application_id] = row
     return found
+
+
+def unconfirmed_since(where: Connection | Session) -> datetime | None:
+    """When the backup was put back whose staff list nobody has confirmed yet, if one was."""
+    found = where.execute(select(Installation.unconfirmed_since)).scalar_one_or_none()
+    return found if isinstance(found, datetime) else None
 
 
 def installation(session: Session) -> Installation:

@@ -12,9 +12,20 @@ from sqlalchemy.exc import DBAPIError
 
 from directory.base.errors import DinhdanhError
 from idp import i18n
-from idp.commands import applications, changes, clients, directory, keys, ops, people, pki, trail
+from idp.commands import (
+    applications,
+    changes,
+    clients,
+    directory,
+    keys,
+    ops,
+    people,
+    pki,
+    restored,
+    trail,
+)
 
-PARTS = (ops, trail, people, directory, applications, clients, keys, pki, changes)
+PARTS = (ops, trail, restored, people, directory, applications, clients, keys, pki, changes)
 
 
 @click.group()

@@ -9,6 +9,7 @@
 
 What can go wrong with a job, and what becomes of it:
 
+    Withheld                put off without counting: nothing is given yet after a restore
     Transient, Busy         put off: backoff with jitter, or as long as the other side asked
     any other of our errors parked with its sentence as the reason; a person decides
     too long                Transient: the whole of a job has a deadline (``job_timeout``)
@@ -102,6 +103,8 @@ def perform(
         failpoint("worker.after_finish")
     except LeaseLost:
         _lost(bound, services, claim)
+    except contract.Withheld as exc:
+        _unless_lost(bound, _hold_back, services, claim, exc.text(), after=exc.retry_after)
     except contract.Transient as exc:
         _unless_lost(bound, _put_off, services, claim, exc.text(), after=exc.retry_after)
     except Busy as exc:
@@ -175,6 +178,19 @@ def _put_off(
         if heir != claim.id:
             effects.carry_over(session, claim.id, heir)
         proof.settle(session, touched, now=now)
+
+
+def _hold_back(
+    services: Services, claim: Claim, reason: str, *, after: timedelta | None = None
+) -> None:
+    wait = after if after is not None else outbox.LEASE
+    with services.db.write() as session:
+        now = services.clock()
+        heir = outbox.retry(session, claim, now=now, after=wait, reason=reason)
+        if heir == claim.id:
+            session.get_one(outbox.Job, claim.id).attempts = claim.attempt - 1  # it was not tried
+        else:
+            effects.carry_over(session, claim.id, heir)
 
 
 def _park(services: Services, claim: Claim, reason: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import click
 from sqlalchemy import exists, select
 
+from directory import entitlements
 from directory.base.clock import local_day
 from directory.base.config import HOUR, MINUTE, Settings, load_settings
 from directory.base.crypto import Keyring
@@ -14,7 +15,7 @@ from directory.base.errors import DinhdanhError, Misconfigured
 from directory.permissions import AdminRole, Role
 from idp import anchor, health, installation, migrate, server, wiring
 from idp.commands import pki
-from idp.i18n import error_text, gettext
+from idp.i18n import error_text, gettext, moment
 from idp.oidc import assurance
 from idp.oidc.clients import SCOPES
 
@@ -128,10 +129,22 @@ def _problems(settings: Settings) -> Iterator[str]:
                 anchor.require(services)
             except DinhdanhError as error:
                 yield error_text(error)
+            yield from _unconfirmed(services)
         if not failed and not _has_administrator(services):
             yield gettext("Chưa có quản trị viên; hãy chạy: dinhdanh user admin")
     finally:
         services.db.dispose()
+
+
+def _unconfirmed(services: wiring.Services) -> Iterator[str]:
+    with services.db.read() as session:
+        since = entitlements.unconfirmed_since(session)
+    if since is not None:
+        yield gettext(
+            "Bản sao lưu khôi phục lúc {at} chưa được xác nhận: chỉ quản trị viên đăng nhập được. Hãy "
+            "chạy: dinhdanh restored confirm",
+            at=moment(since),
+        )
 
 
 def _file_problems(settings: Settings) -> Iterator[str]:

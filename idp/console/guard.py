@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Response, flash, g, redirect, request, url_for
 
-from directory import permissions
+from directory import entitlements, permissions
 from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput, NotAllowed
@@ -35,6 +35,8 @@ class Asker:
     now: datetime
     confirmed_at: datetime | None
     """When she last gave her password again, if that was in this session."""
+    unconfirmed_since: datetime | None = None
+    """When a backup was put back whose staff list nobody has confirmed yet, if one was."""
 
     @property
     def confirmed(self) -> bool:
@@ -99,6 +101,7 @@ def enter() -> Any:
     with has.db.read() as session:
         granted = permissions.rights(session, actor, local_day(now))
         elsewhere = permissions.rights(session, replace(actor, posts=None), local_day(now))
+        unconfirmed = entitlements.unconfirmed_since(session)
     if not granted.reaches and elsewhere.reaches:
         flash(
             gettext(
@@ -109,7 +112,7 @@ def enter() -> Any:
         return redirect(url_for("portal.capacity"), 303)
     if not granted.reaches:
         raise NotAllowed("console", "Trang này dành cho người có vai trò quản trị.", missing="role")
-    g.console = Asker(view, actor, granted, now, confirmed)
+    g.console = Asker(view, actor, granted, now, confirmed, unconfirmed)
     return None
 
 

@@ -12,6 +12,7 @@ from idp.console import (
     views_clients,
     views_operations,
     views_people,
+    views_restored,
     views_units,
 )
 from idp.console.guard import asker
@@ -50,5 +51,6 @@ for part in (
     views_applications,
     views_clients,
     views_operations,
+    views_restored,
 ):
     part.install(blueprint)

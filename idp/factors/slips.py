@@ -49,7 +49,7 @@ class Activation(Base):
     used_at: Mapped[datetime | None]
     """When it was used, or ended without."""
     ended_as: Mapped[str | None]
-    """Why it ended unused: ``newer``, ``password``, ``role``, ``change:<id>``."""
+    """Why it ended unused: ``newer``, ``password``, ``role``, ``restored``, ``change:<id>``."""
     user_epoch: Mapped[int | None]
     installation_epoch: Mapped[int | None]
     status: Mapped[str | None]

@@ -24,6 +24,7 @@ from directory.base.db import core
 from directory.base.errors import Conflict, InvalidInput, NotFound
 from directory.base.failpoints import failpoint
 from directory.people import Standing
+from directory.permissions import Do
 from idp import sessions
 from idp.factors.passwords import Candidate
 from idp.login import policy
@@ -205,21 +206,29 @@ def policy_for(
     """Read what ``next_step`` needs to know about the person of a flow."""
     if flow.user_id is None:
         return Policy()
-    return _policy(where, people.standing(where, flow.user_id), acting=acting, now=now)
+    return _policy(where, flow, people.standing(where, flow.user_id), acting=acting, now=now)
 
 
 def _policy(
-    where: Connection | Session, user: Standing, *, acting: SessionView | None, now: datetime
+    where: Connection | Session,
+    flow: FlowState,
+    user: Standing,
+    *,
+    acting: SessionView | None,
+    now: datetime,
 ) -> Policy:
     today = local_day(now)
     held = capacities(where, user.id, now=now)
     same = acting is not None and acting.user_id == user.id
+    closed = flow.unconfirmed_since is not None
+    granted = (
+        permissions.rights(where, Actor("user", user.id), today) if closed or not held else None
+    )
     return Policy(
         active=user.may_act(today),
         capacities=tuple(h.id for h in held),
-        administers=bool(
-            permissions.rights(where, Actor("user", user.id), today).reaches if not held else ()
-        ),
+        administers=granted is not None and bool(granted.reaches),
+        runs_installation=granted is not None and granted.may(Do.MANAGE_INSTALLATION, None),
         acting=acting.assignment_id if same and acting else None,
     )
 
@@ -253,7 +262,7 @@ def finish(  # noqa: PLR0913 (one keyword per fact)
     epoch = values.pop("installation_epoch")
     state = FlowState(**(values | {"done_at": None}))
     user = people.standing(connection, taken.user_id)
-    rule = _policy(connection, user, acting=acting, now=now)
+    rule = _policy(connection, state, user, acting=acting, now=now)
     if policy.next_step(state, rule) is not Step.DONE:
         raise Conflict("flow_incomplete", "Lượt đăng nhập này chưa hoàn tất.")
     if user.access_epoch != state.user_epoch:

@@ -23,6 +23,9 @@ class Step(StrEnum):
     """The session has started; the flow has nothing more to give."""
     INACTIVE = "inactive"
     """Refused: suspended, or no longer with the agency."""
+    UNCONFIRMED = "unconfirmed"
+    """Refused: a backup was put back, and until its staff list is confirmed only administrators
+    of the installation are let in."""
     NO_CAPACITY = "no_capacity"
     """Refused: neither an assignment in force nor an administrative role."""
 
@@ -44,6 +47,8 @@ class FlowState:
     assignment_id: int | None
     capacity_chosen: bool
     done_at: datetime | None
+    unconfirmed_since: datetime | None = None
+    """Since when only administrators are let in (``Installation``)."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class Policy:
     capacities: tuple[int, ...] = ()
     """Ids of her assignments in force today, the primary one first."""
     administers: bool = False
+    runs_installation: bool = False
+    """Whether she is an administrator of all of it; only asked while nobody else is let in."""
     acting: int | None = None
     """The capacity this browser already acts in as the same person."""
 
@@ -66,6 +73,8 @@ def next_step(flow: FlowState, policy: Policy) -> Step:
         return Step.PASSWORD
     if not policy.active:
         return Step.INACTIVE
+    if flow.unconfirmed_since is not None and not policy.runs_installation:
+        return Step.UNCONFIRMED
     if not policy.capacities and not policy.administers:
         return Step.NO_CAPACITY
     if flow.must_change:

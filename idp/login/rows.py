@@ -57,6 +57,8 @@ STATE = (
     LoginFlow.assignment_id,
     LoginFlow.capacity_chosen,
     LoginFlow.done_at,
+    # In the same statement: whoever is signing in while a backup is put back is told so.
+    select(Installation.unconfirmed_since).scalar_subquery().label("unconfirmed_since"),
 )
 LOAD = select(*STATE).where(
     LoginFlow.id == _FLOW,

@@ -55,6 +55,7 @@ class ClientView:
     open_to_all: bool | None
     installation_epoch: int
     rules_revision: int
+    unconfirmed_since: datetime | None
 
     @property
     def public(self) -> bool:
@@ -142,6 +143,7 @@ _ELSEWHERE: dict[str, InstrumentedAttribute[Any]] = {
     "open_to_all": Application.open_to_all,
     "installation_epoch": Installation.epoch,
     "rules_revision": Installation.rules_revision,
+    "unconfirmed_since": Installation.unconfirmed_since,
 }
 _COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
     f.name: _ELSEWHERE[f.name] if f.name in _ELSEWHERE else getattr(Client, f.name)

@@ -8,6 +8,7 @@ from flask import Response, abort, jsonify, make_response, request
 
 from directory.base.audit import Actor
 from directory.base.errors import Busy, InvalidInput
+from directory.entitlements import unconfirmed_since
 from idp import i18n
 from idp.oidc import clients
 from idp.oidc.clients import documents, registration
@@ -28,6 +29,12 @@ def _registry(view: Callable[..., Response]) -> Callable[..., Response]:
         if services().settings.registration == "closed":
             abort(404)
         i18n.use("en")
+        with services().db.hot() as connection:
+            waits = unconfirmed_since(connection) is not None
+        if waits:  # an invitation withdrawn since the backup is there again
+            response = _said({"error": "temporarily_unavailable"}, 503)
+            response.headers["Retry-After"] = "60"
+            return response
         try:
             return view(**arguments)
         except InvalidInput as error:
