@@ -110,7 +110,7 @@ TABLE: dict[Event, dict[Column, Action]] = {
     Event.LEAVE:           _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,          _A.COLLECT,   _A.END, _A.END_ALL),
     Event.DIE:             _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,          _A.COLLECT,   _A.END, _A.END_ALL),
     Event.UNDO:            _row(_A.END_ALL,    _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.NONE,      _A.RECOMPUTE, _A.END_ALL),
-    Event.CANCEL:          _row(_A.NONE,       _A.NONE,      _A.RESTORE,           _A.NONE,            _A.NONE,      _A.NONE, _A.NONE),
+    Event.CANCEL:          _row(_A.NONE,       _A.NONE,      _A.RESTORE,           _A.NONE,            _A.NONE,      _A.RESTORE,   _A.NONE),
 }
 # fmt: on
 

@@ -5,7 +5,6 @@ while that assignment is in force and is what she acts under) or by a client. A 
 nothing. The operator at the installation's command line may do everything, audited as such.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -48,6 +47,14 @@ GIVES: dict[Role, frozenset[Do]] = {
     Role.HR_OFFICER: frozenset({Do.SEE, Do.CHANGE, Do.RESET_FACTORS}),
     Role.APPLICATION_OWNER: frozenset({Do.MANAGE_APPLICATION}),
     Role.AUDITOR: frozenset({Do.SEE, Do.SEE_AUDIT}),
+}
+
+
+ROLE_NAMES: dict[Role, str] = {
+    Role.ADMINISTRATOR: "Quản trị hệ thống",
+    Role.HR_OFFICER: "Cán bộ nhân sự",
+    Role.APPLICATION_OWNER: "Chủ ứng dụng",
+    Role.AUDITOR: "Kiểm toán viên",
 }
 
 
@@ -191,16 +198,3 @@ def visible_people(granted: Rights, on: date) -> ColumnElement[bool]:
         )
     )
     return User.id.in_(inside)
-
-
-def holders(session: Session, assignment_ids: Sequence[int]) -> list[AdminRole]:
-    """Roles bound to any of these assignments that have not been ended."""
-    if not assignment_ids:
-        return []
-    return list(
-        session.scalars(
-            select(AdminRole).where(
-                AdminRole.assignment_id.in_(assignment_ids), AdminRole.valid_to.is_(None)
-            )
-        )
-    )

@@ -3,6 +3,7 @@
     model       Plan, Line, Spec and the tables change, change_line, idempotency
     spec        a request (JSON of the API, form of the console, row of a feed) → Spec, checked
     promises    what waits for its day, whose an end date is, what a row would be without a change
+    limits      what one person alone may not do: to wider rights, the last administrator, many
     drafting    Ground and Draft: what planners stand on and what they fill
     person      plan_transfer, plan_suspend, plan_resume, plan_leave
     joining     plan_join: one person or five hundred

@@ -31,7 +31,7 @@ from directory.base.clock import local_day
 from directory.base.crypto import Keyring, random_id
 from directory.base.errors import Conflict, InvalidInput, Misconfigured, NotAllowed, PlanStale
 from directory.base.failpoints import failpoint
-from directory.changes import joining, person, places, proof, structure, undo, write
+from directory.changes import joining, limits, person, places, proof, structure, undo, write
 from directory.changes.drafting import Ground
 from directory.changes.model import (
     Change,
@@ -144,7 +144,17 @@ class Door:
             raise NotAllowed(
                 "own_change", "Không ai được tự thực hiện thay đổi về chính mình.", missing="self"
             )
-        plan = replace(plan, conflicts=(*plan.conflicts, *_overlaps(plan)))
+        if len(plan.people) > _LARGE:
+            raise InvalidInput(
+                "too_many", "Một lần xác nhận tối đa {n} người.", field="users", n=_LARGE
+            )
+        warnings = limits.check(session, plan, today=local_day(now))
+        many = limits.too_many(session, plan, actor, most=self.approval_people)
+        plan = replace(
+            plan,
+            warnings=(*plan.warnings, *warnings),
+            conflicts=(*plan.conflicts, *_overlaps(plan), *many),
+        )
         foreseen = [f for artefact in self.artefacts for f in artefact.preview(session, plan)]
         return replace(plan, foreseen=tuple(foreseen))
 
@@ -171,24 +181,17 @@ class Door:
             if earlier is not None:
                 return earlier
         failpoint("commit.begin")
+        limits.one_at_a_time(session, actor)
         rulebook = self._lock(session, spec)
         plan = self._plan(session, spec, actor, now, rulebook)
+        for notice in plan.conflicts:
+            if notice.code == limits.SECOND_PERSON:
+                raise NotAllowed(notice.code, notice.message, missing="approval", **notice.args)
         if plan.conflicts:
             first = plan.conflicts[0]
             raise Conflict(first.code, first.message, **first.args)
         if plan.fingerprint != fingerprint:
             raise PlanStale
-        if len(plan.people) > self.approval_people and actor.kind != "operator":
-            raise NotAllowed(
-                "second_person",
-                "Thay đổi trên {n} người cần người thứ hai phê duyệt.",
-                missing="approval",
-                n=self.approval_people,
-            )
-        if len(plan.people) > _LARGE:
-            raise InvalidInput(
-                "too_many", "Một lần xác nhận tối đa {n} người.", field="users", n=_LARGE
-            )
         change = self._new_change(session, plan, actor, change_id, fingerprint)
         failpoint("commit.locked")
         plan = write.write_plan(session, plan, change, actor)

@@ -12,6 +12,7 @@ from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput, NotAllowed, NotFound
+from directory.changes import limits
 from directory.entitlements import Installation
 from directory.permissions import AdminRole, Do, Role
 
@@ -75,11 +76,15 @@ def grant_role(
 
 
 def end_role(session: Session, role_id: int, *, actor: Actor, now: datetime) -> AdminRole:
-    """End a role today; it counts no more at the next request. Raises NotFound, NotAllowed."""
+    """End a role today; it counts no more at the next request. Nobody but the operator ends the
+    last administrator's. Raises NotFound, NotAllowed.
+    """
     role = session.get(AdminRole, role_id)
-    if role is None or role.valid_to is not None:
+    if role is None or (role.valid_to is not None and role.valid_to <= local_day(now)):
         raise NotFound("role_unknown", "Không tìm thấy vai trò này.")
     _require(session, actor, now, role.unit_id)
+    if actor.kind != "operator":
+        limits.require_another_administrator(session, role, today=local_day(now))
     role.valid_to = local_day(now)
     _record(session, Tag.ROLE_END, role, actor, now)
     return role

@@ -14,7 +14,7 @@ from sqlalchemy import case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from directory import assignments, units
-from directory.assignments import Held, Position
+from directory.assignments import Assignment, Held, Position
 from directory.base.errors import InvalidInput
 from directory.changes.drafting import Ground
 from directory.changes.model import Line, Notice, Person, Plan, Spec
@@ -197,6 +197,23 @@ def _duplicates(session: Session, rows: Sequence[dict[str, Any]], ground: Ground
         key = person.get("source_key")
         if key and (key in taken or keys[key] > 1):
             say("source_key_taken", "Mã nguồn {key} đã được dùng.", key=key)
+    return found + _post_keys_taken(session, rows)
+
+
+def _post_keys_taken(session: Session, rows: Sequence[dict[str, Any]]) -> list[Notice]:
+    """Keys of posts that were applied to somebody already, or stand twice in this batch."""
+    keys = Counter(k for row in rows for a in row["assignments"] if (k := a.get("source_key")))
+    wanted, taken = sorted(keys), set[str | None]()
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        taken |= set(
+            session.scalars(select(Assignment.source_key).where(Assignment.source_key.in_(part)))
+        )
+    found: list[Notice] = []
+    for row in rows:
+        used = [k for a in row["assignments"] if (k := a.get("source_key"))]
+        for key in (k for k in used if k in taken or keys[k] > 1):
+            _sayer(found, row)("source_key_taken", "Mã nguồn {key} đã được dùng.", key=key)
     return found
 
 

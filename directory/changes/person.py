@@ -114,9 +114,10 @@ def _moves(
             "Chức vụ {name} thường thuộc khối khác với đơn vị đến.",
             name=asked.name,
         )
-    moves = []
+    moves, keep = [], set(spec.keep)
     promised = promises.read(session, spec.users, now=ground.now)
     for user, before in people_of(session, spec):
+        keep -= {h.id for h in before if h.in_force(spec.effective_on)}
         require_over(ground.rights, before, spec.effective_on)
         if not plan.movable(user, before, promised[user.id]):
             continue
@@ -129,10 +130,20 @@ def _moves(
                 name=user.full_name,
             )
             continue
+        if primary.id in spec.keep:
+            plan.conflict(
+                "keep_primary",
+                "{name} không thể giữ lại phân công chính mà mình rời đi.",
+                user,
+                name=user.full_name,
+            )
+            continue
         position = asked or assignments.get_position(session, primary.position_id)
         if (primary.unit.id, primary.position_id) == (target.id, position.id):
             plan.conflict("no_change", "{name} đã giữ đúng vị trí này.", user, name=user.full_name)
         moves.append(_Move(user, before, primary, position, promised[user.id]))
+    if keep:
+        raise InvalidInput("keep", "Danh sách phân công giữ lại không hợp lệ.", field="keep")
     return moves
 
 

@@ -1,20 +1,39 @@
-"""RoleArtefact: what a change does to the administrator's roles a person holds."""
+"""RoleArtefact: what a change does to the administrator's roles a person holds.
+
+A change that ends a role dates its end. Cancelled before its day, it gives the role the end it
+would have without it; once the day has come the role is gone for good: an undo gives none back.
+What each change did is in its effects (``until``, and what was there ``before``).
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from directory.changes.model import Change, Person, Plan
-from directory.effects import Action, Column, Due, Foreseen, State
-from directory.permissions import AdminRole, holders
+from directory.assignments import Assignment
+from directory.base.clock import local_day
+from directory.changes.model import Change, ChangeKind, ChangeState, Person, Plan
+from directory.effects import Action, Column, Due, Effect, Foreseen, State
+from directory.permissions import ROLE_NAMES, AdminRole, Role
 
-_NAMES = {
-    "administrator": "Quản trị hệ thống",
-    "hr_officer": "Cán bộ nhân sự",
-    "application_owner": "Chủ ứng dụng",
-    "auditor": "Kiểm toán viên",
-}
+END, RESTORE = "role.end", "role.restore"
+
+
+@dataclass(frozen=True)
+class _Order:
+    """One role that gets another end."""
+
+    kind: str
+    user_id: int
+    role: AdminRole
+    until: date | None
+
+    @property
+    def detail(self) -> dict[str, str | None]:
+        before = self.role.valid_to
+        return {"until": _iso(self.until), "before": _iso(before)}
 
 
 class RoleArtefact:
@@ -23,48 +42,131 @@ class RoleArtefact:
     columns = frozenset({Column.ROLES})
 
     def preview(self, session: Session, plan: Plan) -> Sequence[Foreseen]:
-        """One ``role.end`` per role that the plan ends."""
+        """One effect per role whose end the plan moves."""
         return [
-            Foreseen(Column.ROLES, "role.end", p.id, str(role.id), _NAMES[role.role])
-            for p in plan.people
-            for role in _ending(session, p)
+            Foreseen(
+                Column.ROLES,
+                o.kind,
+                o.user_id,
+                str(o.role.id),
+                ROLE_NAMES[Role(o.role.role)],
+                detail=o.detail,
+            )
+            for o in _orders(session, plan)
         ]
 
     def cut(self, session: Session, plan: Plan, change: Change) -> Sequence[Due]:
-        """Close the rows on the effective day; they are evaluated by date whenever used."""
-        dues = []
-        for person in plan.people:
-            for role in _ending(session, person):
-                role.valid_to = max(plan.spec.effective_on, role.valid_from)
-                dues.append(
-                    Due(
-                        Column.ROLES,
-                        "role.end",
-                        person.id,
-                        str(role.id),
-                        _NAMES[role.role],
-                        final=State.ACKNOWLEDGED,
-                        state=State.ACKNOWLEDGED,
-                    )
-                )
-        session.flush()
-        return dues
+        """Date the rows' ends; they are evaluated by date whenever used."""
+        return _written(session, _orders(session, plan))
 
     def due(self, session: Session, change: Change, users: Sequence[int]) -> Sequence[Due]:
-        """Nothing: the dates of the rows already count."""
-        return ()
-
-
-def _ending(session: Session, person: Person) -> Sequence[AdminRole]:
-    action = person.orders(Column.ROLES)
-    if person.new or action in (Action.NONE, Action.SLEEP, Action.ADD):
-        return ()
-    if action == Action.END:
-        return list(
-            session.scalars(
-                select(AdminRole)
-                .where(AdminRole.user_id == person.id, AdminRole.valid_to.is_(None))
-                .order_by(AdminRole.id)
-            )
+        """Roles given since the commit end too; the dates of the others already count."""
+        on = change.effective_on
+        ending: list[AdminRole] = []
+        for start in range(0, len(users), 500):
+            part = users[start : start + 500]
+            mine = AdminRole.user_id.in_(part)
+            if change.kind != ChangeKind.LEAVE:
+                closed = select(Assignment.id).where(
+                    Assignment.user_id.in_(part), Assignment.closed_by == change.id
+                )
+                mine = AdminRole.assignment_id.in_(closed)
+            ending += session.scalars(select(AdminRole).where(mine, _open_after(on)))
+        return _written(
+            session,
+            [_Order(END, r.user_id, r, max(on, r.valid_from)) for r in ending if r.user_id],
         )
-    return holders(session, person.ended)
+
+
+def _written(session: Session, orders: Sequence[_Order]) -> list[Due]:
+    dues = [
+        Due(
+            Column.ROLES,
+            o.kind,
+            o.user_id,
+            str(o.role.id),
+            ROLE_NAMES[Role(o.role.role)],
+            final=State.ACKNOWLEDGED,
+            state=State.ACKNOWLEDGED,
+            detail=o.detail,
+        )
+        for o in orders
+    ]
+    for order in orders:
+        order.role.valid_to = order.until
+    session.flush()
+    return dues
+
+
+def _orders(session: Session, plan: Plan) -> list[_Order]:
+    found: list[_Order] = []
+    for person in plan.people:
+        action = person.orders(Column.ROLES)
+        if person.new or action in (Action.NONE, Action.SLEEP, Action.ADD):
+            continue
+        on = plan.spec.effective_on if plan.spec.undo_of is None else local_day(plan.now)
+        found += [
+            _Order(END, person.id, role, max(on, role.valid_from))
+            for role in _ending(session, person, action, on)
+        ]
+        if action == Action.RESTORE and plan.spec.undo_of is not None:
+            found += _restored(session, person, plan.spec.undo_of)
+    return found
+
+
+def _ending(session: Session, person: Person, action: Action, on: date) -> Sequence[AdminRole]:
+    if action == Action.END:
+        mine = AdminRole.user_id == person.id
+    elif person.ended:
+        mine = AdminRole.assignment_id.in_(person.ended)
+    else:
+        return ()
+    return session.scalars(
+        select(AdminRole).where(mine, _open_after(on)).order_by(AdminRole.id)
+    ).all()
+
+
+def _open_after(on: date) -> ColumnElement[bool]:
+    return or_(AdminRole.valid_to.is_(None), AdminRole.valid_to > on)
+
+
+def _restored(session: Session, person: Person, change_id: str) -> list[_Order]:
+    """The roles whose end is the cancelled change's, with the end they have without it."""
+    found = []
+    own = session.scalars(
+        select(Effect).where(
+            Effect.change_id == change_id, Effect.user_id == person.id, Effect.kind == END
+        )
+    ).all()
+    for effect in own:
+        role = session.get(AdminRole, int(effect.target))
+        until = effect.detail.get("until")
+        if role is None or until is None or _iso(role.valid_to) != until:
+            continue  # somebody has ended it earlier since
+        end = _end_without(session, role, change_id)
+        if _iso(end) != until and role.assignment_id not in person.ended:
+            found.append(_Order(RESTORE, person.id, role, end))
+    return found
+
+
+def _end_without(session: Session, role: AdminRole, change_id: str) -> date | None:
+    """The earliest end by any change but one that stands or had its day; else its own."""
+    rows = session.execute(
+        select(Effect.change_id, Effect.detail, Change.state, Change.took_effect_at)
+        .join(Change, Change.id == Effect.change_id)
+        .where(Effect.kind == END, Effect.target == str(role.id))
+        .order_by(Effect.id)
+    ).all()
+    ends = [rows[0].detail.get("before")] if rows else []
+    ends += [
+        row.detail.get("until")
+        for row in rows
+        if row.change_id != change_id
+        and (row.state != ChangeState.UNDONE.value or row.took_effect_at is not None)
+    ]
+    known = [date.fromisoformat(end) for end in ends if end is not None]
+    return min(known, default=None)
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None

@@ -43,7 +43,7 @@ def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Sp
     effective_on = _day(body.get("effective_on"), "effective_on", default=local_day(now))
     if abs(effective_on - local_day(now)) > _FARTHEST:
         raise _wrong("effective_on", "Ngày hiệu lực quá xa hôm nay.")
-    decision = _decision(body.get("decision"))
+    decision = _decision(body.get("decision"), local_day(now))
     if kind == ChangeKind.JOIN:
         return _join(session, body, effective_on, decision, keyring, local_day(now))
     reason = body.get("reason")
@@ -129,7 +129,7 @@ def _day(value: Any, field: str, *, default: date | None = None) -> date:
         raise _wrong(field, "Ngày này không có trong lịch.") from None
 
 
-def _decision(value: Any) -> Decision | None:
+def _decision(value: Any, today: date) -> Decision | None:
     if value is None:
         return None
     if not isinstance(value, Mapping):
@@ -137,9 +137,11 @@ def _decision(value: Any) -> Decision | None:
     for name in value:
         if name not in ("number", "issued_on", "issuer"):
             raise _wrong(f"decision.{str(name)[:40]}", "Không có trường này trong quyết định.")
+    issued_on = _day(value.get("issued_on"), "decision.issued_on")
+    values.day(issued_on.isoformat(), today, "decision.issued_on")
     return Decision(
         number=_line(value.get("number"), "decision.number", 60),
-        issued_on=_day(value.get("issued_on"), "decision.issued_on"),
+        issued_on=issued_on,
         issuer=_line(value.get("issuer"), "decision.issuer", 200),
     )
 

@@ -107,3 +107,13 @@ def test_no_stored_beginning_stops_a_page(hr: Hr, begin: str) -> None:
     assert hr.browser("officer").get(f"/console/people/{hr.people['lan']}").status_code == 200
     for body in ({"kind": "suspend"}, {"kind": "leave", "reason": "die"}):
         assert api(hr).commit(user=hr.names["lan"], **body).status_code == 201
+
+
+@pytest.mark.parametrize("issued_on", ["9999-12-31", "0001-01-01", "1066-10-14"])
+def test_a_decision_of_an_impossible_day_is_refused(hr: Hr, issued_on: str) -> None:
+    decision = {"number": "1/QĐ", "issued_on": issued_on, "issuer": "UBND"}
+    answer = api(hr).post(
+        "/api/v1/changes/preview",
+        {"kind": "suspend", "user": hr.names["lan"], "decision": decision},
+    )
+    assert (answer.status_code, answer.json["field"]) == (422, "decision.issued_on")

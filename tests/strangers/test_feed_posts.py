@@ -150,3 +150,17 @@ def test_primary_posts_one_after_the_other_load(loaded: Any) -> None:
     )
     assert refusals(report) == {}
     assert date.fromisoformat(stored["PC-1"][0]) == date(2025, 9, 1)
+
+
+def test_a_post_that_was_applied_to_somebody_else_is_refused_by_row(
+    loaded: Any, feed: Any, tmp_path: Path
+) -> None:
+    loaded({})
+    folder = tmp_path / "folder"
+    people = (folder / "people.csv").read_text("utf-8").replace("NS-001,", "NS-009,", 1)
+    people = people.replace("003180000001", "003180000009").replace("Lê Thị Lan", "Lê Thị Lành")
+    (folder / "people.csv").write_text(people, "utf-8")
+    moved = (folder / "assignments.csv").read_text("utf-8").replace("NS-001", "NS-009")
+    (folder / "assignments.csv").write_text(moved, "utf-8")
+    report = feed(folder)
+    assert [(e.file, e.row) for e in report.errors] == [("people.csv", 2)]

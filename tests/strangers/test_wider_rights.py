@@ -64,11 +64,9 @@ KINDS = [
     {"kind": "suspend"},
     {"kind": "transfer", "to_unit": "gso:14797"},
 ]
-WIDER = "the officer alone cuts those above her"
 
 
 @pytest.mark.both_databases
-@pytest.mark.xfail(strict=True, reason=WIDER)
 @pytest.mark.parametrize("body", KINDS, ids=lambda b: b["kind"])
 @pytest.mark.parametrize(
     "role", [Role.ADMINISTRATOR, Role.AUDITOR, Role.APPLICATION_OWNER], ids=lambda r: r.value
@@ -85,7 +83,6 @@ def test_an_officer_alone_does_not_touch_who_holds_wider_rights(
         assert "Lê Thị Lan" in answer.json["detail"]
 
 
-@pytest.mark.xfail(strict=True, reason=WIDER)
 def test_nor_one_of_a_list_nor_by_undoing_nor_by_a_role_that_sleeps(hr: Hr) -> None:
     suspended = operator(hr, kind="suspend", user=hr.names["lan"])
     assert not suspended.conflicts
@@ -118,7 +115,6 @@ def test_an_officer_of_equal_reach_is_no_obstacle(hr: Hr) -> None:
     assert officer(hr).commit(kind="suspend", user=hr.names["lan"]).status_code == 201
 
 
-@pytest.mark.xfail(strict=True, reason="nothing keeps an administrator in office")
 def test_the_last_administrator_is_not_taken_away_by_anybody_but_the_operator(hr: Hr) -> None:
     above = hr.api(hr.token(role=Role.ADMINISTRATOR, unit=None))
     body = {"kind": "suspend", "user": hr.names["admin"]}
@@ -133,7 +129,6 @@ def test_the_last_administrator_is_not_taken_away_by_anybody_but_the_operator(hr
     assert "last_administrator" in {n.code for n in plan.warnings}
 
 
-@pytest.mark.xfail(strict=True, reason="keeping the post one is moved from previews well")
 @pytest.mark.parametrize("to_unit", ["gso:14797", "room2"])
 def test_the_post_she_is_moved_from_cannot_be_kept(hr: Hr, to_unit: str) -> None:
     plan = officer(hr).plan(
@@ -146,7 +141,6 @@ def test_the_post_she_is_moved_from_cannot_be_kept(hr: Hr, to_unit: str) -> None
     assert plan["committable"] is False
 
 
-@pytest.mark.xfail(strict=True, reason="a post that nobody of the plan holds is kept in silence")
 def test_only_posts_of_those_who_move_can_be_kept(hr: Hr) -> None:
     answer = officer(hr).post(
         f"{CHANGES}/preview",
@@ -162,7 +156,6 @@ def test_only_posts_of_those_who_move_can_be_kept(hr: Hr) -> None:
 
 @pytest.mark.both_databases
 @pytest.mark.settings(change_approval_people=3)
-@pytest.mark.xfail(strict=True, reason="each batch is counted alone")
 def test_the_people_of_one_decision_are_counted_over_its_batches(hr: Hr) -> None:
     decision = {"number": "12/QĐ", "issued_on": "2026-03-01", "issuer": "UBND tỉnh"}
     api = officer(hr)
@@ -182,7 +175,6 @@ def test_the_people_of_one_decision_are_counted_over_its_batches(hr: Hr) -> None
     assert operator(hr, **more, decision=decision).conflicts == ()
 
 
-@pytest.mark.xfail(strict=True, reason="cancelling a leave forgets the roles it had ended")
 def test_a_cancelled_leave_gives_a_role_its_own_end_back(hr: Hr) -> None:
     hr.grant("lan", Role.AUDITOR)
     operator(
@@ -202,7 +194,6 @@ def test_a_cancelled_leave_gives_a_role_its_own_end_back(hr: Hr) -> None:
     assert end_of(hr, "lan", Role.AUDITOR) is None
 
 
-@pytest.mark.xfail(strict=True, reason="a role with an end ahead is passed over")
 def test_leave_cancelled_then_dismissed_then_undone_gives_no_role_back(hr: Hr) -> None:
     hr.grant("lan", Role.AUDITOR)
     above = hr.api(hr.token(role=Role.ADMINISTRATOR, unit=None))
@@ -225,7 +216,6 @@ def test_leave_cancelled_then_dismissed_then_undone_gives_no_role_back(hr: Hr) -
     assert end_of(hr, "lan", Role.AUDITOR) == TODAY.isoformat()
 
 
-@pytest.mark.xfail(strict=True, reason="a role given after the decision outlives the day")
 def test_a_role_given_while_a_leave_waits_ends_with_it(hr: Hr) -> None:
     operator(
         hr, kind="leave", reason="retire", user=hr.names["lan"], effective_on=LATER.isoformat()
