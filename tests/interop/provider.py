@@ -162,6 +162,7 @@ def build(folder: Path, **settings: Any) -> Provider:
         "data_dir": str(folder / "data"),
         "outbound_allow": [f"localhost:{each}" for each in others],
         "source_failures": 1000,
+        "mail_domains": ["thanhhoa.example"],
         "device_interval": 1,
         "response_types": ["code", "code id_token"],
         "client_certificates": True,
