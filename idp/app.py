@@ -34,6 +34,11 @@ BLUEPRINTS = (
 )
 
 
+NOT_BY_HEAD = ("oidc.authorization", "oidc.logout", "console.client_tried")
+"""A GET that gives or ends something, as the protocols want it: who asks for its head, as programs
+do that look at links before people follow them, gets nothing of it."""
+
+
 class Alive:
     """Answers ``/healthz``: this process takes requests, whatever the state of the rest."""
 
@@ -128,6 +133,9 @@ def create_app(services: Services) -> Flask:
         app.register_blueprint(blueprint)
         if blueprint.name in security.MACHINES:
             security.csrf.exempt(blueprint)
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint in NOT_BY_HEAD and rule.methods is not None:
+            rule.methods = rule.methods - {"HEAD"}
     ready = discovery.Ready(app.wsgi_app, services)
     app.wsgi_app = Alive(ready)  # type: ignore[method-assign]
     return app

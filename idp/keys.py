@@ -30,7 +30,7 @@ from directory.base.away import is_away
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Base, Database
-from directory.base.errors import Conflict, InvalidInput, Misconfigured
+from directory.base.errors import Conflict, InvalidInput, Misconfigured, NotFound
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +100,7 @@ class SigningKeys:
         self._current: dict[str, Any] = {}
         """Rows: a private key is loaded when it first signs."""
         self._public: tuple[dict[str, Any], ...] = ()
-        self._verifying = KeySet([])
+        self._by_name: dict[tuple[str, str], Key] = {}
         self._read_at: datetime | None = None
         self._tried_at: datetime | None = None
 
@@ -125,10 +125,16 @@ class SigningKeys:
         self._refresh(now)
         return {"keys": [dict(key) for key in self._public]}
 
-    def verifying(self, *, now: datetime) -> KeySet:
-        """The public keys as objects, to check what we have signed ourselves."""
+    def verifier(self, kid: str | None, alg: str, *, now: datetime) -> list[Key]:
+        """The public key that has signed under this name by this algorithm; none: nobody has."""
         self._refresh(now)
-        return self._verifying
+        key = self._by_name.get((kid or "", alg))
+        return [] if key is None else [key]
+
+    def verifying(self, *, now: datetime) -> KeySet:
+        """All public keys as objects."""
+        self._refresh(now)
+        return KeySet([*self._by_name.values()])
 
     def warm(self, *, now: datetime) -> None:
         """Read the table before anybody asks; at the first question if the database is away."""
@@ -171,7 +177,7 @@ class SigningKeys:
             ).all()
         self._current = {row.alg: row for row in rows if row.state == "current"}
         self._public = tuple(row.public for row in rows)
-        self._verifying = KeySet([_import(key) for key in self._public])
+        self._by_name = {(row.kid, row.alg): _import(row.public) for row in rows}
         self._read_at = now
 
     def _load(self, row: Any) -> Key:
@@ -309,6 +315,36 @@ def rotate(
         data={"alg": alg, "old": old.kid, "new": new.kid},
     )
     return old.kid, new.kid
+
+
+def withdraw(
+    session: Session, keyring: Keyring, now: datetime, *, kid: str, actor: Actor
+) -> str | None:
+    """Nothing this key has signed counts any more, from now on; the key id that signs in its
+    place, if it did sign. Raises NotFound for a key that is not published.
+
+    The next key, which everybody has known, signs in the place of the current one, and in the
+    place of the next there is a new one.
+    """
+    row = session.get(SigningKey, kid, with_for_update=True)
+    if row is None or (row.retire_at is not None and row.retire_at <= now):
+        raise NotFound("key_unknown", "Không có khóa {kid} nào đang được công bố.", kid=kid[:100])
+    state, alg = row.state, row.alg
+    if state == "current":
+        none = timedelta(0)
+        return rotate(session, keyring, now, alg=alg, actor=actor, overlap=none, announced=none)[1]
+    session.delete(row)
+    session.flush()
+    new = _add(session, keyring, alg, "next", now) if state == "next" else None
+    audit.record(
+        session,
+        Tag.KEY_ROTATE,
+        at=now,
+        actor=actor,
+        subject=("signing_key", kid),
+        data={"alg": alg, "old": kid} | ({"new": new} if new else {}),
+    )
+    return None
 
 
 def _add(session: Session, keyring: Keyring, alg: str, state: str, now: datetime) -> str:

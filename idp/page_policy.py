@@ -9,11 +9,17 @@ from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 
 from idp import security
 
-ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*:(//[A-Za-z0-9.\-\[\]:]+)?")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_WRITTEN = re.compile(r"[A-Za-z0-9._:\[\]-]*")
+# CSP3 §2.3.1: a host is letters, digits and hyphens; neither an IPv6 address nor an underscore.
+_HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.?(:[0-9]{1,5})?")
+_SIGN_IN = ("/oauth2/", "/login")
+"""Where an application's own window may stand (a sign-in in a pop-up), which must find its way back
+to the window that opened it."""
 _NOBODY: frozenset[str] = frozenset()
 _NONE = "'none'"
 _ALWAYS = (
@@ -34,27 +40,37 @@ def allow_form_to(url: str | None) -> None:
     """
     if not url:
         return
+    if source := _source(url):
+        g.form_origins = g.get("form_origins", _NOBODY) | {source}
+
+
+def _source(url: str) -> str | None:
+    """The origin of a URL as a policy can say it: its scheme alone where it has no host, or one
+    that a policy has no spelling for. None for what no page may lead to.
+    """
     try:
         parts = urlsplit(url)
     except ValueError:
-        return
-    origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
-    if ORIGIN.fullmatch(origin) and parts.scheme not in ("javascript", "data"):
-        g.form_origins = g.get("form_origins", _NOBODY) | {origin}
+        return None
+    if not _SCHEME.fullmatch(parts.scheme) or parts.scheme in ("javascript", "data", "blob"):
+        return None
+    if not _WRITTEN.fullmatch(parts.netloc):
+        return None
+    spelt = _HOST.fullmatch(parts.netloc)
+    return f"{parts.scheme}://{parts.netloc}" if spelt else f"{parts.scheme}:"
 
 
 def allow_image(url: str | None) -> None:
     """Let this page show a picture from the origin of a relying party's URL."""
-    parts = urlsplit(url or "")
-    origin = f"{parts.scheme}://{parts.netloc}"
-    if ORIGIN.fullmatch(origin) and parts.scheme in ("http", "https"):
-        g.image_origins = g.get("image_origins", _NOBODY) | {origin}
+    source = _source(url or "")
+    if source is not None and source.startswith("http"):
+        g.image_origins = g.get("image_origins", _NOBODY) | {source}
 
 
 def allow_frames(urls: Iterable[str]) -> None:
     """Let this page open these addresses in frames, and those of no other origin."""
-    origins = ("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls)
-    g.frame_origins = frozenset(o for o in origins if ORIGIN.fullmatch(o) and o.startswith("http"))
+    sources = (_source(url) for url in urls)
+    g.frame_origins = frozenset(s for s in sources if s is not None and s.startswith("http"))
 
 
 @lru_cache(maxsize=256)
@@ -81,6 +97,8 @@ def _headers(response: Response) -> Response:
         ("Content-Security-Policy", policy),
         ("X-Request-ID", security.request_id()),
     ]
+    if response.mimetype == "text/html" and not request.path.startswith(_SIGN_IN):
+        wanted.append(("Cross-Origin-Opener-Policy", "same-origin"))
     if security.services().settings.secure:
         wanted.append(("Strict-Transport-Security", "max-age=31536000"))
     # Asking for each in turn raises and catches an exception for each that is not there.

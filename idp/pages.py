@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from directory.base.errors import DinhdanhError, Locked, NeedsStepUp
 from idp.i18n import gettext
@@ -89,7 +89,10 @@ def _http(error: HTTPException) -> Any:
         g.dinhdanh_session = None
     if isinstance(error, CSRFError):
         return error_page(400, gettext(_FORM_EXPIRED), code="form_expired")
-    return error_page(status, gettext(_SENTENCES.get(status, _FAULT)), code=f"http_{status}")
+    page = error_page(status, gettext(_SENTENCES.get(status, _FAULT)), code=f"http_{status}")
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        page.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # RFC 9110 §15.5.6
+    return page
 
 
 def fault(error: Exception) -> Response:

@@ -26,6 +26,7 @@ from flask import (
     url_for,
 )
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import MethodNotAllowed
 
 from directory.base.audit import Actor
 from directory.base.crypto import random_id
@@ -271,8 +272,20 @@ def _holds_nul() -> bool:
 def _our_hosts() -> frozenset[str]:
     """The issuer's; for programs also the one where client certificates are asked for."""
     settings = services().settings
-    asks = settings.client_certificates and request.blueprint in MACHINES
+    asks = settings.client_certificates and _blueprint() in MACHINES
     return _hosts(settings.issuer, settings.mtls_base if asks else None)
+
+
+def _blueprint() -> str | None:
+    """Whose address was asked for, also where it takes another method."""
+    wrong = request.routing_exception
+    if not isinstance(wrong, MethodNotAllowed) or not wrong.valid_methods:
+        return request.blueprint
+    adapter = current_app.create_url_adapter(request)
+    if adapter is None:
+        return None
+    endpoint, _ = adapter.match(method=next(iter(wrong.valid_methods)))
+    return str(endpoint).rpartition(".")[0] or None
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""``dinhdanh keys list | rotate``: the keys that sign tokens."""
+"""``dinhdanh keys list | rotate | withdraw``: the keys that sign tokens."""
 
 import getpass
 from datetime import timedelta
@@ -9,6 +9,7 @@ from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
 from idp import keys as signing
+from idp.i18n import error_text
 from idp.wiring import Services, build
 
 
@@ -58,6 +59,25 @@ def rotate(alg: str, *, at_once: bool) -> None:
         except DinhdanhError as error:
             raise click.ClickException(error.text()) from error
     click.echo(f"{old} → {new}")
+
+
+@keys.command("withdraw")
+@click.argument("kid")
+def withdraw(kid: str) -> None:
+    """Publish a key no longer, whichever it is: nothing it has signed is trusted from now on.
+
+    For a key that has leaked. Where it signs, the next one does at once; whoever has not heard of
+    a new next key learns of it within minutes.
+    """
+    has = _services()
+    with has.db.write() as session:
+        try:
+            heir = signing.withdraw(
+                session, has.keyring, has.clock(), kid=kid, actor=Actor.operator(getpass.getuser())
+            )
+        except DinhdanhError as error:
+            raise click.ClickException(error_text(error)) from error
+    click.echo(f"{kid} withdrawn" + (f"; {heir} signs" if heir else ""))
 
 
 commands: list[click.Command] = [keys]

@@ -137,6 +137,7 @@ class GrantView:
     public_client_id: str
     client_application_id: int | None
     audience: str
+    """Its client's application; empty where it has none."""
     sector: str | None
     fapi: bool
     """Whether its client follows FAPI 2.0."""
@@ -286,7 +287,7 @@ def _view(row: Any, about: Person | None) -> GrantView:
         username=row.username,
         public_client_id=row.public_client_id,
         client_application_id=row.client_application_id,
-        audience=row.application_code or row.public_client_id,
+        audience=row.application_code or "",
         sector=row.sector,
         fapi=Profile(row.client_options.get("profile", Profile.STANDARD)).fapi,
         userinfo_alg=row.client_options.get("userinfo_signed_response_alg"),

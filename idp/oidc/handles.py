@@ -26,6 +26,8 @@ from directory.base.crypto import Keyring
 
 _MAC = 16
 _LIMIT = 1000
+_CHILD = 1 << 15
+"""Beside the scopes, which are fewer."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Access:
     """Counts along the grant's resources; 0: the client's own audience."""
     bound_to: str | None = None
     """The key it is good with: ``jkt:…`` (RFC 9449) or ``x5t:…`` (RFC 8705)."""
+    child: bool = False
+    """Made of another token (RFC 8693): it is told what its scopes give and nothing by name."""
 
     @property
     def jti(self) -> str:
@@ -123,7 +127,7 @@ class Handles:
                 ">IIHB",
                 int(token.issued_at.timestamp()),
                 int(token.expires_at.timestamp()),
-                token.scope_mask,
+                token.scope_mask | (_CHILD if token.child else 0),
                 token.resource_mask,
             )
             + _key(token.bound_to),
@@ -189,9 +193,10 @@ class Handles:
             _encode(body[16:24]),
             _moment(issued),
             _moment(expiry),
-            scope_mask,
+            scope_mask & ~_CHILD,
             resource_mask,
             _bound(body[35:]),
+            bool(scope_mask & _CHILD),
         )
 
     def open_machine(self, text: str) -> Machine | None:

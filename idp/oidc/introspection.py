@@ -73,7 +73,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         body: dict[str, Any] = {
             "active": True,
             "iss": self.server.tools.settings.issuer,
-            "aud": audience(token.resources, token.audience[0]),
+            "aud": audience(token.audience),
             "client_id": token.public_client_id,
             "scope": " ".join(token.scopes),
             "iat": int(token.issued_at.timestamp()),

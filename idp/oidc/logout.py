@@ -1,7 +1,7 @@
 """Signing out: RP-initiated (OIDC RP-Initiated Logout 1.0), and telling every other party.
 
-A browser may be sent here by anybody. Only an ID token of ours about this very person signs her
-out at once; otherwise she is asked. A hint that is not ours, or names another client, and an
+A browser may be sent here by anybody. Only an ID token of ours about this very person and session
+signs her out at once; otherwise she is asked. A hint that is not ours, or names another client, and an
 address that is not registered, are refused on our own page: nobody is signed out or redirected.
 """
 
@@ -81,8 +81,9 @@ def wish(
             )
         state = [("state", values["state"])] if "state" in values else []
         location = with_query(uri, state) if state else uri
-    # §2: an ID token about somebody else says nothing about whoever is signed in here. §3: without
-    # one, a person confirms that she wants to be taken there, signed in or not.
+    # §2: an ID token about somebody else, or of another session of hers (which may be years old, and
+    # in anybody's log), says nothing about whoever is signed in here. §3: without one, a person
+    # confirms that she wants to be taken there, signed in or not.
     certain = hint is not None and (view is None or _about(hint, view, client, tokens))
     asking = view is not None or location is not None
     return Wish(client, location, ask=asking and not certain)
@@ -109,9 +110,10 @@ def _hint(tokens: Tokens, values: dict[str, str], *, now: datetime) -> dict[str,
 def _about(
     hint: dict[str, Any], view: SessionView, client: ClientView | None, tokens: Tokens
 ) -> bool:
-    """Whether the hint names whoever is signed in, as its client knows her."""
-    sector = client.sector if client is not None else None
-    return hint.get("sub") == tokens.subjects.subject(view.sub, sector)
+    """Whether the hint names whoever is signed in and this session, as its client knows both."""
+    sector, names = client.sector if client is not None else None, tokens.subjects
+    same = hint.get("sub") == names.subject(view.sub, sector)
+    return same and hint.get("sid") == names.session(view.id, sector)
 
 
 def _client(

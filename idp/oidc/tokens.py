@@ -11,22 +11,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from joserfc import jwt
-from joserfc.errors import JoseError
 from sqlalchemy import Connection
 
 from connectors.contract import Tools
 from directory.base.crypto import random_id
 from idp.keys import ALGORITHMS, SigningKeys, signing_keys
 from idp.oidc import grants
+from idp.oidc import resources as targets
 from idp.oidc.clients import sectors
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.kinds import TokenFormat
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grants import GrantView
 from idp.oidc.handles import Access, Handles, Machine, mask, serial
+from idp.oidc.proofs import jws
+from idp.oidc.proofs.jws import Untrusted
 
 ACCESS_TYPE = "at+jwt"
 """``typ`` of a JWT access token (RFC 9068 §2.1): it passes for no other kind of JWT."""
+LONGEST = 8192
+"""Characters of a JWT of ours."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Active:
     public_client_id: str
     application_id: int | None
     audience: tuple[str, ...]
-    """Who it is for: the resources it names, or its client's application or the client."""
+    """Who it is for: the resources it names, or its client's application, or ourselves."""
     scopes: tuple[str, ...]
     issued_at: datetime
     expires_at: datetime
@@ -51,6 +55,9 @@ class Active:
 
     fapi: bool = False
     """Whether its client follows FAPI 2.0."""
+    by_name: bool = False
+    """Whether it is told what the claims request asks for by name (OIDC Core §5.5), beyond its own
+    scopes: only a token as large as its grant is, and no child."""
 
     @property
     def cnf(self) -> dict[str, str]:
@@ -97,7 +104,7 @@ class Tokens:
         ends = now + timedelta(seconds=self._settings.access_token_lifetime)
         return (ends if until is None else min(ends, until)).replace(microsecond=0)
 
-    def access(
+    def access(  # noqa: PLR0913 (one keyword per fact)
         self,
         client: ClientView,
         grant: GrantView,
@@ -107,6 +114,7 @@ class Tokens:
         resources: Sequence[str] = (),
         bound_to: str | None = None,
         until: datetime | None = None,
+        child: bool = False,
     ) -> tuple[str, datetime]:
         """An access token for a person's grant, and when it ends: at ``until`` at the latest."""
         expires_at = min(self.expiry(now, until), grant.expires_at.replace(microsecond=0))
@@ -118,6 +126,7 @@ class Tokens:
             mask(scopes, grant.scopes),
             mask(resources, grant.resources),
             bound_to,
+            child,
         )
         if client.access_token_format != TokenFormat.JWT:
             return self.handles.access(made), expires_at
@@ -127,8 +136,10 @@ class Tokens:
             "auth_time": int(grant.auth_time.timestamp()),
             "acr": grant.acr,
             "amr": grant.amr,
+            **({"child": True} if child else {}),
         }
-        return self._jwt(client, body, scopes, made, resources), expires_at
+        named = resources or (self._default(client.audience),)
+        return self._jwt(client, body, scopes, made, named), expires_at
 
     def machine(
         self,
@@ -159,7 +170,16 @@ class Tokens:
             return self.handles.machine(made), made.expires_at
         counters = [made.client_epoch, made.application_epoch, made.installation_epoch]
         body = {"sub": client.client_id, "jti": made.jti, "client": client.id, "epochs": counters}
-        return self._jwt(client, body, scopes, made, resources), made.expires_at
+        named = resources or (self._default(client.audience, api=True),)
+        return self._jwt(client, body, scopes, made, named), made.expires_at
+
+    def _default(self, audience: str, *, api: bool = False) -> str:
+        """Whom a token is for that names no resource (RFC 9068 §3): its client's application, and
+        else ourselves; ``api``: our API, the one use of a client's own token. Never the client,
+        which is who presents it.
+        """
+        issuer = self._settings.issuer
+        return audience or (targets.api(issuer) if api else issuer)
 
     def _jwt(
         self,
@@ -167,13 +187,13 @@ class Tokens:
         body: dict[str, Any],
         scopes: list[str],
         made: Access | Machine,
-        resources: Sequence[str] = (),
+        named: Sequence[str],
     ) -> str:
         signer = self.keys.signer(client.id_token_alg, now=made.issued_at)
         cnf = confirmation(made.bound_to)
         claims = {
             "iss": self._settings.issuer,
-            "aud": audience(resources, client.audience),
+            "aud": audience(named),
             "client_id": client.client_id,
             "iat": int(made.issued_at.timestamp()),
             "exp": int(made.expires_at.timestamp()),
@@ -185,15 +205,16 @@ class Tokens:
 
     def signed_by_us(self, text: str, *, typ: str, now: datetime) -> dict[str, Any] | None:
         """The claims of a JWT of ours of one type, expired or not; None if it is not."""
-        if len(text) > 8192:
+        if len(text) > LONGEST:
             return None
         try:
-            token = jwt.decode(text, self.keys.verifying(now=now), list(ALGORITHMS))
-        except (JoseError, ValueError, KeyError):
+            found = jws.read(text, algorithms=ALGORITHMS)
+            if found.header.get("typ") != typ:
+                return None
+            said = jws.claims(found, self.keys.verifier(found.kid, found.alg, now=now))
+        except Untrusted:
             return None
-        if token.header.get("typ") != typ or token.claims.get("iss") != self._settings.issuer:
-            return None
-        return dict(token.claims)
+        return said if said.get("iss") == self._settings.issuer else None
 
     def open(self, text: str, *, now: datetime) -> Access | Machine | None:
         """The access token, if we made it and it has not expired."""
@@ -206,7 +227,8 @@ class Tokens:
 
     def _open_jwt(self, text: str, now: datetime) -> Access | Machine | None:
         body = self.signed_by_us(text, typ=ACCESS_TYPE, now=now)
-        if body is None:
+        # Our key signs nothing of this type without them.
+        if body is None or not {"iat", "exp", "scope", "aud", "jti"} <= body.keys():
             return None
         issued_at = datetime.fromtimestamp(body["iat"], UTC)
         expires_at = datetime.fromtimestamp(body["exp"], UTC)
@@ -222,6 +244,7 @@ class Tokens:
                 expires_at,
                 0,
                 bound_to=bound_to,
+                child=body.get("child") is True,
                 said=scopes,
                 named=tuple(named),
             )
@@ -253,12 +276,13 @@ class Tokens:
         if grant is None or not grant.living or not grant.gives_access:
             return None
         resources = tuple(token.resources(grant.resources))
+        scopes = tuple(token.scopes(grant.scopes))
         return Active(
             grant.client_id,
             grant.public_client_id,
             grant.client_application_id,
-            resources or (grant.audience,),
-            tuple(token.scopes(grant.scopes)),
+            resources or (self._default(grant.audience),),
+            scopes,
             token.issued_at,
             token.expires_at,
             token.jti,
@@ -266,10 +290,10 @@ class Tokens:
             resources=resources,
             bound_to=token.bound_to,
             fapi=grant.fapi,
+            by_name=not token.child and set(grant.scopes) <= set(scopes),
         )
 
-    @staticmethod
-    def _active_machine(connection: Connection, token: Machine) -> Active | None:
+    def _active_machine(self, connection: Connection, token: Machine) -> Active | None:
         client = client_view.view_by_id(connection, token.client_id)
         if client is None or (
             client.epoch,
@@ -281,7 +305,7 @@ class Tokens:
             client.id,
             client.client_id,
             client.application_id,
-            token.resources or (client.audience,),
+            token.resources or (self._default(client.audience, api=True),),
             tuple(s for s in token.scopes if s in client.scopes),
             token.issued_at,
             token.expires_at,
@@ -308,7 +332,7 @@ class Tokens:
             grant.client_id,
             grant.public_client_id,
             grant.client_application_id,
-            tuple(grant.resources) or (grant.audience,),
+            tuple(grant.resources) or (self._default(grant.audience),),
             tuple(grant.scopes),
             grant.refreshed_at or grant.code_used_at,
             grant.expires_at,
@@ -320,11 +344,9 @@ class Tokens:
         )
 
 
-def audience(resources: Sequence[str], own: str) -> str | list[str]:
-    """``aud``: the resources asked for (RFC 8707 §2), one as a string, or the client's own."""
-    if len(resources) > 1:
-        return list(resources)
-    return resources[0] if resources else own
+def audience(named: Sequence[str]) -> str | list[str]:
+    """``aud``: whom a token is for (RFC 8707 §2), one as a string."""
+    return list(named) if len(named) > 1 else named[0]
 
 
 @dataclass(frozen=True)

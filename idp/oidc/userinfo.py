@@ -35,7 +35,8 @@ def userinfo(
         raise Refused(401, "invalid_token", scheme=token_type(found.bound_to))
     here = resources.userinfo(settings.issuer)
     bearer.require(found, ("openid",), here=here, settings=settings, now=now)
-    asked = claims.asked_of(found.grant.claims, "userinfo", claims.CLAIMS)
+    may = claims.CLAIMS if found.by_name else found.scopes
+    asked = claims.asked_of(found.grant.claims, "userinfo", may)
     scopes = {*found.scopes} & claims.CLAIMS.keys()
     told_by = scopes | claims.scopes_of(asked)
     bearer.require_sign_in(found, told_by, settings=settings, now=now)

@@ -52,7 +52,8 @@ class Scene:
     @cached_property
     def flow(self) -> Flow:
         """A confidential client."""
-        return Flow(self.browser, self.world.register())
+        pinned = Options(pin_auth_method=True)
+        return Flow(self.browser, self.world.register(options=pinned))
 
     @cached_property
     def signed(self) -> SignedFlow:

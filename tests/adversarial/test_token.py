@@ -300,8 +300,8 @@ CODES = [
     ),
     Case(
         "code replayed by a thief",
-        "a code used twice takes back what it gave",
-        "RFC 9700 §2.1.1",
+        "whoever only saw a used code ends nothing",
+        "RFC 6749 §4.1.2",
         lambda s: _replayed(s, by=s.thief),
         then=_nothing,
     ),
@@ -349,7 +349,7 @@ def _downgraded(scene: Scene) -> Any:
 def _replayed(scene: Scene, by: Flow | None = None) -> Any:
     answer = scene.redeem().get_json()
     response = (by or scene.flow).token(**scene.code_form)
-    assert scene.flow.introspect(answer["access_token"]) == {"active": False}
+    assert scene.flow.introspect(answer["access_token"])["active"] is (by is not None)
     return response
 
 
@@ -627,10 +627,10 @@ REFRESH = [
     ),
     Case(
         "reuse by a thief within ten seconds",
-        "only the client itself may retry",
-        "RFC 9700 §2.2.2",
+        "whoever only saw a used token ends nothing",
+        "RFC 9700 §4.14.2",
         lambda s: _reused(s, by=s.thief),
-        then=_all_dead,
+        then=_nothing,
     ),
     Case(
         "refresh token of a code never redeemed",
@@ -695,8 +695,10 @@ def _reused(scene: Scene, *, by: Flow | None = None, wait: int = 0, times: int =
         answer = scene.refresh(refresh_token=answer["refresh_token"]).get_json()
     scene.world.clock.advance(seconds=wait)
     response = (by or scene.flow).token(grant_type="refresh_token", refresh_token=text)
-    assert scene.flow.introspect(answer["access_token"]) == {"active": False}
-    assert scene.refresh(refresh_token=answer["refresh_token"]).status_code == 400
+    kept = by is not None
+    assert scene.flow.introspect(answer["access_token"])["active"] is kept
+    again = scene.refresh(refresh_token=answer["refresh_token"])
+    assert again.status_code == (200 if kept else 400)
     return response
 
 

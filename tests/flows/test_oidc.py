@@ -134,7 +134,7 @@ def test_jwt_access_tokens_say_who_they_are_for_and_are_still_introspected(
     jwks = KeySet.import_key_set(client.get("/oauth2/jwks").get_json())
     token = jwt.decode(answer["access_token"], jwks, ["ES256"])
     assert token.header["typ"] == "at+jwt"
-    assert token.claims["aud"] == party.client_id
+    assert token.claims["aud"] == "http://localhost:8000"  # RFC 9068 §3: the default resource
     assert flow.introspect(answer["access_token"])["active"] is True
     assert flow.userinfo(answer["access_token"]).status_code == 200
     flow.post("/oauth2/revoke", {"token": answer["access_token"]})

@@ -53,8 +53,7 @@ def test_authentication_that_fails_looks_always_the_same(world: World, flow: Flo
         _post(flow, form, Authorization="Bearer " + (flow.party.secret or "")),
         _post(flow, form | {"client_id": flow.party.client_id}),
         _post(
-            flow,
-            form | {"client_id": flow.party.client_id, "client_secret": flow.party.secret or ""},
+            flow, form | {"client_id": flow.party.client_id, "client_secret": other.secret or ""}
         ),
         _post(flow, form | {"client_assertion": "x", "client_assertion_type": "y"}),
     ]

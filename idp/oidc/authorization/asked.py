@@ -44,8 +44,8 @@ class Asked:
     prompts: set[str]
     max_age: timedelta | None
     claims: dict[str, Any]
-    subjects: frozenset[str]
-    """Of whom the answer must be about; empty: of anybody."""
+    subjects: frozenset[str] | None
+    """Of whom the answer must be about; None: of anybody."""
     demand: Demand
 
     @property
@@ -78,7 +78,7 @@ class Asked:
     def may_be_about(self, view: "SessionView") -> bool:
         """Whether the client wants an answer about her, as it knows her (OIDC Core §8)."""
         names = self.grant.server.tokens.subjects
-        return not self.subjects or names.subject(view.sub, self.client.sector) in self.subjects
+        return self.subjects is None or names.subject(view.sub, self.client.sector) in self.subjects
 
     @property
     def said(self) -> str:
@@ -202,11 +202,13 @@ def _key(request: Request) -> str | None:
 
 def _subjects(
     server: "Server", request: Request, client: ClientView, wanted: dict[str, Any]
-) -> frozenset[str]:
+) -> frozenset[str] | None:
     """Whom the client wants an answer about: named by an ID token we gave it, expired or not, or
     by the claim ``sub`` (OIDC Core §3.1.2.2).
     """
     named = claim_rules.subjects(wanted)
+    if named is not None and not named:
+        raise InvalidRequestError("Nobody can be meant by the claim sub.")
     hint = request.get("id_token_hint")
     if hint is None:
         return named
@@ -214,7 +216,7 @@ def _subjects(
     # What else we sign (JARM) names nobody; what another client was given is not this one's.
     if found is None or "sub" not in found or found.get("aud") != client.client_id:
         raise InvalidRequestError("Invalid id_token_hint.")
-    if named and found["sub"] not in named:
+    if named is not None and found["sub"] not in named:
         raise InvalidRequestError("id_token_hint and the claim sub name different people.")
     return frozenset({str(found["sub"])})
 

@@ -5,13 +5,13 @@ either way. ``value`` and ``values`` count for ``sub``, where they name the pers
 answer (§3.1.2.2), and for ``acr``; of other claims she has one value or none.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
+from idp.oidc import strict_json
 from idp.oidc.claims.scopes import scope_of
 
 PARTS = ("userinfo", "id_token")
@@ -35,11 +35,9 @@ def parse(text: str | None) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as exc:
+        found = strict_json.read(text)
+    except strict_json.Unreadable as exc:
         raise InvalidRequestError("Invalid claims.") from exc
-    if not isinstance(found, dict):
-        raise InvalidRequestError("Invalid claims.")
     # §5.5: other members MUST be ignored. A part may be null or left out.
     parts = {part: found[part] for part in PARTS if found.get(part) is not None}
     for part in parts.values():
@@ -62,14 +60,28 @@ def asked_of(request: Mapping[str, Any], where: str, allowed: Iterable[str]) -> 
     return [name for name in part if scope_of(name) in may]
 
 
-def subjects(request: Mapping[str, Any]) -> frozenset[str]:
-    """The ``sub`` values of whom the answer must be about; empty: of anybody (§5.5.1)."""
-    return frozenset(
-        value
+def subjects(request: Mapping[str, Any]) -> frozenset[str] | None:
+    """The ``sub`` values of whom the answer must be about (§5.5.1); None: of anybody. Empty where
+    nobody can be meant: what is asked for is no name, or the two parts ask for different people.
+    """
+    asked = [
+        _names(wish)
         for part in PARTS
-        for value in _values(request.get(part, {}).get("sub"))
-        if isinstance(value, str)
-    )
+        if isinstance(wish := request.get(part, {}).get("sub"), Mapping)
+        and not {"value", "values"}.isdisjoint(wish)
+    ]
+    return frozenset.intersection(*asked) if asked else None
+
+
+def _names(wish: Mapping[str, Any]) -> frozenset[str]:
+    """Whom one part asks for; where it says both, whom both name."""
+    several = wish.get("values")
+    found = []
+    if "value" in wish:
+        found.append([wish["value"]])
+    if "values" in wish:
+        found.append(several if isinstance(several, list) else [])
+    return frozenset.intersection(*(frozenset(v for v in f if isinstance(v, str)) for f in found))
 
 
 def levels(request: Mapping[str, Any]) -> Levels:

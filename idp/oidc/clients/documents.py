@@ -6,7 +6,6 @@ alone decides, whatever name it is sent under. What we know and do not do is ref
 nobody should believe that her ID tokens are encrypted when they are not.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from directory.base.config import Settings
 from directory.base.errors import InvalidInput
+from idp.oidc import strict_json
 from idp.oidc.clients.kinds import (
     BY_SECRET,
     IDENTITY_SCOPES,
@@ -144,11 +144,9 @@ class Document:
 def parse(body: bytes) -> Document:
     """One JSON object in UTF-8, each of its members once. Raises InvalidInput."""
     try:
-        found = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
-    except (ValueError, RecursionError) as exc:
+        found = strict_json.read(body)
+    except strict_json.Unreadable as exc:
         raise wrong("body", "Nội dung phải là một đối tượng JSON, mỗi trường một lần.") from exc
-    if not isinstance(found, dict):
-        raise wrong("body", "Nội dung phải là một đối tượng JSON, mỗi trường một lần.")
     if not all(storable(text) for text in _texts(found)):
         raise wrong("body", "Nội dung có ký tự không hợp lệ.")
     return Document(found)
@@ -229,14 +227,6 @@ def told(client: Client) -> dict[str, Any]:
 # ---- reading ---------------------------------------------------------------------------------
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """RFC 8259 §4: of equal names each reader would take another one."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("repeated")
-    return found
-
-
 def _texts(found: Any) -> Iterator[str]:
     """Every text in a JSON value, names of members too, however deep it is."""
     ahead = [found]
@@ -248,10 +238,6 @@ def _texts(found: Any) -> Iterator[str]:
             ahead.extend(value)
         elif isinstance(value, dict):
             ahead.extend((*value, *value.values()))
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)
 
 
 def _require_understood(document: Document) -> None:

@@ -78,8 +78,8 @@ class ClientView:
 
     @property
     def audience(self) -> str:
-        """Who its access tokens are meant for: its application, or itself."""
-        return self.application_code or self.client_id
+        """Who its access tokens are meant for: its application; empty where it has none."""
+        return self.application_code or ""
 
     def shown(self, language: str) -> dict[str, str]:
         """What people are shown of it, in their language where it has said so (RFC 7591 §2.2):

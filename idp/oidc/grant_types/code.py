@@ -1,15 +1,17 @@
 """The authorization code grant with PKCE (RFC 6749 §4.1, RFC 7636, OIDC Core §3.1).
 
-A code is good for one redemption. Presented again, whatever the first redemption gave is revoked
-(RFC 6749 §4.1.2), also when the two came at once: exactly one answer carries tokens, and those
-die with the second.
+A code is good for one redemption. Presented again by whoever could have redeemed it, whatever the
+first redemption gave is revoked (RFC 6749 §4.1.2), also when the two came at once: exactly one
+answer carries tokens, and those die with the second. Who has only seen the code (in a log, in an
+address) is another client, or lacks the verifier: that ends nothing.
 """
 
+import hmac
 import re
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
-from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
 
 from idp.oidc import grants
 from idp.oidc.clients.refusals import Reason
@@ -37,9 +39,21 @@ class CodeGrant(Front, AuthorizationCodeGrant):  # type: ignore[misc]
             return None
         if grant.code_used_at is not None:
             request.client = client
-            self.revoke(grant, "code_replay")
+            if grant.check_client(client) and self._could_redeem(grant):
+                self.revoke(grant, "code_replay")
             return None
         return grant if grant.check_client(client) and grant.living else None
+
+    def _could_redeem(self, grant: GrantView) -> bool:
+        """Whether the client, which is the grant's, brings what its code was given for."""
+        if grant.code_jkt is not None and self.request.bound_to != f"jkt:{grant.code_jkt}":
+            return False
+        verifier = self.request.get("code_verifier") or ""
+        if not grant.code_challenge:
+            return not self.client_view.public
+        return hmac.compare_digest(
+            create_s256_code_challenge(verifier).encode(), grant.code_challenge.encode()
+        )
 
     def authenticate_user(self, authorization_code: GrantView) -> GrantView | None:
         """Consume the code. None for whoever comes second, or too late."""

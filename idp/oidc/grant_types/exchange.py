@@ -2,7 +2,8 @@
 
 The new token is a child of the subject token: it hangs on the same grant (or the same client)
 and dies with it, carries no scope and no resource the subject token lacks, belongs to the same
-key, and ends no later. Nothing is written.
+key, ends no later, and is told nothing that was asked for by name (OIDC Core §5.5) and its scopes
+do not give. Nothing is written.
 
     requested_token_type    access_token, or left out           else invalid_request
     subject_token_type      access_token; jwt where it is one   else invalid_request
@@ -119,7 +120,7 @@ class ExchangeGrant(Issues, BaseGrant, TokenEndpointMixin):  # type: ignore[misc
         if subject.grant is None:
             text, expires_at = tokens.machine(client, **given)
         else:
-            text, expires_at = tokens.access(client, subject.grant, **given)
+            text, expires_at = tokens.access(client, subject.grant, child=True, **given)
         return {
             "access_token": text,
             "token_type": token_type(request.bound_to),

@@ -2,8 +2,10 @@
 
 Each refresh token is used once. Of two at once exactly one answer carries tokens; the loser, or
 the same client trying again within ten seconds with the token just replaced, hears
-``invalid_grant`` and nothing is lost. Any other reuse means that two parties hold the token: the
-whole grant is revoked.
+``invalid_grant`` and nothing is lost, if that client proves who it is. Any other reuse by the
+client means that two parties hold the token: the whole grant is revoked. Of two who come as a
+public client either may be the thief, also where she comes first. Another client that brings a
+used token ends nothing: it is not its own.
 
 A grant that belongs to a key does not rotate (FAPI 2.0 §5.3.2.1 item 9): its refresh token is
 useless without a key (of a public client: that key), and is checked without being spent.
@@ -75,9 +77,13 @@ class RefreshGrant(Issues, RefreshTokenGrant):  # type: ignore[misc]
         return grant
 
     def _reused(self, grant: GrantView) -> None:
-        """Revoke, unless it is the same client's retry of the token just replaced."""
+        """Revoke, unless it is the retry, of the token just replaced, of a client that has proven
+        who it is.
+        """
+        if not grant.check_client(self.client_view):
+            return
         retry = (
-            grant.check_client(self.client_view)
+            not self.client_view.public
             and self._presented.generation == grant.refresh_generation - 1
             and grant.refreshed_at is not None
             and self.request.now - grant.refreshed_at <= GRACE

@@ -114,7 +114,8 @@ def _require_audience(audience: Any, server: "Server", client: "ClientView", end
     if endpoint in ENDPOINTS:
         ours.update(places(settings, ENDPOINTS[endpoint]))
     named = audience if isinstance(audience, list) else [audience]
-    if not any(isinstance(each, str) and each in ours for each in named):
+    # Whoever else it is for could present it here (RFC 9700 §4.11).
+    if not named or not all(isinstance(each, str) and each in ours for each in named):
         raise Untrusted("The aud is another.")
 
 

@@ -1,14 +1,25 @@
-"""A signed text (RFC 7515) that somebody else made, read with care.
+"""A signed JWT (RFC 7515, RFC 7519), read strictly: the one reader of them all, whoever made it.
 
-joserfc verifies; what it would let through is closed here: headers it does not know are ignored
-as §4 wants, none may be critical (§4.1.11: we understand no extension, the unencoded payload of
-RFC 7797 least of all), and nested or outsized input ends in ``Untrusted`` like any other.
+Request objects, client assertions, proofs of possession, software statements, and what comes back
+to us of our own: ID tokens as hints, access tokens, answers of a trial. joserfc checks signatures;
+form is judged here, before and after:
+
+    three parts     base64url without padding, each spelt in the one way there is (RFC 7515 §2)
+    header, claims  ``strict_json``: each member once, finite numbers, bounded depth
+    alg             one of those the caller names, never ``none``
+    crit, b64       refused: we understand no extension (§4.1.11, RFC 7797)
+    kid typ cty     text
+    iss sub jti     text that a database can hold
+    aud             text, or a list of texts
+    exp nbf iat     numbers, no booleans or texts, of moments there are (RFC 7519 §2)
+
+Whatever is wrong ends in ``Untrusted``. What a header or a claim must say is the caller's matter.
 """
 
 import base64
 import binascii
-import json
 import math
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +30,7 @@ from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry, deserialize_compact
 
 from directory.base.errors import DinhdanhError
+from idp.oidc import strict_json
 
 ASYMMETRIC = ("RS256", "PS256", "ES256", "ES384", "ES512")
 """What others may sign with by a key pair of theirs. EdDSA is in no Vietnamese list."""
@@ -27,6 +39,12 @@ FAPI = ("PS256", "ES256")
 HMAC = ("HS256",)
 """With a client secret: ours have 43 characters, too few for HS384 (RFC 7518 §3.2)."""
 LONGEST = 16 * 1024
+_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
+_TEXTS_OF_HEADER = ("kid", "typ", "cty")
+_TEXTS_OF_CLAIMS = ("iss", "sub", "jti")
+_MOMENTS = ("exp", "nbf", "iat")
+# PostgreSQL knows no NUL, and UTF-8 no half of a character, which JSON can write.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 SKEW = 30
 """Seconds by which another clock may be ahead of ours: more than the 10 that FAPI 2.0
 (§5.3.2.1) wants accepted, less than the 60 it wants refused."""
@@ -71,12 +89,16 @@ def read(text: str, *, algorithms: Collection[str]) -> Read:
     parts = text.split(".")
     if len(text) > LONGEST or len(parts) != 3:
         raise Untrusted("Not a signed JWT.")
-    header = _object(parts[0])
+    header = _object(_bytes(parts[0]))
+    _bytes(parts[1])
+    _bytes(parts[2])
     alg = header.get("alg")
     if not isinstance(alg, str) or alg not in algorithms:
         raise Untrusted("The signature algorithm is not allowed.")
     if "crit" in header or "b64" in header:
         raise Untrusted("A header parameter is critical and not understood.")
+    if any(not _is_text(header[name]) for name in _TEXTS_OF_HEADER if name in header):
+        raise Untrusted("A header parameter is of the wrong type.")
     return Read(text, header, alg)
 
 
@@ -88,7 +110,7 @@ def claims(found: Read, keys: Iterable[Key]) -> dict[str, Any]:
             payload = deserialize_compact(found.text, key, registry=registry).payload
         except (JoseError, ValueError, TypeError, RecursionError):
             continue
-        return _json(payload)
+        return _claims(payload)
     raise Untrusted("The signature does not fit.")
 
 
@@ -96,7 +118,7 @@ def unverified_claims(found: Read) -> dict[str, Any]:
     """What it says, whoever has signed it: good for a look-up and nothing else. Raises
     Untrusted.
     """
-    return _object(found.text.split(".")[1])
+    return _claims(_bytes(found.text.split(".")[1]))
 
 
 def moment(value: Any) -> datetime | None:
@@ -108,19 +130,38 @@ def moment(value: Any) -> datetime | None:
     return datetime.fromtimestamp(value, UTC)
 
 
-def _object(segment: str) -> dict[str, Any]:
+def _bytes(segment: str) -> bytes:
+    """What a part stands for, if it is spelt as it must be."""
     try:
         raw = base64.b64decode(segment + "=" * (-len(segment) % 4), b"-_", validate=True)
     except (binascii.Error, ValueError) as exc:
         raise Untrusted("Not a signed JWT.") from exc
-    return _json(raw)
-
-
-def _json(raw: bytes | None) -> dict[str, Any]:
-    try:
-        found = json.loads(raw or b"")
-    except (ValueError, RecursionError) as exc:
-        raise Untrusted("Not a signed JWT.") from exc
-    if not isinstance(found, dict):
+    spelt = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    if not _SEGMENT.fullmatch(segment) or spelt != segment:
         raise Untrusted("Not a signed JWT.")
-    return found
+    return raw
+
+
+def _object(raw: bytes | None) -> dict[str, Any]:
+    try:
+        return strict_json.read(raw or b"")
+    except strict_json.Unreadable as exc:
+        raise Untrusted("Not a signed JWT.") from exc
+
+
+def _claims(raw: bytes | None) -> dict[str, Any]:
+    """The claims, those every JWT may have of their types (RFC 7519 §4.1)."""
+    said = _object(raw)
+    audience = said.get("aud", "")
+    named = audience if isinstance(audience, list) else [audience]
+    if (
+        any(not _is_text(said[name]) for name in _TEXTS_OF_CLAIMS if name in said)
+        or any(moment(said[name]) is None for name in _MOMENTS if name in said)
+        or not all(map(_is_text, named))
+    ):
+        raise Untrusted("A claim is of the wrong type.")
+    return said
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not _UNSTORABLE.search(value)

@@ -66,12 +66,13 @@ KEYS = st.sampled_from([None, "jkt:" + "A" * 43, "x5t:" + "B" * 42 + "E"])
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(0, 2**32 - 1),
-    st.integers(0, 2**16 - 1),
+    st.integers(0, 2**15 - 1),
     st.integers(0, 2**8 - 1),
     KEYS,
+    st.booleans(),
 )
 def test_what_goes_in_comes_out(
-    issued: int, expiry: int, scopes: int, resources: int, key: str | None
+    issued: int, expiry: int, scopes: int, resources: int, key: str | None, child: bool
 ) -> None:
     token = Access(
         random_id(),
@@ -81,6 +82,7 @@ def test_what_goes_in_comes_out(
         scopes,
         resources,
         key,
+        child,
     )
     assert HANDLES.open_access(HANDLES.access(token)) == token
 
