@@ -116,6 +116,8 @@ class Wanted:
     attributes: Attributes | None = None
     """None: leave what it says as it is (an account that is only disabled)."""
     role: str | None = None
+    unsent: tuple[Attribute, ...] = field(default=(), compare=False)
+    """What the directory knows and no target is told, because none would take it."""
 
 
 @dataclass(frozen=True)
@@ -219,4 +221,8 @@ class Connector(Protocol):
 
         Only what this target can store counts.
         """
+        ...
+
+    def close(self) -> None:
+        """Close connections at rest."""
         ...

@@ -8,12 +8,13 @@ number, and no employee number is made up.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from pydantic import EmailStr, TypeAdapter, ValidationError
-
 from connectors.contract import Attribute, Attributes, RemoteAccount, Wanted
+from directory import values
+from directory.base.errors import InvalidInput
 from directory.entitlements import Desired
 from directory.text import clean
 
@@ -21,10 +22,27 @@ EVERYTHING = frozenset(Attribute)
 ENTERPRISE = frozenset({Attribute.DEPARTMENT, Attribute.ORGANIZATION})
 """What only the Enterprise extension can say (RFC 7643 §4.3)."""
 
+
+def same(attribute: Attribute, ours: str | None, theirs: str | None) -> bool:
+    """Whether both say the same: letters of an address may be small ones, a telephone number
+    has signs between its digits or not.
+    """
+    if ours is None or theirs is None or ours == theirs:
+        return ours == theirs
+    if attribute is Attribute.EMAIL:
+        return ours.casefold() == theirs.casefold()
+    if attribute is Attribute.PHONE:
+        return _digits(ours) == _digits(theirs) != ""
+    return clean(ours) == clean(theirs)
+
+
+def _digits(number: str) -> str:
+    """A telephone number without the signs between its digits (RFC 3966 §5.1.1)."""
+    return re.sub(r"[\s().-]", "", number)
+
+
 SHORTEST_CUT = 10
 """Characters: nothing in the wild cuts shorter than that."""
-
-_EMAIL = TypeAdapter(EmailStr)
 
 
 class Person(Protocol):
@@ -48,30 +66,45 @@ class Person(Protocol):
     def phone(self) -> str | None: ...
 
 
-def wanted_account(person: Person, desired: Desired | None, *, organization: str) -> Wanted:
-    """The state a person's account ought to be in; without ``desired`` it is to be disabled."""
+def wanted_account(
+    person: Person, desired: Desired | None, *, organization: str, shared_email: bool = False
+) -> Wanted:
+    """The state a person's account ought to be in; without ``desired`` it is to be disabled.
+
+    An address that is somebody else's as well is given to no application, and one that is none
+    to nobody: the account says so, it is not dropped without a word.
+    """
     if desired is None:
         return Wanted(person.sub, person.username, active=False)
+    email = None if shared_email else email_address(person.email)
     said = {
         Attribute.DISPLAY_NAME: person.full_name,
         Attribute.FAMILY_NAME: person.family_name,
         Attribute.MIDDLE_NAME: person.middle_name,
         Attribute.GIVEN_NAME: person.given_name,
-        Attribute.EMAIL: email_address(person.email),
+        Attribute.EMAIL: email,
         Attribute.PHONE: person.phone,
         Attribute.TITLE: desired.held.position_name,
         Attribute.DEPARTMENT: desired.held.unit.name,
         Attribute.ORGANIZATION: organization,
     }
     kept = {name: clean(value) for name, value in said.items() if value and clean(value)}
-    return Wanted(person.sub, person.username, active=True, attributes=kept, role=desired.role)
+    unsent = (Attribute.EMAIL,) if person.email and email is None else ()
+    return Wanted(
+        person.sub,
+        person.username,
+        active=True,
+        attributes=kept,
+        role=desired.role,
+        unsent=unsent,
+    )
 
 
 def email_address(value: str | None) -> str | None:
-    """The address in the one form every connector compares; None when it is no address."""
+    """The address by the rule of ``directory.values``; None when no service takes it."""
     try:
-        return _EMAIL.validate_python(value) if value else None
-    except ValidationError:
+        return values.email(value)
+    except InvalidInput:
         return None
 
 
@@ -88,9 +121,14 @@ def digest(wanted: Wanted) -> str:
 
 
 def differences(
-    wanted: Wanted, seen: RemoteAccount, *, managed: frozenset[Attribute] = EVERYTHING
+    wanted: Wanted,
+    seen: RemoteAccount,
+    *,
+    managed: frozenset[Attribute] = EVERYTHING,
+    roles: bool = True,
 ) -> tuple[str, ...]:
-    """What the account does not show as wanted, by the names of SCIM; only ``managed`` counts.
+    """What the account does not show as wanted, by the names of SCIM; only ``managed`` counts,
+    and the role only where the target keeps ``roles``.
 
     An account that is to be disabled is right as soon as it is inactive.
     """
@@ -101,12 +139,13 @@ def differences(
         wrong.append("externalId")
     if seen.username.casefold() != wanted.username.casefold():  # RFC 7643 §4.1.1: caseExact false
         wrong.append("userName")
-    if seen.role != wanted.role:
+    if roles and seen.role != wanted.role:
         wrong.append("role")
     wrong += [
         name.value
         for name in Attribute
-        if name in managed and seen.attributes.get(name) != wanted.attributes.get(name)
+        if name in managed
+        and not same(name, wanted.attributes.get(name), seen.attributes.get(name))
     ]
     return tuple(wrong)
 
@@ -139,7 +178,7 @@ def ldap_values(said: Attributes) -> dict[str, str]:
     middle_given = (said.get(Attribute.MIDDLE_NAME), said.get(Attribute.GIVEN_NAME))
     given = " ".join(part for part in middle_given if part)
     shown = said.get(Attribute.DISPLAY_NAME) or given
-    values = {
+    found = {
         "cn": shown,
         "displayName": shown,
         "sn": said.get(Attribute.FAMILY_NAME) or given or shown,
@@ -150,7 +189,7 @@ def ldap_values(said: Attributes) -> dict[str, str]:
         "ou": said.get(Attribute.DEPARTMENT),
         "o": said.get(Attribute.ORGANIZATION),
     }
-    return {name: value for name, value in values.items() if value}
+    return {name: value for name, value in found.items() if value}
 
 
 LDAP_ATTRIBUTES = (
@@ -166,7 +205,7 @@ LDAP_ATTRIBUTES = (
 )
 
 
-def from_ldap(values: Mapping[str, str]) -> dict[Attribute, str]:
+def from_ldap(entry: Mapping[str, str]) -> dict[Attribute, str]:
     """What an entry says. ``ldap_values`` of the result gives the same values back."""
     names = {
         "displayName": Attribute.DISPLAY_NAME,
@@ -178,4 +217,4 @@ def from_ldap(values: Mapping[str, str]) -> dict[Attribute, str]:
         "ou": Attribute.DEPARTMENT,
         "o": Attribute.ORGANIZATION,
     }
-    return {attribute: values[name] for name, attribute in names.items() if values.get(name)}
+    return {attribute: entry[name] for name, attribute in names.items() if entry.get(name)}

@@ -50,7 +50,7 @@ from directory.entitlements import (
     RuleView,
     desired_accounts,
 )
-from directory.people import User, UserStatus
+from directory.people import User, UserStatus, sole_email
 from directory.units import OrgUnit
 
 URGENT_UP_TO = 50
@@ -179,7 +179,7 @@ class _Case:
     @classmethod
     def read(cls, session: Session, user_id: int, application_id: int, *, on: date) -> "_Case":
         row = session.execute(
-            select(User, Application, Account.remote_id)
+            select(User, Application, Account.remote_id, sole_email().label("sole"))
             .select_from(User)
             .join(Application, Application.id == application_id)
             .outerjoin(
@@ -190,12 +190,14 @@ class _Case:
         ).one_or_none()
         if row is None:
             raise Rejected("Người dùng hoặc ứng dụng không còn trong danh bạ.")
-        user, application, remote_id = row
+        user, application, remote_id, sole = row
         rules = _rules(session, application_id)
         held = assignments.timeline(session, [user_id])[user_id]
         desired = desired_accounts(rules, held, status=_status(user, on), on=on).get(application_id)
         organization = _organization(session, desired)
-        wanted = mapping.wanted_account(user, desired, organization=organization)
+        wanted = mapping.wanted_account(
+            user, desired, organization=organization, shared_email=sole != user.email
+        )
         others = () if wanted.active else _others(session, user_id, application_id)
         return cls(user, application, desired, wanted, remote_id, others)
 
@@ -211,6 +213,8 @@ class _Case:
     ) -> set[str]:
         """Note the account as it was seen, advance the job's effects; the changes touched."""
         evidence = {**_evidence(outcome, seen, at), **shown}
+        if self.wanted.unsent:
+            evidence["unsent"] = [name.value for name in self.wanted.unsent]
         waiting = effects.of_job(session, claim.id)
         lost = self.remote_id is not None and seen is None
         touched: set[str] = set()

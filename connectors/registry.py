@@ -60,6 +60,14 @@ def connector_for(tools: Tools, application: Application) -> Connector:
         return known[1]
 
 
+def close(outbound: Outbound) -> None:
+    """Close what the connectors made with this client hold open."""
+    with _lock:
+        made = _made.pop(outbound, {})
+    for _, connector in made.values():
+        connector.close()
+
+
 def check(kind: str | None, settings: dict[str, object]) -> BaseModel:
     """The settings of a connector, read strictly. Raises Misconfigured naming every wrong one."""
     try:

@@ -1,30 +1,24 @@
-"""SCIM 2.0 targets (RFC 7643, 7644) by scim2-client over the shared outbound pool.
+"""SCIM 2.0 targets (RFC 7643, 7644), also those that are not quite.
 
-The base models User + Enterprise extension are used without fetching schemas. What the service
-says of itself (PATCH, the Enterprise extension) is asked once per connector and only believed
-where it is said; a service without discovery is taken for a full one. A look-up, a create and a
-probe are one request each. Accounts are disabled (``active: false``), never deleted.
+What the service says of itself (PATCH, the Enterprise extension) is asked once per connector and
+only believed where it is said; a service without discovery is taken for a full one until it
+refuses. A look-up, a create and a probe are one request each at an ordinary service. Accounts are
+disabled (``active: false``), never deleted.
+
+    scim            decides: make, mend, disable, prove
+    scim_search     finds the one account, by filters that are not believed blindly
+    scim_wire       questions and answers over HTTP
+    scim_mapping    what is said of a person, and what is read from a resource
 """
 
-import json
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from scim2_client import SCIMClientException
-from scim2_client.engines.httpx2 import SyncSCIMClient
-from scim2_models import (
-    EnterpriseUser,
-    ResourceType,
-    SCIMException,
-    ScimProvider,
-    SearchRequest,
-    ServiceProviderConfig,
-    User,
-)
+from scim2_models import EnterpriseUser, User
 
 from connectors import mapping, scim_mapping
 from connectors.contract import (
@@ -38,10 +32,11 @@ from connectors.contract import (
     Page,
     Rejected,
     RemoteAccount,
+    Transient,
     Wanted,
 )
-from connectors.outbound import failure
-from connectors.scim_mapping import ScimUser
+from connectors.scim_search import Search
+from connectors.scim_wire import Answer, Json, Wire
 
 
 class ScimSettings(BaseModel):
@@ -53,6 +48,8 @@ class ScimSettings(BaseModel):
     """The base URL, such as ``https://app.example.vn/scim/v2``."""
     attributes: frozenset[Attribute] = mapping.EVERYTHING
     """What we keep right there; leave out what the application cannot store."""
+    roles: bool = True
+    """Whether the application keeps roles; without, they are neither sent nor missed."""
     adopt_by_username: bool = False
     """Whether a found account with our user name and *no* externalId may be taken over."""
     page_size: int = Field(default=100, ge=1, le=1000)
@@ -69,17 +66,12 @@ class ScimSettings(BaseModel):
         return value.rstrip("/")
 
 
-Json = dict[str, Any]
 _USER = str(User.__schema__)
 _ENTERPRISE = str(EnterpriseUser.__schema__)
-
-
-class _Missing(Rejected):
-    """404: no such account."""
-
-
-class _Taken(Rejected):
-    """409: user name or externalId belong to an account already (RFC 7644 §3.3)."""
+_SILENT = range(400, 600)
+"""A service without discovery answers it with any of these."""
+WITNESSES = 3
+"""Accounts that are asked whether this service shows ``active`` at all."""
 
 
 @dataclass(frozen=True)
@@ -95,36 +87,42 @@ class ScimConnector:
 
     def __init__(self, settings: ScimSettings, token: str, outbound: Outbound) -> None:
         self._settings = settings
-        http = outbound.client(base_url=settings.url, headers={"Authorization": f"Bearer {token}"})
-        http.event_hooks = {"response": [_refuse_failures]}
-        self._scim = SyncSCIMClient(
-            http,
-            provider=ScimProvider(
-                models=[User, EnterpriseUser],
-                resource_types=[ResourceType.from_resource(ScimUser)],
-            ),
-        )
+        self._wire = Wire(settings.url, token, outbound)
+        self._search = Search(self._wire, settings.page_size)
         self._discovery = threading.Lock()
         self._discovered: _Service | None = None
+        self._refuses_patch = False
+        self._wants_family_name = False
+        self._shows_active: bool | None = None
+        """Whether an account that is active says so; None: not looked at yet."""
 
     def capabilities(self) -> frozenset[Capability]:
         return frozenset(Capability) - {Capability.MOVE}
 
     def test(self) -> str:
-        _, total = self._list(SearchRequest(count=1))
-        patch = "PATCH" if self._service().patch else "PUT"
-        return f"SCIM 2.0 trả lời tốt, {total} tài khoản, cập nhật bằng {patch}."
+        service = self._service()
+        users, total = self._search.page(1, 1)
+        patch = "PATCH" if service.patch else "PUT"
+        count = len(users) if total is None else max(total, len(users))
+        return f"SCIM 2.0 trả lời tốt, {count} tài khoản, cập nhật bằng {patch}."
 
     def fetch(self, cursor: str | None = None) -> Page:
-        start = int(cursor or 1)
-        users, total = self._list(SearchRequest(start_index=start, count=self._settings.page_size))
+        """One page. A full page is followed by another, whatever ``totalResults`` says; a page
+        that begins like the one before is none (its service knows no pages).
+        """
+        position, _, before = (cursor or "1:").partition(":")
+        start, size = int(position), self._settings.page_size
+        users, total = self._search.page(start, size)
+        accounts = tuple(self._account(user) for user in users)
+        if accounts and accounts[0].key == before:
+            raise Misconfigured("Hệ thống đích không chia trang danh sách tài khoản.")
         after = start + len(users)
-        more = bool(users) and after <= total
-        return Page(tuple(_account(user) for user in users), str(after) if more else None)
+        more = len(users) == size or (bool(users) and (total is None or after <= total))
+        return Page(accounts, f"{after}:{accounts[0].key}" if more else None)
 
     def get(self, key: str) -> RemoteAccount | None:
         user = self._get(key)
-        return _account(user) if user else None
+        return self._account(user, whole=True) if user else None
 
     probe = get
 
@@ -132,12 +130,22 @@ class ScimConnector:
         """Nothing more can be tried: who signs in there does so by the application's own way."""
         return {}
 
+    def close(self) -> None:
+        """Nothing is kept here: connections are the shared client's."""
+
     def find(self, external_id: str, username: str) -> RemoteAccount | None:
-        user = self._by("externalId", external_id) or self._by("userName", username)
-        return _account(user) if user else None
+        user = self._search.by_external_id(external_id, username) or self._search.by_username(
+            username
+        )
+        return self._account(user) if user else None
 
     def differences(self, wanted: Wanted, seen: RemoteAccount) -> tuple[str, ...]:
-        return mapping.differences(wanted, seen, managed=self._service().managed)
+        return mapping.differences(
+            scim_mapping.fitted(wanted, seen),
+            seen,
+            managed=self._service().managed,
+            roles=self._settings.roles,
+        )
 
     def apply(self, operation: Operation) -> Outcome:
         wanted = operation.wanted
@@ -145,37 +153,73 @@ class ScimConnector:
         if user is not None:
             return self._mend(user, wanted)
         if not wanted.active:
-            return Outcome(None, Action.ABSENT)
-        try:
-            created = _call(
-                self._scim.create, scim_mapping.to_scim(wanted, managed=self._service().managed)
-            )
-        except _Taken:
+            return self._absent(operation)
+        answer = self._create(wanted)
+        if answer.taken:
             return self._mend(self._after_conflict(wanted), wanted)
-        user = created if isinstance(created, dict) else self._by("externalId", wanted.external_id)
-        key = _account(user).key if user else ""
-        if not key:
-            raise Rejected("Hệ thống đích đã nhận tài khoản nhưng không cho biết mã của nó.")
-        return Outcome(key, Action.CREATED, {"http_status": 201})
+        user = answer.body
+        if user is None or not _key(user):
+            user = self._search.by_external_id(wanted.external_id, wanted.username)
+        if user is None:
+            raise Transient("Hệ thống đích chưa cho thấy tài khoản vừa tạo.")
+        return Outcome(_key(user), Action.CREATED, {"http_status": answer.status})
+
+    def _create(self, wanted: Wanted) -> Answer:
+        """Ask for a new account; the answer is 2xx or says that it is taken."""
+        named = scim_mapping.with_family_name(wanted)
+        answer = self._post(named if self._wants_family_name else wanted)
+        if answer.status == 400 and not answer.taken and named is not wanted:
+            again = self._post(named)
+            self._wants_family_name = again.ok
+            answer = again if again.ok or again.taken else answer
+        if answer.status == 404:
+            raise Misconfigured("Hệ thống đích trả lời 404 khi tạo tài khoản; xem lại địa chỉ.")
+        if not answer.ok and not answer.taken:
+            raise answer.failure()
+        return answer
+
+    def _post(self, wanted: Wanted) -> Answer:
+        body = scim_mapping.created(self._said(wanted), managed=self._service().managed)
+        return self._wire.ask("POST", "/Users", body=body, bear={400, 404, 409})
+
+    def _said(self, wanted: Wanted) -> Wanted:
+        return wanted if self._settings.roles else replace(wanted, role=None)
 
     def _locate(self, operation: Operation) -> Json | None:
         """By key first, if what is there is still hers; else by externalId."""
-        ours = operation.wanted.external_id
+        wanted = operation.wanted
         if operation.key:
             user = self._get(operation.key)
-            if user is not None and _account(user).external_id in (None, ours):
+            if user is not None and _external_id(user) in (None, wanted.external_id):
                 return user
-        return self._by("externalId", ours)
+        return self._search.by_external_id(wanted.external_id, wanted.username)
+
+    def _absent(self, operation: Operation) -> Outcome:
+        """Nobody is to be disabled, because nobody is there: only if we would have seen her."""
+        wanted = operation.wanted
+        self._service()  # whether this is a SCIM service at all
+        there = self._get(operation.key) if operation.key else None
+        user = self._search.by_external_id(wanted.external_id, wanted.username, surely=True)
+        if user is not None:
+            return self._mend(user, wanted)
+        named = operation.key and self._search.by_username(wanted.username, surely=True)
+        if there or named:
+            raise Rejected(
+                "Tài khoản {username} tại hệ thống đích nay mang mã của người khác hoặc không mang "
+                "mã nào; cần đối chiếu chủ tài khoản.",
+                username=wanted.username,
+            )
+        return Outcome(None, Action.ABSENT, {"control": "search"})
 
     def _after_conflict(self, wanted: Wanted) -> Json:
         """Whom a refused create collided with: herself, or somebody we must not take over."""
-        user = self._by("externalId", wanted.external_id)
+        user = self._search.by_external_id(wanted.external_id, wanted.username, surely=True)
         if user is not None:
             return user
-        user = self._by("userName", wanted.username)
+        user = self._search.by_username(wanted.username, surely=True)
         if user is None:
             raise Rejected("Hệ thống đích báo trùng tài khoản nhưng không cho biết trùng với ai.")
-        if _account(user).external_id or not self._settings.adopt_by_username:
+        if _external_id(user) or not self._settings.adopt_by_username:
             raise Rejected(
                 "Tên đăng nhập {username} đã thuộc về một tài khoản khác tại hệ thống đích; "
                 "cần đối chiếu chủ tài khoản.",
@@ -184,54 +228,58 @@ class ScimConnector:
         return user
 
     def _mend(self, user: Json, wanted: Wanted) -> Outcome:
-        service = self._service()
-        seen = _account(user)
+        seen = self._account(user)
         key = seen.key
-        wrong = mapping.differences(wanted, seen, managed=service.managed)
+        wanted = self._said(scim_mapping.fitted(wanted, seen))
+        wrong = self.differences(wanted, seen)
         if not wrong:
             return Outcome(key, Action.UNCHANGED, {"http_status": 200})
-        if service.patch:
-            _call(self._scim.modify, ScimUser, key, scim_mapping.scim_patch(wanted, wrong))
-        else:
-            body = scim_mapping.merged_scim(user, wanted, managed=service.managed)
-            url = f"/Users/{quote(key, safe='')}"
-            _call(self._scim.replace, body, check_request_payload=False, url=url)
+        self._write(key, wanted, wrong)
         action = Action.UPDATED
         if "active" in wrong:
             action = Action.ENABLED if wanted.active else Action.DISABLED
         return Outcome(key, action, {"http_status": 200, "changed": list(wrong)})
 
-    def _get(self, key: str) -> Json | None:
-        try:
-            return _object(_call(self._scim.query, ScimUser, key))
-        except _Missing:
-            return None
-
-    def _by(self, attribute: str, value: str) -> Json | None:
-        """The one account whose attribute is exactly this; what a filter gives is checked."""
-        quoted = json.dumps(value, ensure_ascii=False)
-        users, _ = self._list(SearchRequest(filter=f"{attribute} eq {quoted}"))
-        # RFC 7643 §3.1, §4.1.1: externalId minds upper and lower case, userName does not.
-        fits = (
-            [_account(user).external_id == value for user in users]
-            if attribute == "externalId"
-            else [_account(user).username.casefold() == value.casefold() for user in users]
+    def _write(self, key: str, wanted: Wanted, wrong: tuple[str, ...]) -> None:
+        """Mend what is wrong by PATCH; by PUT where the service says or shows that it has none."""
+        service = self._service()
+        if service.patch and not self._refuses_patch:
+            patch = scim_mapping.patched(wanted, wrong)
+            answer = self._wire.ask("PATCH", _path(key), body=patch, bear={405, 501})
+            if answer.ok:
+                return
+            self._refuses_patch = True
+        current = self._get(key)
+        if current is None:
+            raise Transient("Hệ thống đích chưa cho thấy tài khoản vừa cập nhật.")
+        body = scim_mapping.merged_scim(
+            current, wanted, managed=service.managed, roles=self._settings.roles
         )
-        if not all(fits):
-            raise Misconfigured(
-                "Hệ thống đích không lọc được theo {attribute}.", attribute=attribute
-            )
-        if len(users) > 1:
-            raise Rejected("Có {count} tài khoản cùng thuộc về một người.", count=len(users))
-        return users[0] if users else None
+        self._wire.ask("PUT", _path(key), body=body)
 
-    def _list(self, search: SearchRequest[Any]) -> tuple[list[Json], int]:
-        """The resources of one answer, and how many there are in all."""
-        page = _object(_call(self._scim.query, ScimUser, query_parameters=search))
-        users, total = page.get("Resources", []), page.get("totalResults", 0)
-        if not isinstance(users, list) or not isinstance(total, int):
-            raise Rejected("Hệ thống đích trả lời không đúng chuẩn SCIM.")
-        return [_object(user) for user in users], total
+    def _get(self, key: str) -> Json | None:
+        answer = self._wire.ask("GET", _path(key), bear={404, 410})
+        return answer.object() if answer.ok else None
+
+    def _account(self, user: Json, *, whole: bool = False) -> RemoteAccount:
+        """A resource as an account. Lists may leave ``active`` out: then the account is asked."""
+        said = scim_mapping.switched(user)
+        if said is None and not whole and _key(user):
+            user = self._get(_key(user)) or user
+            said = scim_mapping.switched(user)
+            whole = True
+        if said and whole:
+            self._shows_active = True
+        silence = said is None and not self._silence_means_off()
+        return scim_mapping.from_scim(user, {"http_status": 200}, silence=silence)
+
+    def _silence_means_off(self) -> bool:
+        """Whether accounts that are active say so here, as a few of them show."""
+        if self._shows_active is None:
+            users, _ = self._search.page(1, self._settings.page_size)
+            some = [self._get(_key(user)) for user in users[:WITNESSES] if _key(user)]
+            self._shows_active = any(user and scim_mapping.switched(user) for user in some)
+        return self._shows_active
 
     def _service(self) -> _Service:
         with self._discovery:
@@ -239,68 +287,51 @@ class ScimConnector:
                 self._discovered = _Service(self._knows_patch(), self._managed())
             return self._discovered
 
-    def _knows_patch(self) -> bool:
+    def _ask_about(self, path: str) -> Json:
+        """What the service says of itself; nothing where it has no discovery."""
         try:
-            config = _object(_call(self._scim.query, ServiceProviderConfig))
-        except Rejected:
-            return True
-        patch = config.get("patch")
-        return not isinstance(patch, dict) or patch.get("supported") is not False
+            answer = self._wire.ask("GET", path, bear=_SILENT)
+        except Misconfigured:
+            return {}  # it leads to a page for people
+        said = answer.body if answer.ok else None
+        if said is not None:
+            self._search.is_scim = True
+        return said or {}
+
+    def _knows_patch(self) -> bool:
+        patch = self._ask_about("/ServiceProviderConfig").get("patch")
+        supported = patch.get("supported") if isinstance(patch, dict) else None
+        return scim_mapping.truth(supported) is not False
 
     def _managed(self) -> frozenset[Attribute]:
         """What is configured, without what only a missing Enterprise extension could say."""
-        try:
-            types = _object(_call(self._scim.query, ResourceType)).get("Resources")
-        except Rejected:
-            return self._settings.attributes
-        mine = [t for t in types or () if isinstance(t, dict) and t.get("schema") == _USER]
-        known = [e.get("schema") for t in mine for e in t.get("schemaExtensions") or ()]
+        types = self._ask_about("/ResourceTypes").get("Resources")
+        listed = types if isinstance(types, list) else []
+        mine = [t for t in listed if isinstance(t, dict) and t.get("schema") == _USER]
+        known = [
+            extension.get("schema")
+            for t in mine
+            for extension in t.get("schemaExtensions") or ()
+            if isinstance(extension, dict)
+        ]
         if mine and _ENTERPRISE not in known:
             return self._settings.attributes - mapping.ENTERPRISE
         return self._settings.attributes
 
 
-def _account(user: Json) -> RemoteAccount:
-    return scim_mapping.from_scim(user, {"http_status": 200})
+def _key(user: Json) -> str:
+    return scim_mapping.from_scim(user, {}).key
 
 
-def _call(method: Any, *args: Any, **kwargs: Any) -> Any:
-    """One call of scim2-client, giving the answer as plain JSON.
-
-    What it cannot send or read as SCIM is Rejected.
-    """
-    try:
-        return method(*args, check_response_payload=False, **kwargs)
-    except (SCIMClientException, SCIMException) as exc:
-        raise Rejected("Hệ thống đích trả lời không đúng chuẩn SCIM.") from exc
+def _external_id(user: Json) -> str | None:
+    return scim_mapping.from_scim(user, {}).external_id
 
 
-def _object(answer: Any) -> Json:
-    if not isinstance(answer, dict):
-        raise Rejected("Hệ thống đích trả lời không đúng chuẩn SCIM.")
-    return answer
-
-
-def _refuse_failures(response: httpx2.Response) -> None:
-    """Turn every unwelcome status into our error before scim2-client judges it."""
-    if response.is_success:
-        return
-    response.read()
-    detail = _detail(response)
-    if response.status_code == 404:
-        raise _Missing("Hệ thống đích không có tài khoản này ({detail}).", detail=detail)
-    if response.status_code == 409:
-        raise _Taken("Hệ thống đích báo trùng tài khoản ({detail}).", detail=detail)
-    raise failure(response.status_code, response.headers, detail)
-
-
-def _detail(response: httpx2.Response) -> str:
-    """What the SCIM error says (RFC 7644 §3.12), shortened."""
-    try:
-        body = response.json()
-    except ValueError:
-        return ""
-    return str(body.get("detail") or "")[:300] if isinstance(body, dict) else ""
+def _path(key: str) -> str:
+    """The path of an account. Ids may hold slashes and blanks; two would lead elsewhere."""
+    if key in (".", ".."):
+        raise Rejected("Hệ thống đích đặt mã tài khoản không dùng được.")
+    return f"/Users/{quote(key, safe='')}"
 
 
 Settings = ScimSettings

@@ -4,7 +4,9 @@ Apart from ``mapping`` because the models take a second to load, which nobody wh
 SCIM should have to wait for.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from scim2_models import (
@@ -21,6 +23,7 @@ from scim2_models import Role as ScimRole
 
 from connectors.contract import Attribute, Attributes, RemoteAccount, Wanted
 from connectors.mapping import ENTERPRISE, EVERYTHING, email_address
+from directory.text import clean
 
 ScimUser = User[EnterpriseUser]
 
@@ -35,6 +38,13 @@ _SCIM_PATHS = {
     Attribute.DEPARTMENT: f"{EnterpriseUser.__schema__}:department",
     Attribute.ORGANIZATION: f"{EnterpriseUser.__schema__}:organization",
 }
+
+
+def created(wanted: Wanted, *, managed: frozenset[Attribute] = EVERYTHING) -> dict[str, Any]:
+    """The body of a create (RFC 7644 §3.3)."""
+    user = to_scim(wanted, managed=managed)
+    body: dict[str, Any] = user.model_dump(scim_ctx=Context.RESOURCE_CREATION_REQUEST)
+    return body
 
 
 def to_scim(wanted: Wanted, *, managed: frozenset[Attribute] = EVERYTHING) -> ScimUser:
@@ -63,11 +73,56 @@ def to_scim(wanted: Wanted, *, managed: frozenset[Attribute] = EVERYTHING) -> Sc
     return user
 
 
-def from_scim(resource: Mapping[str, Any], evidence: Mapping[str, Any]) -> RemoteAccount:
+_ON = frozenset({"true", "1", "yes", "on"})
+_OFF = frozenset({"false", "0", "0.0", "no", "off"})
+
+
+def truth(value: Any) -> bool | None:
+    """A boolean however it is spelled (``"False"``, ``0``, ``"0"``); None where nothing is said."""
+    if isinstance(value, bool) or value is None:
+        return value
+    said = str(value).strip().casefold()
+    return True if said in _ON else False if said in _OFF else None
+
+
+def switched(resource: Mapping[str, Any]) -> bool | None:
+    """Whether the resource says that it is active; None where it does not say."""
+    return truth(_folded(resource).get("active"))
+
+
+def identifier(value: Any) -> str | None:
+    """An id as text; some services number their accounts."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None
+
+
+def listed(page: Mapping[str, Any]) -> tuple[list[Any], int | None]:
+    """The resources of a list answer, and how many there are in all, as far as it says so.
+
+    ``Resources`` may be absent or null where there are none; ``totalResults`` a text, a float
+    or absent (RFC 7644 §3.4.2 wants an integer). Raises ValueError for anything else.
+    """
+    body = _folded(page)
+    users, total = body.get("resources") or [], body.get("totalresults")
+    if not isinstance(users, list) or not all(isinstance(user, Mapping) for user in users):
+        raise ValueError("resources")
+    if isinstance(total, str) and total.strip().isascii() and total.strip().isdecimal():
+        return users, int(total.strip()[:12])
+    if isinstance(total, int | float) and not isinstance(total, bool) and 0 <= total < 10**12:
+        return users, int(total)
+    return users, None
+
+
+def from_scim(
+    resource: Mapping[str, Any], evidence: Mapping[str, Any], *, silence: bool = True
+) -> RemoteAccount:
     """A SCIM User as an account, read leniently.
 
-    What others keep may break the schema (an address without a dot); it must not stop us from
-    disabling the account. Absent ``active`` counts as active: RFC 7643 gives no default.
+    What others keep may break the schema (an address without a dot, a telephone number as URI,
+    letters taken apart); it must not stop us from disabling the account. ``silence`` is what it
+    means that ``active`` is absent: RFC 7643 gives no default, so that it counts as active
+    unless the asker knows better.
     """
     user = _folded(resource)
     name = _folded(user.get("name"))
@@ -78,20 +133,47 @@ def from_scim(resource: Mapping[str, Any], evidence: Mapping[str, Any]) -> Remot
         Attribute.MIDDLE_NAME: _text(name.get("middlename")),
         Attribute.GIVEN_NAME: _text(name.get("givenname")),
         Attribute.EMAIL: email_address(_primary(user.get("emails"))),
-        Attribute.PHONE: _primary(user.get("phonenumbers")),
+        Attribute.PHONE: _number(_primary(user.get("phonenumbers"))),
         Attribute.TITLE: _text(user.get("title")),
         Attribute.DEPARTMENT: _text(work.get("department")),
         Attribute.ORGANIZATION: _text(work.get("organization")),
     }
+    active = switched(resource)
     return RemoteAccount(
-        key=_text(user.get("id")) or "",
-        external_id=_text(user.get("externalid")),
-        username=_text(user.get("username")) or "",
-        active=user.get("active") is not False,
+        key=identifier(user.get("id")) or "",
+        external_id=identifier(user.get("externalid")),
+        username=_composed(identifier(user.get("username"))) or "",
+        active=silence if active is None else active,
         attributes={attribute: value for attribute, value in said.items() if value},
         role=_primary(user.get("roles")),
         evidence=evidence,
     )
+
+
+def with_family_name(wanted: Wanted) -> Wanted:
+    """The same, with a family name: who has one name only bears it as both."""
+    said = dict(wanted.attributes or {})
+    given = said.get(Attribute.GIVEN_NAME) or said.get(Attribute.DISPLAY_NAME)
+    if not given or said.get(Attribute.FAMILY_NAME):
+        return wanted
+    return replace(wanted, attributes=said | {Attribute.FAMILY_NAME: given})
+
+
+def fitted(wanted: Wanted, seen: RemoteAccount) -> Wanted:
+    """What can be wanted of this account: a family name that it was given because it must have
+    one stays.
+    """
+    named = with_family_name(wanted)
+    family = Attribute.FAMILY_NAME
+    same = (named.attributes or {}).get(family) == seen.attributes.get(family)
+    return named if named is not wanted and same else wanted
+
+
+def patched(wanted: Wanted, wrong: Iterable[str]) -> dict[str, Any]:
+    """The body of a PATCH."""
+    patch = scim_patch(wanted, wrong)
+    body: dict[str, Any] = patch.model_dump(scim_ctx=Context.RESOURCE_PATCH_REQUEST)
+    return body
 
 
 def scim_patch(wanted: Wanted, wrong: Iterable[str]) -> PatchOp[ScimUser]:
@@ -122,7 +204,11 @@ def scim_patch(wanted: Wanted, wrong: Iterable[str]) -> PatchOp[ScimUser]:
 
 
 def merged_scim(
-    current: Mapping[str, Any], wanted: Wanted, *, managed: frozenset[Attribute] = EVERYTHING
+    current: Mapping[str, Any],
+    wanted: Wanted,
+    *,
+    managed: frozenset[Attribute] = EVERYTHING,
+    roles: bool = True,
 ) -> dict[str, Any]:
     """The current resource with our part replaced, for targets that know PUT only.
 
@@ -134,7 +220,9 @@ def merged_scim(
     ours = to_scim(wanted, managed=managed).model_dump(
         scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST
     )
-    paths = ["externalId", "userName", "roles", *(_SCIM_PATHS[name] for name in managed)]
+    paths = ["externalId", "userName", *(_SCIM_PATHS[name] for name in managed)]
+    if roles:
+        paths.append("roles")
     for path in paths:
         outer, _, inner = _nested(path)
         if inner:
@@ -173,7 +261,21 @@ def _primary(values: Any) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """Text as we keep it: letters put together (NFC), blanks tidied."""
+    return clean(value) or None if isinstance(value, str) else None
+
+
+def _composed(value: str | None) -> str | None:
+    return unicodedata.normalize("NFC", value) if value else None
+
+
+def _number(value: str | None) -> str | None:
+    """A telephone number without what makes a URI of it (RFC 3966)."""
+    if value is None:
+        return None
+    if value[:4].casefold() != "tel:":
+        return value
+    return value[4:].partition(";")[0].strip() or None
 
 
 def _folded(value: Any) -> dict[str, Any]:

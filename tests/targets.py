@@ -7,6 +7,7 @@ LdapLiar          a program that speaks just enough LDAP to lie
 """
 
 import contextlib
+import json
 import socket
 import struct
 import threading
@@ -18,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from connectors import provision
+from connectors import provision, registry
 from connectors.registry import save_secret
 from directory import entitlements
 from directory.base import outbox
@@ -101,6 +102,25 @@ class Stage:
             "SELECT * FROM job WHERE kind = 'account.apply' AND state = :s ORDER BY id", s=state
         )
 
+    def evidence(self, change: Change) -> dict[str, Any]:
+        """What was seen of the change's one effect on an account."""
+        (row,) = self.sql(
+            'SELECT detail FROM effect WHERE change_id = :id AND "column" = :c',
+            id=change.id,
+            c="accounts",
+        )
+        said = row["detail"]
+        return dict(said if isinstance(said, dict) else json.loads(said))
+
+    def arrive(self, user: int | None = None) -> Change:
+        """Somebody from elsewhere comes to the commune and is to get an account."""
+        return self.province.do(
+            kind="transfer",
+            user=user or self.province.users[2],
+            to_unit=self.province.units[1],
+            position="TP",
+        )
+
     def suspend(self, user: int | None = None) -> Change:
         """She is suspended: her account is to be disabled."""
         return self.province.do(kind="suspend", user=user or self.person)
@@ -145,6 +165,7 @@ def on_stage(  # the settings, the clock, and what the application's connector i
     try:
         yield Stage(built, clock, province, application)
     finally:
+        registry.close(built.outbound)
         built.outbound.close()
         built.db.dispose()
 

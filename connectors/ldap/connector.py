@@ -167,11 +167,13 @@ class LdapConnector:
                 "Máy chủ LDAP không cho tìm theo {attribute}; không thể chứng minh là không có.",
                 attribute=KEY,
             )
-        username = operation.wanted.username
-        if operation.key and self._by(link, self._settings.rdn_attribute, username) is not None:
+        username, key = operation.wanted.username, operation.key
+        if key and (
+            self._by(link, KEY, key) or self._by(link, self._settings.rdn_attribute, username)
+        ):
             raise Rejected(
-                "Tại hệ thống đích có tài khoản tên {username} nhưng không mang mã của người này; "
-                "cần đối chiếu chủ tài khoản.",
+                "Tài khoản {username} tại hệ thống đích nay mang mã của người khác hoặc không mang "
+                "mã nào; cần đối chiếu chủ tài khoản.",
                 username=username,
             )
         return Outcome(None, Action.ABSENT, {"ldap_result": 0, "control": KEY})

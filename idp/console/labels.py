@@ -135,6 +135,7 @@ LABELS: dict[str, dict[str, str]] = {
         "none": "Không còn tài khoản nào khác đang hoạt động",
         "token": "Token kiểm chứng còn hiệu lực",
         "session": "Phiên kiểm chứng còn hiệu lực",
+        "search": "Kết quả tìm kiếm",
         "entryUUID": "Mục gốc tìm thấy theo entryUUID",
     },
     "password": {"absent": "Không có"},

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 
+from connectors import mapping
 from directory.base.errors import InvalidInput
 from directory.people import UserStatus
 from directory.search import Found, Wanted
@@ -109,6 +110,7 @@ def person(user_id: int) -> str:
         "console/person.html",
         page=page,
         picture=timeline.draw(page.person.timeline, today),
+        sendable=mapping.email_address,
         today=today,
     )
 

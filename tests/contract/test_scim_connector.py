@@ -78,8 +78,8 @@ def test_an_account_made_by_hand_is_taken_over_only_where_that_is_allowed(
 
 
 def _post_by_hand(connector: ScimConnector, username: str) -> str:
-    answer = connector._scim.client.post(
-        "/Users",
+    answer = connector._wire.http.post(
+        f"{connector._settings.url}/Users",
         json={"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": username},
     )
     return str(answer.json()["id"])
@@ -91,8 +91,8 @@ def test_what_the_application_keeps_of_its_own_survives_an_update(
     connector = connect(scim_server.port)
     state = wanted()
     key = connector.apply(Operation(state)).remote_id
-    connector._scim.client.patch(
-        f"/Users/{key}",
+    connector._wire.http.patch(
+        f"{connector._settings.url}/Users/{key}",
         json={
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
             "Operations": [{"op": "add", "path": "nickName", "value": "chị Ánh"}],
@@ -168,7 +168,9 @@ def test_a_refusal_carries_what_the_target_says(connect: MakeConnector) -> None:
     assert TOKEN not in refused.value.reason
 
 
-def test_a_target_that_ignores_filters_gets_no_account(connect: MakeConnector) -> None:
+def test_a_target_that_ignores_filters_and_cannot_be_read_whole_gets_no_account(
+    connect: MakeConnector,
+) -> None:
     def everybody(request: Request) -> Response:
         if "Users" not in request.path:
             return Response("", 404)
@@ -177,7 +179,7 @@ def test_a_target_that_ignores_filters_gets_no_account(connect: MakeConnector) -
             "id": "1",
             "userName": "somebody",
         }
-        return scim(EMPTY | {"totalResults": 1, "Resources": [user]})
+        return scim(EMPTY | {"totalResults": 1000, "Resources": [user]})
 
     target = Scripted(everybody)
     with serving(target) as port, pytest.raises(Misconfigured):

@@ -354,18 +354,3 @@ def test_stuck_targets_leave_threads_for_others(make_settings: Any, clock: Any) 
             runner.stop()
             thread.join(30)
         structlog.get_logger().info("done")
-
-
-UNMENDED = frozenset(
-    {
-        "test_a_whole_job_has_a_deadline_however_many_answers_come_in_time",
-        "test_an_http_target_without_end_or_sense_is_given_up_and_named[deep_conflict]",
-        "test_an_http_target_without_end_or_sense_is_given_up_and_named[deep_error]",
-    }
-)
-
-
-@pytest.fixture(autouse=True)
-def _unmended(request: pytest.FixtureRequest) -> None:
-    if request.node.name in UNMENDED:
-        request.node.add_marker(pytest.mark.xfail(strict=True, reason="not mended yet"))
