@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Request, Response
 from flask.sessions import SecureCookieSessionInterface
 
-from idp import api, away, health, i18n, page_policy, pages, pki, security, sessions
+from idp import api, away, form_keys, health, i18n, page_policy, pages, pki, security, sessions
 from idp.console import views as console
 from idp.login import views as login
 from idp.oidc import discovery, logout, routes
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BLUEPRINTS = (
     routes.blueprint,
     login.blueprint,
+    form_keys.blueprint,
     portal.blueprint,
     console.blueprint,
     api.blueprint,
@@ -123,7 +124,11 @@ def create_app(services: Services) -> Flask:
     app = Application()
     i18n.install(app)  # first: whoever is refused by the next is told so in her language
     security.install(
-        app, services, resolve_session=sessions.resolve, on_session_end=logout.enqueue_logout
+        app,
+        services,
+        resolve_session=sessions.resolve,
+        on_session_end=logout.enqueue_logout,
+        around_tokens=form_keys.install,
     )
     page_policy.install(app)
     pages.install(app)

@@ -37,6 +37,7 @@ from idp.oidc.authorization import pushed
 from idp.oidc.clients import invites, refusals
 from idp.oidc.grant_types import device
 from idp.oidc.proofs import once
+from idp.sessions import answers
 from idp.wiring import Services
 
 log = structlog.get_logger(__name__)
@@ -161,6 +162,7 @@ def sweep(services: Services, now: datetime) -> None:
         device.purge(session, now=now)
         pushed.purge(session, now=now)
         once.purge(session, now=now)
+        answers.purge(session, now=now)
         refusals.purge(session, now=now)
 
 

@@ -145,7 +145,8 @@ def cookie_name(purpose: str = "") -> str:
     return "__Host-" + base if services().settings.secure else base
 
 
-def _set_cookie(response: Any, name: str, value: str, *, max_age: int | None = None) -> None:
+def set_cookie(response: Any, name: str, value: str, *, max_age: int | None = None) -> None:
+    """Give the browser a cookie that scripts cannot read, for this host only."""
     response.set_cookie(
         name,
         value,
@@ -159,7 +160,7 @@ def _set_cookie(response: Any, name: str, value: str, *, max_age: int | None = N
 
 def set_session_cookie(response: Any, value: str) -> None:
     """Hand the browser its session."""
-    _set_cookie(response, cookie_name(), value)
+    set_cookie(response, cookie_name(), value)
 
 
 def clear_session_cookie(response: Any) -> None:
@@ -220,7 +221,7 @@ def browser_id() -> str:
 
             @after_this_request
             def _keep(response: Response) -> Response:
-                _set_cookie(response, name, value)
+                set_cookie(response, name, value)
                 return response
 
     return cast("str", g.dinhdanh_browser)
@@ -332,9 +333,11 @@ def install(
     *,
     resolve_session: Callable[..., "SessionView | None"],
     on_session_end: Callable[..., Any],
+    around_tokens: Callable[[Flask, Callable[[Flask], None]], None],
 ) -> None:
     """Set the application up. ``resolve_session`` is ``idp.sessions.resolve``;
-    ``on_session_end(session, session_ids, *, now, reason)`` is ``idp.oidc.logout.enqueue_logout``.
+    ``on_session_end(session, session_ids, *, now, reason)`` is ``idp.oidc.logout.enqueue_logout``;
+    ``around_tokens`` is ``idp.form_keys.install``.
     """
     settings = has.settings
     app.extensions["dinhdanh"] = has
@@ -358,4 +361,4 @@ def install(
         WTF_CSRF_SSL_STRICT=False,
     )
     app.before_request(_enter)
-    csrf.init_app(app)
+    around_tokens(app, csrf.init_app)

@@ -19,6 +19,7 @@ import idp.oidc.grant_types.device
 import idp.oidc.grants
 import idp.oidc.proofs.once
 import idp.sessions
+import idp.sessions.answers
 import idp.throttle
 from connectors.outbound import Outbound
 from connectors.pki.artefact import CertificateArtefact

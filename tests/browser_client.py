@@ -32,6 +32,12 @@ def submit(
     return client.post(target, data=hidden_fields(page.text) | fields)
 
 
+def shown(client: FlaskClient, answer: TestResponse) -> TestResponse:
+    """The page that a form's answer leads to where it is shown once; any other answer as it is."""
+    where = answer.headers.get("Location", "")
+    return client.get(where) if where.startswith("/shown/") else answer
+
+
 def open_login(client: FlaskClient, return_to: str = "/") -> TestResponse:
     """The first page of a sign-in."""
     return client.get("/login", query_string={"return_to": return_to}, follow_redirects=True)

@@ -10,6 +10,7 @@ A session acts in one capacity. ``switch`` ends the row and starts another under
 Whoever ends sessions tells the relying parties: these functions return what they ended.
 
     acts            start, renew, switch, end
+    answers         what forms were answered with, until it may be forgotten
     devices         a browser by the name its owner knows
     rows            the table, the one condition, peek, resolve, living
 """

@@ -17,6 +17,7 @@ from directory.base.errors import Conflict
 from directory.base.failpoints import failpoint
 from directory.entitlements import Installation
 from directory.people import Standing, User
+from idp.sessions import answers
 from idp.sessions.rows import GOOD, VIEW, SessionView, SsoSession, at, handle, living, view_of
 
 
@@ -180,6 +181,7 @@ def end_many(
                     data={"session": row.id, "reason": reason},
                 )
             )
+    answers.drop_of(session, ended)
     audit.record_rows(session, entries)
     session.expire_all()
     return ended

@@ -21,7 +21,7 @@ from idp.oidc.clients import Client, GrantType, Options, Profile, Registration, 
 from idp.oidc.grants import Grant
 from idp.worker import drain
 from tests import hr_world
-from tests.browser_client import hidden_fields
+from tests.browser_client import hidden_fields, shown
 from tests.factories import make_role
 from tests.hr_world import OPERATOR, PASSWORD, Hr, text_of
 from tests.relying_party import REDIRECT, Flow, Party
@@ -39,7 +39,7 @@ def send(browser: Any, page: str, action: str = "", **fields: Any) -> Any:
     """Submit a form of a page, with the password."""
     token = hidden_fields(browser.get(page).text)["csrf_token"]
     form = {"csrf_token": token, "password": PASSWORD} | fields
-    return browser.post(action or page, data=form)
+    return shown(browser, browser.post(action or page, data=form))
 
 
 def application(hr: Hr, code: str) -> int:

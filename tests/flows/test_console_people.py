@@ -206,7 +206,7 @@ def test_a_slip_says_until_when_it_can_be_used(hr: Hr) -> None:
     page = f"/console/people/{hr.people['lan']}"
     token = hidden_fields(officer.get(page).text)["csrf_token"]
     data = {"csrf_token": token, "password": PASSWORD}
-    shown = text_of(officer.post(f"{page}/activation", data=data).text)
+    shown = text_of(officer.post(f"{page}/activation", data=data, follow_redirects=True).text)
     until = hr.clock() + timedelta(seconds=hr.services.settings.activation_lifetime)
     assert f"chậm nhất lúc {until + timedelta(hours=7):%d/%m/%Y %H:%M}" in shown
 

@@ -15,7 +15,7 @@ from directory.entitlements import Account
 from idp.factors import passwords
 from idp.sessions import describe_browser
 from tests import factories
-from tests.browser_client import hidden_fields, sign_in, submit
+from tests.browser_client import hidden_fields, shown, sign_in, submit
 from tests.device_flow import Device, register_device
 from tests.relying_party import Flow, Party, World, build_world
 
@@ -68,8 +68,8 @@ def person(services: Any) -> Any:
 def test_the_launcher_follows_the_acting_capacity(client: FlaskClient, person: Any) -> None:
     sign_in(client, person.username, PASSWORD, assignment=person.capacities[0])
     page = client.get("/")
-    for shown in ("https://vb.example/", "https://mc.example/", "https://c.example/"):
-        assert f'href="{shown}"' in page.text
+    for offered in ("https://vb.example/", "https://mc.example/", "https://c.example/"):
+        assert f'href="{offered}"' in page.text
     for hidden in ("https://hs.example/", "https://t.example/", "javascript:"):
         assert hidden not in page.text
     assert page.text.count("Tài khoản sẵn sàng") == 1
@@ -154,7 +154,7 @@ def test_a_csr_becomes_a_certificate_that_only_its_owner_downloads(
     sign_in(client, person.username, PASSWORD, assignment=person.capacities[0])
     page = client.get("/portal/certificates")
     assert submit(client, page, csr="không phải CSR").status_code == 422
-    issued = submit(client, page, csr=_csr())
+    issued = shown(client, submit(client, page, csr=_csr()))
     assert issued.status_code == 200
     assert "-----BEGIN CERTIFICATE-----" in issued.text
     assert submit(client, page, csr=_csr()).status_code == 409

@@ -16,7 +16,7 @@ from directory.base.errors import (
     NotAllowed,
     NotFound,
 )
-from idp import i18n, page_policy, pages, security, sessions, wiring
+from idp import form_keys, i18n, page_policy, pages, security, sessions, wiring
 from idp.login import views as login
 from idp.portal import views as portal
 
@@ -31,7 +31,11 @@ def make_app(make_settings: Callable[..., Any], clock: Any) -> Any:
         app = Flask("idp")
         app.config["TESTING"] = False
         security.install(
-            app, services, resolve_session=sessions.resolve, on_session_end=lambda *_, **__: None
+            app,
+            services,
+            resolve_session=sessions.resolve,
+            on_session_end=lambda *_, **__: None,
+            around_tokens=form_keys.install,
         )
         page_policy.install(app)
         i18n.install(app)
