@@ -26,6 +26,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.errors import InvalidInput, NotFound
+from directory.text import by_name
 from directory.units import OrgUnit, UnitView
 
 
@@ -236,8 +237,13 @@ def get_position(session: Session, position_id: int) -> Position:
 
 
 def positions(session: Session) -> list[Position]:
-    """The whole catalogue, highest rank first."""
-    return list(session.scalars(select(Position).order_by(Position.rank, Position.name)))
+    """The whole catalogue, highest rank first, then by name."""
+    return in_order(session.scalars(select(Position)))
+
+
+def in_order(positions: Iterable[Position]) -> list[Position]:
+    """Catalogue entries as they are listed: highest rank first, then by name."""
+    return sorted(positions, key=lambda p: (p.rank, by_name(p.name), p.id))
 
 
 def places_left(

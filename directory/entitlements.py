@@ -18,6 +18,7 @@ from directory.base import outbox
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput
 from directory.people import UserStatus
+from directory.text import by_name
 from directory.units import OrgUnit
 
 
@@ -235,7 +236,7 @@ def account_job(
 
 def applications(session: Session) -> list[Application]:
     """All applications by name."""
-    return list(session.scalars(select(Application).order_by(Application.name)))
+    return sorted(session.scalars(select(Application)), key=lambda a: (by_name(a.name), a.id))
 
 
 def application_by_code(session: Session, code: str) -> Application:

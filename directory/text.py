@@ -43,6 +43,11 @@ def sort_key(value: str) -> str:
     return "".join(letters).rstrip() + "\x1f" + "".join(tones)
 
 
+def by_name(value: str) -> str:
+    """``sort_key`` for names of things in Python's ``sorted``; those equal to it differ in case."""
+    return f"{sort_key(value)}\x1f{value}"
+
+
 def name_parts(full_name: str) -> tuple[str, str, str]:
     """(family, middle, given) by the usual split; single words are a given name."""
     words = clean(full_name).split(" ")

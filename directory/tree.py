@@ -180,9 +180,7 @@ def posts(session: Session, unit_id: int, *, on: date) -> list[PostView]:
         ).all()
     )
     wanted: Any = set(limits) | set(held)
-    rows = session.scalars(
-        select(Position).where(Position.id.in_(wanted)).order_by(Position.rank, Position.name)
-    )
+    rows = assignments.in_order(session.scalars(select(Position).where(Position.id.in_(wanted))))
     return [PostView(p, limits.get(p.id), held.get(p.id, 0)) for p in rows]
 
 

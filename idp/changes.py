@@ -24,6 +24,7 @@ from directory.changes.model import Notice, Person, Plan, Spec
 from directory.changes.proof import Proof
 from directory.entitlements import Application, Desired, desired_accounts
 from directory.permissions import Do, Rights
+from directory.text import by_name
 from idp.i18n import gettext
 from idp.wiring import Services
 
@@ -129,7 +130,7 @@ def _turns(person: Person, plan: Plan, known: dict[int, Application]) -> list[di
             "role_before": before[i].role if i in before else None,
             "role_after": after[i].role if i in after else None,
         }
-        for i in sorted(before.keys() | after.keys(), key=lambda i: (known[i].name, i))
+        for i in sorted(before.keys() | after.keys(), key=lambda i: (by_name(known[i].name), i))
     ]
 
 

@@ -33,6 +33,7 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -76,13 +77,18 @@ Key = BigInteger().with_variant(Integer(), "sqlite")
 Json = JSON().with_variant(JSONB(), "postgresql")
 
 
+ByBytes = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+"""Type of text: compared, ordered and kept once by its bytes on every database, whatever locale
+the server was set up in. What people read in order has a sort key (``directory.text``)."""
+
+
 class Base(DeclarativeBase):
     """Root of every ORM class of the product: one MetaData, one Alembic chain."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
         datetime: UTCDateTime,
-        str: Text,
+        str: ByBytes,
         dict[str, Any]: Json,
         list[Any]: Json,
         list[str]: Json,

@@ -27,6 +27,7 @@ from directory.base.outbox import JobKind, Priority
 from directory.changes.model import Change, Person, Plan
 from directory.effects import Action, Column, Due, Effect, Foreseen, State
 from directory.people import UserCut
+from directory.text import by_name
 from idp import sessions
 from idp.oidc import grants
 from idp.oidc.clients.kinds import TokenFormat
@@ -93,7 +94,7 @@ class AccessArtefact:
                 (GRANT, "Ứng dụng đang đăng nhập", own),
                 ("refresh.end", "Quyền truy cập dài hạn", [g for g in own if g.refreshable]),
             )
-            apps = sorted({g.application_name or g.client_name for g in own})
+            apps = sorted({g.application_name or g.client_name for g in own}, key=by_name)
             foreseen += [
                 Foreseen(
                     Column.ACCESS,

@@ -10,6 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from directory.entitlements import Application
+from directory.text import by_name
 from idp.oidc import grants, resources
 from idp.oidc.authorization import consent as consents
 from idp.oidc.authorization.consent import Consent
@@ -86,7 +87,7 @@ def allowed(session: Session, user_id: int, *, issuer: str, now: datetime) -> li
         for one in found.values():
             if service.uri in one.resources:
                 one.services.append(service)
-    return sorted(found.values(), key=lambda one: (one.name.casefold(), one.client_id))
+    return sorted(found.values(), key=lambda one: (by_name(one.name), one.client_id))
 
 
 def client_of(session: Session, client_id: str) -> int | None:

@@ -20,6 +20,7 @@ from directory.base.crypto import Keyring, random_id, random_secret
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput, NotFound
 from directory.entitlements import Application
+from directory.text import by_name
 from idp.keys import ensure_keys
 from idp.oidc.clients import metadata, sectors
 from idp.oidc.clients.kinds import (
@@ -298,18 +299,16 @@ def _found(session: Session, statement: Select[Client]) -> Client:
 
 def all_clients(session: Session) -> list[Client]:
     """Every client by name."""
-    return list(session.scalars(select(Client).order_by(Client.name, Client.id)))
+    return _in_order(session.scalars(select(Client)))
 
 
 def clients_of(session: Session, application_id: int) -> list[Client]:
     """The clients of one application, by name."""
-    return list(
-        session.scalars(
-            select(Client)
-            .where(Client.application_id == application_id)
-            .order_by(Client.name, Client.id)
-        )
-    )
+    return _in_order(session.scalars(select(Client).where(Client.application_id == application_id)))
+
+
+def _in_order(clients: Iterable[Client]) -> list[Client]:
+    return sorted(clients, key=lambda c: (by_name(c.name), c.id))
 
 
 def _record(
