@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection, select
 
-from directory.base import checkpoints
+from directory.base import checkpoints, private
 from directory.base.audit import AuditEntry, AuditHead, Tag
 from directory.base.checkpoints import Checkpoint
 from directory.base.errors import Misconfigured
@@ -91,7 +91,7 @@ def keep(services: Services, now: datetime) -> Standing:
     Raises OSError.
     """
     file = services.settings.checkpoint_file
-    file.parent.mkdir(parents=True, exist_ok=True)
+    private.folder(file.parent)
     with checkpoints.held(file) as descriptor, services.db.hot() as connection:
         found = _standing(services, connection)
         known = (found.newest.seq, found.newest.hash) if found.newest is not None else (0, "")

@@ -3,12 +3,14 @@
 from datetime import datetime
 from pathlib import Path
 
+from directory.base import private
+
 FILE = "worker.beat"
 
 
 def show(data_dir: Path) -> None:
     """The worker lives."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    private.folder(data_dir)
     (data_dir / FILE).touch()
 
 

@@ -11,7 +11,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from directory.base.errors import DinhdanhError
-from idp import i18n
+from idp import i18n, terminal
 from idp.commands import (
     applications,
     changes,
@@ -57,6 +57,13 @@ def _language() -> str:
 def main() -> None:
     """Run one command line."""
     i18n.use(_language())
+    terminal.accept((sys.stdout, sys.stderr))
+    if wrong := terminal.unreadable(sys.argv[1:]):
+        sentence = i18n.gettext(
+            "Không đọc được chữ đã gõ: {words}. Hãy dùng bảng mã UTF-8.", words=", ".join(wrong)
+        )
+        click.echo(sentence, err=True)
+        sys.exit(1)
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:

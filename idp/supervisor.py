@@ -25,6 +25,7 @@ from typing import Self
 
 import structlog
 
+from directory.base import private
 from directory.base.errors import Misconfigured
 
 log = structlog.get_logger(__name__)
@@ -50,7 +51,7 @@ class Lock:
 
     def __enter__(self) -> Self:
         """Take it."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        private.folder(self._file.parent)
         self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + self.PATIENCE
         while True:

@@ -5,9 +5,11 @@ Every setting has a safe default except where the installation must decide: then
 reports it together with everything else that is wrong, at once.
 """
 
+import difflib
 import os
 import re
 import tomllib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -228,18 +230,72 @@ class Settings(BaseSettings):
 def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
     """Read the file and the environment. Raises Misconfigured naming every wrong setting, and
     for an issuer with a path, which is looked at when each setting is right by itself.
+
+    A file that is named must be there: with another than the operator's settings, a command
+    would work on another installation, or make one.
     """
-    file = file or Path(os.environ.get("DINHDANH_CONFIG", "dinhdanh.toml"))
-    values: dict[str, Any] = {}
-    if file.exists():
-        try:
-            values = tomllib.loads(file.read_text("utf-8"))
-        except tomllib.TOMLDecodeError as exc:
-            raise Misconfigured("config", "Tệp cấu hình sai cú pháp: {why}", why=exc) from exc
+    named = file or Path(os.environ.get("DINHDANH_CONFIG") or "")
+    file = named if named != Path() else Path("dinhdanh.toml")
+    values = _read(file) if named != Path() or file.exists() else {}
+    unknown = [*_unknown(values, list(Settings.model_fields)), *_unknown_in_environment()]
+    known = {name: value for name, value in values.items() if name in Settings.model_fields}
+    problems = ""
     try:
-        return Settings(**(values | overrides))
+        settings = Settings(**(known | overrides))
     except ValidationError as exc:
         problems = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in exc.errors()
         )
-        raise Misconfigured("config", "Cấu hình sai: {problems}", problems=problems) from exc
+        if not unknown:
+            raise Misconfigured("config", "Cấu hình sai: {problems}", problems=problems) from exc
+    if problems:
+        raise Misconfigured(
+            "config",
+            "Không có cài đặt {names}. Cấu hình sai: {problems}",
+            names=", ".join(unknown),
+            problems=problems,
+        )
+    if unknown:
+        raise Misconfigured("config", "Không có cài đặt {names}.", names=", ".join(unknown))
+    return settings
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The file's values. A byte order mark, as some editors write one, is no part of it."""
+    try:
+        return tomllib.loads(file.read_text("utf-8-sig"))
+    except tomllib.TOMLDecodeError as exc:
+        raise Misconfigured("config", "Tệp cấu hình sai cú pháp: {why}", why=exc) from exc
+    except UnicodeDecodeError as exc:
+        raise Misconfigured(
+            "config", "Tệp cấu hình {file} không phải là UTF-8.", file=file
+        ) from exc
+    except OSError as exc:
+        raise Misconfigured(
+            "config",
+            "Không đọc được tệp cấu hình {file}: {why}.",
+            file=file,
+            why=exc.strerror or type(exc).__name__,
+        ) from exc
+
+
+_PREFIX = "DINHDANH_"
+_NOT_SETTINGS = ("CONFIG", "FAILPOINTS_DIR")
+"""What else the environment may say: where the file is; and what the crash tests need."""
+
+
+def _unknown_in_environment() -> list[str]:
+    known = [_PREFIX + name.upper() for name in (*Settings.model_fields, *_NOT_SETTINGS)]
+    given = [name for name in os.environ if name.upper().startswith(_PREFIX)]
+    return _unknown([name for name in given if name.upper() not in known], known)
+
+
+def _unknown(given: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Those that are not known, each with the name it comes nearest to."""
+    found = []
+    for name in given:
+        if name not in known:
+            upper = name.upper() if known[0].isupper() else name
+            near = difflib.get_close_matches(upper, known, n=1, cutoff=0.5)
+            found.append(f"{name} ({near[0]}?)" if near else name)
+    return found

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from directory.base import private
 from directory.base.errors import Busy, Misconfigured
 
 
@@ -51,7 +52,7 @@ class Keyring:
         if not file.exists():
             if not create:
                 raise Misconfigured("keyring", "Không tìm thấy tệp khóa {file}.", file=file)
-            file.parent.mkdir(parents=True, exist_ok=True)
+            private.folder(file.parent)
             ring = cls.generate()
             ring.save(file)
             return ring

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -39,6 +40,8 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
+from directory.base import private
+from directory.base.errors import Misconfigured
 from directory.base.patience import PROBING, UNHURRIED, Limits, bounded, quickly, reachable
 
 NAMING = {
@@ -125,6 +128,12 @@ class Database:
             hide_parameters=True,  # errors are logged, and parameters are people's data
         )
 
+        @event.listens_for(engine, "do_connect")
+        def _make(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> None:
+            # The files beside it (-wal, -shm) are given the mode of the database's own.
+            if arguments and not arguments[0].startswith((":memory:", "file:")):
+                private.file(Path(arguments[0]))
+
         @event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: Any) -> None:
             # Our own BEGIN: the driver's implicit one is deferred, and a read that turns into
@@ -173,6 +182,7 @@ class Database:
         engines = create_engine(address, pool_size=limits.transactions, **common), hot
         for each in engines:
             bounded(each, limits)
+            _require_utf8(each)
             _ask_the_idle(each)
         return engines
 
@@ -262,6 +272,25 @@ def _ask_the_idle(engine: Engine) -> None:
                     engine.dialect.do_ping(connection)
             except engine.dialect.loaded_dbapi.Error as error:
                 raise InvalidatePoolError from error  # made anew, and so are the others
+
+
+def _require_utf8(engine: Engine) -> None:
+    @event.listens_for(engine, "do_connect", insert=True)
+    def _speak(_dialect: Any, _record: Any, _arguments: Any, options: Any) -> None:
+        options["client_encoding"] = "utf8"  # whatever PGCLIENTENCODING says
+
+    # Before the dialect looks at the server: of SQL_ASCII the driver gives it bytes for text.
+    @event.listens_for(engine, "connect", insert=True)
+    def _opened(connection: Any, _record: Any) -> None:
+        found = connection.info.parameter_status("server_encoding")
+        if found != "UTF8":
+            connection.close()
+            raise Misconfigured(
+                "database_encoding",
+                "Cơ sở dữ liệu PostgreSQL có bảng mã {found}, không chứa được tiếng Việt. Hãy tạo cơ "
+                "sở dữ liệu UTF8: createdb -E UTF8 -T template0.",
+                found=found,
+            )
 
 
 def core(where: "Connection | Session") -> Connection:

@@ -152,7 +152,7 @@ def _when_and_why(options: dict[str, Any]) -> dict[str, Any]:
 def _commit(has: Services, actor: Actor, ask: Ask, options: dict[str, Any]) -> None:
     plan = changes.preview(has, ask, actor)
     if options["as_json"]:
-        click.echo(json.dumps(plan, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(plan, indent=2))
         return
     _print_plan(plan)
     if not plan["committable"]:

@@ -228,7 +228,7 @@ def show(client_id: str) -> None:
             ],
             "manages_itself": found.registration_token is not None,
         }
-    click.echo(json.dumps(said, ensure_ascii=False, indent=2, sort_keys=True))
+    click.echo(json.dumps(said, indent=2, sort_keys=True))
 
 
 @client.command("rotate")

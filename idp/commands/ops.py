@@ -1,12 +1,13 @@
 """``dinhdanh serve | worker | migrate | check``: running the installation."""
 
-import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
-from sqlalchemy import exists, select
+from sqlalchemy import exists, make_url, select
 
 from directory import entitlements
+from directory.base import checkpoints, private
 from directory.base.clock import local_day
 from directory.base.config import HOUR, MINUTE, Settings, load_settings
 from directory.base.crypto import Keyring
@@ -46,7 +47,7 @@ def migrate_database(*, only_check: bool, name: str) -> None:
     if only_check:
         _require_newest(settings)
         return
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    private.folder(settings.data_dir)
     # A database without its keyring can not be read; a new one would only hide the loss.
     keyring_may_be_new = not _has_tables(settings)
     services = wiring.build(settings, create_keyring=keyring_may_be_new)
@@ -147,9 +148,28 @@ def _unconfirmed(services: wiring.Services) -> Iterator[str]:
         )
 
 
+def _secret(settings: Settings) -> Iterator[Path]:
+    """What nobody but the owner may read."""
+    yield from (settings.data_dir, settings.keyring, settings.checkpoint_file)
+    yield checkpoints.aside(settings.checkpoint_file)
+    if settings.database.startswith("sqlite"):
+        file = make_url(settings.database).database or ""
+        yield from (Path(file + suffix) for suffix in ("", "-wal", "-shm"))
+
+
 def _file_problems(settings: Settings) -> Iterator[str]:
-    if settings.keyring.exists() and stat.S_IMODE(settings.keyring.stat().st_mode) & 0o077:
-        yield gettext("Tệp khóa {file} phải chỉ chủ sở hữu đọc được (0600).", file=settings.keyring)
+    for path in _secret(settings):
+        if not private.is_private(path):
+            yield gettext(
+                "Chỉ chủ sở hữu được đọc {file}; hãy đặt quyền {mode:04o}.",
+                file=path,
+                mode=private.wanted(path),
+            )
+    key = settings.tls_key
+    if key is not None and key.exists() and key.stat().st_mode & 0o007:
+        yield gettext(
+            "Người ngoài đọc được khóa TLS {file}; hãy đặt quyền 0600 hoặc 0640.", file=key
+        )
     for file in (
         settings.outbound_ca_file,
         settings.client_certificate_ca_file,
