@@ -181,8 +181,8 @@ class Database:
         )
         engines = create_engine(address, pool_size=limits.transactions, **common), hot
         for each in engines:
+            _require_utf8(each)  # first: who connects in place of the dialect ends the round
             bounded(each, limits)
-            _require_utf8(each)
             _ask_the_idle(each)
         return engines
 
@@ -275,7 +275,7 @@ def _ask_the_idle(engine: Engine) -> None:
 
 
 def _require_utf8(engine: Engine) -> None:
-    @event.listens_for(engine, "do_connect", insert=True)
+    @event.listens_for(engine, "do_connect")
     def _speak(_dialect: Any, _record: Any, _arguments: Any, options: Any) -> None:
         options["client_encoding"] = "utf8"  # whatever PGCLIENTENCODING says
 
