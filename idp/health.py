@@ -7,10 +7,12 @@ count their requests each for itself, told apart by the label ``process``.
 
 import ipaddress
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Flask, Response, abort, current_app, g, jsonify, request
@@ -21,12 +23,13 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from directory.base import nodes
 from directory.base.audit import AuditEntry
 from directory.base.away import is_away, kind_of
 from directory.base.outbox import Job
 from directory.changes.model import Change, ChangeState
 from directory.entitlements import Installation
-from idp import beat, migrate
+from idp import migrate
 from idp.connections import Connections
 from idp.security import services
 from idp.wiring import Services
@@ -34,6 +37,10 @@ from idp.wiring import Services
 blueprint = Blueprint("health", __name__)
 
 SKEW = timedelta(seconds=2)
+SILENT = 30.0
+"""Seconds without a sign of any worker after which there is none."""
+ROOM = 16 * 2**20
+"""Bytes that must be left on the disk."""
 _FORWARDED = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via")
 
 
@@ -50,15 +57,16 @@ def checks(has: Services) -> list[Check]:
     """Everything ``/readyz`` and ``dinhdanh check`` look at."""
     try:
         with has.db.probe() as connection:
-            return [Check("database", holds=True), *_of_database(has, connection)]
+            return [Check("database", holds=True), *_of_database(has, connection), _disk(has)]
     except SQLAlchemyError as exc:
-        return [Check("database", holds=False, detail=kind_of(exc))]
+        return [Check("database", holds=False, detail=kind_of(exc)), _disk(has)]
 
 
 def _of_database(has: Services, connection: Connection) -> Iterator[Check]:
-    found, wanted = migrate.current(connection), migrate.head()
-    yield Check("migrations", holds=found == wanted, detail=f"{found} / {wanted}")
-    if found != wanted:
+    found, ours = migrate.current(connection), migrate.head()
+    served = migrate.standing(connection) is migrate.Standing.FITS
+    yield Check("migrations", holds=served, detail=f"{found} / {ours}")
+    if not served:
         return
     key_id = connection.scalar(select(Installation.keyring_id))
     yield Check(
@@ -66,25 +74,64 @@ def _of_database(has: Services, connection: Connection) -> Iterator[Check]:
     )
     skew = _skew(has, connection)
     yield Check("clock", holds=skew <= SKEW, detail=f"{skew.total_seconds():.1f} s")
+    yield _write(has, connection)
+
+
+def _write(has: Services, connection: Connection) -> Check:
+    """Whether something can be written: no sign-in can do without."""
+    try:
+        nodes.show(connection, nodes.PROBE, now=has.clock())
+    except SQLAlchemyError as exc:
+        return Check("write", holds=False, detail=kind_of(exc))
+    return Check("write", holds=True)
+
+
+def _disk(has: Services) -> Check:
+    """Whether the folder of this node has room left for what it writes there."""
+    try:
+        left = shutil.disk_usage(has.settings.data_dir).free
+    except OSError as exc:
+        return Check("disk", holds=False, detail=str(exc.strerror))
+    return Check("disk", holds=left >= ROOM, detail=f"{left // 2**20} MB")
+
+
+def worker_age(has: Services, connection: Connection) -> float | None:
+    """Seconds since some worker last showed that it lives, by the database's clock; None: never."""
+    seen = nodes.worker_seen(connection)
+    if seen is None:
+        return None
+    now = nodes.now_there(connection) or has.clock()
+    return max(0.0, (now - seen).total_seconds())
 
 
 def _skew(has: Services, connection: Connection) -> timedelta:
     """How far our clock is from the database server's; an embedded database has ours."""
     if has.db.is_sqlite:
         return timedelta(0)
-    theirs = connection.scalar(select(func.clock_timestamp()))
-    return abs(has.clock() - theirs) if isinstance(theirs, datetime) else timedelta.max
+    theirs = nodes.now_there(connection)
+    return timedelta.max if theirs is None else abs(has.clock() - theirs)
 
 
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """200 when this process can do its work, 503 otherwise; says which check fails, not why."""
+    """200 when this process can do its work, 503 otherwise; says which check fails, not why.
+
+    Of the worker it says apart whether one lives, wherever it runs: people sign in without it, but
+    nothing that was decided reaches anybody.
+    """
     found = checks(services())
     ready = all(check.holds for check in found)
-    body = {"ready": ready, "checks": {c.name: "ok" if c.holds else "failed" for c in found}}
-    age = beat.age(services().settings.data_dir, services().clock())
-    if age is not None:
-        body["worker_seconds_ago"] = round(age, 1)
+    body: dict[str, Any] = {
+        "ready": ready,
+        "checks": {c.name: "ok" if c.holds else "failed" for c in found},
+        "worker": "unknown",
+    }
+    if found[0].holds:
+        with suppress(SQLAlchemyError), services().db.probe() as connection:
+            age = worker_age(services(), connection)
+            body["worker"] = "missing" if age is None or age > SILENT else "ok"
+            if age is not None:
+                body["worker_seconds_ago"] = round(age, 1)
     return jsonify(body), 200 if ready else 503
 
 
@@ -137,7 +184,7 @@ class _Database(Collector):
             committed = Change.state == ChangeState.COMMITTED.value
             unsettled.add_metric([], _count(connection, Change, committed))
             unsealed.add_metric([], _count(connection, AuditEntry, AuditEntry.seq.is_(None)))
-        age = beat.age(self._has.settings.data_dir, self._has.clock())
+            age = worker_age(self._has, connection)
         if age is not None:
             worker.add_metric([], age)
         yield from (jobs, overdue, attention, unsettled, unsealed, worker)

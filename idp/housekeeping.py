@@ -24,7 +24,7 @@ from sqlalchemy import delete, select
 
 from connectors.pki import authority, crl, marks, requests
 from connectors.pki.tables import Authority, AuthorityKind
-from directory.base import audit, outbox
+from directory.base import audit, nodes, outbox
 from directory.base.audit import Actor, AuditEntry
 from directory.base.errors import Conflict, InvalidInput
 from directory.base.outbox import Job
@@ -151,6 +151,7 @@ def purge(services: Services, now: datetime) -> None:
         session.execute(delete(Idempotency).where(Idempotency.expires_at < now))
         throttle.purge(session, now=now, settings=services.settings)
         invites.purge(session, now=now)
+        nodes.forget(session, now=now)
         session.execute(delete(Job).where(Job.state == "done", Job.finished_at < now - JOBS_KEPT))
 
 

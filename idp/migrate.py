@@ -7,11 +7,17 @@ Traps (all met): SQLite rebuilds a table to change it, and with foreign keys on,
 one deletes the rows that point at it. The switch is ignored inside a transaction, and the driver
 would commit before DDL. Hence: foreign keys off, then one real transaction, then
 ``foreign_key_check`` before it may commit.
+
+Nodes of this release and of the one before serve side by side: revisions only add. One that takes
+something away, so that older releases cannot go on, says ``serves_from = "<its own number>"``;
+``migrate`` leaves word of it in the database (``directory.base.nodes``), where nodes that have
+never heard of the newer revision look.
 """
 
 import sys
 import tempfile
 from collections.abc import Callable
+from enum import Enum
 from functools import cache
 from pathlib import Path
 
@@ -20,8 +26,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, delete, insert, inspect
 
+from directory.base import nodes
 from directory.base.db import Database
 from directory.base.errors import Misconfigured
 from idp import wiring
@@ -72,9 +79,84 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+class Standing(Enum):
+    """How the schema that is there stands to this release."""
+
+    MISSING = "there is none"
+    OLDER = "migrations are pending"
+    FITS = "it is this release's, or a newer one that this release can serve"
+    NEWER = "it is one this release cannot serve"
+
+
+def standing(connection: Connection) -> Standing:
+    """Whether this release can serve the schema that is there."""
+    found, ours = current(connection), head()
+    if found is None:
+        return Standing.MISSING
+    if found == ours:
+        return Standing.FITS
+    if found in _known():
+        return Standing.OLDER
+    least = nodes.serves_from(connection)
+    return Standing.FITS if least is not None and least <= str(ours) else Standing.NEWER
+
+
+def require(connection: Connection) -> None:
+    """Raises Misconfigured where this release cannot serve the schema that is there."""
+    stands = standing(connection)
+    if stands is Standing.MISSING:
+        raise Misconfigured("not_installed", "Chưa khởi tạo; hãy chạy: dinhdanh migrate")
+    if stands is Standing.OLDER:
+        raise Misconfigured(
+            "migrations", "Cơ sở dữ liệu chưa được nâng cấp; hãy chạy: dinhdanh migrate"
+        )
+    if stands is Standing.NEWER:
+        raise _too_new(current(connection))
+
+
+def _too_new(found: str | None) -> Misconfigured:
+    return Misconfigured(
+        "schema_newer",
+        "Cơ sở dữ liệu ở phiên bản {found}, mới hơn phần mềm này ({ours}); hãy cập nhật phần mềm.",
+        found=found,
+        ours=head(),
+    )
+
+
+@cache
+def _known() -> frozenset[str]:
+    scripts = ScriptDirectory.from_config(config())
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the schema up to a revision; all of it or nothing."""
-    _run(engine, lambda cfg: command.upgrade(cfg, revision))
+    """Bring the schema up to a revision; all of it or nothing.
+
+    Raises Misconfigured where it is newer than this release.
+    """
+    with engine.connect() as connection:
+        found = current(connection)
+    if found is not None and found not in _known():
+        raise _too_new(found)
+
+    def act(cfg: Config) -> None:
+        command.upgrade(cfg, revision)
+        _leave_word(cfg)
+
+    _run(engine, act)
+
+
+def _leave_word(cfg: Config) -> None:
+    """Say from which release on the schema can be served, where there is a place to say it."""
+    connection: Connection = cfg.attributes["connection"]
+    if not inspect(connection).has_table(nodes.SchemaCompatibility.__tablename__):
+        return
+    scripts = ScriptDirectory.from_config(cfg)
+    reached = scripts.iterate_revisions(current(connection), "base")
+    said = [getattr(script.module, "serves_from", "0001") for script in reached]
+    connection.execute(delete(nodes.SchemaCompatibility))
+    row = {"id": 1, "serves_from": max(said, default="0001")}
+    connection.execute(insert(nodes.SchemaCompatibility), row)
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:

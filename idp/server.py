@@ -36,6 +36,7 @@ from idp import (
     installation,
     keys,
     logs,
+    migrate,
     supervisor,
     wiring,
 )
@@ -96,6 +97,8 @@ def _locks(settings: Settings, names: list[str]) -> Iterator[None]:
 def _require_installed(settings: Settings) -> None:
     services = wiring.build(settings)
     try:
+        with services.db.hot() as connection:
+            migrate.require(connection)
         installation.require(services)
         anchor.require(services)
     finally:

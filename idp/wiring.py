@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import MetaData
 
 import connectors.pki.tables
+import directory.base.nodes
 import directory.changes.model
 import idp.factors.passwords
 import idp.factors.slips

@@ -1,8 +1,10 @@
 """The second composition root: jobs.
 
-    dispatch loop     looks for due jobs and hands one to each free thread; renews leases. Jobs
-                      that wait for other people's machines never get all threads (one is left
-                      for logouts, one for what we ask ourselves), and a slow target gets one
+    dispatch loop     looks for due jobs and hands one to each free thread. Jobs that wait for
+                      other people's machines never get all threads (one is left for logouts,
+                      one for what we ask ourselves), and a slow target gets one
+    keeping           a thread of its own: renews leases, shows that the worker lives, and learns
+                      how far our clock is from the database's, by which leases are told
     job threads       ``perform``: handler (remote calls, no transaction), then ONE transaction
                       that records what was seen, finishes the job and settles the changes
     housekeeping      a thread of its own: idp.housekeeping
@@ -18,33 +20,35 @@ What can go wrong with a job, and what becomes of it:
                             written over what the other one put right, the job is done once more
     a dead process          the lease runs out and the job is claimed again
 
-A job that has been claimed too often is parked before it is tried again, whatever the cause: a
-job that kills its worker must not do so for ever.
+A job that has failed too often is parked before it is tried again. Deaths of workers are counted
+apart: whoever was at work then is innocent until it is at work alone (``outbox.SUSPECT``); a job
+that goes on killing its worker must not do so for ever.
 """
 
 import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from connectors import contract, deadline, provision
 from connectors.pki import jobs as pki_jobs
 from directory import effects
-from directory.base import audit, outbox
+from directory.base import audit, nodes, outbox
 from directory.base.audit import Actor, Tag
+from directory.base.away import is_away, kind_of
 from directory.base.errors import Busy, DinhdanhError
 from directory.base.failpoints import failpoint
 from directory.base.outbox import Claim, JobKind, LeaseLost
 from directory.changes import proof
 from directory.effects import State
-from idp import beat, housekeeping
+from idp import housekeeping
 from idp.oidc import jobs as oidc_jobs
 from idp.wiring import Services
 
@@ -62,13 +66,17 @@ class Handler(Protocol):
 
 
 ATTEMPTS = 12
-"""Claims after which a job waits for a person; with the backoff, about forty minutes."""
+"""Tries after which a job waits for a person; with the backoff, about forty minutes."""
 FAULTS = 5
 """The same for what only a fault of ours explains."""
+DEATHS = 20
+"""Deaths of workers under a job, nearly all of them while it was alone, after which it waits."""
 BUSY_PAUSE = 0.05
 IDLE_PAUSE = 0.5
+LONGEST_PAUSE = 5.0
+"""While the database is away."""
 STOP_WITHIN = 10.0
-RENEW_AFTER = outbox.LEASE / 3
+KEEP_EVERY = outbox.LEASE.total_seconds() / 4
 SLOW = 5.0
 """Seconds after which a job says that its target is slow: then it gets one thread, not several."""
 
@@ -115,12 +123,12 @@ def perform(
     except Exception:  # noqa: BLE001 (logged; a job of ours must not end its thread)
         bound.exception("job.fault")
         reason = "Lỗi nội bộ; chi tiết trong nhật ký máy chủ."
-        act = _park if claim.attempt >= FAULTS else _put_off
+        act = _park if claim.tries >= FAULTS else _put_off
         _unless_lost(bound, act, services, claim, reason)
 
 
 def _attempt(services: Services, claim: Claim, handlers: Mapping[JobKind, Handler]) -> None:
-    if claim.attempt > ATTEMPTS:
+    if claim.tries > ATTEMPTS or claim.deaths > DEATHS:
         raise contract.Rejected("Đã thử nhiều lần mà không xong.")
     with deadline.within(services.settings.job_timeout):
         record = handlers[claim.kind](services, claim)
@@ -165,13 +173,13 @@ def _unless_lost(
 def _put_off(
     services: Services, claim: Claim, reason: str, *, after: timedelta | None = None
 ) -> None:
-    if claim.attempt >= ATTEMPTS:
+    if claim.tries >= ATTEMPTS:
         _park(services, claim, reason)
         return
     jitter = 0.5 + secrets.randbelow(1001) / 1000
     now = services.clock()
     with services.db.write() as session:
-        wait = after if after is not None else outbox.backoff(claim.attempt, jitter)
+        wait = after if after is not None else outbox.backoff(claim.tries, jitter)
         heir = outbox.retry(session, claim, now=now, after=wait, reason=reason)
         waiting = effects.of_job(session, claim.id)
         touched = effects.advance(session, waiting, State.SENT, at=now, reason=reason)
@@ -228,12 +236,6 @@ def _target(key: str) -> str:
     return key.partition(":")[2]
 
 
-@dataclass
-class _Held:
-    claim: Claim
-    renewed: datetime
-
-
 class Worker:
     """One process's worker: ``run`` until ``stop``."""
 
@@ -242,14 +244,19 @@ class Worker:
     ) -> None:
         self._services = services
         self._handlers = handlers
+        self._name = nodes.WORKER + secrets.token_hex(8)
         self._todo: queue.SimpleQueue[Claim] = queue.SimpleQueue()
         self._free = threading.BoundedSemaphore(services.settings.worker_threads)
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._held: dict[int, _Held] = {}
+        self._over = threading.Event()
+        self._held: dict[int, Claim] = {}
+        self._alone: int | None = None
         self._slow: set[str] = set()
         self._lock = threading.Lock()
         self._failures = 0
+        self._ahead = timedelta(0)
+        """How far the database's clock is ahead of ours."""
 
     def stop(self) -> None:
         """Take no more jobs; safe in a signal handler."""
@@ -260,47 +267,89 @@ class Worker:
         """Work until ``stop``; whether every job begun was finished in time."""
         for number in range(self._services.settings.worker_threads):
             threading.Thread(target=self._work, name=f"job-{number}", daemon=True).start()
-        keeper = threading.Thread(
+        chores = threading.Thread(
             target=housekeeping.run, args=(self._services, self._stopping), daemon=True
         )
+        chores.start()
+        self._keep()
+        keeper = threading.Thread(target=self._keep_on, name="keeper", daemon=True)
         keeper.start()
         log.info("worker.started", threads=self._services.settings.worker_threads)
         while not self._stopping.is_set():
             self._wake.clear()
             pause = self._dispatch()
             self._wake.wait(pause)
-        return self._finish(keeper)
+        whole = self._finish()
+        chores.join(timeout=1)
+        self._over.set()
+        keeper.join(timeout=3)
+        return whole
+
+    # ---- what is kept while jobs run -----------------------------------------------------------
+
+    def _keep_on(self) -> None:
+        while not self._over.wait(KEEP_EVERY):
+            self._keep()
+        try:
+            with self._services.db.probe() as connection:
+                nodes.gone(connection, self._name)
+        except SQLAlchemyError as error:
+            log.warning("worker.unkept", why=kind_of(error))
+
+    def _keep(self) -> None:
+        """Renew the leases of whatever is at work; who lost one finds out when she finishes."""
+        try:
+            with self._services.db.probe() as connection:
+                there = nodes.now_there(connection)
+                if there is not None:
+                    self._ahead = there - self._services.clock()
+                now = self._now()
+                with self._lock:
+                    held = list(self._held.values())
+                for claim in held:
+                    try:
+                        outbox.renew(connection, claim, now=now)
+                    except LeaseLost:
+                        log.warning("job.lease_lost", job=claim.id)
+                nodes.show(connection, self._name, now=now)
+        except SQLAlchemyError as error:
+            log.warning("worker.unkept", why=kind_of(error))
+
+    def _now(self) -> datetime:
+        """The time by which leases are told: the database's."""
+        return self._services.clock() + self._ahead
+
+    # ---- handing out ---------------------------------------------------------------------------
 
     def _dispatch(self) -> float:
         """Hand out what is due; how long to pause after."""
         try:
-            self._renew()
             worked = self._hand_out()
-            beat.show(self._services.settings.data_dir)
             self._failures = 0
-        except Exception:
+        except Exception as error:
             # The database is away or the disk is full: the worker outlives it.
-            log.exception("worker.dispatch_failed")
             self._failures += 1
+            if is_away(error):
+                log.warning("worker.database_away", why=kind_of(error))
+                return min(LONGEST_PAUSE, 2.0**self._failures)
+            log.exception("worker.dispatch_failed")
             return min(30.0, 2.0**self._failures)
         return BUSY_PAUSE if worked else IDLE_PAUSE
 
     def _hand_out(self) -> bool:
+        with self._lock:
+            ours = set(self._held)
+        if self._alone in ours:
+            return False
+        self._alone = None
+        if outbox.suspect_waits(self._services.db, now=self._now()):
+            # Nobody else is to be blamed if we die of it: first whatever runs comes to its end.
+            if ours or not (claim := self._take(alone=True, ours=())):
+                return False
+            self._alone = claim.id
+            return True
         worked = False
-        while not self._stopping.is_set() and self._free.acquire(blocking=False):
-            try:
-                claim = outbox.claim(
-                    self._services.db, now=self._services.clock(), allowed=self._may_take
-                )
-            except BaseException:
-                self._free.release()
-                raise
-            if claim is None:
-                self._free.release()
-                break
-            with self._lock:
-                self._held[claim.id] = _Held(claim, self._services.clock())
-            self._todo.put(claim)
+        while not self._stopping.is_set() and self._take(alone=False, ours=ours):
             worked = True
         return worked
 
@@ -312,7 +361,7 @@ class Worker:
             return True
         threads = self._services.settings.worker_threads
         with self._lock:
-            held = [h.claim for h in self._held.values()]
+            held = list(self._held.values())
         accounts = [c for c in held if c.kind is JobKind.ACCOUNT_APPLY]
         logouts = sum(c.kind is JobKind.LOGOUT_DELIVER for c in held)
         if threads > 1 and len(accounts) + logouts >= max(2, threads - 1):
@@ -328,18 +377,28 @@ class Worker:
         if claim.kind is JobKind.ACCOUNT_APPLY:
             (self._slow.add if took >= SLOW else self._slow.discard)(_target(claim.key))
 
-    def _renew(self) -> None:
-        """Keep the leases of jobs that take long; a lost one is found out by whoever finishes."""
-        now = self._services.clock()
+    def _take(self, *, alone: bool, ours: Collection[int]) -> Claim | None:
+        """Claim one job for a free thread, if there are both."""
+        if not self._free.acquire(blocking=False):
+            return None
+        try:
+            claim = outbox.claim(
+                self._services.db,
+                now=self._now(),
+                allowed=self._may_take,
+                alone=alone,
+                ours=ours,
+            )
+        except BaseException:
+            self._free.release()
+            raise
+        if claim is None:
+            self._free.release()
+            return None
         with self._lock:
-            old = [h for h in self._held.values() if now - h.renewed >= RENEW_AFTER]
-        for held in old:
-            try:
-                with self._services.db.write() as session:
-                    outbox.renew(session, held.claim, now=now)
-            except LeaseLost:
-                log.warning("job.lease_lost", job=held.claim.id)
-            held.renewed = now
+            self._held[claim.id] = claim
+        self._todo.put(claim)
+        return claim
 
     def _work(self) -> None:
         while True:
@@ -351,15 +410,18 @@ class Worker:
                 self._note_speed(claim, time.monotonic() - begun)
                 with self._lock:
                     # A later claim of the same job may already be held by another thread.
-                    held = self._held.get(claim.id)
-                    if held is not None and held.claim is claim:
+                    if self._held.get(claim.id) is claim:
                         del self._held[claim.id]
                 self._free.release()
                 self._wake.set()
 
-    def _finish(self, keeper: threading.Thread) -> bool:
+    def _finish(self) -> bool:
+        """Give what runs ``STOP_WITHIN`` seconds in all, however many there are."""
+        deadline = time.monotonic() + STOP_WITHIN
         threads = self._services.settings.worker_threads
-        finished = [self._free.acquire(timeout=STOP_WITHIN / threads) for _ in range(threads)]
-        keeper.join(timeout=1)
+        finished = [
+            self._free.acquire(timeout=max(0.0, deadline - time.monotonic()))
+            for _ in range(threads)
+        ]
         log.info("worker.stopped", unfinished=finished.count(False))
         return all(finished)

@@ -64,16 +64,35 @@ class Keyring:
             raise Misconfigured("keyring", "Tệp khóa {file} bị hỏng.", file=file) from exc
 
     def save(self, file: Path) -> None:
-        """Write a new file, mode 0600; an existing one is never overwritten."""
+        """Write a new file, mode 0600; an existing one is never overwritten.
+
+        It is there whole or not at all, whatever fails in between: what this key has encrypted
+        cannot be read without it. Raises Misconfigured.
+        """
         body = json.dumps(
             {
                 "current": self.current,
                 "keys": {i: base64.b64encode(k).decode() for i, k in self._keys.items()},
             }
         )
-        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "w") as out:
-            out.write(body)
+        whole = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+        try:
+            fd = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(fd, "w") as out:
+                out.write(body)
+                out.flush()
+                os.fsync(fd)
+            os.link(whole, file)  # unlike a rename it never takes another's place
+            _settle(file.parent)
+        except OSError as exc:
+            raise Misconfigured(
+                "keyring_unwritten",
+                "Không ghi được tệp khóa {file}: {why}.",
+                file=file,
+                why=exc.strerror,
+            ) from exc
+        finally:
+            whole.unlink(missing_ok=True)
 
     def knows(self, key_id: str) -> bool:
         """Whether values made under this key id can be read."""
@@ -139,6 +158,15 @@ class Keyring:
 
     def _signer(self, key_id: str, purpose: str) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self._derived(key_id, "sign:" + purpose))
+
+
+def _settle(folder: Path) -> None:
+    """Let the names in a folder survive a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 @functools.cache

@@ -4,20 +4,22 @@ A job names its subject, never a difference: its handler computes what is wanted
 retries, duplicates and reordering are harmless. While a job is ready, (kind, key, due day) is
 unique: duplicates collapse, and urgent work never merges into a job that waits for a future
 midnight. One job runs per lane. A claim takes a lease; the attempt number fences it, so that a
-worker that lost its lease cannot finish the job any more.
+worker that lost its lease cannot finish the job any more. ``now`` is the database's time wherever
+several nodes may look at the same job (``idp.worker``).
 
     ready ──claim──▶ running ──finish──▶ done
       ▲                 │ ├──park────▶ parked ──retry_parked──▶ ready
       └──────retry──────┘ └─ lease expired: claimed again with a higher attempt number
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    Connection,
     Index,
     Select,
     and_,
@@ -63,8 +65,16 @@ class Priority:
     BULK = 9
 
 
-LEASE = timedelta(seconds=60)
-"""Longer than twice the outward time-out, so that a live worker never loses its lease."""
+LEASE = timedelta(seconds=8)
+"""A living worker renews it every two seconds by the database's clock, however long a job takes;
+what a dead one held is taken over when it has run out.
+"""
+SUSPECT = 3
+"""A job under which so many workers have died is tried only by a worker that does nothing else:
+who dies then has been killed by it or from outside, and no other job is blamed.
+"""
+CAUTION = timedelta(seconds=60)
+"""How long such a job rests before it is tried again."""
 
 
 class Job(Base):
@@ -103,6 +113,8 @@ class Job(Base):
     run_at: Mapped[datetime]
     due_day: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)
+    deaths: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Of its attempts, those that nobody ended: the worker died, or lost the database."""
     state: Mapped[str] = mapped_column(default="ready")
     lease_until: Mapped[datetime | None]
     reason: Mapped[str | None]
@@ -121,6 +133,12 @@ class Claim:
     payload: dict[str, Any]
     attempt: int
     created_at: datetime
+    deaths: int = 0
+
+    @property
+    def tries(self) -> int:
+        """Attempts that came to an end of their own, this one counted as one."""
+        return self.attempt - self.deaths
 
 
 class LeaseLost(Exception):
@@ -275,16 +293,38 @@ Allowed = Callable[[JobKind, str], bool]
 """Whether a worker may take a job of this kind and key just now."""
 
 
+def _lapsed(now: datetime) -> Any:
+    """Leases that have run out; of suspects some time ago."""
+    run_out = case((Job.deaths < SUSPECT, now), else_=now - CAUTION)
+    return and_(Job.state == "running", Job.lease_until < run_out)
+
+
+def suspect_waits(db: Database, *, now: datetime) -> bool:
+    """Whether a job waits that must be tried alone."""
+    waiting = select(Job.id).where(_lapsed(now), Job.deaths >= SUSPECT).limit(1)
+    with db.hot() as connection:
+        return connection.scalar(waiting) is not None
+
+
 def claim(
-    db: Database, *, now: datetime, allowed: Allowed = lambda _kind, _key: True
+    db: Database,
+    *,
+    now: datetime,
+    allowed: Allowed = lambda _kind, _key: True,
+    alone: bool = True,
+    ours: Collection[int] = (),
 ) -> Claim | None:
     """Take the most urgent due job of a free lane, or one whose lease has run out; of those the
-    first that is allowed.
+    first that is allowed. Suspects come first, to who does nothing else (``alone``), and go to
+    nobody else. Of ``ours``, which the asker has at work, none is taken however late its renewal.
 
     When nothing is due it only reads. Several workers may look at the same job; the state they
     saw is a condition of the update, so one of them gets it and the others look again.
     """
-    expired = select(Job.id, Job.kind, Job.key).where(Job.state == "running", Job.lease_until < now)
+    lapsed = _lapsed(now) if alone else and_(_lapsed(now), Job.deaths < SUSPECT)
+    if ours:
+        lapsed = and_(lapsed, Job.id.not_in(ours))
+    expired = select(Job.id, Job.kind, Job.key).where(lapsed).order_by(Job.deaths.desc())
 
     def first(rows: Iterable[Any]) -> int | None:
         return next((row.id for row in rows if allowed(JobKind(row.kind), row.key)), None)
@@ -297,24 +337,34 @@ def claim(
                 job_id = first(connection.execute(_HEADS, {"now": now}).all())
         if job_id is None:
             return None
-        unchanged = (
-            Job.state == "ready"
-            if late is None
-            else and_(Job.state == "running", Job.lease_until < now)
-        )
+        unchanged = Job.state == "ready" if late is None else lapsed
         try:
             with db.write() as session:
                 row = session.execute(
                     update(Job)
                     .where(Job.id == job_id, unchanged)
-                    .values(state="running", attempts=Job.attempts + 1, lease_until=now + LEASE)
-                    .returning(Job.id, Job.kind, Job.key, Job.payload, Job.attempts, Job.created_at)
+                    .values(
+                        state="running",
+                        attempts=Job.attempts + 1,
+                        deaths=Job.deaths + (0 if late is None else 1),
+                        lease_until=now + LEASE,
+                    )
+                    .returning(
+                        Job.id,
+                        Job.kind,
+                        Job.key,
+                        Job.payload,
+                        Job.attempts,
+                        Job.created_at,
+                        Job.deaths,
+                    )
                 ).one_or_none()
         except IntegrityError:
             continue  # another worker took another job of this lane since
         if row is not None:
+            kind = JobKind(row.kind)
             return Claim(
-                row.id, JobKind(row.kind), row.key, row.payload, row.attempts, row.created_at
+                row.id, kind, row.key, row.payload, row.attempts, row.created_at, row.deaths
             )
     return None
 
@@ -323,7 +373,7 @@ def _held(taken: Claim) -> Any:
     return and_(Job.id == taken.id, Job.state == "running", Job.attempts == taken.attempt)
 
 
-def renew(session: Session, taken: Claim, *, now: datetime) -> None:
+def renew(session: Session | Connection, taken: Claim, *, now: datetime) -> None:
     """Extend the lease. Raises LeaseLost."""
     _change(session, taken, lease_until=now + LEASE)
 
@@ -378,7 +428,7 @@ def retry(session: Session, taken: Claim, *, now: datetime, after: timedelta, re
     return taken.id
 
 
-def _change(session: Session, taken: Claim, **values: Any) -> None:
+def _change(session: Session | Connection, taken: Claim, **values: Any) -> None:
     if values.get("reason"):
         values["reason"] = storable.text(values["reason"])
     changed = session.execute(update(Job).where(_held(taken)).values(**values).returning(Job.id))

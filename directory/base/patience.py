@@ -167,16 +167,21 @@ def reachable(url: str) -> URL:
     found = [each for each in map(_HOST.fullmatch, several) if each]
     try:
         if parts is None or len(several) < 2 or len(found) < len(several):
-            return make_url(url)
-        together = {
-            "host": ",".join(each["host"].strip("[]") for each in found),
-            "port": ",".join(each["port"] or "5432" for each in found),
-        }
-        read = make_url(f"{parts['scheme']}{parts['user'] or ''}{parts['tail']}")
-        asked = {"target_session_attrs": "read-write"} | dict(read.query) | together
-        return read.set(query=asked)
-    except (ArgumentError, ValueError):
-        raise Misconfigured(
-            "database_url",
-            "database_url không đọc được; ví dụ đúng: postgresql://dinhdanh@host:5432/dinhdanh.",
-        ) from None  # what stands in it may be a password
+            read = make_url(url)
+        else:
+            together = {
+                "host": ",".join(each["host"].strip("[]") for each in found),
+                "port": ",".join(each["port"] or "5432" for each in found),
+            }
+            read = make_url(f"{parts['scheme']}{parts['user'] or ''}{parts['tail']}")
+            asked = {"target_session_attrs": "read-write"} | dict(read.query) | together
+            read = read.set(query=asked)
+        read.get_dialect()
+        if read.get_backend_name() == "postgresql":
+            return read
+    except (ArgumentError, ValueError, ImportError):
+        pass  # not told on: what stands in it may be a password
+    raise Misconfigured(
+        "database_url",
+        "database_url không đọc được; ví dụ đúng: postgresql://dinhdanh@host:5432/dinhdanh.",
+    )

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import click
 from sqlalchemy import exists, make_url, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from directory import entitlements
-from directory.base import checkpoints, private
+from directory.base import checkpoints, nodes, private
 from directory.base.clock import local_day
 from directory.base.config import HOUR, MINUTE, Settings, load_settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database
-from directory.base.errors import DinhdanhError, Misconfigured
+from directory.base.errors import DinhdanhError
 from directory.permissions import AdminRole, Role
 from idp import anchor, health, installation, migrate, server, wiring
 from idp.commands import pki
@@ -72,13 +73,9 @@ def _require_newest(settings: Settings) -> None:
     database = Database(settings.database)
     try:
         with database.hot() as connection:
-            found = migrate.current(connection)
+            migrate.require(connection)
     finally:
         database.dispose()
-    if found != migrate.head():
-        raise Misconfigured(
-            "migrations", "Cơ sở dữ liệu chưa được nâng cấp; hãy chạy: dinhdanh migrate"
-        )
     click.echo(gettext("Cơ sở dữ liệu ở phiên bản mới nhất."))
 
 
@@ -125,6 +122,7 @@ def _problems(settings: Settings) -> Iterator[str]:
     try:
         failed = [c for c in health.checks(services) if not c.holds]
         yield from (f"{c.name}: {c.detail}" for c in failed)
+        yield from _pool_problems(services)
         if not failed:
             try:
                 anchor.require(services)
@@ -155,6 +153,28 @@ def _secret(settings: Settings) -> Iterator[Path]:
     if settings.database.startswith("sqlite"):
         file = make_url(settings.database).database or ""
         yield from (Path(file + suffix) for suffix in ("", "-wal", "-shm"))
+
+
+def _pool_problems(services: wiring.Services) -> Iterator[str]:
+    """Whether this node's processes can have all the connections they may open. Others of the
+    server's clients, other nodes among them, come on top.
+    """
+    settings = services.settings
+    try:
+        with services.db.probe() as connection:
+            room = nodes.connections_allowed(connection)
+    except SQLAlchemyError:
+        return  # said by the check of the database itself
+    beside = 1  # looks whether all is well
+    web = settings.web_processes * (settings.web_connections + beside)
+    needed = web + settings.worker_connections + beside
+    if room is not None and needed > room:
+        yield gettext(
+            "web_connections, worker_connections: các tiến trình có thể mở {needed} kết nối, "
+            "máy chủ chỉ cho {room} (max_connections, giới hạn của tài khoản).",
+            needed=needed,
+            room=room,
+        )
 
 
 def _file_problems(settings: Settings) -> Iterator[str]:

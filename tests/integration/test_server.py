@@ -1,6 +1,7 @@
 """``dinhdanh serve``: what is left when any of its processes is killed, and what is refused."""
 
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -75,6 +76,12 @@ class Instance:
             return connection.getresponse().status
         return None
 
+    def worker(self):
+        """What readiness says of it."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+            connection.request("GET", "/readyz")
+            return json.loads(connection.getresponse().read())["worker"]
+
     def tree(self):
         """Pids of the main process's descendants."""
         found, todo = [], [self.main.pid]
@@ -126,7 +133,7 @@ def test_it_serves_and_is_ready_with_a_worker_beside_it(instance):
     assert instance.get("/readyz") == 200
     assert instance.get("/metrics") == 200
     assert instance.get("/.well-known/openid-configuration") == 200
-    assert _until((instance.data_dir / "worker.beat").exists)
+    assert _until(lambda: instance.worker() == "ok")
 
 
 def test_a_killed_main_process_leaves_nothing_that_answers(instance):

@@ -6,7 +6,6 @@ from sqlalchemy import text
 from directory.base.clock import system_clock
 from directory.base.crypto import Keyring
 from directory.entitlements import Installation
-from idp import beat
 from tests.factories import make_unit
 
 
@@ -26,7 +25,14 @@ def test_a_fresh_installation_is_ready(services, client, clock):
     clock.set(system_clock())  # the database server's clock does not stand still
     answer = client.get("/readyz")
     assert answer.status_code == 200, answer.json
-    assert set(answer.json["checks"]) == {"database", "migrations", "keyring", "clock"}
+    assert set(answer.json["checks"]) == {
+        "database",
+        "migrations",
+        "keyring",
+        "clock",
+        "write",
+        "disk",
+    }
 
 
 def test_it_is_not_ready_before_the_newest_migration(services, client):
@@ -49,11 +55,6 @@ def test_readiness_says_nothing_of_addresses_or_keys(services, client):
     body = client.get("/readyz").get_data(as_text=True)
     assert services.keyring.current not in body
     assert str(services.settings.data_dir) not in body
-
-
-def test_a_worker_shows_that_it_lives(services, client, clock):
-    beat.show(services.settings.data_dir)
-    assert "worker_seconds_ago" in client.get("/readyz").json
 
 
 def test_metrics_count_jobs_and_requests(services, client):

@@ -1,0 +1,103 @@
+"""What the processes of one installation tell each other: that they live, what schema they can serve.
+
+sign_of_life           one row per worker process, and one that any process writes to see
+                       whether it can (``PROBE``)
+schema_compatibility   one row: the oldest release's schema from which on releases can serve
+                       the one that is there
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, DateTime, cast, delete, func, inspect, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.base.db import Base
+
+PROBE = "probe"
+WORKER = "worker/"
+"""Before the name of a worker process."""
+FORGOTTEN = timedelta(days=1)
+"""After which the sign of a process that is gone is deleted."""
+
+
+class SignOfLife(Base):
+    """When a process last showed that it lives."""
+
+    __tablename__ = "sign_of_life"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+
+
+class SchemaCompatibility(Base):
+    """Written by ``migrate``; read by nodes of the release before, which know no newer one."""
+
+    __tablename__ = "schema_compatibility"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    serves_from: Mapped[str]
+
+
+_UPSERTS = {
+    name: insert(SignOfLife).on_conflict_do_update(
+        index_elements=["name"], set_={"at": insert(SignOfLife).excluded.at}
+    )
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
+
+
+def show(connection: Connection, name: str, *, now: datetime) -> None:
+    """This process lives, and can write."""
+    row = {"name": name, "at": now}
+    connection.execute(_UPSERTS[connection.dialect.name], row)
+
+
+def gone(connection: Connection, name: str) -> None:
+    """This process ends."""
+    connection.execute(delete(SignOfLife).where(SignOfLife.name == name))
+
+
+def forget(session: Session, *, now: datetime) -> None:
+    """Delete the signs of processes that are gone."""
+    session.execute(delete(SignOfLife).where(SignOfLife.at < now - FORGOTTEN))
+
+
+def worker_seen(connection: Connection) -> datetime | None:
+    """When some worker last showed that it lives."""
+    return connection.scalar(
+        select(func.max(SignOfLife.at)).where(SignOfLife.name.startswith(WORKER))
+    )
+
+
+def now_there(connection: Connection) -> datetime | None:
+    """What time the database server has; None where the database is a file and has ours."""
+    if connection.dialect.name == "sqlite":
+        return None
+    return connection.scalar(select(cast(func.clock_timestamp(), DateTime(timezone=True))))
+
+
+def serves_from(connection: Connection) -> str | None:
+    """From which revision on releases can serve the schema; None when nobody has said."""
+    if not inspect(connection).has_table(SchemaCompatibility.__tablename__):
+        return None
+    return connection.scalar(select(SchemaCompatibility.serves_from))
+
+
+_ALLOWED = text(
+    """
+    SELECT least(
+        current_setting('max_connections')::int
+        - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true), '0')::int,
+        (SELECT coalesce(nullif(rolconnlimit, -1), 2147483647)
+         FROM pg_roles WHERE rolname = current_user))
+    """
+)
+
+
+def connections_allowed(connection: Connection) -> int | None:
+    """How many connections the server lets this account have; None for a file."""
+    if connection.dialect.name == "sqlite":
+        return None
+    return int(connection.scalar(_ALLOWED) or 0)
