@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     outbound_ca_file: Path | None = None
     """PEM bundle for calling out; empty means the system's."""
     outbound_timeout: float = 10.0
-    """Whole-call limit for one outward request; less than half a job's lease."""
+    """Whole-call limit for one outward request; a job may make several within ``job_timeout``."""
     job_timeout: float = Field(default=25.0, gt=0, le=50)
     """Whole-job limit for all that one job asks of a target; less than its lease."""
 
