@@ -5,6 +5,8 @@
                                           └ worker
     dinhdanh worker                the worker alone, in this process
 
+With ``pki_port`` there is one more web process, which answers ``/pki`` over plain http.
+
 Every child dies with its parent by PR_SET_PDEATHSIG, down to granian's own workers, which would
 otherwise keep the port and go on serving after a ``kill -9``. Measured: a trivial request costs
 0.12 ms of processor time whatever the number of threads. ``web_threads`` requests are worked on
@@ -18,8 +20,8 @@ import os
 import resource
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
@@ -44,6 +46,7 @@ from idp.app import create_app
 from idp.worker import Worker
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from flask import Flask
 
 BACKLOG = 1024
@@ -68,8 +71,13 @@ def serve(settings: Settings, *, runs: Mapping[str, Callable[[Settings], int]]) 
     locks = {"web": "instance", "worker": "worker"}
     with _locks(settings, [locks[name] for name in runs]):
         supervisor.require_free_port(settings.host, settings.port)
+        beside = {}
+        if settings.pki_port:
+            supervisor.require_free_port(settings.host, settings.pki_port)
+            beside["pki"] = _bound(run_pki, settings)
         _require_installed(settings)
-        supervisor.supervise({name: _bound(run, settings) for name, run in runs.items()})
+        bound = {name: _bound(run, settings) for name, run in runs.items()}
+        supervisor.supervise(bound | beside)
 
 
 def work(settings: Settings) -> bool:
@@ -107,6 +115,35 @@ def _require_installed(settings: Settings) -> None:
 
 def run_web(settings: Settings) -> int:
     """Be the web process: granian's main, which starts and restarts its workers."""
+    tls = {
+        "ssl_cert": settings.tls_certificate,
+        "ssl_key": settings.tls_key,
+        "ssl_protocol_min": SSLProtocols.tls12,
+    }
+    return _run(settings, settings.port, lambda app: app, workers=settings.web_processes, **tls)
+
+
+def run_pki(settings: Settings) -> int:
+    """Be the process that answers ``/pki`` over plain http, and nothing else."""
+    return _run(settings, settings.pki_port, _only_pki, workers=1)
+
+
+def _only_pki(app: "Flask") -> "Flask":
+    whole = app.wsgi_app
+
+    def some(environ: "WSGIEnvironment", start: "StartResponse") -> "Iterable[bytes]":
+        if environ.get("PATH_INFO", "").startswith("/pki/"):
+            return whole(environ, start)
+        start("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "0")])
+        return [b""]
+
+    app.wsgi_app = some  # type: ignore[method-assign, assignment]
+    return app
+
+
+def _run(
+    settings: Settings, port: int, dress: Callable[["Flask"], "Flask"], *, workers: int, **tls: Any
+) -> int:
     main = os.getpid()
     longest = settings.web_keep_alive_seconds + settings.web_header_seconds
     _allow_files(settings.web_open_connections + MORE_CONNECTIONS + FILES)
@@ -118,9 +155,9 @@ def run_web(settings: Settings) -> int:
             # like headers that the client has sent.
             del os.environ[name]
         services = wiring.build(settings, limits=patience.of_web(settings))
-        app = create_app(services)
+        app = dress(create_app(services))
         keys.signing_keys(services.db, services.keyring).warm(now=services.clock())
-        _mind(app, settings)
+        _mind(app, settings, port)
         # What start-up has made stays: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
@@ -129,9 +166,9 @@ def run_web(settings: Settings) -> int:
     Server(
         "dinhdanh",
         address=settings.host,
-        port=settings.port,
+        port=port,
         interface=Interfaces.WSGI,
-        workers=settings.web_processes,
+        workers=workers,
         blocking_threads=gate.threads(settings.web_threads),
         backlog=BACKLOG,
         # It counts connections. Requests are counted by the gate.
@@ -144,20 +181,18 @@ def run_web(settings: Settings) -> int:
         workers_kill_timeout=10,
         log_level=LogLevels.error,
         log_dictconfig=_GRANIAN_LOG,
-        ssl_cert=settings.tls_certificate,
-        ssl_key=settings.tls_key,
-        ssl_protocol_min=SSLProtocols.tls12,
+        **tls,
     ).serve(target_loader=load)
     return 0
 
 
-def _mind(app: "Flask", settings: Settings) -> None:
+def _mind(app: "Flask", settings: Settings, port: int) -> None:
     """Count the application's requests and close connections that bring none."""
     counted = gate.Gate(app.wsgi_app, places=settings.web_threads)
     app.wsgi_app = counted  # type: ignore[method-assign]
     minded = connections.Connections(
         counted,
-        port=settings.port,
+        port=port,
         most=settings.web_open_connections,
         headers=settings.web_header_seconds,
         idle=settings.web_keep_alive_seconds,

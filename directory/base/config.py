@@ -142,6 +142,9 @@ class Settings(BaseSettings):
     pki_base: str = ""
     """The base URL that certificates name for lists and OCSP, ``/pki`` follows; empty: the
     issuer's host over plain http, which is what the programs that check certificates speak."""
+    pki_port: int = Field(default=0, ge=0, le=65535)
+    """Where ``serve`` answers ``/pki`` over plain http beside the https it speaks itself; 0: nowhere,
+    a proxy in front does."""
     certificate_days: int = 365
 
     @field_validator("issuer", "mtls_base", "pki_base")
@@ -207,7 +210,8 @@ class Settings(BaseSettings):
             return f"{self.issuer}/pki"
         # The port of https is not one where http is spoken.
         host = urlsplit(self.issuer).netloc.removesuffix(f":{urlsplit(self.issuer).port}")
-        return f"http://{host}/pki"
+        port = f":{self.pki_port}" if self.pki_port not in (0, 80) else ""
+        return f"http://{host}{port}/pki"
 
     @property
     def secure(self) -> bool:

@@ -4,8 +4,11 @@ nginx, Apache, HAProxy and Java, each in every way it can be told to ask; and op
 is published and nothing else.
 """
 
+import contextlib
+import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -30,8 +33,10 @@ from tests import hr_world
 from tests.browser_client import submit
 from tests.certificates import csr, served
 from tests.command_line import Operator, operator
+from tests.crash.installation import wait_for
 from tests.factories import make_role
 from tests.hr_world import Hr
+from tests.interop.tls import Authority
 from tests.strangers import relying_servers
 from tests.strangers.relying_servers import BLIND, CACHED, CHECKERS, Credential, Folder
 
@@ -376,6 +381,47 @@ def test_an_https_installation_answers_them_over_plain_http(client: Any) -> None
         answer = client.get(f"/pki/{path}", base_url="http://dangnhap.example.gov.vn")
         assert answer.status_code == 200, path
         assert not any("Set-Cookie" in name for name, _ in answer.headers)
+
+
+@pytest.mark.slow  # a whole installation is started
+def test_an_installation_with_tls_of_its_own_answers_them_over_plain_http(tmp_path: Path) -> None:
+    own = Authority.of_itself("Máy chủ").server("localhost")
+    (tmp_path / "tls.pem").write_text(own.pem)
+    (tmp_path / "tls.key").write_text(own.key_pem)
+    with reserve(2) as two:
+        environment = os.environ | {
+            "DINHDANH_DATA_DIR": str(tmp_path),
+            "DINHDANH_ISSUER": f"https://localhost:{two[0]}",
+            "DINHDANH_PORT": str(two[0]),
+            "DINHDANH_TLS_CERTIFICATE": str(tmp_path / "tls.pem"),
+            "DINHDANH_TLS_KEY": str(tmp_path / "tls.key"),
+            "DINHDANH_PKI_PORT": str(two[1]),
+        }
+        command = Path(sys.executable).with_name("dinhdanh")
+        made = subprocess.run([command, "migrate"], env=environment, capture_output=True, text=True)
+        assert made.returncode == 0, made.stdout + made.stderr
+        with (tmp_path / "log").open("wb") as log:
+            process = subprocess.Popen([command, "serve"], env=environment, stderr=log)
+        try:
+            plain = f"http://localhost:{two[1]}"
+
+            def answers() -> bool:
+                with contextlib.suppress(httpx2.TransportError):
+                    return httpx2.get(f"{plain}/pki/crl.der").status_code == 200
+                return False
+
+            wait_for("plain http", answers)
+            issuing = x509.load_der_x509_certificate(httpx2.get(f"{plain}/pki/ca.crt").content)
+            named = relying_servers.addresses(issuing)
+            assert named["crl"] == [f"{plain}/pki/root.crl"]
+            assert httpx2.get(named["crl"][0]).status_code == 200
+            for path in ("/", "/login", "/healthz", "/.well-known/openid-configuration", "/pki"):
+                assert httpx2.get(plain + path).status_code == 404, path
+            whole = httpx2.get(f"https://localhost:{two[0]}/pki/ca.crt", verify=False)
+            assert whole.content == issuing.public_bytes(Encoding.DER)
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 @pytest.mark.slow  # three servers are started twice
