@@ -190,7 +190,7 @@ class ScimConnector:
         wanted = operation.wanted
         if operation.key:
             user = self._get(operation.key)
-            if user is not None and _external_id(user) in (None, wanted.external_id):
+            if user is not None and _hers(user, wanted):
                 return user
         return self._search.by_external_id(wanted.external_id, wanted.username)
 
@@ -325,6 +325,14 @@ def _key(user: Json) -> str:
 
 def _external_id(user: Json) -> str | None:
     return scim_mapping.from_scim(user, {}).external_id
+
+
+def _hers(user: Json, wanted: Wanted) -> bool:
+    """Whether an account found by its number is hers: numbers are given again, and handed over."""
+    account = scim_mapping.from_scim(user, {})
+    if account.external_id is None:
+        return account.username.casefold() == wanted.username.casefold()
+    return account.external_id == wanted.external_id
 
 
 def _path(key: str) -> str:

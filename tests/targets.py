@@ -217,6 +217,8 @@ class LdapLiar:
     search: Callable[[socket.socket, int], None]
     port: int = 0
     bind: Callable[[socket.socket, int], None] = lambda s, m: s.sendall(done(m, 0x61))
+    others: int = 0
+    """The result of every other operation."""
     searches: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -235,7 +237,7 @@ class LdapLiar:
                 elif operation == 0x42:
                     return
                 else:
-                    connection.sendall(done(message, operation + 1))
+                    connection.sendall(done(message, operation + 1, self.others))
 
 
 def _message(connection: socket.socket) -> bytes | None:

@@ -152,9 +152,17 @@ class LdapConnector:
         s, ours = self._settings, operation.wanted.external_id
         if operation.key:
             entry = self._by(link, KEY, operation.key)
-            if entry is not None and entry.first(s.external_id_attribute) in (None, ours):
+            if entry is not None and self._hers(entry, operation.wanted):
                 return entry
         return self._by(link, s.external_id_attribute, ours)
+
+    def _hers(self, entry: _Entry, wanted: Wanted) -> bool:
+        """Whether an entry found by its number is hers; without our id, her name decides."""
+        ours = entry.first(self._settings.external_id_attribute)
+        if ours is None:
+            name = entry.first(self._settings.rdn_attribute) or ""
+            return name.casefold() == wanted.username.casefold()
+        return ours == wanted.external_id
 
     def _absent(self, link: Link, operation: Operation) -> Outcome:
         """Nobody is to be disabled, because nobody is there: only if we would have seen her.

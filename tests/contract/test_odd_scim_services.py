@@ -171,6 +171,22 @@ def test_nobody_is_made_for_a_cut_and_nobody_is_taken_over(name: str, connect: C
         assert len(service.accounts) == 1
 
 
+@pytest.mark.parametrize("name", ODDITIES)
+def test_a_lost_account_is_told_from_one_that_cannot_be_seen(name: str, connect: Connect) -> None:
+    with odd_scim(**ODDITIES[name]) as service:
+        service.add(userName="quan.tri", externalId="somebody-else")
+        state = replace(wanted(), external_id="sub-1", username="anhntn")
+        key = connect(service).apply(Operation(state)).remote_id
+        assert key is not None
+        account = service.accounts.pop(key)
+        assert connect(service).apply(Operation(disabled(state), key)).action is Action.ABSENT
+        # It comes back under another number, as from a backup: hers by our id.
+        service.accounts["restored"] = account | {"id": "restored"}
+        found = connect(service).apply(Operation(disabled(state), key))
+        assert (found.action, found.remote_id) == (Action.DISABLED, "restored")
+        assert service.accounts["restored"]["active"] is False
+
+
 @pytest.mark.parametrize("name", [n for n in ODDITIES if "pages ignored" not in n])
 def test_a_listing_shows_everybody_once(name: str, connect: Connect) -> None:
     with odd_scim(**ODDITIES[name]) as service:

@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import text
 from werkzeug.wrappers import Request, Response
 
+from tests import hr_world
 from tests.odd_scim import ABSENT, ENTERPRISE, TOKEN, OddScim, odd_scim
 from tests.scim_fixture import serving
 from tests.slapd_fixture import PASSWORD, Authority, PrivateSlapd, authority, slapd  # noqa: F401
-from tests.targets import Stage, on_stage
+from tests.targets import Stage, done, entry, ldap_liar, on_stage
 
 Open = Callable[..., AbstractContextManager[tuple[Stage, OddScim]]]
 
@@ -244,6 +245,59 @@ class TestLdap:
             assert not by_hand.binds(uid)
 
 
+class TestLyingLdap:
+    """A server that shows the marker of the disabled, and does not mean it."""
+
+    @pytest.mark.parametrize(
+        ("modify", "bind", "proven"),
+        [(16, 49, True), (16, 0, False), (0, 49, False), (50, 49, False)],
+        ids=["honest", "any password", "a password again and again", "not ours to change"],
+    )
+    def test_only_a_refused_bind_and_no_password_are_proof(
+        self, make_settings: Any, clock: Any, modify: int, bind: int, proven: bool
+    ) -> None:
+        her: dict[str, str] = {}
+        ours: list[Any] = []
+
+        def search(connection: Any, message: int) -> None:
+            connection.sendall(entry(message, "uid=u,dc=x", **her) + done(message, 0x65))
+
+        def on_bind(connection: Any, message: int) -> None:
+            thief = connection in ours  # we bind first, on every connection
+            ours.append(connection)
+            connection.sendall(done(message, 0x61, bind if thief else 0))
+
+        with (
+            ldap_liar(search, bind=on_bind, others=modify) as liar,
+            on_stage(
+                make_settings,
+                clock,
+                "ldap",
+                {
+                    "host": "127.0.0.1",
+                    "port": liar.port,
+                    "security": "plain",
+                    "bind_dn": "cn=admin",
+                    "base": "dc=x",
+                },
+                "secret",
+                port=liar.port,
+            ) as stage,
+        ):
+            person = stage.person_row()
+            her |= {
+                "entryUUID": "b5b1e0c4-0000-103f-8000-000000000001",
+                "uid": person["username"],
+                "employeeNumber": person["sub"],
+                "shadowExpire": "1",
+            }
+            change = stage.suspend()
+            stage.work(13)
+            assert stage.state_of(change) == ("verified" if proven else "parked"), stage.jobs(
+                "parked"
+            )
+
+
 class TestScim:
     @pytest.mark.parametrize("said", ["False", "false", 0, "0", False])
     def test_switched_off_in_any_spelling_is_off(self, at_scim: Open, said: Any) -> None:
@@ -272,6 +326,19 @@ class TestScim:
             stage.work(2)
             assert service.accounts["moved"]["active"] is False
             assert stage.state_of(change) == "verified"
+
+    @pytest.mark.parametrize("theirs", [{"externalId": "another"}, {}])
+    def test_a_number_given_to_somebody_else_is_for_a_person_to_settle(
+        self, at_scim: Open, theirs: dict[str, str]
+    ) -> None:
+        with at_scim() as (stage, service):
+            stage.make()
+            other = {"id": "id-1", "userName": "another", "active": False} | theirs
+            service.accounts["id-1"] = other
+            change = stage.suspend()
+            stage.work(20)
+            assert stage.state_of(change) == "parked"
+            assert service.accounts["id-1"] == other  # and nobody wrote to it
 
     def test_a_service_that_shows_somebody_else_after_the_write_is_not_believed(
         self, at_scim: Open
@@ -473,3 +540,44 @@ def test_a_service_that_calls_every_token_inactive_does_not_prove_an_end(
         assert asked.is_set()
         services.outbound.close()
         services.db.dispose()
+
+
+class TestShown:
+    """What people see of it."""
+
+    @pytest.fixture
+    def hr(self, services: Any, clock: Any, app: Any) -> hr_world.Hr:
+        return hr_world.build(services, clock, app)
+
+    @pytest.mark.both_databases
+    def test_gone_is_final_and_called_by_its_own_name(self, hr: hr_world.Hr) -> None:
+        hr.browser("lan")
+        api = hr.api(hr.token())
+        change = api.commit(kind="suspend", user=hr.names["lan"]).json["id"]
+        with hr.services.db.write() as session:
+            session.execute(
+                text("UPDATE effect SET state = 'gone', detail = :d WHERE change_id = :c"),
+                {"c": change, "d": json.dumps({"probed_at": hr.clock().isoformat()})},
+            )
+        effects = api.get(f"/api/v1/changes/{change}").json["effects"]
+        assert effects
+        for effect in effects:
+            assert (effect["state"], effect["done"]) == ("gone", True)
+            assert effect["verified_at"] is None
+        page = hr.browser("officer").get(f"/console/changes/{change}").text
+        assert "Hệ thống đích đã mất" in page
+        assert 'data-state="verified"' not in page
+
+    @pytest.mark.parametrize(
+        ("mail", "warned"), [("a@b.local", True), ("a@thanhhoa.gov.vn", False), (None, False)]
+    )
+    def test_a_persons_page_warns_of_an_address_that_no_application_takes(
+        self, hr: hr_world.Hr, mail: str | None, warned: bool
+    ) -> None:
+        lan = hr.user("lan").id
+        with hr.services.db.write() as session:
+            session.execute(
+                text("UPDATE users SET email = :m WHERE id = :i"), {"m": mail, "i": lan}
+            )
+        page = hr.browser("officer").get(f"/console/people/{lan}").text
+        assert ('data-unsent="email"' in page) is warned
