@@ -203,7 +203,7 @@ def foreign_cluster(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]
         connection.execute(
             text(
                 f"CREATE DATABASE \"{name}\" ENCODING '{request.param}' "
-                "LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+                "LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER libc TEMPLATE template0"
             )
         )
     yield request.param, make_url(SERVER).set(database=name).render_as_string(hide_password=False)
