@@ -24,9 +24,9 @@ from pathlib import Path
 from directory.base.crypto import Keyring
 
 PURPOSE = "audit-checkpoint"
-LARGEST = 16 * 1024 * 1024
-"""Bytes after which the file is put aside as ``….1`` and a new one begun: seventy thousand lines,
-a busy day. An older ``….1`` is replaced."""
+LARGEST = 4 * 1024 * 1024
+"""Bytes after which the file is put aside as ``….1`` and a new one begun: thirteen thousand lines,
+which take some seconds to check. An older ``….1`` is replaced; the newest line vouches for all."""
 _TAIL = 4096
 """Bytes from the end within which the last whole line is found."""
 

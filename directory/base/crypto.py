@@ -22,7 +22,10 @@ import nacl.exceptions
 import nacl.pwhash.argon2id
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -39,6 +42,8 @@ class Keyring:
         self._keys = keys
         self.current = current
         self._derived = lru_cache(maxsize=256)(self._derive)
+        self._signer = lru_cache(maxsize=16)(self._make_signer)
+        self._verifier = lru_cache(maxsize=16)(self._make_verifier)
 
     @classmethod
     def generate(cls) -> "Keyring":
@@ -147,17 +152,20 @@ class Keyring:
         if not self.knows(key_id):
             return False
         try:
-            self._signer(key_id, purpose).public_key().verify(signature, message)
+            self._verifier(key_id, purpose).verify(signature, message)
         except InvalidSignature:
             return False
         return True
 
     def public_key(self, purpose: str) -> bytes:
         """The 32 bytes that check what ``sign`` makes today."""
-        return self._signer(self.current, purpose).public_key().public_bytes_raw()
+        return self._verifier(self.current, purpose).public_bytes_raw()
 
-    def _signer(self, key_id: str, purpose: str) -> Ed25519PrivateKey:
+    def _make_signer(self, key_id: str, purpose: str) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self._derived(key_id, "sign:" + purpose))
+
+    def _make_verifier(self, key_id: str, purpose: str) -> Ed25519PublicKey:
+        return self._signer(key_id, purpose).public_key()
 
 
 def _settle(folder: Path) -> None:

@@ -1,13 +1,15 @@
-"""``dinhdanh audit verify``: whether the audit trail is the one that was written."""
+"""``dinhdanh audit verify | key``: whether the audit trail is the one that was written."""
 
+import base64
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from directory.base import verification
+from directory.base import checkpoints, verification
 from directory.base.config import load_settings
+from directory.base.crypto import Keyring
 from directory.base.verification import Verdict
 from idp import anchor, wiring
 from idp.anchor import Gathered
@@ -58,6 +60,14 @@ def verify(files: tuple[Path, ...]) -> None:
         click.echo(sentence, err=True)
     if wrong:
         raise SystemExit(1)
+
+
+@audit.command("key")
+def key() -> None:
+    """Khóa kiểm tra. / Print the public key that checks checkpoints (Ed25519, base64)."""
+    keyring = Keyring.open(load_settings().keyring)
+    public = base64.b64encode(keyring.public_key(checkpoints.PURPOSE)).decode()
+    click.echo(f"{keyring.current} {public}")
 
 
 def _found(verdict: Verdict) -> Iterator[str]:

@@ -6,17 +6,24 @@ its shape; then rows go, come, and change places, with the chain linked again as
 function, which is no secret, allows.
 """
 
+import base64
 import hashlib
 import json
+import re
 import shutil
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
 
+from directory.base import audit, verification
 from directory.base.config import Settings
 from directory.base.db import Database
+from idp import housekeeping
 from tests import hr_world
 from tests.command_line import Operator, operator
 
@@ -393,3 +400,92 @@ def test_the_page_of_the_trail_shows_how_far_it_is_written_down(
     head = _one(trail, "SELECT seq, hash FROM audit_head")
     assert f"#{head.seq}" in page
     assert page.count(head.hash) >= 2  # what is sealed, and what is written down
+
+
+# ---- several nodes, and whoever keeps a copy -------------------------------------------------
+
+
+def test_each_node_follows_the_head_whoever_sealed_it(
+    operator: Operator, trail: Database, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    here = tmp_path / "audit-checkpoints.log"
+    before = here.read_bytes()
+    assert operator("user", "admin", "them", "--name", "Người Thêm").code == 0
+    assert operator("migrate", data_dir=str(other)).code == 0  # the other node seals
+    assert here.read_bytes() == before
+    assert operator("audit", "verify", data_dir=str(other)).code == 0
+    assert operator("migrate").code == 0  # nothing left to seal, but to write down
+    head = _one(trail, "SELECT seq FROM audit_head")[0]
+    for file in (here, other / "audit-checkpoints.log"):
+        assert json.loads(file.read_text("utf-8").splitlines()[-1])["seq"] == head
+    both = ("--checkpoints", str(here), "--checkpoints", str(other / "audit-checkpoints.log"))
+    assert operator("audit", "verify", *both).code == 0
+
+
+def test_a_collector_hears_every_checkpoint_and_checks_it_by_the_public_key(
+    operator: Operator, trail: Database, tmp_path: Path
+) -> None:
+    where = tmp_path / "log.socket"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as collector:
+        collector.bind(str(where))
+        collector.settimeout(5)
+        assert operator("user", "admin", "them", "--name", "Người Thêm").code == 0
+        assert operator("migrate", audit_syslog=str(where)).code == 0
+        message = collector.recv(4096).decode()
+    assert re.match(
+        r"<109>1 \d{4}-\d\d-\d\dT[\d:.]+Z \S+ dinhdanh - audit-checkpoint - \{", message
+    )
+    said = json.loads(message[message.index("{") :])
+    assert said["seq"] == _one(trail, "SELECT seq FROM audit_head")[0]
+    name, public = operator("audit", "key").out.split()
+    assert name == said["key"]
+    signed = ["audit-checkpoint", *(said[n] for n in ("seq", "hash", "at", "installation", "key"))]
+    Ed25519PublicKey.from_public_bytes(base64.b64decode(public)).verify(
+        base64.b64decode(said["signature"]), json.dumps(signed).encode()
+    )
+
+
+def test_the_worker_writes_down_what_it_seals(trail: Database, services: Any) -> None:
+    file = services.settings.checkpoint_file
+    with trail.write() as session:
+        audit.record(
+            session,
+            audit.Tag.KEY_ROTATE,
+            at=services.clock(),
+            actor=audit.Actor.system(),
+            subject=("signing_key", "x"),
+        )
+    for chore in housekeeping.CHORES[:2]:
+        chore.do(services, services.clock())
+    last = json.loads(file.read_text("utf-8").splitlines()[-1])
+    assert (last["seq"], last["hash"]) == tuple(_one(trail, "SELECT seq, hash FROM audit_head"))
+
+
+def test_verify_sees_one_moment_while_others_seal(
+    operator: Operator, trail: Database, services: Any
+) -> None:
+    """Sealing between its questions looked like a cut tail, 3 of 789 times."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            with services.db.write() as session:
+                audit.record(
+                    session,
+                    audit.Tag.KEY_ROTATE,
+                    at=services.clock(),
+                    actor=audit.Actor.system(),
+                    subject=("signing_key", "x"),
+                )
+                audit.seal(session, services.keyring)
+
+    sealing = threading.Thread(target=work)
+    sealing.start()
+    try:
+        verdicts = [verification.verify(trail, services.keyring) for _ in range(40)]
+    finally:
+        stop.set()
+        sealing.join()
+    assert all(verdict.holds for verdict in verdicts)
+    assert len({verdict.sealed for verdict in verdicts}) > 1
