@@ -40,6 +40,7 @@ from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.failpoints import failpoint
 from directory.base.outbox import Claim, JobKind, Priority
+from directory.base.rows import in_force
 from directory.changes.model import Change, Plan
 from directory.effects import Column, Due, Foreseen, State
 from directory.entitlements import (
@@ -382,8 +383,7 @@ def _matching(rules: Sequence[RuleView], *, on: date) -> Any:
         .where(
             User.status == UserStatus.ACTIVE.value,
             or_(User.leaves_on.is_(None), User.leaves_on > on),
-            Assignment.valid_from <= on,
-            or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
+            in_force(Assignment, on),
             or_(false(), *map(_condition, rules)),
         )
     )

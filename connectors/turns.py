@@ -12,6 +12,7 @@ from typing import Any
 
 from directory.assignments import Held
 from directory.base.clock import local_day
+from directory.base.rows import is_fact
 from directory.changes.model import Person, Plan
 from directory.effects import Action, Column
 from directory.entitlements import Desired, RuleView, desired_accounts
@@ -99,5 +100,5 @@ def _said(desired: Desired) -> tuple[int, int, str]:
 def _ever_entitled(rules: Iterable[RuleView], held: Iterable[Held], application_id: int) -> bool:
     """Whether an earlier assignment earned the application: then there is an account to wake."""
     mine = [rule for rule in rules if rule.application_id == application_id]
-    lived = [h for h in held if h.valid_to is not None and h.valid_from < h.valid_to]
+    lived = [h for h in held if h.valid_to is not None and is_fact(h)]
     return any(rule.matches(h) for rule in mine for h in lived)

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from directory.assignments import Assignment
 from directory.base.clock import local_day
+from directory.base.rows import in_force
 from directory.entitlements import Installation
 from directory.people import User, UserCut, UserStatus
 
@@ -51,10 +52,7 @@ def still_good(
         select(Installation.epoch).scalar_subquery() == installation_epoch,
         or_(
             assignment_id.is_(None),
-            and_(
-                Assignment.valid_from <= today,
-                or_(Assignment.valid_to.is_(None), Assignment.valid_to > today),
-            ),
+            in_force(Assignment, today),
         ),
         ~cut,
     )

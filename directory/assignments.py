@@ -12,13 +12,13 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Date,
     ForeignKey,
     Index,
     UniqueConstraint,
     bindparam,
-    or_,
     select,
     text,
 )
@@ -26,6 +26,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.errors import InvalidInput, NotFound
+from directory.base.rows import in_force, is_fact, not_over
 from directory.text import by_name
 from directory.units import OrgUnit, UnitView
 
@@ -121,12 +122,12 @@ class Held:
 
     def in_force(self, on: date) -> bool:
         """Whether it holds on that day; the end is exclusive."""
-        return self.valid_from <= on and (self.valid_to is None or on < self.valid_to)
+        return in_force(self, on)
 
     @property
     def void(self) -> bool:
         """Whether it never was in force: opened by a change that was undone."""
-        return self.valid_to is not None and self.valid_to <= self.valid_from
+        return not is_fact(self)
 
 
 _HELD = (
@@ -184,22 +185,37 @@ _WHOLE = (
 )
 _IN_FORCE = _WHOLE.where(
     Assignment.user_id == bindparam("user"),
-    Assignment.valid_from <= bindparam("on", type_=Date()),
-    or_(Assignment.valid_to.is_(None), Assignment.valid_to > bindparam("on", type_=Date())),
+    in_force(Assignment, bindparam("on", type_=Date())),
 )
 
 
 def timeline(session: Session, user_ids: Iterable[int]) -> dict[int, list[Held]]:
-    """Every assignment, past, present and future, of each person, oldest first."""
+    """Every assignment, past, present and future, of each person, oldest first.
+
+    What was taken back before it began is not among them: it never was hers.
+    """
+    return _timelines(session, user_ids, is_fact(Assignment))
+
+
+def recorded(session: Session, user_ids: Iterable[int]) -> dict[int, list[Held]]:
+    """``timeline`` with every row that was ever written, void ones too: for whoever takes a change
+    back, and for nobody else.
+    """
+    return _timelines(session, user_ids)
+
+
+def _timelines(
+    session: Session, user_ids: Iterable[int], *conditions: ColumnElement[bool]
+) -> dict[int, list[Held]]:
     wanted = list(user_ids)
     found: dict[int, list[Held]] = {user_id: [] for user_id in wanted}
     for start in range(0, len(wanted), 500):
-        rows = session.execute(
-            _WHOLE.where(Assignment.user_id.in_(wanted[start : start + 500])).order_by(
+        mine = Assignment.user_id.in_(wanted[start : start + 500])
+        for row in session.execute(
+            _WHOLE.where(mine, *conditions).order_by(
                 Assignment.user_id, Assignment.valid_from, Assignment.id
             )
-        )
-        for row in rows:
+        ):
             found[row.user_id].append(_held(row))
     return found
 
@@ -208,12 +224,6 @@ def current(where: Connection | Session, user_id: int, on: date) -> list[Held]:
     """The capacities a person may act in on a day: primary first, then by rank."""
     held = [_held(row) for row in core(where).execute(_IN_FORCE, {"user": user_id, "on": on})]
     return sorted(held, key=lambda h: (h.kind != Kind.PRIMARY, h.position_rank, h.id))
-
-
-def by_id(session: Session, assignment_id: int) -> Held | None:
-    """One assignment with its unit and position."""
-    row = session.execute(_WHOLE.where(Assignment.id == assignment_id)).one_or_none()
-    return _held(row) if row else None
 
 
 def position_by_code(session: Session, code: str, *, field: str = "position") -> Position:
@@ -259,17 +269,18 @@ def places_left(
     """
     wanted = set(pairs)
     unit_ids = {unit_id for unit_id, _ in wanted}
+    headcounts = select(Post.unit_id, Post.position_id, Post.headcount)
     limits = {
         (p.unit_id, p.position_id): p.headcount
-        for p in _in_chunks(session, select(Post), Post.unit_id, unit_ids)
+        for p in _in_chunks(session, headcounts, Post.unit_id, unit_ids)
         if (p.unit_id, p.position_id) in wanted
     }
     if not limits:
         return {}
     going = set(leaving)
     holders: dict[tuple[int, int], set[int]] = {pair: set() for pair in limits}
-    open_then = select(Assignment).where(
-        or_(Assignment.valid_to.is_(None), Assignment.valid_to > on)
+    open_then = select(Assignment.unit_id, Assignment.position_id, Assignment.user_id).where(
+        not_over(Assignment, on)
     )
     for a in _in_chunks(session, open_then, Assignment.unit_id, {u for u, _ in limits}):
         if (a.unit_id, a.position_id) in holders and a.user_id not in going:
@@ -280,4 +291,4 @@ def places_left(
 def _in_chunks(session: Session, query: Any, column: Any, values: set[int]) -> Iterable[Any]:
     ordered = sorted(values)
     for start in range(0, len(ordered), 500):
-        yield from session.scalars(query.where(column.in_(ordered[start : start + 500])))
+        yield from session.execute(query.where(column.in_(ordered[start : start + 500])))

@@ -16,6 +16,7 @@ from directory.assignments import Assignment
 from directory.base.audit import Actor
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import NotAllowed
+from directory.base.rows import in_force, not_over
 from directory.people import User, UserStatus
 from directory.units import OrgUnit
 
@@ -165,15 +166,8 @@ def rights(session: Connection | Session, actor: Actor, on: date) -> Rights:
         .outerjoin(User, User.id == AdminRole.user_id)
         .where(
             holder,
-            AdminRole.valid_from <= on,
-            or_(AdminRole.valid_to.is_(None), AdminRole.valid_to > on),
-            or_(
-                AdminRole.assignment_id.is_(None),
-                and_(
-                    Assignment.valid_from <= on,
-                    or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
-                ),
-            ),
+            in_force(AdminRole, on),
+            or_(AdminRole.assignment_id.is_(None), in_force(Assignment, on)),
         )
     )
     return Rights(actor, tuple(Reach(Role(r.role), r.path, r.application_id) for r in rows))
@@ -194,7 +188,7 @@ def visible_people(granted: Rights, on: date) -> ColumnElement[bool]:
         .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
         .where(
             or_(*(OrgUnit.path.like(p + "%") for p in paths)),
-            or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
+            not_over(Assignment, on),
         )
     )
     return User.id.in_(inside)

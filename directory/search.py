@@ -22,6 +22,7 @@ from directory import assignments, tree, units
 from directory.assignments import Assignment, Held, Kind, Position
 from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput, NotFound
+from directory.base.rows import not_over
 from directory.people import User, UserStatus
 from directory.permissions import Do, Rights, visible_people
 from directory.text import clean, search_key
@@ -211,7 +212,7 @@ def _assigned(condition: ColumnElement[bool], on: date) -> ColumnElement[bool]:
         .join(Position, Position.id == Assignment.position_id)
         .where(
             Assignment.user_id == User.id,
-            or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
+            not_over(Assignment, on),
             condition,
         )
     ).correlate(User)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from directory import assignments, units
 from directory.assignments import Assignment, Kind, Position
 from directory.base.errors import NotFound
+from directory.base.rows import in_force
 from directory.permissions import Do, Rights
 from directory.text import clean
 from directory.units import OrgUnit, UnitCode, UnitView
@@ -114,11 +115,7 @@ def _totals(session: Session, edges: dict[int, int | None], on: date) -> dict[in
     totals: dict[int, int] = {}
     for unit_id, count in session.execute(
         select(Assignment.unit_id, func.count())
-        .where(
-            Assignment.kind == Kind.PRIMARY.value,
-            Assignment.valid_from <= on,
-            or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
-        )
+        .where(Assignment.kind == Kind.PRIMARY.value, in_force(Assignment, on))
         .group_by(Assignment.unit_id)
     ):
         at: int | None = unit_id
@@ -171,11 +168,7 @@ def posts(session: Session, unit_id: int, *, on: date) -> list[PostView]:
     held: dict[int, int] = dict(
         session.execute(
             select(Assignment.position_id, func.count())
-            .where(
-                Assignment.unit_id == unit_id,
-                Assignment.valid_from <= on,
-                or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
-            )
+            .where(Assignment.unit_id == unit_id, in_force(Assignment, on))
             .group_by(Assignment.position_id)
         ).all()
     )

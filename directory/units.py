@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput, NotFound
+from directory.base.rows import in_force
 from directory.text import search_key
 
 
@@ -203,10 +204,7 @@ def tree_as_of(session: Session, on: date) -> list[tuple[int, int | None]]:
     return [
         (unit_id, parent_id)
         for unit_id, parent_id in session.execute(
-            select(UnitEdge.unit_id, UnitEdge.parent_id).where(
-                UnitEdge.valid_from <= on,
-                or_(UnitEdge.valid_to.is_(None), UnitEdge.valid_to > on),
-            )
+            select(UnitEdge.unit_id, UnitEdge.parent_id).where(in_force(UnitEdge, on))
         )
     ]
 

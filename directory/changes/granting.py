@@ -12,6 +12,7 @@ from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput, NotAllowed, NotFound
+from directory.base.rows import is_fact
 from directory.changes import limits
 from directory.entitlements import Installation
 from directory.permissions import AdminRole, Do, Role
@@ -48,7 +49,7 @@ def grant_role(
         )
     if holder.assignment_id is not None:
         post = session.get(Assignment, holder.assignment_id)
-        if post is None or post.user_id != holder.user_id:
+        if post is None or post.user_id != holder.user_id or not is_fact(post):
             raise InvalidInput("holder", "Phân công không phải của người này.", field="assignment")
     if application_id is not None and role != Role.APPLICATION_OWNER:
         raise InvalidInput("reach", "Chỉ chủ ứng dụng gắn với một ứng dụng.", field="application")

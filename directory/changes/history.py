@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from directory import units
 from directory.assignments import Assignment
 from directory.base.errors import InvalidInput, NotFound
+from directory.base.rows import in_force
 from directory.changes.model import Change, ChangeLine
 from directory.changes.proof import Proof, proof
 from directory.permissions import Do, Rights
@@ -56,8 +57,7 @@ def _lines_within(paths: Sequence[str]) -> "tuple[Select[int, int | None], ...]"
         .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
         .where(
             ChangeLine.table == "users",
-            Assignment.valid_from <= Change.effective_on,
-            or_(Assignment.valid_to.is_(None), Assignment.valid_to > Change.effective_on),
+            in_force(Assignment, Change.effective_on),
             inside,
         )
     )

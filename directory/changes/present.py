@@ -1,9 +1,10 @@
 """Plans and proofs as plain data: the one description that console, API and CLI all show."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from directory.assignments import Held
+from directory.base.rows import not_over
 from directory.changes.model import Line, Person, Plan
 from directory.changes.proof import Proof
 from directory.effects import Effect
@@ -109,13 +110,9 @@ def _person(person: Person, plan: Plan) -> dict[str, Any]:
         "event": person.event.value,
         "status_before": person.status_before,
         "status_after": person.status_after,
-        "before": [held_as_dict(h) for h in person.before if _counts(h, on)],
-        "after": [held_as_dict(h) for h in person.after if _counts(h, on)],
+        "before": [held_as_dict(h) for h in person.before if not_over(h, on)],
+        "after": [held_as_dict(h) for h in person.after if not_over(h, on)],
     }
-
-
-def _counts(held: Held, on: date) -> bool:
-    return not held.void and (held.valid_to is None or held.valid_to > on)
 
 
 def _line(line: Line) -> dict[str, Any]:

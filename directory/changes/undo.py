@@ -80,7 +80,7 @@ def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
         raise Conflict("not_undoable", "Thay đổi này không thể hoàn tác.")
     event = Event.CANCEL if promises.is_waiting(change, ground.now) else Event.UNDO
     found = promises.log(session, spec.users)
-    timelines = assignments.timeline(session, spec.users)
+    timelines = assignments.recorded(session, spec.users)
     rows = _rows(session, spec.users)
     draft = _Undo(change, ground, found)
     for user_id in spec.users:
@@ -89,7 +89,8 @@ def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
         ground.rights.require(Do.CHANGE, path, missing="source")
     if not draft.paths:
         for user_id in spec.users:
-            require_over(ground.rights, tuple(timelines[user_id]), ground.today)
+            lived = tuple(h for h in timelines[user_id] if not h.void)
+            require_over(ground.rights, lived, ground.today)
     held = [h for user_id in spec.users for h in timelines[user_id]]
     # Rows are voided before others reopen: one open primary at a time, also in between.
     lines = sorted(draft.lines, key=lambda li: li.action != "void")

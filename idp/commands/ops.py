@@ -14,6 +14,7 @@ from directory.base.config import HOUR, MINUTE, Settings, load_settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database
 from directory.base.errors import DinhdanhError
+from directory.base.rows import not_over
 from directory.permissions import AdminRole, Role
 from idp import anchor, health, installation, migrate, server, wiring
 from idp.commands import pki
@@ -231,7 +232,7 @@ def _has_administrator(services: wiring.Services) -> bool:
         found = exists().where(
             AdminRole.role == Role.ADMINISTRATOR.value,
             AdminRole.unit_id.is_(None),
-            AdminRole.valid_to.is_(None) | (AdminRole.valid_to > today),
+            not_over(AdminRole, today),
         )
         return bool(session.scalar(select(found)))
 

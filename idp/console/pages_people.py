@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors.pki import requests as certificates
@@ -18,6 +18,7 @@ from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.errors import NotAllowed
+from directory.base.rows import in_force
 from directory.changes import history
 from directory.changes.model import Change
 from directory.entitlements import Account, Desired
@@ -145,8 +146,7 @@ def _roles(session: Session, user_id: int, on: date) -> list[tuple[str, str | No
         .outerjoin(OrgUnit, OrgUnit.id == AdminRole.unit_id)
         .where(
             AdminRole.user_id == user_id,
-            AdminRole.valid_from <= on,
-            or_(AdminRole.valid_to.is_(None), AdminRole.valid_to > on),
+            in_force(AdminRole, on),
         )
         .order_by(AdminRole.id)
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from directory.assignments import Held
+from directory.base.rows import not_over
 
 WIDTH = 880
 ROW = 44
@@ -41,11 +42,7 @@ class Picture:
 
 
 def draw(held: list[Held], today: date) -> Picture | None:
-    """The picture of a timeline; None when there is nothing to draw.
-
-    An assignment that was undone never held for a day: the table alone tells of it.
-    """
-    held = [one for one in held if one.valid_to is None or one.valid_to > one.valid_from]
+    """The picture of a timeline; None when there is nothing to draw."""
     if not held:
         return None
     # Whatever day is stored, the picture shows what a life at work can hold.
@@ -84,4 +81,4 @@ def draw(held: list[Held], today: date) -> Picture | None:
 def _when(held: Held, today: date) -> str:
     if held.in_force(today):
         return "is-now"
-    return "is-past" if held.valid_from <= today else "is-future"
+    return "is-future" if not_over(held, today) else "is-past"

@@ -24,6 +24,7 @@ from directory.base import outbox
 from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.outbox import JobKind, Priority
+from directory.base.rows import not_over
 from directory.changes.model import Change, Person, Plan
 from directory.effects import Action, Column, Due, Effect, Foreseen, State
 from directory.people import UserCut
@@ -235,7 +236,7 @@ def _by_date(session: Session, change: Change, users: Sequence[int], now: dateti
         for row in session.execute(
             select(Assignment.id, Assignment.user_id).where(
                 Assignment.closed_by == change.id,
-                Assignment.valid_to <= local_day(now),
+                ~not_over(Assignment, local_day(now)),
                 Assignment.user_id.in_(part),
             )
         ):

@@ -26,6 +26,7 @@ from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Base, Key, UTCDateTime, core
+from directory.base.rows import in_force
 from directory.people import User
 from directory.permissions import AdminRole
 from directory.units import OrgUnit
@@ -174,8 +175,7 @@ _ADMINISTERS = exists(
     select(AdminRole.id).where(
         AdminRole.user_id == SsoSession.user_id,
         or_(AdminRole.assignment_id.is_(None), AdminRole.assignment_id == SsoSession.assignment_id),
-        AdminRole.valid_from <= _TODAY,
-        or_(AdminRole.valid_to.is_(None), AdminRole.valid_to > _TODAY),
+        in_force(AdminRole, _TODAY),
     )
 ).correlate_except(AdminRole)
 VIEW: Any = (

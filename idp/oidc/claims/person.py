@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Date, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Date, Select, and_, bindparam, case, func, select
 from sqlalchemy.orm import aliased
 
 from directory.assignments import Assignment, Held, Kind, Position
 from directory.base.clock import local_day
 from directory.base.db import UTCDateTime
+from directory.base.rows import in_force
 from directory.changes.model import Change, ChangeLine
 from directory.people import User, sole_email
 from directory.units import OrgUnit, UnitCode, UnitView
@@ -230,14 +231,12 @@ _POSTS = (
         UnitCode,
         and_(
             UnitCode.unit_id == OrgUnit.id,
-            UnitCode.valid_from <= _TODAY,
-            or_(UnitCode.valid_to.is_(None), UnitCode.valid_to > _TODAY),
+            in_force(UnitCode, _TODAY),
         ),
     )
     .where(
         Assignment.user_id == bindparam("user"),
-        Assignment.valid_from <= _TODAY,
-        or_(Assignment.valid_to.is_(None), Assignment.valid_to > _TODAY),
+        in_force(Assignment, _TODAY),
     )
     .order_by(
         case((Assignment.kind == Kind.PRIMARY.value, 0), else_=1),

@@ -1,0 +1,62 @@
+"""Facts in time: what holds from one day until before another, said once, in SQL and in Python.
+
+Rows with ``valid_from`` and ``valid_to`` (exclusive; None: open) are asked here and nowhere else. Each
+question takes the class and gives a condition for a statement, or a row (or a value made of one) and
+gives an answer.
+
+A *void* row was opened by a change that was taken back before the row's first day: it ends where it
+begins, or before. It never was a fact: neither today nor in the past, nor does it lie ahead.
+"""
+
+from datetime import date
+from typing import Any, Protocol, overload
+
+from sqlalchemy import ColumnElement, and_, or_
+
+
+class Dated(Protocol):
+    """A row, or a value made of one."""
+
+    @property
+    def valid_from(self) -> Any: ...
+    @property
+    def valid_to(self) -> Any: ...
+
+
+@overload
+def in_force(of: type[Any], on: Any) -> ColumnElement[bool]: ...
+@overload
+def in_force(of: Dated, on: date) -> bool: ...
+def in_force(of: Any, on: Any) -> Any:
+    """Whether it holds on that day."""
+    return _all(of.valid_from <= on, _ends_after(of.valid_to, on))
+
+
+@overload
+def is_fact(of: type[Any]) -> ColumnElement[bool]: ...
+@overload
+def is_fact(of: Dated) -> bool: ...
+def is_fact(of: Any) -> Any:
+    """Whether there is, was or will be a day on which it holds: it is not void."""
+    return _ends_after(of.valid_to, of.valid_from)
+
+
+@overload
+def not_over(of: type[Any], on: Any) -> ColumnElement[bool]: ...
+@overload
+def not_over(of: Dated, on: date) -> bool: ...
+def not_over(of: Any, on: Any) -> Any:
+    """Whether it holds on that day or will on a later one."""
+    return _all(is_fact(of), _ends_after(of.valid_to, on))
+
+
+def _ends_after(end: Any, day: Any) -> Any:
+    if end is None:
+        return True
+    return end > day if isinstance(end, date) else or_(end.is_(None), end > day)
+
+
+def _all(*conditions: Any) -> Any:
+    if all(isinstance(each, bool) for each in conditions):
+        return all(conditions)
+    return and_(*conditions)
