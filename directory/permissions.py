@@ -5,6 +5,7 @@ while that assignment is in force and is what she acts under) or by a client. A 
 nothing. The operator at the installation's command line may do everything, audited as such.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -12,7 +13,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Connection, ForeignKey, and_, false, or_, select, true
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from directory.assignments import Assignment
+from directory.assignments import Assignment, Held
 from directory.base.audit import Actor
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import NotAllowed
@@ -124,6 +125,12 @@ class Rights:
                     return None
                 found.append(reach.path)
         return found
+
+    def sees(self, timeline: Iterable[Held], on: date) -> bool:
+        """Whether a person with this timeline is the actor's to see: ``visible_people`` for one."""
+        return self.paths(Do.SEE) is None or any(
+            not_over(h, on) and self.may(Do.SEE, h.unit.path) for h in timeline
+        )
 
     @property
     def roles(self) -> set[Role]:

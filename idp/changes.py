@@ -1,6 +1,6 @@
 """From an edge to the door: the one path that console, API and command line share.
 
-    ask = asked(has, body)                 or undoing(has, change_id, actor)
+    ask = asked(has, body)                 or undoing(change_id)
     plan = preview(has, ask, actor)        plain data, read only
     done = commit(has, ask, actor, fingerprint=plan["fingerprint"], key=…)
 
@@ -28,7 +28,7 @@ from directory.text import by_name
 from idp.i18n import gettext
 from idp.wiring import Services
 
-Ask = Callable[[Session, datetime], Spec]
+Ask = Callable[[Session, datetime, Rights], Spec]
 """Makes the Spec inside the transaction that plans it: references resolve where they are used."""
 
 
@@ -42,14 +42,19 @@ class Done:
 
 def asked(has: Services, body: Any) -> Ask:
     """What the body of the changes API asks for; a form of the console makes the same body."""
-    return lambda session, now: spec.parse(session, body, now=now, keyring=has.keyring)
+
+    def ask(session: Session, now: datetime, granted: Rights) -> Spec:
+        spec.require_destination(session, body, granted)
+        return spec.parse(session, body, now=now, keyring=has.keyring)
+
+    return ask
 
 
-def undoing(change_id: str, actor: Actor) -> Ask:
+def undoing(change_id: str) -> Ask:
     """The undoing of a change the actor may see."""
 
-    def ask(session: Session, now: datetime) -> Spec:
-        return undo.spec_of(session, seen(session, actor, change_id, now=now).change.id)
+    def ask(session: Session, _now: datetime, granted: Rights) -> Spec:
+        return undo.spec_of(session, history.find(session, granted, change_id).change.id)
 
     return ask
 
@@ -86,10 +91,11 @@ def commit(has: Services, ask: Ask, actor: Actor, *, fingerprint: str, key: str 
 
 def _made(session: Session, ask: Ask, actor: Actor, now: datetime) -> Spec:
     """The Spec. Whoever may change nothing is not told which names exist. Raises NotAllowed."""
+    granted = rights(session, actor, now=now)
     try:
-        return ask(session, now)
+        return ask(session, now, granted)
     except DinhdanhError:
-        if rights(session, actor, now=now).paths(Do.CHANGE) == []:
+        if granted.paths(Do.CHANGE) == []:
             raise NotAllowed(
                 "not_allowed", "Không có quyền thực hiện việc này.", missing="role"
             ) from None
@@ -120,8 +126,9 @@ def _applications(session: Session, plan: Plan) -> list[dict[str, Any]]:
 def _turns(person: Person, plan: Plan, known: dict[int, Application]) -> list[dict[str, Any]]:
     on = plan.spec.effective_on
     rules = plan.rulebook.rules
-    before = desired_accounts(rules, person.before, status=person.status_before, on=on)
-    after = desired_accounts(rules, person.after, status=person.status_after, on=on)
+    was, will = present.shown(person, plan)
+    before = desired_accounts(rules, was, status=person.status_before, on=on)
+    after = desired_accounts(rules, will, status=person.status_after, on=on)
     return [
         {
             "user": person.id if person.id > 0 else None,

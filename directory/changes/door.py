@@ -2,7 +2,8 @@
 
 ``commit`` in one transaction:
 
-    1  the Idempotency-Key, if any, is claimed (a key that led to a change gives that change)
+    1  the Idempotency-Key, if any, is claimed (a key that led to a change gives that change, to
+       whoever may still see it)
     2  people, then units, then the posts whose places it may take, each in id order, then the
        rules are locked
     3  the plan is made again; another fingerprint → PlanStale, conflicts → Conflict
@@ -13,32 +14,38 @@
 Nothing has to succeed afterwards for access to be gone; the jobs push and prove.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from directory import effects, entitlements, people, permissions
-from directory.assignments import timeline
+from directory.assignments import recorded, timeline
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.crypto import Keyring, random_id
 from directory.base.errors import Conflict, InvalidInput, Misconfigured, NotAllowed, PlanStale
 from directory.base.failpoints import failpoint
-from directory.changes import joining, limits, person, places, proof, structure, undo, write
+from directory.changes import (
+    joining,
+    limits,
+    person,
+    places,
+    proof,
+    repeats,
+    structure,
+    undo,
+    write,
+)
 from directory.changes.drafting import Ground
 from directory.changes.model import (
     Change,
     ChangeKind,
     ChangeLine,
     ChangeState,
-    Idempotency,
     Notice,
     Plan,
     Spec,
@@ -177,7 +184,9 @@ class Door:
         self._require_artefacts()
         change_id = random_id()
         if idempotency_key is not None:
-            earlier = self._claim_key(session, spec, actor, now, idempotency_key, change_id)
+            keep = timedelta(days=self.idempotency_days)
+            asked = repeats.Asked(actor, idempotency_key, spec)
+            earlier = repeats.claim(session, asked, change_id, now=now, keep=keep)
             if earlier is not None:
                 return earlier
         failpoint("commit.begin")
@@ -221,7 +230,7 @@ class Door:
         order. What is planned from then on is read anew, also what the session has seen before.
         """
         people.lock(session, sorted(spec.users))
-        held = [h for one in timeline(session, spec.users).values() for h in one]
+        held = [h for one in recorded(session, spec.users).values() for h in one]
         taken = places.wanted(spec, held)
         unit_ids = {h.unit.id for h in held} | {unit_id for unit_id, _ in taken}
         session.scalars(
@@ -233,43 +242,6 @@ class Door:
         ).all()
         places.lock(session, taken)
         return entitlements.rulebook(session, lock=True)
-
-    def _claim_key(
-        self,
-        session: Session,
-        spec: Spec,
-        actor: Actor,
-        now: datetime,
-        key: str,
-        change_id: str,
-    ) -> Change | None:
-        body = json.dumps(spec.as_dict(), sort_keys=True, ensure_ascii=False)
-        digest = hashlib.sha256(body.encode()).hexdigest()
-        mine = (Idempotency.caller == actor.key, Idempotency.key == key)
-        session.execute(delete(Idempotency).where(*mine, Idempotency.expires_at <= now))
-        make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-        claimed = session.execute(
-            make(Idempotency)
-            .values(
-                caller=actor.key,
-                key=key,
-                body_hash=digest,
-                change_id=change_id,
-                expires_at=now + timedelta(days=self.idempotency_days),
-            )
-            .on_conflict_do_nothing(index_elements=["caller", "key"])
-            .returning(Idempotency.id)
-        ).first()
-        if claimed is not None:
-            return None
-        row = session.scalars(select(Idempotency).where(*mine)).one()
-        if row.body_hash != digest:
-            raise InvalidInput(
-                "idempotency_key",
-                "Idempotency-Key này đã dùng cho một yêu cầu khác.",
-                field="Idempotency-Key",
-            )
-        return session.get_one(Change, row.change_id)
 
     def _new_change(
         self, session: Session, plan: Plan, actor: Actor, change_id: str, fingerprint: str

@@ -53,10 +53,16 @@ def ending_on(before: Iterable[Held], spec: Spec) -> list[Held]:
     return [h for h in before if h.in_force(spec.effective_on) and h.id not in spec.keep]
 
 
-def require_over(rights: Rights, before: tuple[Held, ...], on: date) -> None:
-    """The right over the person: over her primary unit, or the installation if she has none."""
-    primary = primary_on(before, on) or (before[-1] if before else None)
-    rights.require(Do.CHANGE, primary.unit.path if primary else None, missing="source")
+def require_over(ground: Ground, before: Iterable[Held], on: date) -> None:
+    """The right over the person: over her primary unit, or the installation if she has none.
+
+    A day in the past asks for the right over where she is today as well: whoever has lost her has
+    no say, and is told nothing of where she went.
+    """
+    lived = [h for h in before if not h.void]
+    for day in sorted({on, max(on, ground.today)}):
+        primary = primary_on(lived, day) or (lived[-1] if lived else None)
+        ground.rights.require(Do.CHANGE, primary.unit.path if primary else None, missing="source")
 
 
 class Draft:

@@ -1,8 +1,9 @@
 """Which changes somebody may look at: lists of them, and one with its proof.
 
-A change is seen by whoever may see a unit of one of its lines: after a transfer the former
-officer still sees the change and its proof. Lines without a unit (a suspension) count as the
-units the person was assigned to when the change took effect.
+A change is seen by whoever may see a unit that was recorded with it when it was committed: one its
+lines name (where it takes her, what it ends), or one she worked in then (``ChangeUnit``). So the
+former officer goes on seeing the transfer and its proof, and nothing newer; and neither a later
+change nor a day in the past that a decision names moves anybody's sight.
 """
 
 import base64
@@ -14,14 +15,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, false, null, or_, select, true
 from sqlalchemy.orm import Session
 
 from directory import units
-from directory.assignments import Assignment
 from directory.base.errors import InvalidInput, NotFound
-from directory.base.rows import in_force
-from directory.changes.model import Change, ChangeLine
+from directory.changes.model import Change, ChangeLine, ChangeUnit
 from directory.changes.proof import Proof, proof
 from directory.permissions import Do, Rights
 from directory.units import OrgUnit
@@ -42,33 +41,30 @@ def visible(granted: Rights) -> ColumnElement[bool]:
     paths = granted.paths(Do.SEE)
     if paths is None:
         return true()
-    named, held_then = _lines_within(paths)
-    same = ChangeLine.change_id == Change.id
-    return or_(exists(named.where(same)), exists(held_then.where(same)))
+    return or_(*(exists(found.where(of == Change.id)) for found, of in _recorded(paths)))
 
 
-def _lines_within(paths: Sequence[str]) -> "tuple[Select[int, int | None], ...]":
-    """Lines that name a unit of these subtrees, and lines about people who were in one then."""
+def _recorded(paths: Sequence[str]) -> "list[tuple[Select[Any, Any], Any]]":
+    """What was recorded in these subtrees: (person, line), and the change it belongs to."""
     inside = or_(false(), *(units.subtree(path) for path in paths))
-    lines = select(ChangeLine.id, ChangeLine.user_id)
-    named = lines.join(OrgUnit, OrgUnit.id == ChangeLine.unit_id).where(inside)
-    held_then = (
-        lines.join(Assignment, Assignment.user_id == ChangeLine.user_id)
-        .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
-        .where(
-            ChangeLine.table == "users",
-            in_force(Assignment, Change.effective_on),
-            inside,
-        )
+    named = (
+        select(ChangeLine.user_id, ChangeLine.id)
+        .join(OrgUnit, OrgUnit.id == ChangeLine.unit_id)
+        .where(inside)
     )
-    return named, held_then
+    there = (
+        select(ChangeUnit.user_id, null().label("id"))
+        .join(OrgUnit, OrgUnit.id == ChangeUnit.unit_id)
+        .where(inside)
+    )
+    return [(named, ChangeLine.change_id), (there, ChangeUnit.change_id)]
 
 
 def find(session: Session, granted: Rights, change_id: str) -> Proof:
     """A change and its proof. Raises NotFound, also for one the actor may not see.
 
-    Of a change about many people the actor is shown those in whose lines she has a unit: of
-    them everything, of the others nothing.
+    Of a change about many people the actor is shown those who were in a unit of hers, or come into
+    one by it: of them everything, of the others nothing.
     """
     if _ID.fullmatch(change_id) and session.scalar(
         select(Change.id).where(Change.id == change_id, visible(granted))
@@ -81,14 +77,10 @@ def find(session: Session, granted: Rights, change_id: str) -> Proof:
 def _narrowed(session: Session, found: Proof, paths: Sequence[str]) -> Proof:
     shown = [
         row
-        for lines in _lines_within(paths)
-        for row in session.execute(
-            lines.join(Change, Change.id == ChangeLine.change_id).where(
-                Change.id == found.change.id
-            )
-        )
+        for recorded, of in _recorded(paths)
+        for row in session.execute(recorded.where(of == found.change.id))
     ]
-    ids = {row.id for row in shown}
+    ids = {row.id for row in shown if row.id is not None}
     people = {row.user_id for row in shown if row.user_id is not None}
     return replace(
         found,

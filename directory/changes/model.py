@@ -288,6 +288,7 @@ class ChangeLine(Base):
     __table_args__ = (
         Index("ix_change_line_row", "table", "row_id"),
         Index("ix_change_line_user", "user_id"),
+        Index("ix_change_line_unit", "unit_id", "change_id"),
         AUTOINCREMENT,
     )
 
@@ -301,6 +302,25 @@ class ChangeLine(Base):
     label: Mapped[str]
     before: Mapped[dict[str, Any] | None]
     after: Mapped[dict[str, Any] | None]
+
+
+class ChangeUnit(Base):
+    """A unit somebody was in when a change about her was committed, where its lines name none.
+
+    With the lines it says who may see the change, whatever becomes of her afterwards.
+    """
+
+    __tablename__ = "change_unit"
+    __table_args__ = (
+        UniqueConstraint("change_id", "user_id", "unit_id"),
+        Index("ix_change_unit_unit", "unit_id", "change_id"),
+        AUTOINCREMENT,
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    change_id: Mapped[str] = mapped_column(ForeignKey("change.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    unit_id: Mapped[int] = mapped_column(ForeignKey("org_unit.id"))
 
 
 class Idempotency(Base):

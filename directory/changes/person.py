@@ -118,7 +118,7 @@ def _moves(
     promised = promises.read(session, spec.users, now=ground.now)
     for user, before in people_of(session, spec):
         keep -= {h.id for h in before if h.in_force(spec.effective_on)}
-        require_over(ground.rights, before, spec.effective_on)
+        require_over(ground, before, spec.effective_on)
         if not plan.movable(user, before, promised[user.id]):
             continue
         primary = primary_on(before, spec.effective_on)
@@ -219,7 +219,7 @@ def _status_change(
     plan = Draft(spec, ground)
     for user, before in people_of(session, spec):
         # It takes effect now, whatever day the decision names: a former officer has no say.
-        require_over(ground.rights, before, ground.today)
+        require_over(ground, before, ground.today)
         if user.status != expected.value or _gone(user, ground):
             plan.conflict(
                 "wrong_status",
@@ -261,7 +261,7 @@ def plan_leave(session: Session, spec: Spec, ground: Ground) -> Plan:
         never = [h for h in before if h.valid_from >= on and h.valid_from > ground.today]
         never = [h for h in never if not h.void]
         ending = [h for h in ending_on(before, spec) if h not in never]
-        require_over(ground.rights, before, on)
+        require_over(ground, before, on)
         for held in ending:
             ground.rights.require(Do.CHANGE, held.unit.path, missing="source")
         touched.update(held.unit.id for held in (*ending, *never))

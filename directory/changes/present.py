@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from directory.assignments import Held
+from directory.base.clock import local_day
 from directory.base.rows import not_over
 from directory.changes.model import Line, Person, Plan
 from directory.changes.proof import Proof
 from directory.effects import Effect
+from directory.permissions import Do
 from directory.units import columns
 
 
@@ -101,8 +103,23 @@ def held_as_dict(held: Held) -> dict[str, Any]:
     }
 
 
+def shown(person: Person, plan: Plan) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
+    """Her timeline before and after, as far as the plan's actor may see it: of somebody who works
+    in none of her units any more, only what lies in them.
+    """
+    if person.new or plan.rights.sees(person.before, local_day(plan.now)):
+        return person.before, person.after
+    mine = {h.id for h in person.before if plan.rights.may(Do.SEE, h.unit.path)}
+    mine |= {h.id for h in person.after if h.id < 0}
+    before, after = (
+        tuple(h for h in held if h.id in mine) for held in (person.before, person.after)
+    )
+    return before, after
+
+
 def _person(person: Person, plan: Plan) -> dict[str, Any]:
     on = plan.spec.effective_on
+    before, after = shown(person, plan)
     return {
         "id": person.id if person.id > 0 else None,
         "username": person.username,
@@ -110,8 +127,8 @@ def _person(person: Person, plan: Plan) -> dict[str, Any]:
         "event": person.event.value,
         "status_before": person.status_before,
         "status_after": person.status_after,
-        "before": [held_as_dict(h) for h in person.before if not_over(h, on)],
-        "after": [held_as_dict(h) for h in person.after if not_over(h, on)],
+        "before": [held_as_dict(h) for h in before if not_over(h, on)],
+        "after": [held_as_dict(h) for h in after if not_over(h, on)],
     }
 
 

@@ -18,6 +18,7 @@ from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput
 from directory.changes.model import ChangeKind, Decision, Spec
 from directory.changes.person import LEAVE_REASONS
+from directory.permissions import Do, Rights
 from directory.text import clean
 
 FIELDS: dict[ChangeKind, frozenset[str]] = {
@@ -30,6 +31,21 @@ FIELDS: dict[ChangeKind, frozenset[str]] = {
 _COMMON = frozenset({"kind", "user", "users", "effective_on", "decision"})
 _MAX_USERS = 2000
 _FARTHEST = timedelta(days=5 * 366)
+
+
+def require_destination(session: Session, body: Any, granted: Rights) -> None:
+    """Raises NotAllowed where the request names a unit nobody may be sent to by the asker, before
+    anything else of it is judged. A unit that does not exist is left to ``parse``.
+    """
+    if not isinstance(body, Mapping) or body.get("to_unit") in (None, ""):
+        return
+    if granted.paths(Do.CHANGE) == []:
+        return  # told so in any case
+    try:
+        unit = units.by_ref(session, _ref(body["to_unit"], "to_unit"), field="to_unit")
+    except InvalidInput:
+        return
+    granted.require(Do.CHANGE, unit.path, missing="destination")
 
 
 def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Spec:

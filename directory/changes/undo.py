@@ -89,8 +89,7 @@ def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
         ground.rights.require(Do.CHANGE, path, missing="source")
     if not draft.paths:
         for user_id in spec.users:
-            lived = tuple(h for h in timelines[user_id] if not h.void)
-            require_over(ground.rights, lived, ground.today)
+            require_over(ground, timelines[user_id], ground.today)
     held = [h for user_id in spec.users for h in timelines[user_id]]
     # Rows are voided before others reopen: one open primary at a time, also in between.
     lines = sorted(draft.lines, key=lambda li: li.action != "void")

@@ -1,5 +1,6 @@
 """How a plan becomes rows: lines, audit entries, epochs and dated cuts. Only the door calls it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -11,7 +12,7 @@ from directory import effects
 from directory.assignments import Assignment
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
-from directory.base.clock import day_start
+from directory.base.clock import day_start, local_day
 from directory.base.crypto import random_id
 from directory.base.db import insert_rows
 from directory.changes import joining, structure
@@ -20,6 +21,7 @@ from directory.changes.model import (
     ChangeKind,
     ChangeLine,
     ChangeState,
+    ChangeUnit,
     Line,
     Person,
     Plan,
@@ -74,9 +76,27 @@ def write_plan(session: Session, plan: Plan, change: Change, actor: Actor) -> Pl
             for line in plan.lines
         ],
     )
+    insert_rows(session, ChangeUnit, list(_units(plan, change)))
     audit.record_rows(session, [_audited(line, plan, change, actor) for line in plan.lines])
     put_aside(session, plan)
     return plan
+
+
+def _units(plan: Plan, change: Change) -> Iterator[dict[str, Any]]:
+    """Where each person is as this is committed, beside the units that the lines about her name:
+    every unit she works in today, and that of the day the change waits for; or, of somebody who
+    holds nothing, where she was last. A day in the past decides nothing.
+    """
+    named = {(line.user_id, line.unit_id) for line in plan.lines}
+    days = {local_day(plan.now), max(plan.spec.effective_on, local_day(plan.now))}
+    for person in plan.people:
+        if person.new:
+            continue
+        facts = [h for h in person.before if not h.void]
+        here = [h for h in facts if any(h.in_force(day) for day in days)]
+        for unit_id in sorted({h.unit.id for h in here or facts[-1:]}):
+            if (person.id, unit_id) not in named:
+                yield {"change_id": change.id, "user_id": person.id, "unit_id": unit_id}
 
 
 def _with_ids(plan: Plan, ids: list[int]) -> Plan:

@@ -74,7 +74,7 @@ def show(change_id: str) -> Response:
 def preview_undo(change_id: str) -> Response:
     """What undoing a change would do."""
     actor = bearer.authenticate(request, scopes=WRITE)
-    return jsonify(changes.preview(services(), changes.undoing(change_id, actor), actor))
+    return jsonify(changes.preview(services(), changes.undoing(change_id), actor))
 
 
 @blueprint.post("/api/v1/changes/<change_id>/undo")
@@ -85,7 +85,7 @@ def undo(change_id: str) -> Response:
     values = reading.body(request)
     fingerprint = reading.fingerprint(values)
     reading.nothing_else(values)
-    return _commit(changes.undoing(change_id, actor), actor, fingerprint, key)
+    return _commit(changes.undoing(change_id), actor, fingerprint, key)
 
 
 def _commit(ask: changes.Ask, actor: Actor, fingerprint: str, key: str) -> Response:

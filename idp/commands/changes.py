@@ -107,7 +107,7 @@ def leave(user: str, reason: str, **options: Any) -> None:
 def undo(change_id: str, **options: Any) -> None:
     """Hoàn tác. / Undo a change: directory rows come back, sessions and certificates do not."""
     has, actor = _opened()
-    _commit(has, actor, changes.undoing(change_id, actor), options)
+    _commit(has, actor, changes.undoing(change_id), options)
 
 
 @change.command("show")

@@ -120,7 +120,7 @@ def ask_undo(change_id: str) -> Any:
     """What undoing a change would do."""
     back = url_for("console.change", change_id=change_id)
     try:
-        plan = changes.preview(services(), changes.undoing(change_id, asker().actor), asker().actor)
+        plan = changes.preview(services(), changes.undoing(change_id), asker().actor)
     except (Conflict, NotAllowed) as error:
         flash(error_text(error), "bad")
         return redirect(back, 303)
@@ -132,7 +132,7 @@ def confirm_undo(change_id: str) -> Any:
     back = url_for("console.change", change_id=change_id)
     if request.form.get("decision") != "allow":
         return redirect(back, 303)
-    return _commit(changes.undoing(change_id, asker().actor), fields=[], back=back)
+    return _commit(changes.undoing(change_id), fields=[], back=back)
 
 
 # ---- preview and commit, whatever the kind ---------------------------------------------------

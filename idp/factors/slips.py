@@ -24,6 +24,7 @@ from directory.base.clock import local_day
 from directory.base.crypto import Keyring, random_secret
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import NotFound
+from directory.base.rows import in_force, not_over
 from directory.entitlements import Installation
 from directory.people import User, UserStatus
 from directory.permissions import AdminRole, Do, Rights
@@ -258,12 +259,8 @@ def _standing(session: Session, user_id: int, on: date) -> dict[str, Any]:
 
 def _post(timeline: Sequence[Held], on: date) -> Held | None:
     """Her primary post on a day, else another of hers, else the first that is to come."""
-    held = [h for h in timeline if h.valid_from <= on and (h.valid_to is None or on < h.valid_to)]
-    coming = [
-        h
-        for h in timeline
-        if h.valid_from > on and (h.valid_to is None or h.valid_from < h.valid_to)
-    ]
+    held = [h for h in timeline if h.in_force(on)]
+    coming = [h for h in timeline if not_over(h, on)]
     return min(
         held or coming,
         key=lambda h: (h.valid_from if not held else date.min, h.kind != "primary", h.id),
@@ -274,24 +271,17 @@ def _post(timeline: Sequence[Held], on: date) -> Held | None:
 def _roles(session: Session, user_id: int, on: date) -> list[int]:
     """A role given and ended meanwhile shows in the first number, which never goes back."""
     last = session.scalar(select(func.max(AdminRole.id)).where(AdminRole.user_id == user_id))
-    in_force = session.scalars(
+    given = session.scalars(
         select(AdminRole.id)
         .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
         .where(
             AdminRole.user_id == user_id,
-            AdminRole.valid_from <= on,
-            or_(AdminRole.valid_to.is_(None), AdminRole.valid_to > on),
-            or_(
-                AdminRole.assignment_id.is_(None),
-                and_(
-                    Assignment.valid_from <= on,
-                    or_(Assignment.valid_to.is_(None), Assignment.valid_to > on),
-                ),
-            ),
+            in_force(AdminRole, on),
+            or_(AdminRole.assignment_id.is_(None), in_force(Assignment, on)),
         )
         .order_by(AdminRole.id)
     )
-    return [last or 0, *in_force]
+    return [last or 0, *given]
 
 
 def _may_begin(session: Session, user_id: int, on: date) -> bool:

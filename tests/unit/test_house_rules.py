@@ -36,7 +36,8 @@ PLANNERS = {
     for name in ("drafting", "joining", "person", "promises", "roles", "undo", "write")
 }
 """They work out where rows begin and end, and so look at both."""
-SAID_ONCE = {"directory/base/rows.py", *PLANNERS}
+SAID_ONCE = {"directory/base/rows.py", "idp/console/timeline.py", *PLANNERS}
+"""And where a picture is drawn."""
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda f: str(f.relative_to(ROOT)))

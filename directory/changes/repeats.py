@@ -1,0 +1,76 @@
+"""An Idempotency-Key leads to one change: whoever sends it again is given that one.
+
+The key is claimed in the commit's own transaction by one INSERT; who comes at the same moment waits
+for it there. A refused plan leaves no key behind.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from directory import permissions
+from directory.base.audit import Actor
+from directory.base.clock import local_day
+from directory.base.errors import InvalidInput, NotAllowed
+from directory.changes import history
+from directory.changes.model import Change, Idempotency, Spec
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that may come again: whose it is, under which key, for what."""
+
+    actor: Actor
+    key: str
+    spec: Spec
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is asked for."""
+        body = json.dumps(self.spec.as_dict(), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(body.encode()).hexdigest()
+
+
+def claim(
+    session: Session, asked: Asked, change_id: str, *, now: datetime, keep: timedelta
+) -> Change | None:
+    """Take the key for this change; the earlier change where it has led to one.
+
+    Raises InvalidInput for a key that was used with another body, and NotAllowed to whoever may no
+    longer see what it led to.
+    """
+    mine = (Idempotency.caller == asked.actor.key, Idempotency.key == asked.key)
+    session.execute(delete(Idempotency).where(*mine, Idempotency.expires_at <= now))
+    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    claimed = session.execute(
+        make(Idempotency)
+        .values(
+            caller=asked.actor.key,
+            key=asked.key,
+            body_hash=asked.digest,
+            change_id=change_id,
+            expires_at=now + keep,
+        )
+        .on_conflict_do_nothing(index_elements=["caller", "key"])
+        .returning(Idempotency.id)
+    ).first()
+    if claimed is not None:
+        return None
+    row = session.scalars(select(Idempotency).where(*mine)).one()
+    granted = permissions.rights(session, asked.actor, local_day(now))
+    seen = select(Change).where(Change.id == row.change_id, history.visible(granted))
+    earlier = session.scalars(seen).one_or_none()
+    if earlier is None:
+        raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="source")
+    if row.body_hash != asked.digest:
+        raise InvalidInput(
+            "idempotency_key",
+            "Idempotency-Key này đã dùng cho một yêu cầu khác.",
+            field="Idempotency-Key",
+        )
+    return earlier
