@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from connectors.errors import Misconfigured, Transient
+from directory.base.hosts import Host
 
 Resolver = Callable[[str, int], list[str]]
 
@@ -23,19 +24,21 @@ class AddressGuard:
     """Resolves hosts and refuses addresses that only this machine's network can reach."""
 
     def __init__(self, allow: Iterable[str], resolve: Resolver) -> None:
-        self._allow = frozenset(entry.strip().lower() for entry in allow)
+        self._allow = frozenset(Host.read(entry.strip()) for entry in allow)
         self._resolve = resolve
         # The resolver knows no time-out of its own; the thread that waits for it does.
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="resolve")
 
     def addresses(self, host: str, port: int, deadline: float) -> list[str]:
         """All addresses of ``host``, each of them allowed."""
-        name = host.strip("[]").rstrip(".").lower()
-        shown = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
-        found = self._look_up(name, port, shown, deadline)
-        if shown not in self._allow and not all(is_public(address) for address in found):
+        bare = host.strip("[]")
+        read = Host.read(f"[{bare}]" if ":" in bare else bare)
+        # What we have no spelling for, the resolver may have one for: it is judged by its addresses.
+        wanted = Host(read.name if read is not None else bare.rstrip(".").lower(), port)
+        found = self._look_up(wanted.name, port, wanted.spelt, deadline)
+        if wanted not in self._allow and not all(is_public(address) for address in found):
             raise Misconfigured(
-                "Địa chỉ {host} thuộc mạng nội bộ và chưa được phép gọi ra.", host=shown
+                "Địa chỉ {host} thuộc mạng nội bộ và chưa được phép gọi ra.", host=wanted.spelt
             )
         return found
 

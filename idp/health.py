@@ -5,7 +5,6 @@ only says that it answers). ``/metrics`` is for Prometheus on this machine. Seve
 count their requests each for itself, told apart by the label ``process``.
 """
 
-import ipaddress
 import os
 import shutil
 import time
@@ -23,7 +22,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from directory.base import nodes
+from directory.base import hosts, nodes
 from directory.base.audit import AuditEntry
 from directory.base.away import is_away, kind_of
 from directory.base.outbox import Job
@@ -138,10 +137,8 @@ def readyz() -> tuple[Response, int]:
 @blueprint.get("/metrics")
 def metrics() -> Response:
     """The metrics, for callers on this machine that come without a proxy in between."""
-    try:
-        local = ipaddress.ip_address(request.environ.get("REMOTE_ADDR", "")).is_loopback
-    except ValueError:
-        local = False
+    direct = hosts.address(request.environ.get("REMOTE_ADDR", ""))
+    local = direct is not None and direct.is_loopback
     if not local or any(name in request.headers for name in _FORWARDED):
         abort(404)
     registry = current_app.extensions["dinhdanh-metrics"]

@@ -4,7 +4,6 @@
 how a session is resolved, and who is told when sessions end.
 """
 
-import ipaddress
 import re
 import secrets
 from collections.abc import Callable, Sequence
@@ -28,8 +27,10 @@ from flask import (
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import MethodNotAllowed
 
+from directory.base import hosts
 from directory.base.audit import Actor
 from directory.base.crypto import random_id
+from directory.base.hosts import Host, Peer
 from idp import handles
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ of theirs with a form calls ``csrf.protect()`` itself.
 ANY_HOST = ("/healthz", "/readyz", "/metrics", "/pki/")
 """Asked by address or under other names: probes, and readers of CRL and OCSP."""
 BODY_LIMIT = 1024 * 1024
-BARE_HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]+")
 CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 
 P = ParamSpec("P")
@@ -85,55 +85,29 @@ def absolute(path: str) -> str:
     return services().settings.issuer + path
 
 
-def _host_of(url: str) -> str:
-    parts = urlsplit(url)
-    standard = {"http": 80, "https": 443}.get(parts.scheme)
-    port = parts.port or standard
-    return f"{parts.hostname}" if port == standard else f"{parts.hostname}:{port}"
-
-
-def _trusted(address: str, proxies: Sequence[str]) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(found in ipaddress.ip_network(proxy, strict=False) for proxy in proxies)
-
-
-def _split_port(entry: str) -> tuple[str, int | None]:
-    entry = entry.strip().strip('"')
-    bracketed = re.fullmatch(r"\[([0-9a-fA-F:.]+)\](?::(\d{1,5}))?", entry)
-    plain = re.fullmatch(r"([0-9.]+):(\d{1,5})", entry)
-    found = bracketed or plain
-    if found is None:
-        return entry, None
-    return found[1], int(found[2]) if found[2] else None
-
-
 def client_address() -> tuple[str, int | None]:
     """(address, port) of whoever asks. Forwarding headers are believed from trusted proxies only,
     read from the right: what a client wrote itself stands on the left.
     """
-    address = request.environ.get("REMOTE_ADDR") or "unknown"
+    written = request.environ.get("REMOTE_ADDR") or "unknown"
     remote_port = str(request.environ.get("REMOTE_PORT") or "")
-    port = int(remote_port) if remote_port.isdecimal() else None
+    found = hosts.address(written)
+    if found is None:
+        return written, None
+    peer = Peer(found, int(remote_port) if remote_port.isdecimal() else None)
     proxies = services().settings.trusted_proxies
     for entry in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
-        if not entry.strip() or not _trusted(address, proxies):
+        before = Peer.read(entry) if hosts.within(peer.address, proxies) else None
+        if before is None:
             break
-        forwarded, forwarded_port = _split_port(entry)
-        try:
-            ipaddress.ip_address(forwarded)
-        except ValueError:
-            break
-        address, port = forwarded, forwarded_port
-    return address, port
+        peer = before
+    return str(peer.address), peer.port
 
 
 def from_trusted_proxy() -> bool:
     """Whether whoever speaks to us directly is a proxy that we believe."""
-    address = request.environ.get("REMOTE_ADDR") or ""
-    return _trusted(address, services().settings.trusted_proxies)
+    direct = hosts.address(request.environ.get("REMOTE_ADDR") or "")
+    return hosts.within(direct, services().settings.trusted_proxies)
 
 
 # ---- cookies and the session -----------------------------------------------------------------
@@ -270,7 +244,7 @@ def _holds_nul() -> bool:
     return "\0" in request.path or any("\0" in name + value for name, value in given)
 
 
-def _our_hosts() -> frozenset[str]:
+def _our_hosts() -> frozenset[Host]:
     """The issuer's; for programs also the one where client certificates are asked for."""
     settings = services().settings
     asks = settings.client_certificates and _blueprint() in MACHINES
@@ -290,20 +264,14 @@ def _blueprint() -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _hosts(issuer: str, second: str | None) -> frozenset[str]:
-    return frozenset(_host_of(url) for url in (issuer, second) if url)
+def _hosts(issuer: str, second: str | None) -> frozenset[Host]:
+    return frozenset(host for url in (issuer, second) if url and (host := Host.of(url)))
 
 
-def _is_ours(host: str) -> bool:
-    known = _our_hosts()
-    if host in known:
-        return True
-    if not BARE_HOST.fullmatch(host):
-        return False
-    try:
-        return _host_of(f"{urlsplit(services().settings.issuer).scheme}://{host}") in known
-    except ValueError:
-        return False
+def _is_ours(written: str) -> bool:
+    host = Host.read(written)
+    scheme = urlsplit(services().settings.issuer).scheme
+    return host is not None and host.at(scheme) in _our_hosts()
 
 
 def _enter() -> None:
@@ -318,13 +286,14 @@ def _enter() -> None:
     if request.blueprint in MACHINES or request.method in ("GET", "HEAD", "OPTIONS"):
         return
     origin = request.headers.get("Origin")
-    if origin is not None and origin != _origin(services().settings.issuer):
+    if origin is not None and not same_origin(origin):
         abort(403)
 
 
-def _origin(url: str) -> str:
-    """As browsers write it: the host in small letters, no standard port (RFC 6454 §6.2)."""
-    return f"{urlsplit(url).scheme}://{_host_of(url)}"
+def same_origin(origin: str) -> bool:
+    """Whether an Origin header (RFC 6454 §7) names us; "null" names nobody."""
+    named = hosts.origin(origin)
+    return named is not None and named == hosts.origin(services().settings.issuer)
 
 
 def install(
@@ -343,11 +312,11 @@ def install(
     app.extensions["dinhdanh"] = has
     app.extensions["dinhdanh-resolve"] = resolve_session
     app.extensions["dinhdanh-ended"] = on_session_end
-    public = urlsplit(settings.issuer)
+    public, host = urlsplit(settings.issuer), Host.of(settings.issuer)
     app.config.update(
         # Derived, so that every process of the installation reads the others' form tokens.
         SECRET_KEY=has.keyring.mac("flask", b"secret-key", size=32),
-        SERVER_NAME=public.netloc,
+        SERVER_NAME=host.spelt if host is not None else public.netloc,
         PREFERRED_URL_SCHEME=public.scheme,
         SESSION_COOKIE_NAME="__Host-dinhdanh-form" if settings.secure else "dinhdanh-form",
         SESSION_COOKIE_SECURE=settings.secure,

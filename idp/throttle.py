@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from directory.base import audit
+from directory.base import audit, hosts
 from directory.base.audit import Actor, Tag
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
@@ -104,14 +104,11 @@ def source_key(ip: str) -> str:
     """What failures of an address are counted under. An IPv6 subscriber has a whole /64
     (RFC 6177 §2), an IPv4 one may come written as IPv6.
     """
-    try:
-        found = ipaddress.ip_address(ip.partition("%")[0])
-    except ValueError:
+    found = hosts.address(ip)
+    if found is None:
         return f"source:{ip}"
     if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is None:
-            return f"source:{ipaddress.IPv6Network((found, 64), strict=False)}"
-        found = found.ipv4_mapped
+        return f"source:{ipaddress.IPv6Network((found, 64), strict=False)}"
     return f"source:{found}"
 
 

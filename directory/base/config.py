@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from directory.base import hosts
 from directory.base.errors import Misconfigured
+from directory.base.hosts import Host
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -153,11 +155,38 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if field.field_name != "issuer" and not value:
             return value
-        # To look at the port raises ValueError, too, where it is none.
-        more = set("?#@") & set(value) or parts.port == 0
-        if parts.scheme not in ("http", "https") or not parts.hostname or more:
+        host = Host.of(value)
+        if parts.scheme not in ("http", "https") or host is None or set("?#@") & set(value):
             raise ValueError("must be an http(s) URL without user, query and fragment")
+        if not value.isascii():
+            # Everybody compares it byte for byte, and browsers write it so.
+            raise ValueError(f"must be in ASCII: {parts.scheme}://{host.spelt}")
         return value.rstrip("/")
+
+    @field_validator("host")
+    @classmethod
+    def _is_where_to_listen(cls, value: str) -> str:
+        return hosts.listening(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for each in value:
+            try:
+                hosts.network(each)
+            except ValueError as exc:
+                said = f"{each!r} is no address like 10.0.0.5 or 2001:db8::/32"
+                raise ValueError(said) from exc
+        return value
+
+    @field_validator("outbound_allow")
+    @classmethod
+    def _are_hosts_with_ports(cls, value: list[str]) -> list[str]:
+        for each in value:
+            host = Host.read(each.strip())
+            if host is None or host.port is None:
+                raise ValueError(f"{each!r} is no host:port like 10.0.0.5:8443 or [fd00::1]:8443")
+        return value
 
     @field_validator("mail_domains")
     @classmethod
@@ -209,9 +238,10 @@ class Settings(BaseSettings):
         if not self.secure:
             return f"{self.issuer}/pki"
         # The port of https is not one where http is spoken.
-        host = urlsplit(self.issuer).netloc.removesuffix(f":{urlsplit(self.issuer).port}")
+        host = Host.of(self.issuer)
+        name = Host(host.name).spelt if host is not None else ""
         port = f":{self.pki_port}" if self.pki_port not in (0, 80) else ""
-        return f"http://{host}{port}/pki"
+        return f"http://{name}{port}/pki"
 
     @property
     def secure(self) -> bool:

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from directory.base.errors import InvalidInput
+from directory.base.hosts import Host
 
 LIMIT = 2000
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # Printable ASCII without the characters RFC 3986 does not know; non-ASCII must be encoded.
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-Z\[\]_a-z~]+")
-_HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 # RFC 8252 §7.1: a private-use scheme is a reversed domain name.
 _PRIVATE_USE = re.compile(r"[a-z][a-z0-9-]*(\.[a-z0-9-]+)+")
 
@@ -49,7 +49,7 @@ def require_for_implicit(uris: Iterable[str], *, field: str) -> None:
     not ``localhost`` (OIDC Registration §2). Raises InvalidInput.
     """
     for uri in uris:
-        if urlsplit(uri).scheme != "https" or urlsplit(uri).hostname in _LOOPBACK:
+        if urlsplit(uri).scheme != "https" or _loopback(uri):
             raise InvalidInput(
                 "uri",
                 "Kiểu cấp quyền implicit cần địa chỉ https không phải máy cục bộ.",
@@ -62,7 +62,7 @@ def _fault(uri: str, *, native: bool) -> str | None:
         return "Địa chỉ phải là URI đầy đủ, chỉ gồm ký tự ASCII không dấu cách."
     try:
         parts = urlsplit(uri)
-        host, _ = parts.hostname, parts.port
+        _ = parts.hostname, parts.port
     except ValueError:
         return "Địa chỉ không hợp lệ."
     if "#" in uri:
@@ -71,12 +71,12 @@ def _fault(uri: str, *, native: bool) -> str | None:
         return "Địa chỉ không được chứa ký tự thay thế."
     if parts.username is not None or parts.password is not None:
         return "Địa chỉ không được chứa tên và mật khẩu."
-    if parts.scheme in ("http", "https") and not _HOST.fullmatch(_host(parts.netloc)):
+    if parts.scheme in ("http", "https") and Host.read(parts.netloc) is None:
         return "Địa chỉ thiếu tên máy."
     if parts.scheme == "https":
         return None
     if parts.scheme == "http":
-        return None if host in _LOOPBACK else "Địa chỉ phải dùng https (http chỉ cho máy cục bộ)."
+        return None if _loopback(uri) else "Địa chỉ phải dùng https (http chỉ cho máy cục bộ)."
     if native and _PRIVATE_USE.fullmatch(parts.scheme) and not parts.netloc:
         return None
     return "Địa chỉ phải dùng https."
@@ -87,9 +87,9 @@ def absolute(uri: str) -> bool:
     return len(uri) <= LIMIT and bool(_URI.fullmatch(uri)) and "#" not in uri
 
 
-def _host(netloc: str) -> str:
-    """As it is written, without the port."""
-    return re.sub(r":[0-9]*$", "", netloc)
+def _loopback(uri: str) -> bool:
+    host = Host.of(uri)
+    return host is not None and host.name in _LOOPBACK
 
 
 def registered(uri: str, among: Iterable[str], *, native: bool) -> bool:
@@ -109,12 +109,12 @@ def _without_port(uri: str) -> str | None:
         return None
     try:
         parts = urlsplit(uri)
-        host, _ = parts.hostname, parts.port
     except ValueError:
         return None
-    if parts.scheme != "http" or host not in _LOOPBACK or parts.username is not None:
+    host = Host.of(uri)
+    if parts.scheme != "http" or host is None or host.name not in _LOOPBACK:
         return None
-    return urlunsplit(parts._replace(netloc=f"[{host}]" if ":" in host else host))
+    return urlunsplit(parts._replace(netloc=Host(host.name).spelt))
 
 
 def with_query(uri: str, parameters: Iterable[tuple[str, str]]) -> str:

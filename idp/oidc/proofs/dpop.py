@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 
 from connectors.contract import Tools
 from directory.base.config import Settings
+from directory.base.hosts import Host
 from idp.oidc.clients import keyset
 from idp.oidc.proofs import jws, once
 from idp.oidc.proofs.arrival import Arrival
@@ -232,16 +233,13 @@ def same_place(htu: Any, urls: tuple[str, ...]) -> bool:
     return found is not None and any(found == _normal(url) for url in urls)
 
 
-def _normal(url: str) -> tuple[str, str, int | None, str] | None:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
+def _normal(url: str) -> tuple[str, Host, str] | None:
+    host = Host.of(url)
+    if host is None:
         return None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        return None
-    standard = 443 if parts.scheme == "https" else 80
-    return parts.scheme, parts.hostname, port or standard, unquote(parts.path or "/")
+    parts = urlsplit(url)
+    known = parts.scheme in ("http", "https")
+    return (parts.scheme, host, unquote(parts.path or "/")) if known else None
 
 
 def _encode(raw: bytes) -> str:
