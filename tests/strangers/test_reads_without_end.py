@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from tests.odd_scim import ERROR, LIST, odd_scim
+from connectors.registry import save_secret
+from directory import entitlements
+from directory.base import outbox
+from directory.base.clock import system_clock
+from directory.base.outbox import JobKind
+from idp import worker
+from tests.factories import make_application
+from tests.odd_scim import ERROR, LIST, TOKEN, odd_scim
 from tests.scim_fixture import serving
 from tests.targets import (
     LdapLiar,
@@ -278,79 +285,85 @@ def test_an_id_that_cannot_be_stored_is_refused_with_a_reason(
             assert "Lỗi nội bộ" not in job["reason"]
 
 
-@pytest.mark.timeout(45)
-@pytest.mark.both_databases
-def test_stuck_targets_leave_threads_for_others(make_settings: Any, clock: Any) -> None:
-    """Two LDAP servers that say nothing hold eight jobs; logout and a third target go on."""
-    import structlog
+@contextmanager
+def stuck_targets(
+    make_settings: Any, handlers: Any, *, beside: str = "", **settings: Any
+) -> Iterator[Stage]:
+    """A worker at work, and two LDAP servers that say nothing, with eight accounts each to do.
 
-    from connectors.registry import save_secret
-    from directory import entitlements
-    from directory.base import outbox
-    from directory.base.clock import system_clock
-    from directory.base.outbox import JobKind
-    from idp import worker
-    from tests.factories import make_application
-
+    ``beside`` is the address of a third application, whose own jobs a test may order.
+    """
     let_go = threading.Event()
 
     def says_nothing(connection: socket.socket, message: int) -> None:
         let_go.wait(60)
 
+    port = int(beside.rpartition(":")[2].partition("/")[0] or 1)
     with ExitStack() as stack:
         liars = [stack.enter_context(ldap_liar(says_nothing)) for _ in range(2)]
         stage = stack.enter_context(
-            on_stage(make_settings, system_clock, "ldap", {}, "s", port=1, job_timeout=20)
+            on_stage(
+                make_settings, system_clock, "scim", {"url": beside}, TOKEN, port=port, **settings
+            )
         )
         stack.callback(let_go.set)
         allow = [f"127.0.0.1:{liar.port}" for liar in liars]
         stage.services.outbound._guard._allow |= frozenset(allow)
         with stage.services.db.write() as session:
             for liar in liars:
+                reached = {"host": "127.0.0.1", "port": liar.port, "security": "plain"}
                 made = make_application(
                     session,
                     connector="ldap",
-                    connector_settings={
-                        "host": "127.0.0.1",
-                        "port": liar.port,
-                        "security": "plain",
-                        "bind_dn": "cn=admin",
-                        "base": "dc=x",
-                        "timeout": 25,
-                    },
+                    connector_settings=reached
+                    | {"bind_dn": "cn=admin", "base": "dc=x", "timeout": 25},
                 )
                 save_secret(session, made, "s", keyring=stage.services.keyring)
-                for user in range(1, 9):
-                    outbox.enqueue_rows(
-                        session,
-                        [entitlements.account_job(user, made.id, now=system_clock(), priority=0)],
-                    )
-        finished = threading.Event()
-
-        def urgent(tools: Any, claim: Any) -> Any:
-            finished.set()
-            return lambda session: set()
-
-        handlers = dict(worker.HANDLERS) | {JobKind.LOGOUT_DELIVER: urgent}
-        runner = worker.Worker(stage.services, handlers=handlers)
+                now = system_clock()
+                jobs = [
+                    entitlements.account_job(user, made.id, now=now, priority=0)
+                    for user in stage.province.users
+                ]
+                outbox.enqueue_rows(session, jobs)
+        runner = worker.Worker(stage.services, handlers=dict(worker.HANDLERS) | handlers)
         thread = threading.Thread(target=runner.run, daemon=True)
         thread.start()
+        deadline = time.monotonic() + 10
+        while sum(liar.searches for liar in liars) < 6 and time.monotonic() < deadline:
+            time.sleep(0.05)
         try:
-            deadline = time.monotonic() + 10
-            while sum(liar.searches for liar in liars) < 4 and time.monotonic() < deadline:
-                time.sleep(0.05)
-            with stage.services.db.write() as session:
-                outbox.enqueue_rows(
-                    session,
-                    [
-                        outbox.row_for(
-                            JobKind.LOGOUT_DELIVER, "grant", now=system_clock(), priority=0
-                        )
-                    ],
-                )
-            assert finished.wait(5), "nobody was free for a logout"
+            yield stage
         finally:
             let_go.set()
             runner.stop()
             thread.join(30)
-        structlog.get_logger().info("done")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.both_databases
+def test_stuck_targets_leave_a_thread_for_logouts(make_settings: Any) -> None:
+    told = threading.Event()
+
+    def urgent(tools: Any, claim: Any) -> Any:
+        told.set()
+        return lambda session: set()
+
+    with stuck_targets(make_settings, {JobKind.LOGOUT_DELIVER: urgent}, job_timeout=20) as stage:
+        with stage.services.db.write() as session:
+            row = outbox.row_for(JobKind.LOGOUT_DELIVER, "grant", now=system_clock(), priority=0)
+            outbox.enqueue_rows(session, [row])
+        assert told.wait(5), "nobody was free for a logout"
+
+
+@pytest.mark.timeout(60)
+def test_stuck_targets_do_not_hold_up_the_accounts_of_others(make_settings: Any) -> None:
+    """Once a target has shown that it is slow, it gets one thread."""
+    with (
+        odd_scim() as service,
+        stuck_targets(make_settings, {}, beside=service.url, job_timeout=6) as stage,
+    ):
+        stage.job()
+        deadline = time.monotonic() + 15
+        while not service.accounts and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert service.accounts, "nobody was free for another application"
