@@ -489,3 +489,30 @@ def test_verify_sees_one_moment_while_others_seal(
         sealing.join()
     assert all(verdict.holds for verdict in verdicts)
     assert len({verdict.sealed for verdict in verdicts}) > 1
+
+
+@pytest.mark.xfail(strict=True, reason="a restore is believed whoever wrote the entry")
+def test_nobody_without_the_key_explains_a_cut_by_a_restore(
+    operator: Operator, trail: Database
+) -> None:
+    """The sealer chains what it finds, so an entry alone proves nothing about who wrote it."""
+    old = _rows(trail)
+    assert operator("user", "admin", "kegian", "--name", "Kẻ Gian").code == 0
+    assert operator("migrate").code == 0
+    _put(trail, old)
+    kept = _one(trail, "SELECT seq FROM audit_head")[0]
+    columns = (
+        "at, tag, actor_kind, actor_label, subject_kind, subject_id, data, personal, commitment"
+    )
+    data = json.dumps({"kept": kept, "lost_to": None})
+    at = "2099-01-01 00:00:00.000000" if trail.is_sqlite else "2099-01-01 00:00:00+00"
+    _do(
+        trail,
+        f"INSERT INTO audit_entry ({columns}) VALUES ('{at}', 'installation.restored', 'operator',"
+        " 'root', 'installation', '1', :data, '{}', '')",
+        data=data,
+    )
+    operator("migrate")  # seals the forged entry
+    judged = operator("audit", "verify")
+    assert judged.code == 1, judged.said
+    assert operator("check").code == 1
