@@ -15,11 +15,11 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection, select
 
-from directory.base import checkpoints, private
-from directory.base.audit import AuditEntry, AuditHead, Tag
+from directory.base import checkpoints, private, verification
+from directory.base.audit import AuditEntry, AuditHead
 from directory.base.checkpoints import Checkpoint
+from directory.base.crypto import Keyring
 from directory.base.errors import Misconfigured
-from directory.base.verification import Restore
 from directory.entitlements import Installation
 from idp.wiring import Services
 
@@ -64,24 +64,17 @@ def _standing(services: Services, connection: Connection) -> Standing:
         known = installation_id(services, keyring_id)
         if not checkpoints.genuine(services.keyring, newest, installation=known):
             newest = None
-    return Standing(seq, digest, newest, newest is not None and _behind(connection, newest, seq))
+    behind = newest is not None and _behind(connection, services.keyring, newest, seq)
+    return Standing(seq, digest, newest, behind)
 
 
-def _behind(connection: Connection, newest: Checkpoint, seq: int) -> bool:
+def _behind(connection: Connection, keyring: Keyring, newest: Checkpoint, seq: int) -> bool:
     if seq >= newest.seq:
         found = connection.scalar(select(AuditEntry.hash).where(AuditEntry.seq == newest.seq))
         if found == newest.hash:
             return False
-    return not any(restore.explains(newest) for restore in _restores(connection))
-
-
-def _restores(connection: Connection) -> list[Restore]:
-    rows = connection.execute(
-        select(AuditEntry.data, AuditEntry.at, AuditEntry.seq, AuditEntry.actor_label).where(
-            AuditEntry.tag == Tag.INSTALLATION_RESTORED.value, AuditEntry.seq.is_not(None)
-        )
-    )
-    return [Restore(r.data.get("kept", r.seq), r.at, r.seq, r.actor_label) for r in rows]
+    told = verification.restores(connection, keyring)
+    return not any(restore.explains(newest) for restore in told)
 
 
 def keep(services: Services, now: datetime) -> Standing:

@@ -25,7 +25,7 @@ from connectors.pki.tables import Authority, AuthorityKind
 from connectors.provision import recompute
 from connectors.registry import connector_for
 from directory import entitlements
-from directory.base import audit, outbox
+from directory.base import audit, outbox, verification
 from directory.base.audit import Actor, AuditEntry, AuditHead, Tag
 from directory.base.errors import Conflict, InvalidInput
 from directory.base.outbox import Job, JobKind
@@ -82,7 +82,7 @@ def base(services: Services) -> Base:
         found = Base(head.seq, head.hash) if head is not None else Base(0, "")
         if entitlements.unconfirmed_since(session) is not None:
             # Restored once already, and nothing happened since that could be told from it.
-            found = _earlier(session) or found
+            found = _earlier(services, session) or found
         ahead = [c for c in gathered.checkpoints if c.seq > found.seq]
         if not ahead and found.hash in {c.hash for c in gathered.checkpoints if c.seq == found.seq}:
             return found
@@ -92,15 +92,10 @@ def base(services: Services) -> Base:
     return found if not gathered.checkpoints else Base(0, "")
 
 
-def _earlier(session: Session) -> Base | None:
-    restored = session.scalars(
-        select(AuditEntry)
-        .where(AuditEntry.tag == Tag.INSTALLATION_RESTORED.value)
-        .order_by(AuditEntry.id.desc())
-        .limit(1)
-    ).one_or_none()
-    kept = restored.data.get("kept") if restored is not None else None
-    return Base(kept, _hash(session, kept)) if isinstance(kept, int) else None
+def _earlier(services: Services, session: Session) -> Base | None:
+    told = verification.restores(session.connection(), services.keyring)
+    kept = max(told, key=lambda each: each.seq).kept if told else None
+    return Base(kept, _hash(session, kept)) if kept is not None else None
 
 
 def _hash(session: Session, seq: int) -> str:
@@ -128,7 +123,8 @@ def begin(services: Services, *, at: Base, actor: Actor, now: datetime) -> Begun
             at=now,
             actor=actor,
             subject=("installation", row.id),
-            data={"kept": at.seq, "lost_to": lost_to},
+            data=verification.restored(services.keyring, kept=at.seq, at=now)
+            | {"lost_to": lost_to},
         )
         while audit.seal(session, services.keyring):
             pass

@@ -22,7 +22,14 @@ from directory.base.errors import InvalidInput
 
 LEFT = (Tag.USER_LEAVE, Tag.USER_SUSPEND)
 """Who may no longer act."""
-ENDED = (Tag.ROLE_END, Tag.CERTIFICATE_REVOKE, Tag.CERTIFICATE_DISTRUST, Tag.CERTIFICATE_ISSUE)
+ENDED = (
+    Tag.ROLE_END,
+    Tag.CERTIFICATE_REVOKE,
+    Tag.CERTIFICATE_DISTRUST,
+    Tag.CERTIFICATE_ISSUE,
+    Tag.KEY_ROTATE,
+    Tag.CLIENT_CHANGE,
+)
 """What else a backup gives back, or no longer knows."""
 _FIELDS = (
     "seq",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, func, literal_column, select
+from sqlalchemy import Connection, Row, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from directory.base import audit
@@ -89,9 +89,7 @@ def verify(db: Database, keyring: Keyring, checkpoints: Iterable[Checkpoint] = (
             elif since is None:
                 since = row.at
             if row.tag == Tag.INSTALLATION_RESTORED:
-                kept = row.data.get("kept")
-                who = row.actor_label
-                restores.append(Restore(kept if type(kept) is int else count, row.at, count, who))
+                restores += _restore(keyring, row)
         fits = _head_fits(session, keyring, count, previous)
         unsealed = session.scalar(
             select(func.count()).select_from(AuditEntry).where(AuditEntry.seq.is_(None))
@@ -114,6 +112,35 @@ def verify(db: Database, keyring: Keyring, checkpoints: Iterable[Checkpoint] = (
         since,
         tuple(lost.items()),
     )
+
+
+def restored(keyring: Keyring, *, kept: int, at: datetime) -> dict[str, Any]:
+    """What an entry says of a restore. The sealer chains whatever stands in the table, so the
+    entry carries a MAC of its own: without the keyring nobody explains a cut by a restore.
+    """
+    return {"kept": kept, "mac": _mac(keyring, kept, at)}
+
+
+def _mac(keyring: Keyring, kept: int, at: datetime) -> str:
+    return keyring.mac("restored", f"{kept}:{at.astimezone(UTC).isoformat()}".encode()).hex()
+
+
+def _restore(keyring: Keyring, row: "_Read") -> list[Restore]:
+    kept, mac = row.data.get("kept"), row.data.get("mac")
+    if type(kept) is not int or not isinstance(mac, str):
+        return []
+    if not secrets.compare_digest(mac.encode(), _mac(keyring, kept, row.at).encode()):
+        return []
+    return [Restore(kept, row.at, row.seq, row.actor_label)]
+
+
+def restores(connection: Connection, keyring: Keyring) -> list[Restore]:
+    """Every restore that the sealed trail tells of and the keyring vouches for."""
+    query = select(*_COLUMNS).where(
+        AuditEntry.tag == Tag.INSTALLATION_RESTORED.value, AuditEntry.seq.is_not(None)
+    )
+    rows = (_read(raw, as_text=False) for raw in connection.execute(query))
+    return [found for row in rows if row is not None for found in _restore(keyring, row)]
 
 
 def _follows(row: "_Read", previous: str, seq: int) -> bool:

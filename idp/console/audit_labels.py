@@ -104,6 +104,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "leadership": "Lãnh đạo",
         "legal_person": "Pháp nhân riêng",
         "lost_to": "Mục cuối đã mất",
+        "mac": "Dấu xác nhận của khóa",
         "must_change": "Phải đổi khi đăng nhập",
         "name": "Tên",
         "new": "Khóa mới",

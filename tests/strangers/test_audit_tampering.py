@@ -491,7 +491,6 @@ def test_verify_sees_one_moment_while_others_seal(
     assert len({verdict.sealed for verdict in verdicts}) > 1
 
 
-@pytest.mark.xfail(strict=True, reason="a restore is believed whoever wrote the entry")
 def test_nobody_without_the_key_explains_a_cut_by_a_restore(
     operator: Operator, trail: Database
 ) -> None:
