@@ -111,7 +111,7 @@ def _control(connector: Connector, outcome: Outcome, others: Sequence[Other]) ->
         if seen is None or seen.external_id not in (None, other.external_id):
             continue
         if seen.active:
-            return {"control": other.key}
+            return {"control": "other"}  # whose is not for everybody who reads this
         tried += 1
     if tried:
         raise _NotYet("Hệ thống đích báo mọi tài khoản đều ngừng; chưa thể tin là đã thu hồi.")

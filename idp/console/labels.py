@@ -132,6 +132,7 @@ LABELS: dict[str, dict[str, str]] = {
     },
     "control": {
         "before": "Chính tài khoản này trước khi thu hồi",
+        "other": "Một tài khoản khác đang hoạt động",
         "none": "Không còn tài khoản nào khác đang hoạt động",
         "token": "Token kiểm chứng còn hiệu lực",
         "session": "Phiên kiểm chứng còn hiệu lực",

@@ -367,6 +367,19 @@ class TestScim:
             assert service.accounts["id-1"]["active"] is True
             assert stage.state_of(change) == "parked"
 
+    def test_an_account_found_inactive_is_believed_beside_an_active_one(
+        self, at_scim: Open
+    ) -> None:
+        with at_scim() as (stage, service):
+            stage.make()
+            stage.make(stage.province.users[1])
+            service.accounts["id-1"]["active"] = False  # by the application's own administrator
+            change = stage.suspend()
+            stage.work()
+            assert stage.state_of(change) == "verified"
+            # It says that there was a control, not whose account that was.
+            assert stage.evidence(change)["control"] == "other"
+
     def test_a_service_that_never_shows_active_proves_nothing(self, at_scim: Open) -> None:
         with at_scim(shows_active=lambda on: ABSENT) as (stage, _):
             stage.make()
