@@ -226,6 +226,15 @@ def lock(hr: Hr) -> Form:
     return person(hr, "lan", "/unlock")
 
 
+def restored(hr: Hr) -> Form:
+    with hr.services.db.write() as session:
+        session.execute(
+            text("UPDATE installation SET unconfirmed_since = :t"),
+            {"t": "2026-03-02 02:00:00.000000"},
+        )
+    return admin(hr, "/console/restored", reference="Công văn 45/SNV")
+
+
 CASES: dict[str, Callable[[Hr], Form]] = {
     "login.record": password_form,
     "login.activated": slip_form,
@@ -250,6 +259,7 @@ CASES: dict[str, Callable[[Hr], Form]] = {
     "console.disable_client": lambda hr: of_client(hr, "disable"),
     "console.enable_client": enabled,
     "console.try_client": lambda hr: of_client(hr, "test-sign-in"),
+    "console.confirm_restored": restored,
     "console.retry_job": lambda hr: admin(hr, "/portal/profile", f"/console/jobs/{job(hr)}/retry"),
     "console.retry_logout": logout_again,
     "console.retry_logouts": logouts_again,
