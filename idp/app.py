@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Request, Response
 from flask.sessions import SecureCookieSessionInterface
 
-from idp import api, away, form_keys, health, i18n, page_policy, pages, pki, security, sessions
+from idp import (
+    api,
+    away,
+    form_keys,
+    health,
+    i18n,
+    page_policy,
+    pages,
+    pki,
+    security,
+    sessions,
+    unwritten,
+)
 from idp.console import views as console
 from idp.login import views as login
 from idp.oidc import discovery, logout, routes
@@ -27,6 +39,7 @@ BLUEPRINTS = (
     routes.blueprint,
     login.blueprint,
     form_keys.blueprint,
+    unwritten.blueprint,
     portal.blueprint,
     console.blueprint,
     api.blueprint,
@@ -130,6 +143,7 @@ def create_app(services: Services) -> Flask:
         on_session_end=logout.enqueue_logout,
         around_tokens=form_keys.install,
     )
+    unwritten.install(app)
     page_policy.install(app)
     pages.install(app)
     away.install(app)

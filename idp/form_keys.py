@@ -50,11 +50,11 @@ _LONGEST = timedelta(minutes=1)
 
 def form_key() -> str:
     """The key of one form on the page that is being made."""
-    _browser_key()
+    browser_key()
     return secrets.token_urlsafe(16)
 
 
-def _browser_key() -> Keyring:
+def browser_key() -> Keyring:
     """This browser's own key, which is stored nowhere else; made when it has none."""
     if "browser_key" not in g:
         name = security.cookie_name("answers")
@@ -85,7 +85,7 @@ def _digest() -> str | None:
         files.append((name, hashlib.sha256(file.read()).hexdigest()))
         file.seek(0)
     whole = json.dumps([request.path, fields, files])
-    return _browser_key().keyed_hash("form", whole)
+    return browser_key().keyed_hash("form", whole)
 
 
 def _ours() -> bool:
@@ -194,10 +194,15 @@ def _kept(response: Response) -> Response:
                 answers.drop(session, digest)
         # After any other fault it is not known what was done: the claim stays.
         return response
-    page = status < 300
-    if digest is None and not page:
+    if g.get("nothing_written"):
+        if claimed:
+            with has.db.write() as session:
+                answers.drop(session, digest)
         return response
-    digest = digest or _browser_key().keyed_hash("form", secrets.token_urlsafe(16))
+    page = status < 300
+    if not (claimed or page):
+        return response  # nobody is signed in, or the form has no key
+    digest = digest or browser_key().keyed_hash("form", secrets.token_urlsafe(16))
     view = security.current_session()
     begins = any(
         value.startswith(security.cookie_name() + "=")
@@ -230,7 +235,7 @@ def _sealed(digest: str, response: Response, *, page: bool) -> str:
         headers += [("Set-Cookie", v) for v in response.headers.getlist("Set-Cookie")]
     body = base64.b64encode(response.get_data()).decode()
     whole = json.dumps({"status": response.status_code, "headers": headers, "body": body})
-    return _browser_key().encrypt(f"answer:{digest}", whole.encode())
+    return browser_key().encrypt(f"answer:{digest}", whole.encode())
 
 
 def _opened(found: Kept) -> Response | None:
@@ -238,7 +243,7 @@ def _opened(found: Kept) -> Response | None:
     if found.sealed is None:
         return None
     with contextlib.suppress(Misconfigured):
-        whole = json.loads(_browser_key().decrypt(f"answer:{found.digest}", found.sealed))
+        whole = json.loads(browser_key().decrypt(f"answer:{found.digest}", found.sealed))
         response = make_response(base64.b64decode(whole["body"]), whole["status"])
         response.headers.pop("Content-Type", None)
         response.headers.extend([(n, v) for n, v in whole["headers"]])

@@ -87,6 +87,8 @@ def _http(error: HTTPException) -> Any:
     if status == 421:
         # The host is not ours: nothing of the page may depend on it.
         g.dinhdanh_session = None
+    if isinstance(error, CSRFError) and _stale_sign_in():
+        return redirect(request.path, 303)
     if isinstance(error, CSRFError):
         return error_page(400, gettext(_FORM_EXPIRED), code="form_expired")
     page = error_page(status, gettext(_SENTENCES.get(status, _FAULT)), code=f"http_{status}")
@@ -103,6 +105,13 @@ def fault(error: Exception) -> Response:
     # The database may be what failed: the page must not ask it who this is.
     g.setdefault("dinhdanh_session", None)
     return error_page(500, gettext(_FAULT), code="server_error")
+
+
+def _stale_sign_in() -> bool:
+    """A sign-in page that has waited while somebody signed in in another tab: it is shown anew,
+    and carries her on if that sign-in serves.
+    """
+    return request.endpoint == "login.record" and bool(request.form.get("csrf_token"))
 
 
 def _shown() -> str:

@@ -211,14 +211,23 @@ def here() -> str:
     return request.full_path.rstrip("?")
 
 
+def back_here() -> str:
+    """Where whoever must sign in comes back to: for a form, the page it was filled in on, which
+    then says that nothing was written.
+    """
+    if request.method in ("GET", "HEAD"):
+        return here()
+    back: str = current_app.extensions["dinhdanh-unwritten"]()
+    return back
+
+
 def require_session(view: Callable[P, R]) -> Callable[P, R]:
     """Only for signed-in people: others are sent to sign in and come back."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         if current_session() is None:
-            back = here() if request.method in ("GET", "HEAD") else "/"
-            return cast("R", redirect(login_url(back), 303))
+            return cast("R", redirect(login_url(back_here()), 303))
         return view(*args, **kwargs)
 
     return guarded

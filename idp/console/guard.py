@@ -16,7 +16,7 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput, NotAllowed
 from directory.permissions import Do, Rights, Role
-from idp import handles, security, throttle
+from idp import handles, security, throttle, unwritten
 from idp.factors import passwords
 from idp.i18n import gettext
 from idp.security import services
@@ -88,15 +88,14 @@ def enter() -> Any:
     Raises NotAllowed for a person without any role.
     """
     view = security.current_session()
-    back = security.here() if request.method in ("GET", "HEAD") else url_for("console.home")
     if view is None:
-        return redirect(security.login_url(back), 303)
+        return redirect(security.login_url(security.back_here()), 303)
     has = services()
     now = has.clock()
     seen, confirmed = _remembered(view)
     limit = has.settings.admin_idle if seen else has.settings.session_idle
     if now - (seen or view.auth_time) > timedelta(seconds=limit):
-        return redirect(security.login_url(back, prompt="login"), 303)
+        return redirect(security.login_url(security.back_here(), prompt="login"), 303)
     actor = security.actor()
     with has.db.read() as session:
         granted = permissions.rights(session, actor, local_day(now))
@@ -162,12 +161,22 @@ def confirm_password() -> None:
     Failures count as failures to sign in: a stolen session is no way to guess.
     """
     who = asker()
+    if request.form.get(unwritten.RESUMED):
+        raise InvalidInput(
+            "nothing_written",
+            "Chưa có gì được ghi. Hãy xem lại những gì đã điền rồi gửi lại.",
+            field="",
+        )
     if who.confirmed:
         return
     has = services()
     given = request.form.get("password", "")
     if not given:
-        raise InvalidInput("password_again", "Hãy nhập lại mật khẩu để xác nhận.", field="password")
+        raise InvalidInput(
+            "password_again",
+            "Chưa có gì được ghi. Hãy nhập lại mật khẩu để xác nhận.",
+            field="password",
+        )
     with has.db.hot() as connection:
         found = passwords.candidate(connection, who.view.username)
     fits = throttle.asked_again(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, or_, update
+from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.orm import Session
 
 from directory import assignments, people, permissions
@@ -112,6 +112,41 @@ def load(
             "flow_unknown", "Lượt đăng nhập này đã hết hạn hoặc thuộc về một trình duyệt khác."
         )
     return FlowState(**row._mapping)  # noqa: SLF001 (SQLAlchemy's public name)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A sign-in of this browser that is over."""
+
+    return_to: str
+    given_up: bool
+
+
+def ended(
+    connection: Connection | Session,
+    flow_id: str,
+    *,
+    browser: str,
+    now: datetime,
+    settings: Settings,
+) -> Ended | None:
+    """A sign-in of this browser whose time is over, while we remember it."""
+    row = (
+        core(connection)
+        .execute(
+            select(LoginFlow.return_to, LoginFlow.created_at, LoginFlow.expires_at).where(
+                LoginFlow.id == flow_id,
+                LoginFlow.browser == browser,
+                LoginFlow.expires_at <= now,
+            )
+        )
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    # Whoever gives a sign-in up ends it before its time, and its page is not to begin it again.
+    whole = timedelta(seconds=settings.flow_lifetime)
+    return Ended(row.return_to, given_up=row.expires_at - row.created_at < whole)
 
 
 def bind(session: Session, flow_id: str, browser: str) -> None:

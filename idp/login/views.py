@@ -3,17 +3,32 @@
 from math import ceil
 from typing import Any
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask import session as browser_state
 
 from directory import people
 from directory.base.audit import Actor
-from directory.base.errors import Conflict, DinhdanhError, InvalidInput, Locked, NotFound
+from directory.base.errors import (
+    Conflict,
+    DinhdanhError,
+    InvalidInput,
+    Locked,
+    NotFound,
+)
 from directory.people import User
 from idp import i18n, page_policy, security, sessions, throttle
 from idp.factors import passwords, slips
 from idp.i18n import error_text, gettext
 from idp.login import flow as flows
+from idp.login import waiting
 from idp.login.policy import FlowState, Policy, Step, next_step
 from idp.security import services
 
@@ -21,6 +36,8 @@ blueprint = Blueprint("login", __name__)
 
 WRONG = "Tên đăng nhập hoặc mật khẩu không đúng."
 """One sentence for an unknown name and a wrong password: nobody learns who exists."""
+OF = "of"
+"""In the cookie of the forms' tokens: whose forms they are."""
 YEAR = 365 * 24 * 3600
 
 
@@ -51,7 +68,9 @@ def show(flow_id: str) -> Any:
     try:
         flow, policy = _load(flow_id)
     except NotFound as error:
-        return _again(error, 404)
+        return waiting.anew(flow_id) or _again(error, 404)
+    if waiting.carried_on(flow):
+        return redirect(flow.return_to, 303)
     step = next_step(flow, policy)
     if step is Step.FINISHED:
         return redirect(flow.return_to, 303)
@@ -66,7 +85,9 @@ def record(flow_id: str) -> Any:
     try:
         flow, policy = _load(flow_id)
     except NotFound as error:
-        return _again(error, 404)
+        return waiting.anew(flow_id) or _again(error, 404)
+    if waiting.carried_on(flow):
+        return redirect(flow.return_to, 303)
     step = next_step(flow, policy)
     # A form sent twice, or from an older tab, is about a step already taken.
     if request.form.get("step", step.value) == step.value and step in _RECORD:
@@ -212,6 +233,7 @@ def _page(flow: FlowState, step: Step, *, error: InvalidInput | None = None) -> 
             "login/password.html",
             username=request.form.get("username", hint),
             party=party,
+            anew=waiting.page_says(flow),
             **about,
         )
     if step is Step.CAPACITY:
@@ -245,8 +267,11 @@ def _finish(flow: FlowState) -> Any:
         if error.code == "flow_done":
             return redirect(url_for("login.show", flow_id=flow.id), 303)
         return _again(error, 409, return_to=flow.return_to)
-    # Form tokens handed out before the sign-in are not good after it.
+    # Form tokens handed out before the sign-in are not good after it, but for those of the same
+    # person: her other tabs wait with forms that she has filled in.
+    kept = dict(browser_state) if browser_state.get(OF) == done.view.user_id else {}
     browser_state.clear()
+    browser_state.update(kept | {OF: done.view.user_id})
     response = redirect(done.return_to, 303)
     security.set_session_cookie(response, done.cookie_value)
     return response

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from connectors.pki import requests as certificates
 from directory.base.clock import local_day
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotFound
-from idp import security, sessions, throttle
+from idp import security, sessions, throttle, unwritten
 from idp.factors import passwords, slips
 from idp.i18n import error_text, gettext
 from idp.oidc import frontchannel
@@ -196,6 +196,8 @@ def submit_csr() -> Any:
     upload = request.files.get("file")
     csr = upload.read(20_000).decode("ascii", "replace") if upload and upload.filename else ""
     csr = csr or request.form.get("csr", "")[:20_000]
+    if request.form.get(unwritten.RESUMED):
+        return _certificates(csr=csr), 422
     try:
         pem = certificates.fulfil(
             has.db, has.keyring, has.settings, me.user_id, csr, now=has.clock(), actor=actor()

@@ -95,7 +95,7 @@ def claim(session: Session, digest: str, *, session_id: str, now: datetime) -> b
     return taken is not None
 
 
-def keep(
+def keep(  # noqa: PLR0913 (one keyword per column)
     session: Session,
     digest: str,
     *,
@@ -104,16 +104,17 @@ def keep(
     location: str | None,
     sealed: str,
     now: datetime,
+    shown_for: timedelta = SHOWN_FOR,
 ) -> None:
     """Complete a claimed row, or write a whole one. A refusal is forgotten after the minute."""
     dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     columns = {
         "session_id": session_id,
-        "expires_at": now + (KEPT_FOR if status < 400 else SHOWN_FOR),
+        "expires_at": now + (KEPT_FOR if status < 400 else shown_for),
         "status": status,
         "location": location,
         "sealed": sealed,
-        "sealed_until": now + SHOWN_FOR,
+        "sealed_until": now + shown_for,
     }
     session.execute(
         dialect.insert(FormAnswer)

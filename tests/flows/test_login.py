@@ -274,10 +274,12 @@ def test_an_expired_sign_in_says_so_and_offers_a_new_one(
     for answer in (
         client.get(page.request.path),
         submit(client, page, username=person.username, password=PASSWORD),
-        client.get("/login/khong-co"),
     ):
-        assert answer.status_code == 404
-        assert "/login?return_to=/" in answer.text
+        assert answer.headers["Location"] == "/login?return_to=/"
+    assert "mở quá lâu" in client.get("/login", follow_redirects=True).text
+    answer = client.get("/login/khong-co")
+    assert answer.status_code == 404
+    assert "/login?return_to=/" in answer.text
 
 
 def test_a_sign_in_under_way_belongs_to_one_browser(app: Flask, person: Person) -> None:

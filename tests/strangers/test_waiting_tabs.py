@@ -13,8 +13,6 @@ from tests.browser_client import hidden_fields, open_login, sign_in, submit
 from tests.hr_world import PASSWORD, Hr, text_of
 from tests.relying_party import REDIRECT, Flow, World
 
-pytestmark = pytest.mark.xfail(reason="a tab that waited is lost")
-
 UNWRITTEN = "Chưa có gì được ghi"
 
 

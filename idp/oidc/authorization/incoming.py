@@ -80,7 +80,7 @@ def remember(
     if incoming.pushed_id is not None and incoming.pushed_at is not None:
         lifetime = server.tools.settings.flow_lifetime
         latest = pushed.ends(incoming.pushed_at, flow_lifetime=lifetime)
-        pushed.prolong(connection, incoming.pushed_id, until=min(until, latest))
+        pushed.prolong(connection, incoming.pushed_id, until=latest)
         return incoming
     if not incoming.signed:
         return incoming

@@ -16,7 +16,7 @@ from directory.base.errors import (
     NotAllowed,
     NotFound,
 )
-from idp import form_keys, i18n, page_policy, pages, security, sessions, wiring
+from idp import form_keys, i18n, page_policy, pages, security, sessions, unwritten, wiring
 from idp.login import views as login
 from idp.portal import views as portal
 
@@ -37,6 +37,7 @@ def make_app(make_settings: Callable[..., Any], clock: Any) -> Any:
             on_session_end=lambda *_, **__: None,
             around_tokens=form_keys.install,
         )
+        unwritten.install(app)
         page_policy.install(app)
         i18n.install(app)
         pages.install(app)
