@@ -65,7 +65,8 @@ class Feed:
             self.report.refuse(
                 file, notice.row, InvalidInput(notice.code, notice.text(), field="*")
             )
-        return [row for row in rows if row["row"] not in bad]
+        # A conflict of no row (too many people for one committer) is one of the whole batch.
+        return [] if None in bad else [row for row in rows if row["row"] not in bad]
 
 
 def commit_all(

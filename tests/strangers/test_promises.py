@@ -168,3 +168,33 @@ def test_nobody_is_resumed_after_her_day_has_come_though_no_job_has_run(hr: Hr) 
     hr.clock.set(day_start(SOON) + timedelta(minutes=1))
     plan = api(hr).plan(kind="resume", user=hr.names["lan"])
     assert [c["code"] for c in plan["conflicts"]] == ["wrong_status"]
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_a_move_of_several_goes_on_without_the_one_who_dies(hr: Hr, cancelled: bool) -> None:
+    answer = api(hr).commit(
+        kind="transfer",
+        users=[hr.names["lan"], hr.names["hien"]],
+        to_unit="gso:14797",
+        effective_on=LATER.isoformat(),
+    )
+    move = answer.json["id"]
+    death = do(hr, "leave", reason="die")
+    assert state(hr, move) == "scheduled"
+    if cancelled:
+        assert undo(hr, move).status_code == 201
+        assert undo(hr, death).status_code == 201  # somebody had erred
+    come(hr, LATER)
+    assert seen(hr) == (("active", [ROOM]) if cancelled else ("left", []))
+    from directory import assignments
+
+    with hr.services.db.read() as session:
+        held = assignments.current(session, hr.people["hien"], LATER)
+    assert [h.unit.name for h in held] == [ROOM if cancelled else B]
+
+
+def test_what_is_put_aside_is_not_taken_back_by_itself(hr: Hr) -> None:
+    move = do(hr, "transfer", to_unit="gso:14797", effective_on=LATER.isoformat())
+    do(hr, "leave", reason="dismiss")
+    answer = api(hr).post(f"/api/v1/changes/{move}/undo/preview")
+    assert (answer.status_code, answer.json["code"]) == (409, "superseded")

@@ -225,3 +225,21 @@ def test_a_role_given_while_a_leave_waits_ends_with_it(hr: Hr) -> None:
     with hr.services.db.write() as session:
         hr.services.door.take_effect(session, hr.people["lan"], now=hr.clock())
     assert end_of(hr, "lan", Role.AUDITOR) == LATER.isoformat()
+
+
+@pytest.mark.settings(change_approval_people=1)
+def test_a_load_of_too_many_people_by_an_officer_ends_and_says_why(hr: Hr) -> None:
+    from directory.base.audit import Actor
+    from directory.feeds.load import load
+    from directory.feeds.rows import Report
+    from directory.feeds.run import Feed
+    from tests.strangers.test_feeds import CASES
+
+    services = hr.services
+    actor = Actor("user", hr.people["admin"], "quản trị")
+    feed = Feed(services.db, services.door, actor, services.clock, lambda *_: None, Report())
+    report = load(feed, CASES / "plain")
+    assert "người thứ hai" in report.errors[-1].message
+    with services.db.read() as session:
+        found = session.execute(text("SELECT count(*) FROM users WHERE source_key LIKE 'NS-%'"))
+        assert found.scalar_one() == 0

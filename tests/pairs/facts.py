@@ -1,0 +1,184 @@
+"""A naive model of dated facts about one person: what is right, worked out the slow way.
+
+It imports nothing of the product. Days are whole numbers, 0 is the day everything begins. A decision
+is a fact with a day; what holds on a day is read off the list of decisions that stand, every time
+anew. Nothing is ever stored "as it is now", so that nothing can be overwritten.
+"""
+
+from dataclasses import dataclass, field
+
+ACTIVE, SUSPENDED, LEFT = "active", "suspended", "left"
+HOME, AWAY, NEXT = "home", "away", "next"
+"""Her unit, a unit of another legal person, and another room of her own legal person."""
+HORIZON = 70
+"""Nothing in the table is dated later."""
+
+
+@dataclass
+class Decision:
+    """One decision about her, as it was made."""
+
+    number: int
+    """In the order in which they were made."""
+    kind: str
+    """join, transfer, suspend, resume, leave."""
+    day: int
+    made_on: int
+    to: str | None = None
+    elsewhere: bool = False
+    """A transfer to another legal person: every post ends, not only the primary one."""
+    undone: bool = False
+    happened: bool = False
+    """Its day came while it stood."""
+
+
+@dataclass
+class Facts:
+    """Everything decided about one person."""
+
+    born_in_post: bool = True
+    """False for somebody who is only to join."""
+    term: int | None = None
+    """The day on which the post she began with runs out by itself."""
+    decisions: list[Decision] = field(default_factory=list)
+
+    # ---- what stands ----
+
+    def standing(self) -> list[Decision]:
+        return [d for d in self.decisions if not d.undone and not self.put_aside(d)]
+
+    def put_aside(self, one: Decision) -> bool:
+        """A leave, made while this was still to come, takes her away on its day or before."""
+        return one.kind in ("join", "transfer", "leave") and any(
+            d.kind == "leave"
+            and not d.undone
+            and d.number > one.number
+            and d.day <= one.day
+            and d.made_on < one.day
+            for d in self.decisions
+        )
+
+    def leaves(self) -> int | None:
+        return min((d.day for d in self.standing() if d.kind == "leave"), default=None)
+
+    def gone(self, day: int) -> bool:
+        never_joined = any(d.kind == "join" and d.undone for d in self.decisions)
+        leaving = self.leaves()
+        return never_joined or (leaving is not None and leaving <= day)
+
+    # ---- what holds on a day ----
+
+    def status(self, day: int) -> str:
+        if self.gone(day):
+            return LEFT
+        last = [d for d in self.standing() if d.kind in ("suspend", "resume") and d.day <= day]
+        if last and max(last, key=lambda d: d.number).kind == "suspend":
+            return SUSPENDED
+        return ACTIVE
+
+    def post(self, day: int) -> str | None:
+        """Her primary post."""
+        if self.gone(day):
+            return None
+        moves = [d for d in self.standing() if d.kind in ("join", "transfer") and d.day <= day]
+        if moves:
+            return max(moves, key=lambda d: (d.day, d.number)).to
+        if not self.born_in_post or (self.term is not None and self.term <= day):
+            return None
+        return HOME
+
+    def second_post(self, day: int) -> bool:
+        """The concurrent post she began with."""
+        ended = any(d.elsewhere and d.day <= day for d in self.standing())
+        return self.born_in_post and not self.gone(day) and not ended
+
+    def concerns(self, unit: str, day: int) -> bool:
+        """Whether she serves that unit, or is going to, from that day on."""
+        return any(self.post(later) == unit for later in range(day, HORIZON))
+
+    def free_role(self, day: int) -> bool:
+        """A role given for itself: ends with the day of a leave, and never comes back."""
+        ended = any(d.happened and d.kind == "leave" for d in self.decisions)
+        return self.born_in_post and self.status(day) == ACTIVE and not ended
+
+    def bound_role(self, day: int) -> bool:
+        """A role that came with the post she began with."""
+        ended = any(d.happened and d.kind in ("leave", "transfer") for d in self.decisions)
+        in_post = self.post(day) == HOME
+        return self.born_in_post and self.status(day) == ACTIVE and in_post and not ended
+
+    def state(self, one: Decision, day: int) -> str:
+        """Where a decision stands."""
+        if one.undone:
+            return "undone"
+        if self.put_aside(one):
+            return "superseded"
+        return "scheduled" if one.day > day else "done"
+
+    # ---- what is impossible ----
+
+    def refused(  # noqa: C901 (one line per reason)
+        self, kind: str, day: int, today: int, to: str | None = None
+    ) -> str | None:
+        """Why this cannot be decided today; None when it can."""
+        status, leaving = self.status(today), self.leaves()
+        begun = [d.day for d in self.standing() if d.kind in ("join", "transfer")]
+        beneath = any(day < b <= today for b in begun)
+        if kind == "suspend":
+            return None if status == ACTIVE else "she is not active"
+        if kind == "resume":
+            return None if status == SUSPENDED else "she is not suspended"
+        if status == LEFT or (leaving is not None and leaving <= day):
+            return "she has left by then"
+        if beneath:
+            return "she has taken up another post since"
+        if kind == "leave":
+            return None
+        waiting = [d for d in self.standing() if d.kind in ("join", "transfer") and d.day > today]
+        if status != ACTIVE:
+            return "she is suspended"
+        if self.post(day) is None:
+            return "she has no post then"
+        if self.post(day) == to:
+            return "she has that post then"
+        if any(d.day == day for d in waiting):
+            return "another move waits for that day"
+        following = min((d for d in waiting if d.day > day), key=lambda d: d.day, default=None)
+        if following is not None and following.to == to:
+            return "the next move would lead nowhere"
+        return None
+
+    def undo_refused(self, one: Decision, today: int) -> str | None:
+        """Why this decision cannot be taken back today."""
+        if one.undone or self.put_aside(one):
+            return "it does not stand"
+        later = [d for d in self.standing() if d.number > one.number]
+        # What is put aside counts too: what put it aside stands on the same ground.
+        promised = [d for d in self.decisions if not d.undone and d.number > one.number]
+        if one.kind == "join":
+            return "something was built on it" if promised else None
+        if one.kind == "transfer":
+            built = any(d.kind in ("transfer", "leave") and d.day >= one.day for d in promised)
+            return "something was built on it" if built else None
+        standing = one.kind in ("suspend", "resume")
+        over = any(d.kind in ("suspend", "resume") for d in later) or self.status(today) == LEFT
+        return "something came over it" if standing and over else None
+
+    # ---- what happens ----
+
+    def decide(self, kind: str, day: int, today: int, to: str | None = None) -> Decision:
+        """Write a decision down; ``refused`` has said that it can be made."""
+        elsewhere = kind == "transfer" and not {self.post(day), to} <= {HOME, NEXT}
+        made = Decision(len(self.decisions), kind, day, today, to, elsewhere)
+        self.decisions.append(made)
+        self.come(today)
+        return made
+
+    def undo(self, one: Decision, today: int) -> None:
+        one.undone = True
+        self.come(today)
+
+    def come(self, today: int) -> None:
+        """The day has come."""
+        for one in self.standing():
+            one.happened = one.happened or one.day <= today

@@ -1,0 +1,229 @@
+"""The thin adapter: plays decisions on the product through its door, and looks at what came of it."""
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import count
+from typing import Any
+
+from sqlalchemy import select
+
+from directory import assignments, people, permissions, search
+from directory.assignments import Post
+from directory.base.audit import Actor
+from directory.base.clock import day_start, local_day
+from directory.base.errors import DinhdanhError
+from directory.changes import spec as specs
+from directory.changes import undo
+from directory.changes.model import Change, ChangeLine, Spec
+from directory.permissions import Role
+from tests.factories import make_assignment, make_position, make_role, make_unit, make_user
+from tests.pairs.facts import AWAY, HOME, NEXT
+
+OPERATOR = Actor.operator("kiểm thử")
+LONG_AGO = date(2025, 7, 1)
+
+
+class Broken(AssertionError):
+    """Preview and commit do not say the same."""
+
+
+@dataclass
+class Subject:
+    """One person of the table with units of her own to go to."""
+
+    user: int | None
+    units: dict[str, int]
+    officers: dict[str, int]
+    """Who sees the people of AWAY and of NEXT."""
+    changes: dict[int, str] = field(default_factory=dict)
+    """The model's decision → the product's change."""
+
+
+@dataclass
+class World:
+    """One installation, many subjects, one clock."""
+
+    services: Any
+    clock: Any
+    start: date
+    province: Any
+    home: int
+    council: int
+    position: str
+    probe: int
+    numbers: Any = field(default_factory=lambda: count(1))
+
+    @classmethod
+    def build(cls, services: Any, clock: Any) -> "World":
+        with services.db.write() as session:
+            root = make_unit(session, "Tỉnh")
+            commune = make_unit(session, "Ủy ban nhân dân xã Hà Trung", parent=root)
+            home = make_unit(session, "Phòng Kinh tế", parent=commune, legal_person=False)
+            council = make_unit(session, "Hội đồng nhân dân", parent=root)
+            position = make_position(session, "CV")
+            for unit in (home, council):
+                post = Post(unit_id=unit.id, position_id=position.id, headcount=10_000)
+                session.add(post)
+            session.flush()
+            probe = make_user(session, "Người hỏi chỗ")
+            make_assignment(session, probe, home, position)
+            make_role(session, make_user(session, "Quản trị"), Role.ADMINISTRATOR)
+            return cls(
+                services,
+                clock,
+                local_day(clock()),
+                (root.id, commune.id),
+                home.id,
+                council.id,
+                position.code,
+                probe.id,
+            )
+
+    def day(self, number: int) -> date:
+        return self.start + timedelta(days=number)
+
+    def subject(self, *, in_post: bool, term: int | None) -> Subject:
+        """A new person; without a post she does not exist yet."""
+        number = next(self.numbers)
+        root_id, commune_id = self.province
+        from directory.units import OrgUnit
+
+        with self.services.db.write() as session:
+            root, commune = (session.get_one(OrgUnit, i) for i in (root_id, commune_id))
+            away = make_unit(session, f"Ủy ban nhân dân xã {number}", parent=root)
+            room = make_unit(session, f"Phòng số {number}", parent=commune, legal_person=False)
+            position = assignments.position_by_code(session, self.position)
+            officers = {}
+            for name, unit in ((AWAY, away), (NEXT, room)):
+                session.add(Post(unit_id=unit.id, position_id=position.id, headcount=1))
+                officer = make_user(session, f"Cán bộ {name}")
+                make_role(session, officer, Role.HR_OFFICER, unit)
+                officers[name] = officer.id
+            units = {HOME: self.home, AWAY: away.id, NEXT: room.id}
+            if not in_post:
+                return Subject(None, units, officers)
+            user = make_user(session, "Lê Thị Lan")
+            end = self.day(term) if term is not None else None
+            home = session.get_one(OrgUnit, self.home)
+            held = make_assignment(session, user, home, position, valid_from=LONG_AGO, valid_to=end)
+            council = session.get_one(OrgUnit, self.council)
+            make_assignment(
+                session, user, council, position, kind="concurrent", valid_from=LONG_AGO
+            )
+            make_role(session, user, Role.AUDITOR, session.get_one(OrgUnit, self.council))
+            make_role(session, user, Role.HR_OFFICER, home, assignment_id=held.id)
+            return Subject(user.id, units, officers)
+
+    # ---- deciding ----
+
+    def decide(self, her: Subject, kind: str, day: int, to: str | None) -> str | None:
+        """The id of the change, None where the preview refuses. Raises Broken."""
+        body: dict[str, Any] = {"kind": kind, "effective_on": self.day(day).isoformat()}
+        if kind == "join":
+            body["person"] = {"full_name": "Lê Thị Lan"}
+            body |= {"to_unit": her.units[HOME], "position": self.position}
+        else:
+            body["user"] = her.user
+        if kind == "transfer":
+            body["to_unit"] = her.units[str(to)]
+        if kind == "leave":
+            body["reason"] = str(to)
+        try:
+            with self.services.db.read() as session:
+                asked = specs.parse(session, body, now=self.clock(), keyring=self.services.keyring)
+        except DinhdanhError:
+            return None
+        change = self._through(asked)
+        if change is not None and her.user is None:
+            with self.services.db.read() as session:
+                her.user = session.scalars(
+                    select(ChangeLine.user_id).where(
+                        ChangeLine.change_id == change, ChangeLine.user_id.is_not(None)
+                    )
+                ).first()
+        return change
+
+    def undo(self, change: str) -> str | None:
+        """As ``decide``."""
+        with self.services.db.read() as session:
+            return self._through(undo.spec_of(session, change))
+
+    def _through(self, asked: Spec) -> str | None:
+        door, now = self.services.door, self.clock()
+        try:
+            with self.services.db.read() as session:
+                plan = door.plan(session, asked, OPERATOR, now=now)
+        except DinhdanhError:
+            return None
+        try:
+            with self.services.db.write() as session:
+                change = door.commit(
+                    session, asked, OPERATOR, now=now, fingerprint=plan.fingerprint
+                ).id
+        except Exception as error:
+            if plan.conflicts and isinstance(error, DinhdanhError):
+                return None
+            raise Broken(f"previewed well, then {error!r}") from error
+        if plan.conflicts:
+            raise Broken("committed over a conflict of its preview")
+        return str(change)
+
+    # ---- time ----
+
+    def come(self, day: int) -> None:
+        """The clock stands an hour into the day."""
+        self.clock.set(day_start(self.day(day)) + timedelta(hours=1))
+
+    def work(self, her: Subject) -> None:
+        """The worker has seen that something of hers begins or ends today."""
+        if her.user is not None:
+            with self.services.db.write() as session:
+                self.services.door.take_effect(session, her.user, now=self.clock())
+
+    # ---- looking ----
+
+    def look(self, her: Subject) -> dict[str, Any]:
+        """What the product says of her today."""
+        assert her.user is not None
+        with self.services.db.read() as session:
+            on = local_day(self.clock())
+            user = people.get(session, her.user)
+            held = assignments.current(session, her.user, on)
+            names = {unit_id: name for name, unit_id in her.units.items()}
+            acts = search.status_on(user, on).value != "left"
+            roles = permissions.rights(session, Actor("user", her.user), on).roles if acts else ()
+            return {
+                "status": search.status_on(user, on).value,
+                "may act": user.may_act(on),
+                "post": next((names[h.unit.id] for h in held if h.kind == "primary"), None),
+                "second post": any(h.kind == "concurrent" for h in held),
+                "free role": Role.AUDITOR in roles,
+                "bound role": Role.HR_OFFICER in roles,
+            }
+
+    def states(self, her: Subject) -> dict[int, str]:
+        """Where each of her changes stands: done covers everything after its day."""
+        with self.services.db.read() as session:
+            found = {n: session.get_one(Change, c).state for n, c in her.changes.items()}
+        done = {"committed": "done", "settled": "done"}
+        return {n: done.get(state, state) for n, state in found.items()}
+
+    def sight(self, her: Subject, unit: str) -> dict[str, bool]:
+        """Whether the officer of a unit sees her, and whether its only place is taken."""
+        assert her.user is not None
+        with self.services.db.read() as session:
+            on = local_day(self.clock())
+            officer = Actor("user", her.officers[unit])
+            granted = permissions.rights(session, officer, on)
+            try:
+                seen = search.person(session, granted, her.user, on=on).full
+            except DinhdanhError:
+                seen = False
+        body = {"kind": "transfer", "user": self.probe, "to_unit": her.units[unit]}
+        with self.services.db.read() as session:
+            asked = specs.parse(session, body, now=self.clock(), keyring=self.services.keyring)
+            plan = self.services.door.plan(session, asked, OPERATOR, now=self.clock())
+        return {
+            f"{unit} sees her": seen,
+            f"place in {unit} taken": "post_full" in {n.code for n in plan.conflicts},
+        }
