@@ -12,6 +12,8 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509 import ocsp
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, make_url, text
@@ -124,6 +126,23 @@ def each_is_told_in_her_own_way(asked: Asked) -> None:
     assert (refused_for_now(answer), took < SOON) == (True, True), answer.text
     assert answer.mimetype == "application/problem+json"
     assert answer.get_json()["status"] == 503
+
+
+def a_responder_asks_to_try_later(asked: Asked) -> None:
+    """RFC 6960 §2.3: servers that ask about a certificate take 503 for an error of theirs."""
+    builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(
+        b"n" * 20, b"k" * 20, 17, hashes.SHA1()
+    )
+    question = builder.build().public_bytes(serialization.Encoding.DER)
+    kind = "application/ocsp-request"
+    answer, took = timed(lambda: asked.client.post("/pki/ocsp", data=question, content_type=kind))
+    assert (answer.status_code, answer.mimetype, took < SOON) == (
+        200,
+        "application/ocsp-response",
+        True,
+    )
+    told = ocsp.load_der_ocsp_response(answer.data)
+    assert told.response_status is ocsp.OCSPResponseStatus.TRY_LATER
 
 
 def what_needs_no_database_answers(asked: Asked) -> None:
@@ -249,6 +268,19 @@ def test_a_server_that_is_gone_is_no_fault_of_ours(
     wire.heal()
     asked.login()
     assert asked.all_well()
+
+
+@pytest.mark.xfail(strict=True, reason="a responder without data answers as to people")
+@on_postgresql
+def test_who_asks_about_a_certificate_is_told_to_try_later(
+    far: Any, wire: Wire, clock: Any
+) -> None:
+    asked = Asked(far, clock)
+    wire.refuse()
+    a_responder_asks_to_try_later(asked)
+    wire.heal()
+    with pytest.raises(AssertionError):
+        a_responder_asks_to_try_later(asked)
 
 
 @on_postgresql

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, delete, text
+from sqlalchemy import create_engine, delete, exc, text
 
 from directory.base import outbox
 from directory.base.clock import system_clock
@@ -202,6 +202,24 @@ def test_a_job_under_whose_hands_workers_die_is_done_alone(
         live.db.dispose()
     assert {group for group in together if "9:9" in group} == {("9:9",)}
     assert any(len(group) > 1 for group in together)
+
+
+@pytest.mark.xfail(strict=True, reason="a database that is away is a fault of the job")
+@pytest.mark.both_databases
+def test_a_database_that_is_away_is_no_fault_of_the_job(
+    services: Any, clock: Any, queue: Any
+) -> None:
+    job = queue()
+
+    def away() -> None:
+        raise exc.TimeoutError("no connection is free")
+
+    for _ in range(6):
+        assert worker.drain(services, handlers=handlers(away)) == 1
+        clock.advance(minutes=10)
+    assert state(services, job) == "ready"
+    assert worker.drain(services, handlers=handlers(lambda: None)) == 1
+    assert state(services, job) == "done"
 
 
 # ---- readiness -----------------------------------------------------------------------------------
