@@ -2,13 +2,16 @@
 
     people              a page
     /oauth2/…           {"error": "temporarily_unavailable"} (RFC 6749 §4.1.2.1, by §5.2's form)
+    /pki/ocsp           "try later" (RFC 6960 §2.3), which is an answer with status 200
     /scim/…             a SCIM error (RFC 7644 §3.12)
     other programs      a problem (RFC 9457)
 
-Always 503 with Retry-After (RFC 9110 §15.6.4), never a fault of ours, and one line in the log.
+Otherwise 503 with Retry-After (RFC 9110 §15.6.4), never a fault of ours, and one line in the log.
 """
 
 import structlog
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.ocsp import OCSPResponseBuilder, OCSPResponseStatus
 from flask import Flask, Response, g, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 SENTENCE = "Hệ thống tạm thời không truy cập được dữ liệu. Hãy thử lại sau giây lát."
 _SCIM = "urn:ietf:params:scim:api:messages:2.0:Error"
+_TRY_LATER = OCSPResponseBuilder.build_unsuccessful(OCSPResponseStatus.TRY_LATER).public_bytes(
+    Encoding.DER
+)
 
 
 def _answer() -> Response:
@@ -44,6 +50,8 @@ def _refused(error: SQLAlchemyError) -> Response:
     g.setdefault("dinhdanh_session", None)
     where = request.url_rule.rule if request.url_rule else request.path
     log.warning("database.away", path=where, method=request.method, why=away.kind_of(error))
+    if request.path.startswith("/pki/ocsp"):
+        return Response(_TRY_LATER, content_type="application/ocsp-response")
     response = _answer()
     response.status_code = 503
     response.headers["Retry-After"] = str(away.RETRY_AFTER)

@@ -26,6 +26,7 @@ from connectors.pki import authority, crl, marks, requests
 from connectors.pki.tables import Authority, AuthorityKind
 from directory.base import audit, nodes, outbox
 from directory.base.audit import Actor, AuditEntry
+from directory.base.away import is_away, kind_of
 from directory.base.errors import Conflict, InvalidInput
 from directory.base.outbox import Job
 from directory.changes import proof
@@ -192,5 +193,8 @@ def run(
             due[chore] = now + chore.every
             try:
                 chore.do(services, now)
-            except Exception:
-                log.exception("housekeeping.failed", chore=chore.name)
+            except Exception as error:
+                if is_away(error):
+                    log.warning("housekeeping.failed", chore=chore.name, why=kind_of(error))
+                else:
+                    log.exception("housekeeping.failed", chore=chore.name)

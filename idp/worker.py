@@ -13,6 +13,7 @@ What can go wrong with a job, and what becomes of it:
 
     Withheld                put off without counting: nothing is given yet after a restore
     Transient, Busy         put off: backoff with jitter, or as long as the other side asked
+    database away           put off likewise
     any other of our errors parked with its sentence as the reason; a person decides
     too long                Transient: the whole of a job has a deadline (``job_timeout``)
     anything else           a fault of ours: logged, put off, parked after a few times
@@ -120,7 +121,11 @@ def perform(
     except DinhdanhError as exc:
         bound.warning("job.parked", code=exc.code)
         _unless_lost(bound, _park, services, claim, exc.text())
-    except Exception:  # noqa: BLE001 (logged; a job of ours must not end its thread)
+    except Exception as error:  # noqa: BLE001 (logged; a job of ours must not end its thread)
+        if is_away(error):
+            bound.warning("job.database_away", why=kind_of(error))
+            _unless_lost(bound, _put_off, services, claim, "Cơ sở dữ liệu tạm thời không trả lời.")
+            return
         bound.exception("job.fault")
         reason = "Lỗi nội bộ; chi tiết trong nhật ký máy chủ."
         act = _park if claim.tries >= FAULTS else _put_off
@@ -149,8 +154,8 @@ def _lost(bound: structlog.stdlib.BoundLogger, services: Services, claim: Claim)
         with services.db.write() as session:
             job = session.get_one(outbox.Job, claim.id)
             outbox.enqueue(session, claim.kind, claim.key, now=services.clock(), lane=job.lane)
-    except Exception:  # noqa: BLE001 (logged; the lease brings the job back)
-        bound.exception("job.unrecorded")
+    except Exception as error:  # noqa: BLE001 (logged)
+        _unrecorded(bound, error)
 
 
 def _unless_lost(
@@ -165,9 +170,16 @@ def _unless_lost(
         act(services, claim, *args, **options)
     except LeaseLost:
         _lost(bound, services, claim)
-    except Exception:  # noqa: BLE001 (logged)
-        # Nothing is lost: the lease runs out and the job is claimed again.
-        bound.exception("job.unrecorded")
+    except Exception as error:  # noqa: BLE001 (logged)
+        _unrecorded(bound, error)
+
+
+def _unrecorded(bound: structlog.stdlib.BoundLogger, error: Exception) -> None:
+    """Nothing is lost: the lease runs out and the job is claimed again."""
+    if is_away(error):
+        bound.warning("job.unrecorded", why=kind_of(error))
+    else:
+        bound.error("job.unrecorded", exc_info=error)
 
 
 def _put_off(

@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     outbound_timeout: float = 10.0
     """Whole-call limit for one outward request; a job may make several within ``job_timeout``."""
     job_timeout: float = Field(default=25.0, gt=0, le=50)
-    """Whole-job limit for all that one job asks of a target; less than its lease."""
+    """Whole-job limit for all that one job asks of a target."""
 
     session_idle: int = 15 * MINUTE
     admin_idle: int = 5 * MINUTE

@@ -207,8 +207,8 @@ def _file_problems(settings: Settings) -> Iterator[str]:
         yield gettext(
             "client_certificates cần trusted_proxies: chỉ proxy tin cậy mới báo chứng thư."
         )
-    if settings.outbound_timeout > 30:
-        yield gettext("outbound_timeout phải nhỏ hơn nửa thời hạn giữ việc (30 giây).")
+    if settings.outbound_timeout > settings.job_timeout:
+        yield gettext("outbound_timeout không được dài hơn job_timeout.")
 
 
 def _assurance_problems(settings: Settings) -> Iterator[str]:

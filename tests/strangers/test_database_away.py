@@ -270,7 +270,6 @@ def test_a_server_that_is_gone_is_no_fault_of_ours(
     assert asked.all_well()
 
 
-@pytest.mark.xfail(strict=True, reason="a responder without data answers as to people")
 @on_postgresql
 def test_who_asks_about_a_certificate_is_told_to_try_later(
     far: Any, wire: Wire, clock: Any

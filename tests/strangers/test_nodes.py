@@ -204,7 +204,6 @@ def test_a_job_under_whose_hands_workers_die_is_done_alone(
     assert any(len(group) > 1 for group in together)
 
 
-@pytest.mark.xfail(strict=True, reason="a database that is away is a fault of the job")
 @pytest.mark.both_databases
 def test_a_database_that_is_away_is_no_fault_of_the_job(
     services: Any, clock: Any, queue: Any
