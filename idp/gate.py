@@ -240,5 +240,5 @@ def _refuse(environ: "WSGIEnvironment", start_response: "StartResponse") -> list
 
 def _half(start_response: "StartResponse") -> list[bytes]:
     """The rest of the body never came (RFC 9112 §8): what came is no request."""
-    start_response("400 Bad Request", [("Content-Length", "0"), ("Connection", "close")])
+    start_response("400 Bad Request", [("Content-Length", "0")])
     return [b""]

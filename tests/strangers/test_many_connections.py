@@ -4,6 +4,8 @@ import contextlib
 import resource
 import shutil
 import socket
+import sqlite3
+import ssl
 import subprocess
 import threading
 import time
@@ -111,7 +113,7 @@ def is_closed(end: socket.socket) -> bool:
     try:
         while end.recv(4096):
             pass
-    except BlockingIOError:
+    except (BlockingIOError, ssl.SSLWantReadError):
         return False
     except OSError:
         return True
@@ -195,6 +197,76 @@ def test_a_body_that_trickles_is_closed_and_one_that_flows_is_not(served: Servin
         assert ended
         assert flowing.recv(20).startswith(b"HTTP/1.1 4")
         flowing.close()
+
+
+def test_a_request_that_takes_long_is_not_taken_for_a_slow_one(served: Serving) -> None:
+    """Everything came; what is slow is the answer: here another writes to the database."""
+    file = served.environment["DINHDANH_DATA_DIR"] + "/dinhdanh.db"
+    form = (
+        b"POST /oauth2/device_authorization HTTP/1.1\r\nHost: localhost:%d\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 11\r\n\r\nclient_id=x"
+    ) % served.port
+    page = b"GET /login HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % served.port
+    with (
+        contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other,
+        opened(served.port, 3, kept_alive) as again,
+        opened(served.port, 3, silent) as first,
+    ):
+        other.execute("BEGIN EXCLUSIVE")
+        for end in (*again, *first):
+            end.sendall(page)
+        time.sleep(HEADERS + 2.5)
+        other.execute("ROLLBACK")
+        for end in (*again, *first):
+            end.settimeout(10)
+            assert end.recv(4096).startswith(b"HTTP/1.1 303")
+            end.sendall(form)
+            assert end.recv(4096).startswith(b"HTTP/1.1 4")
+
+
+def test_over_tls_the_same_holds(installed: Path, tmp_path: Path) -> None:
+    chain, key = self_signed(tmp_path)
+    shutil.copytree(installed / "var", tmp_path / "var")
+    with Serving(
+        tmp_path,
+        web_header_seconds=HEADERS,
+        web_keep_alive_seconds=HEADERS * 2,
+        tls_certificate=chain,
+        tls_key=key,
+    ) as made:
+        made.environment["DINHDANH_ISSUER"] = f"https://localhost:{made.port}"
+        made.spawn("serve")
+        trusting = ssl.create_default_context(cafile=str(chain))
+        assert until(lambda: _over_tls(trusting, made.port) == b"HTTP/1.1 200")
+        with opened(made.port, 3, silent) as quiet, _tls(trusting, made.port) as kept:
+            kept_alive(kept)
+            time.sleep(1)
+            kept_alive(kept)
+            assert until(lambda: all(map(is_closed, quiet)), within=HEADERS + 4)
+            assert until(lambda: is_closed(kept), within=HEADERS * 2 + 4)
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-keyout", str(key), "-out", str(chain), "-days", "3650", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return chain, key
+
+
+def _tls(trusting: ssl.SSLContext, port: int) -> ssl.SSLSocket:
+    plain = socket.create_connection(("127.0.0.1", port), timeout=5)
+    return trusting.wrap_socket(plain, server_hostname="localhost")
+
+
+def _over_tls(trusting: ssl.SSLContext, port: int) -> bytes:
+    with contextlib.suppress(OSError), _tls(trusting, port) as end:
+        end.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return end.recv(4096)[:12]
+    return b""
 
 
 def test_half_a_form_is_not_taken_for_a_whole_one(served: Serving) -> None:
