@@ -118,7 +118,7 @@ class Database:
 
     @staticmethod
     def _sqlite(url: str, limits: Limits) -> tuple[Engine, Engine]:
-        patience = limits.lock or 30.0
+        patience = limits.statement or 30.0  # here only a writer is ever waited for
         engine = create_engine(
             url,
             connect_args={"timeout": patience, "check_same_thread": False},
