@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from idp.oidc.clients import AuthMethod, GrantType, Options, TokenFormat
+from tests.device_flow import Device, register_device
 from tests.proving import Asserting
 from tests.relying_party import REDIRECT, Flow, World, build_world
 from tests.signed_requests import ISSUER, key_for, public
@@ -62,6 +63,25 @@ def test_a_thief_who_refreshes_first_loses_what_she_took(
     assert open_flow.refresh(stolen).get_json()["error"] == "invalid_grant"  # the honest one
     assert open_flow.refresh(taken["refresh_token"]).get_json()["error"] == "invalid_grant"
     assert open_flow.userinfo(taken["access_token"]).status_code == 401
+
+
+@pytest.mark.xfail(strict=True, reason="grace is given to devices that prove nothing")
+def test_a_thief_who_polls_first_with_a_devices_code_loses_what_she_took(
+    world: World, client: Any
+) -> None:
+    world.sign_in(client)
+    device = Device(client, register_device(world, auth_method=AuthMethod.NONE)).begin()
+    device.decide()
+    taken = device.poll().get_json()
+    world.clock.advance(seconds=6)
+    assert device.error() == "invalid_grant"  # the honest one
+    assert device.flow.userinfo(taken["access_token"]).status_code == 401
+    proven = Device(client, register_device(world)).begin()
+    proven.decide()
+    held = proven.poll().get_json()
+    world.clock.advance(seconds=6)
+    assert proven.error() == "invalid_grant"
+    assert proven.flow.userinfo(held["access_token"]).status_code == 200
 
 
 def test_a_client_that_proves_who_it_is_may_try_again(world: World, flow: Flow) -> None:
