@@ -65,7 +65,6 @@ def test_a_thief_who_refreshes_first_loses_what_she_took(
     assert open_flow.userinfo(taken["access_token"]).status_code == 401
 
 
-@pytest.mark.xfail(strict=True, reason="grace is given to devices that prove nothing")
 def test_a_thief_who_polls_first_with_a_devices_code_loses_what_she_took(
     world: World, client: Any
 ) -> None:

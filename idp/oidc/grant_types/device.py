@@ -7,7 +7,7 @@ then.
 
 What she allows is a grant like any other, with no browser session behind it: its one-time code
 is the device code, consumed by the same UPDATE … WHERE unused RETURNING before anything is
-issued. Presented again later, whatever it gave is revoked, as with any code.
+issued. Presented again later, or by a public client at all, whatever it gave is revoked.
 """
 
 import secrets
@@ -218,6 +218,9 @@ class DeviceGrant(Issues, DeviceCodeGrant):  # type: ignore[misc]
             now=request.now,
             bound_to=request.bound_to,
         ):
+            again = grants.read(request.connection, grant.id, now=request.now)
+            if again is not None and again.code_used_at is not None:
+                self._again(again)
             raise InvalidGrantError
         credential.scope = grant.get_scope()
         return grant
@@ -236,11 +239,13 @@ class DeviceGrant(Issues, DeviceCodeGrant):  # type: ignore[misc]
         raise SlowDownError if fast else AuthorizationPendingError
 
     def _again(self, grant: GrantView) -> None:
-        """The code was used before. A device that asks twice at once loses nothing; later, two
+        """The code was used before. A device that asks twice at once loses nothing, if its client
+        proves who it is or it holds the key the first answer was bound to; else, and later, two
         parties hold the code, and what it gave is revoked (RFC 6749 §4.1.2).
         """
-        used = grant.code_used_at
-        if used is not None and self.request.now - used > GRACE:
+        used, key = grant.code_used_at, grant.bound_to
+        proven = not self.client_view.public or (key is not None and key == self.request.bound_to)
+        if used is not None and not (proven and self.request.now - used <= GRACE):
             self.revoke(grant, "device_code_replay")
         raise InvalidGrantError
 
