@@ -96,18 +96,23 @@ def check(profile: str) -> None:
         click.echo(f"✗ {problem}")
     for weakness in _weaker_than_level3(settings):
         click.echo(f"! {profile}: {weakness}")
-    if not problems:
-        for weakness in _authority_weaknesses(settings):
-            click.echo(f"! {weakness}")
+    for weakness in _authority_weaknesses(settings):
+        click.echo(f"! {weakness}")
     if problems:
         raise SystemExit(1)
     click.echo(gettext("Cấu hình dùng được."))
 
 
 def _authority_weaknesses(settings: Settings) -> list[str]:
+    """None while there is no database to look at: that is told already."""
+    try:
+        Keyring.open(settings.keyring)
+    except DinhdanhError:
+        return []
     services = wiring.build(settings)
     try:
-        return list(pki.weaknesses(services))
+        usable = all(c.holds for c in health.checks(services))
+        return list(pki.weaknesses(services)) if usable else []
     finally:
         services.db.dispose()
 

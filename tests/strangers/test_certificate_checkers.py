@@ -30,7 +30,7 @@ from directory.base.db import UTCDateTime
 from directory.people import User
 from directory.permissions import Role
 from tests import hr_world
-from tests.browser_client import submit
+from tests.browser_client import shown, submit
 from tests.certificates import csr, served
 from tests.command_line import Operator, operator
 from tests.crash.installation import wait_for
@@ -107,7 +107,7 @@ def ask(hr: Hr, who: str = "lan") -> Credential:
     key = ec.generate_private_key(ec.SECP256R1())
     browser = hr.browser(who)
     page = browser.get("/portal/certificates")
-    answer = submit(browser, page, csr=csr(key), **{"as": "file"})
+    answer = shown(browser, submit(browser, page, csr=csr(key), **{"as": "file"}))
     assert answer.status_code == 200, answer.text
     return Credential(key, answer.text)
 
@@ -124,15 +124,15 @@ def decide(hr: Hr, kind: str, **more: Any) -> None:
     assert made.status_code in (200, 201), made.text
 
 
-def files(hr: Hr, shown: Credential, where: Path) -> Folder:
+def files(hr: Hr, hers: Credential, where: Path) -> Folder:
     """What is published, in a folder."""
-    folder = Folder(where, hr.services.settings.issuer, shown.leaf)
+    folder = Folder(where, hr.services.settings.issuer, hers.leaf)
     folder.fetch()
     root = folder.trust[-1].public_bytes(Encoding.PEM)
     (where / "root.pem").write_bytes(root)
-    (where / "leaf.pem").write_bytes(shown.leaf.public_bytes(Encoding.PEM))
+    (where / "leaf.pem").write_bytes(hers.leaf.public_bytes(Encoding.PEM))
     (where / "chain.pem").write_bytes(
-        b"".join(c.public_bytes(Encoding.PEM) for c in (shown.leaf, folder.trust[0]))
+        b"".join(c.public_bytes(Encoding.PEM) for c in (hers.leaf, folder.trust[0]))
     )
     return folder
 
@@ -175,12 +175,12 @@ CHANGES: dict[str, dict[str, Any]] = {
 def test_openssl_checks_the_whole_chain_by_what_is_published(
     hr: Hr, tmp_path: Path, change: str
 ) -> None:
-    shown = ask(hr)
-    files(hr, shown, tmp_path)
+    hers = ask(hr)
+    files(hr, hers, tmp_path)
     assert verify(tmp_path) == (0, "leaf.pem: OK\n")
     more = {"to_unit": hr.units["b"]} if change == "transfer" else {}
     decide(hr, **CHANGES[change], **more)
-    files(hr, shown, tmp_path)
+    files(hr, hers, tmp_path)
     status, said = verify(tmp_path)
     assert status != 0
     assert "certificate revoked" in said
@@ -188,8 +188,8 @@ def test_openssl_checks_the_whole_chain_by_what_is_published(
 
 def test_openssl_is_answered_about_the_whole_chain(hr: Hr, tmp_path: Path) -> None:
     """Each answer brings the certificate of whoever signed it, and says how long it is good."""
-    shown = ask(hr)
-    files(hr, shown, tmp_path)
+    hers = ask(hr)
+    files(hr, hers, tmp_path)
     for which, issuer in (("leaf", "issuing"), ("issuing", "root")):
         status, said = ocsp(tmp_path, which, issuer)
         assert status == 0, said
@@ -204,12 +204,12 @@ def test_openssl_is_answered_about_the_whole_chain(hr: Hr, tmp_path: Path) -> No
 
 def test_a_reader_whose_clock_is_slow_believes_the_same(hr: Hr, tmp_path: Path) -> None:
     """A neighbour: neither the list nor a revocation in it is of a time that has yet to come."""
-    shown = ask(hr)
-    files(hr, shown, tmp_path)
+    hers = ask(hr)
+    files(hr, hers, tmp_path)
     slow = f"{hr.clock() - timedelta(minutes=2):%s}"
     assert verify(tmp_path, "-attime", slow) == (0, "leaf.pem: OK\n")
     decide(hr, "leave", reason="retire")
-    files(hr, shown, tmp_path)
+    files(hr, hers, tmp_path)
     assert "certificate revoked" in verify(tmp_path, "-attime", slow)[1]
     published = x509.load_pem_x509_crl((tmp_path / "crl.pem").read_bytes())
     assert [entry.revocation_date_utc <= published.last_update_utc for entry in published] == [True]
@@ -220,9 +220,9 @@ def test_an_authority_of_an_older_version_is_signed_anew(
 ) -> None:
     """A neighbour: one key and name, so that what it has signed stays good in either chain."""
     older = made_without_addresses(hr)
-    shown = ask(hr)
+    hers = ask(hr)
     cert("reissue")
-    files(hr, shown, tmp_path)
+    files(hr, hers, tmp_path)
     (tmp_path / "old.pem").write_bytes(older.public_bytes(Encoding.PEM))
     assert verify(tmp_path) == (0, "leaf.pem: OK\n")
     assert verify(tmp_path, "-untrusted", "old.pem") == (0, "leaf.pem: OK\n")
@@ -237,7 +237,7 @@ def test_an_authority_of_an_older_version_is_signed_anew(
         )  # fmt: skip
         assert f"{which}.pem: good" in said, said
     decide(hr, "leave", reason="retire")
-    files(hr, shown, tmp_path)
+    files(hr, hers, tmp_path)
     for chain in ("issuing.pem", "old.pem"):
         assert "certificate revoked" in verify(tmp_path, "-untrusted", chain)[1]
 
@@ -274,9 +274,9 @@ def test_the_chain_is_checked_while_the_root_is_offline(
     hr: Hr, cert: Callable[..., str], tmp_path: Path
 ) -> None:
     """A neighbour: list and responder go on without its key, and it is needed once a year."""
-    shown = ask(hr)
+    hers = ask(hr)
     cert("export-root", str(tmp_path / "root.key"), input="một mật khẩu dài\nmột mật khẩu dài\n")
-    files(hr, shown, tmp_path)
+    files(hr, hers, tmp_path)
     assert verify(tmp_path) == (0, "leaf.pem: OK\n")
     for which, issuer in (("leaf", "issuing"), ("issuing", "root")):
         assert f"{which}.pem: good" in ocsp(tmp_path, which, issuer)[1]
@@ -317,8 +317,8 @@ def test_check_says_what_will_have_programs_refuse_everybody(
 
 
 def test_a_stranger_s_serial_is_unknown_to_either_responder(hr: Hr, tmp_path: Path) -> None:
-    shown = ask(hr)
-    files(hr, shown, tmp_path)
+    hers = ask(hr)
+    files(hr, hers, tmp_path)
     for issuer in ("issuing", "root"):
         said = run(
             "openssl", "ocsp", "-issuer", f"{issuer}.pem", "-serial", "0x1234",
@@ -331,8 +331,8 @@ def test_a_stranger_s_serial_is_unknown_to_either_responder(hr: Hr, tmp_path: Pa
 
 def test_both_lists_come_in_one_file(hr: Hr, tmp_path: Path) -> None:
     """What nginx, Apache and HAProxy are given."""
-    shown = ask(hr)
-    files(hr, shown, tmp_path)
+    hers = ask(hr)
+    files(hr, hers, tmp_path)
     answer = httpx2.get(f"{hr.services.settings.issuer}/pki/crl.pem")
     (tmp_path / "crl.pem").write_bytes(answer.content)
     assert verify(tmp_path) == (0, "leaf.pem: OK\n")
@@ -407,10 +407,11 @@ def test_an_installation_with_tls_of_its_own_answers_them_over_plain_http(tmp_pa
 
             def answers() -> bool:
                 with contextlib.suppress(httpx2.TransportError):
+                    httpx2.get(f"https://localhost:{two[0]}/healthz", verify=False)
                     return httpx2.get(f"{plain}/pki/crl.der").status_code == 200
                 return False
 
-            wait_for("plain http", answers)
+            wait_for("https and plain http", answers)
             issuing = x509.load_der_x509_certificate(httpx2.get(f"{plain}/pki/ca.crt").content)
             named = relying_servers.addresses(issuing)
             assert named["crl"] == [f"{plain}/pki/root.crl"]
@@ -426,39 +427,39 @@ def test_an_installation_with_tls_of_its_own_answers_them_over_plain_http(tmp_pa
 
 @pytest.mark.slow  # three servers are started twice
 def test_servers_let_a_good_certificate_in_and_no_other(hr: Hr, ports: list[int]) -> None:
-    shown, other = ask(hr), ask(hr, "mai")
+    hers, other = ask(hr), ask(hr, "mai")
     relying_servers.require("nginx", "apache2", "haproxy")
     issuer = hr.services.settings.issuer
-    with relying_servers.laid_out(issuer, ports[0], shown.leaf, ports[1:]) as folder:
+    with relying_servers.laid_out(issuer, ports[0], hers.leaf, ports[1:]) as folder:
 
         def seen(credential: Credential) -> dict[str, bool]:
             return {n: relying_servers.accepts(folder, n, credential) for n in CHECKERS}
 
         with relying_servers.running(folder):
-            assert seen(shown) == dict.fromkeys(CHECKERS, True), relying_servers.logs(folder)
+            assert seen(hers) == dict.fromkeys(CHECKERS, True), relying_servers.logs(folder)
             decide(hr, "leave", reason="retire")
             asking = [n for n in CHECKERS if "ocsp" in n.lower()]
             time.sleep(LIFE + 1.5)  # what nginx keeps in its cache
-            after = {n: relying_servers.accepts(folder, n, shown) for n in asking}
+            after = {n: relying_servers.accepts(folder, n, hers) for n in asking}
             assert after == dict.fromkeys(asking, False), relying_servers.logs(folder)
             assert relying_servers.accepts(folder, CACHED, other)
         folder.fetch()
         with relying_servers.running(folder):
             refused = dict.fromkeys(CHECKERS, False) | {BLIND: True}
-            assert seen(shown) == refused, relying_servers.logs(folder)
+            assert seen(hers) == refused, relying_servers.logs(folder)
             assert seen(other) == dict.fromkeys(CHECKERS, True), relying_servers.logs(folder)
 
 
 @pytest.mark.slow  # a Java program is compiled and run twice
 def test_java_believes_a_good_certificate_and_no_other(hr: Hr, tmp_path: Path) -> None:
     relying_servers.require("java", "javac")
-    shown = ask(hr)
+    hers = ask(hr)
     program = Path(relying_servers.__file__).with_name("PkixCheck.java")
     shutil.copy(program, tmp_path)
     assert run("javac", "-d", ".", "PkixCheck.java", cwd=tmp_path) == (0, "")
 
     def look() -> dict[str, str]:
-        files(hr, shown, tmp_path)
+        files(hr, hers, tmp_path)
         status, said = run(
             "java", "-Dcom.sun.security.enableCRLDP=true", "-cp", ".", "PkixCheck", ".",
             cwd=tmp_path,

@@ -7,6 +7,7 @@ worker having run in between.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from cryptography.x509 import ocsp
 from flask import Flask
 
 from tests import hr_world
-from tests.browser_client import open_login, submit
+from tests.browser_client import open_login, shown, submit
 from tests.certificates import csr, ocsp_request
 from tests.hr_world import Hr
 
@@ -49,7 +50,10 @@ def while_signing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any
 
         def slowly(*args: Any, **more: Any) -> x509.Certificate:
             if todo:
-                todo.pop()()
+                with ThreadPoolExecutor(
+                    1
+                ) as elsewhere:  # another request knows nothing of this one
+                    elsewhere.submit(todo.pop()).result()
             return sign(*args, **more)
 
         monkeypatch.setattr(x509.CertificateBuilder, "sign", slowly)
@@ -84,7 +88,7 @@ def ask(hr: Hr) -> Any:
     """Lan sends her request for a certificate from the portal."""
     browser = hr.browser("lan")
     page = browser.get("/portal/certificates")
-    return submit(browser, page, csr=csr(), **{"as": "file"})
+    return shown(browser, submit(browser, page, csr=csr(), **{"as": "file"}))
 
 
 def leaf(answer: Any) -> x509.Certificate | None:
