@@ -38,13 +38,53 @@ def below(session: Session, granted: Rights, parent_id: int | None, *, on: date)
     edges = dict(units.tree_as_of(session, on))
     children = _children(edges)
     wanted = _tops(granted, edges) if parent_id is None else children.get(parent_id, [])
-    rows = session.scalars(
-        select(OrgUnit)
-        .where(OrgUnit.id.in_(wanted), _within(granted))
-        .order_by(OrgUnit.sort_key, OrgUnit.id)
-    ).all()
+    return _nodes(session, granted, {parent_id: wanted}, edges, on)[parent_id]
+
+
+MOST_OPEN = 60
+"""Nodes of the tree that are opened at once: every link of the page names them all."""
+DEEPEST = 12
+
+
+def unfolded(
+    session: Session, granted: Rights, opened: Iterable[int], *, on: date
+) -> dict[int | None, list[Node]]:
+    """The tops of what the asker may see (under None), and what lies directly under each opened node
+    that shows, by its id; the only top is opened unasked. So many statements however many are opened,
+    and no more than ``MOST_OPEN``.
+    """
+    edges = dict(units.tree_as_of(session, on))
+    children = _children(edges)
+    asked = set(opened)
+    shown: dict[int | None, list[int]] = {None: _tops(granted, edges)}
+    if not asked and len(shown[None]) == 1:
+        asked = set(shown[None])
+    level = shown[None]
+    for _ in range(DEEPEST):
+        begun = [i for i in level if i in asked and i in children][: MOST_OPEN - len(shown) + 1]
+        shown |= {i: children[i] for i in begun}
+        level = [below for i in begun for below in children[i]]
+    return _nodes(session, granted, shown, edges, on)
+
+
+def _nodes(
+    session: Session,
+    granted: Rights,
+    shown: dict[int | None, list[int]],
+    edges: dict[int, int | None],
+    on: date,
+) -> dict[int | None, list[Node]]:
+    """The nodes of these lists of units, each list in Vietnamese order."""
+    parents, over = set(edges.values()), {i: at for at, ids in shown.items() for i in ids}
     totals = _totals(session, edges, on)
-    return [Node(u, totals.get(u.id, 0), u.id in children) for u in rows]
+    found: dict[int | None, list[Node]] = {at: [] for at in shown}
+    for unit in session.scalars(
+        select(OrgUnit)
+        .where(OrgUnit.id.in_(over), _within(granted))
+        .order_by(OrgUnit.sort_key, OrgUnit.id)
+    ):
+        found[over[unit.id]].append(Node(unit, totals.get(unit.id, 0), unit.id in parents))
+    return found
 
 
 @dataclass(frozen=True)

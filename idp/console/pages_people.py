@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from connectors.pki import requests as certificates
 from connectors.pki.requests import CertificateView
-from directory import assignments, entitlements, permissions, search, units
+from directory import assignments, entitlements, permissions, search, tree
 from directory.assignments import Position
 from directory.base.audit import Actor
 from directory.base.clock import local_day
@@ -50,15 +50,17 @@ def listed(
     after: str | None,
 ) -> ListView:
     """One page of the people the asker may see. Raises InvalidInput, NotFound."""
+    unit = tree.unit(session, granted, wanted.unit_id) if wanted.unit_id else None
     page = search.people(session, granted, wanted, on=local_day(now), keyring=keyring, after=after)
-    unit = units.get(session, wanted.unit_id) if wanted.unit_id else None
     return ListView(page, unit, assignments.positions(session))
 
 
 def export(
     session: Session, granted: Rights, wanted: Wanted, *, now: datetime, keyring: Keyring
 ) -> Iterator[Found]:
-    """The whole list behind the filters, page by page."""
+    """The whole list behind the filters, page by page. Raises NotFound."""
+    if wanted.unit_id:
+        tree.unit(session, granted, wanted.unit_id)
     after: str | None = None
     while True:
         page = search.people(

@@ -23,29 +23,18 @@ class Branch:
     is_open: bool
 
 
-def opened_tree(session: Session, granted: Rights, opened: set[int], *, on: date) -> list[Branch]:
-    """The tops of what the asker may see, unfolded along ``opened``."""
-    return _branches(session, granted, None, opened, on, 0)
+def opened_tree(
+    session: Session, granted: Rights, opened: set[int], *, on: date
+) -> tuple[list[Branch], set[int]]:
+    """The tops of what the asker may see, unfolded along ``opened``, and what is open by now."""
+    found = tree.unfolded(session, granted, opened, on=on)
+    return _branches(found, None), {unit_id for unit_id in found if unit_id is not None}
 
 
-def _branches(
-    session: Session,
-    granted: Rights,
-    parent_id: int | None,
-    opened: set[int],
-    on: date,
-    depth: int,
-) -> list[Branch]:
-    nodes = tree.below(session, granted, parent_id, on=on)
+def _branches(found: dict[int | None, list[Node]], parent_id: int | None) -> list[Branch]:
     return [
-        Branch(
-            node,
-            _branches(session, granted, node.unit.id, opened, on, depth + 1)
-            if node.unit.id in opened and node.has_children and depth < 12
-            else [],
-            node.unit.id in opened,
-        )
-        for node in nodes
+        Branch(node, _branches(found, node.unit.id), node.unit.id in found)
+        for node in found.get(parent_id, ())
     ]
 
 

@@ -19,10 +19,7 @@ def tree() -> str:
     opened = {int(i) for i in request.args.getlist("open") if i.isdecimal() and len(i) < 16}
     on, error = _on()
     with has.db.read() as session:
-        branches = pages_units.opened_tree(session, who.rights, opened, on=on)
-        if not opened and len(branches) == 1:
-            opened = {branches[0].node.unit.id}
-            branches = pages_units.opened_tree(session, who.rights, opened, on=on)
+        branches, opened = pages_units.opened_tree(session, who.rights, opened, on=on)
         found = pages_units.named(session, who.rights, words) if words else []
     return render_template(
         "console/units.html",

@@ -41,7 +41,6 @@ def _cost(hr: Hr, browser: Any, opened: list[Any]) -> tuple[int, str]:
 
 
 @pytest.mark.both_databases
-@pytest.mark.xfail(strict=True, reason="no bound yet")
 def test_a_tree_costs_the_same_however_much_of_it_is_opened(hr: Hr) -> None:
     ids, browser = _wide(hr, 60), hr.browser("officer")
     root = hr.units["root"]
@@ -58,7 +57,6 @@ def test_a_tree_costs_the_same_however_much_of_it_is_opened(hr: Hr) -> None:
     assert folded <= few + 2
 
 
-@pytest.mark.xfail(strict=True, reason="no bound yet")
 def test_a_tree_opens_what_was_asked_for_and_no_page_grows_without_end(hr: Hr) -> None:
     ids, browser = _wide(hr, 400), hr.browser("officer")
     root = hr.units["root"]
@@ -83,7 +81,6 @@ def test_a_tree_shows_nothing_outside_the_reach_that_is_asked_to_open(hr: Hr) ->
 # ---- units that are not hers -------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="no bound yet")
 def test_a_list_of_people_names_no_unit_outside_the_reach(hr: Hr) -> None:
     browser = hr.browser("officer_b")
     unknown = browser.get("/console/people?unit=999999")
