@@ -74,6 +74,10 @@ def main() -> None:
     except DinhdanhError as error:
         click.echo(i18n.error_text(error), err=True)
         code = 1
+    except UnicodeError:
+        # A file or an answer in another encoding; which one, whoever asked for it knows.
+        click.echo(i18n.gettext("Nội dung đọc được không phải là UTF-8."), err=True)
+        code = 1
     except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0]
         click.echo(i18n.gettext("Không dùng được cơ sở dữ liệu: {reason}", reason=reason), err=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from directory import values as v
+from directory.base import private
 from directory.base.errors import InvalidInput
 from directory.feeds.text import table
 
@@ -47,7 +48,8 @@ class Report:
 
     def write(self, target: Path) -> None:
         """The report file: one line per refused row."""
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private.folder(target.parent)
+        private.file(target)  # it may quote what people are
         with target.open("w", encoding="utf-8", newline="") as out:
             writer = csv.writer(out)
             writer.writerow(["file", "row", "field", "message"])

@@ -22,12 +22,14 @@ from examples.demo import certificate, clients, province, screen, standing
 from examples.demo.ground import DEFAULT_FOLDER, ROOT, Ground
 from examples.demo.processes import CannotStart, Children, require_free
 from examples.demo.terminal import step
+from idp.terminal import accept
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until told to stop. 0 after Ctrl-C, 1 when something is in the way."""
+    accept((sys.stdout, sys.stderr))
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
     parser.add_argument("--people", type=int, default=20_000)

@@ -302,6 +302,27 @@ def test_a_real_terminal_of_another_encoding_is_spoken_to(tmp_path: Path) -> Non
         assert b"level3" in done.stdout
 
 
+def test_a_file_of_another_encoding_given_to_a_command_is_one_sentence(
+    dinhdanh: Any, tmp_path: Path
+) -> None:
+    assert dinhdanh("migrate").code == 0
+    (tmp_path / "secret").write_bytes(b"m\xe3 kh\xf3a")
+    scim = ("--connector", "scim", "--set", "url=https://scim.example.vn")
+    asked = ("app", "create", "vanban", "Văn bản", *scim, "--secret-file", "secret")
+    _refused(dinhdanh(*asked), "UTF-8")
+    # Others are read as bytes, and refused by what reads them.
+    keys = ("client", "register", "Văn bản", "--redirect-uri", "http://localhost:9/cb")
+    for arguments in (
+        (*keys, "--jwks", "secret"),
+        ("cert", "service", "vanban", "--csr", "secret"),
+        ("restored", "--log", "secret"),
+        ("feed", "load", "secret"),
+    ):
+        outcome = dinhdanh(*arguments)
+        assert outcome.code in (1, 2), (arguments, outcome.said)
+        assert "Traceback" not in outcome.said
+
+
 def test_what_was_typed_in_another_encoding_is_refused_in_one_sentence(dinhdanh: Any) -> None:
     assert dinhdanh("migrate").code == 0
     broken = os.fsdecode(b"L\xea V\xe3n")  # as a latin-1 terminal sends it to a UTF-8 program
