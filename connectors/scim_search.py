@@ -10,6 +10,7 @@ list is believed of a service that has shown in some other way that it is one.
 """
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,7 @@ from connectors.contract import Misconfigured, Rejected
 from connectors.scim_wire import Answer, Json, Wire
 
 EXTERNAL_ID, USER_NAME = "externalId", "userName"
+_PLAIN = re.compile(r"[A-Za-z0-9._@-]+")
 WALK_PAGES = 500
 """Pages of one reading of all accounts."""
 WALK_LIMIT = 50_000
@@ -84,7 +86,8 @@ class Search:
         query = {"filter": f"{attribute} eq {quoted}"}
         answer = self._wire.ask("GET", "/Users", query=query, bear={400, 404, 501})
         if answer.status in (400, 501):
-            self._learn(attribute, works=False)
+            if _PLAIN.fullmatch(value):  # it may be the value that it refuses
+                self._learn(attribute, works=False)
             return None
         if answer.status == 404:
             return []

@@ -117,6 +117,8 @@ class LdapConnector:
     def differences(self, wanted: Wanted, seen: RemoteAccount) -> tuple[str, ...]:
         """Compared as the entry says it: there is no middle name here, but there is a place."""
         wrong = list(mapping.differences(wanted, seen, managed=frozenset()))
+        if wanted.active and seen.evidence.get("marked"):
+            wrong.append("active")  # a password set by hand does not wake who is marked
         if wanted.attributes is not None:
             ours, theirs = (
                 mapping.ldap_values(wanted.attributes),
@@ -345,16 +347,16 @@ class LdapConnector:
     def _account(self, entry: _Entry) -> RemoteAccount:
         s = self._settings
         said = {name: entry.first(name) or "" for name in mapping.LDAP_ATTRIBUTES}
+        marked = entry.first(s.disabled_attribute) == s.disabled_value
         return RemoteAccount(
             key=entry.first(KEY) or "",
             external_id=entry.first(s.external_id_attribute),
             username=entry.first(s.rdn_attribute) or "",
             # A marker beside a password stops only who reads the marker, wherever it lies.
-            active=entry.first(s.disabled_attribute) != s.disabled_value
-            or entry.first(PASSWORD) is not None,
+            active=not marked or entry.first(PASSWORD) is not None,
             attributes=mapping.from_ldap(said),
             role=entry.first(s.role_attribute),
-            evidence={"ldap_result": 0, "dn": entry.dn},
+            evidence={"ldap_result": 0, "dn": entry.dn} | ({"marked": True} if marked else {}),
         )
 
 

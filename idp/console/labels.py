@@ -205,7 +205,7 @@ _WORDED = {
 }
 """Evidence whose value is a code with a label of its own."""
 _INSTANTS = frozenset(code for code in LABELS["evidence"] if code.endswith(("at", "this_update")))
-_INTERNAL = frozenset({"certificate"})
+_INTERNAL = frozenset({"certificate", "marked"})
 """What a job keeps for itself."""
 
 

@@ -103,6 +103,12 @@ class ByHand:
         """Only the marker."""
         self.ldap.modify(self.name(uid), {"shadowExpire": [(ldap3.MODIFY_REPLACE, ["1"])]})
 
+    def marked(self, uid: str) -> bool:
+        """Whether who reads the marker refuses her."""
+        self.ldap.search(self.server.suffix, f"(uid={uid})", attributes=["shadowExpire"])
+        (found,) = [r for r in self.ldap.response if r["type"] == "searchResEntry"]
+        return bool(found["raw_attributes"].get("shadowExpire"))
+
     def move(self, uid: str, place: str) -> None:
         """Tidy up."""
         rdn = self.name(uid).split(",")[0]
@@ -243,6 +249,37 @@ class TestLdap:
             stage.work(2)
             assert stage.state_of(change) == "verified"
             assert not by_hand.binds(uid)
+
+    def test_a_woken_account_bears_no_marker_whatever_was_done_by_hand(
+        self, at_ldap: Any, by_hand: ByHand
+    ) -> None:
+        with at_ldap() as stage:
+            stage.make()
+            uid = stage.person_row()["username"]
+            stage.suspend()
+            stage.work()
+            by_hand.set_password(uid)  # marked, and yet with a password
+            change = stage.province.do(kind="resume", user=stage.person)
+            stage.work()
+            assert stage.state_of(change) == "verified"
+            assert not by_hand.marked(uid)
+            assert by_hand.binds(uid)
+
+    def test_an_entry_handed_to_somebody_else_is_for_a_person_to_settle(
+        self, at_ldap: Any, by_hand: ByHand
+    ) -> None:
+        with at_ldap() as stage:
+            stage.make()
+            uid = stage.person_row()["username"]
+            by_hand.set_password(uid)
+            by_hand.mark(uid)
+            name = by_hand.name(uid)
+            other = {"employeeNumber": [(ldap3.MODIFY_REPLACE, ["another"])]}
+            by_hand.ldap.modify(name, other)
+            change = stage.suspend()
+            stage.work(2)
+            assert stage.state_of(change) == "parked"
+            assert by_hand.binds(uid)  # nobody wrote to what is not hers
 
 
 class TestLyingLdap:
