@@ -141,6 +141,7 @@ _SENT = {
     Reason.GRANT_TYPE: "grant_type",
     Reason.SCOPE: "scope",
     Reason.RESOURCE: "resource",
+    Reason.PKCE: "code_challenge_method",
 }
 """What was sent says more than the error about it."""
 
