@@ -56,7 +56,7 @@ WORKER = (
 """Reached by the job worker."""
 SIGN_IN = ("login.finish", "session.start", "authorize.before_code", "token.before_issue")
 """Before there is anything to cut."""
-ELSEWHERE = {"certificate.intended"}
+ELSEWHERE = {"certificate.intended", "consent.withdrawn", "session.told"}
 """Not on the way from a commit to its proof."""
 
 
