@@ -19,7 +19,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from connectors import withholding
-from connectors.contract import Capability, ConnectorError
+from connectors.contract import Capability, ConnectorError, Rejected
 from connectors.pki import crl
 from connectors.pki.tables import Authority, AuthorityKind
 from connectors.provision import recompute
@@ -45,6 +45,8 @@ from idp.wiring import Services
 _JUMP = 1_000_000
 """The epoch rises by up to this, at random: counted on, it would repeat the one that the lost
 future of this backup, or an earlier restore of it, has already given out."""
+PAGES = 5000
+"""Pages of accounts after which a target is taken for one that never ends."""
 REFERENCE = 200
 """Characters of what a confirmation rests on."""
 
@@ -216,7 +218,7 @@ def _shown(
         return set(known.values()), 0
     owners: set[int] = set()
     strangers, cursor = 0, None
-    while True:
+    for _ in range(PAGES):
         page = connector.fetch(cursor)
         for account in page.accounts:
             owner = known.get(account.external_id or "")
@@ -227,6 +229,7 @@ def _shown(
         cursor = page.cursor
         if cursor is None:
             return owners, strangers
+    raise Rejected("Hệ thống đích liệt kê tài khoản không dừng.")
 
 
 def confirm(session: Session, *, reference: str, actor: Actor, now: datetime) -> int:

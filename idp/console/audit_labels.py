@@ -154,6 +154,7 @@ AUDIT: dict[str, dict[str, str]] = {
     },
     "slip": {
         "newer": "Có phiếu mới hơn",
+        "restored": "Khôi phục bản sao lưu",
         "password": "Đã đặt mật khẩu mới",
         "role": "Vai trò quản trị thay đổi",
         "change": "Thay đổi về công tác",
