@@ -299,7 +299,12 @@ def operators_slip(hr: Hr, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Ca
     monkeypatch.setenv("DINHDANH_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("DINHDANH_KEYRING_FILE", str(settings.keyring_file))
     build = wiring.build
-    monkeypatch.setattr(wiring, "build", lambda found: build(found, clock=hr.clock))
+
+    def at_the_tests_time(found: Any) -> Any:
+        return build(found, clock=hr.clock)
+
+    for module in ("idp.wiring", "idp.commands.applications"):
+        monkeypatch.setattr(f"{module}.build", at_the_tests_time)
 
     def issue(who: str) -> str:
         answer = CliRunner().invoke(cli, ["user", "slip", hr.names[who]], catch_exceptions=False)
@@ -319,3 +324,28 @@ def test_two_who_use_one_slip_at_once_set_one_password(hr: Hr) -> None:
     assert submit(other, hers, password=NEW + " đỏ", again=NEW + " đỏ").status_code == 404
     hr.clock.advance(seconds=1)
     assert signs_in(hr, "lan", NEW)
+
+
+def test_the_command_line_s_roles_void_a_slip_and_the_trail_says_why(
+    hr: Hr, operators_slip: Callable[[str], str]
+) -> None:
+    from click.testing import CliRunner
+
+    from idp.cli import cli
+
+    def role_command(*arguments: str) -> str:
+        answer = CliRunner().invoke(cli, ["role", *arguments])
+        assert answer.exit_code == 0, answer.output
+        return answer.output.strip()
+
+    link = operators_slip("lan")
+    number = role_command("grant", "auditor", "--user", hr.names["lan"])
+    assert not used(hr, link)
+    link = operators_slip("lan")
+    role_command("end", number)
+    assert not used(hr, link)
+    with hr.services.db.read() as session:
+        found = session.scalars(
+            text("SELECT data FROM audit_entry WHERE tag = 'activation.void' ORDER BY id")
+        ).all()
+    assert ["role" in str(data) for data in found] == [True, True]
