@@ -28,7 +28,7 @@ from idp import i18n, page_policy, security, sessions, throttle
 from idp.factors import passwords, slips
 from idp.i18n import error_text, gettext
 from idp.login import flow as flows
-from idp.login import waiting
+from idp.login import unwritten, waiting
 from idp.login.policy import FlowState, Policy, Step, next_step
 from idp.security import services
 
@@ -43,23 +43,23 @@ YEAR = 365 * 24 * 3600
 
 @blueprint.get("/login")
 def start() -> Any:
-    """Begin a sign-in that ends at ``return_to``; with a session and no ``prompt``, go there."""
+    """Begin a sign-in that ends at ``return_to``; with a session and no ``prompt``, go there.
+
+    Nothing is written: anybody may ask.
+    """
     has = services()
     return_to = security.local_path(request.args.get("return_to")) or "/"
     prompt = request.args.get("prompt")
     if prompt != "login" and security.current_session() is not None:
         return redirect(return_to, 303)
-    with has.db.write() as session:
-        flow_id = flows.begin(
-            session,
-            return_to=return_to,
-            client_id=None,
-            request={"prompt": prompt} if prompt else {},
-            now=has.clock(),
-            settings=has.settings,
-            browser=security.browser_id(),
-        )
-    return redirect(url_for("login.show", flow_id=flow_id), 303)
+    name = unwritten.address(
+        has.keyring,
+        return_to=return_to,
+        prompt=prompt,
+        browser=security.browser_id(),
+        now=has.clock(),
+    )
+    return redirect(url_for("login.show", flow_id=name), 303)
 
 
 @blueprint.get("/login/<flow_id>")
@@ -107,7 +107,14 @@ def _load(flow_id: str) -> tuple[FlowState, Policy]:
     browser = security.browser_id()
     acting = security.current_session()
     with has.db.hot() as connection:
-        flow = flows.load(connection, flow_id, browser=browser, now=has.clock())
+        flow = unwritten.load(
+            connection,
+            has.keyring,
+            flow_id,
+            browser=browser,
+            now=has.clock(),
+            settings=has.settings,
+        )
         policy = flows.policy_for(connection, flow, acting=acting, now=has.clock())
     if flow.browser is None:
         with has.db.write() as session:
@@ -157,7 +164,8 @@ def _password(flow: FlowState, _policy: Policy) -> None:
         throttle.succeeded(session, attempt)
         if renewed and found.hash:
             passwords.replace_hash(session, found.user_id, old=found.hash, new=renewed)
-        flows.record_password(session, flow.id, found, installation_epoch=epoch, at=now)
+        row_id = unwritten.keep(session, flow, settings=has.settings)
+        flows.record_password(session, row_id, found, installation_epoch=epoch, at=now)
 
 
 def _change(flow: FlowState, _policy: Policy) -> None:

@@ -10,6 +10,7 @@ from directory.base.errors import Misconfigured
 from idp import security
 from idp.i18n import gettext
 from idp.login import flow as flows
+from idp.login import unwritten
 from idp.login.policy import FlowState
 from idp.security import services
 
@@ -39,7 +40,10 @@ def anew(flow_id: str) -> Any:
             now=has.clock(),
             settings=has.settings,
         )
-    where = old.return_to if old else _of_page(flow_id)
+    told = unwritten.read(
+        has.keyring, flow_id, browser=security.browser_id(), settings=has.settings
+    )
+    where = old.return_to if old else told.return_to if told else _of_page(flow_id)
     if where is None or (old is not None and old.given_up):
         return None
     flash(gettext("Trang đăng nhập đã mở quá lâu nên được mở lại. Chưa có gì được gửi đi."), "wait")

@@ -151,7 +151,6 @@ def _rows(hr: Hr) -> dict[str, int]:
 
 
 @pytest.mark.both_databases
-@pytest.mark.xfail(strict=True, reason="no bound yet")
 def test_asking_for_the_sign_in_page_stores_nothing(hr: Hr) -> None:
     before = _rows(hr)
     long_one = "/portal/" + "ạ" * 2_500
@@ -165,7 +164,6 @@ def test_asking_for_the_sign_in_page_stores_nothing(hr: Hr) -> None:
     assert _rows(hr) == before
 
 
-@pytest.mark.xfail(strict=True, reason="no bound yet")
 def test_a_wrong_password_stores_no_sign_in_either(hr: Hr) -> None:
     stranger = hr.app.test_client()
     page = open_login(stranger, "/portal/profile")
