@@ -283,6 +283,13 @@ def _no_proof(flow: Flow) -> str:
     return "chỉ nêu client_id"
 
 
+def _two_ways(flow: Flow) -> str:
+    form = {"grant_type": "client_credentials", "client_secret": flow.party.secret}
+    answer = flow.browser.post("/oauth2/token", data=form, headers=flow.party.basic)
+    assert answer.get_json()["error"] == "invalid_request"
+    return "bằng hai cách"
+
+
 def _redirect(flow: Flow) -> str:
     assert flow.ask(redirect_uri=REDIRECT + "/").status_code == 400
     return REDIRECT + "/"
@@ -311,7 +318,7 @@ def _code(flow: Flow) -> str:
 
 @pytest.mark.parametrize(
     "refused",
-    [_wrong_secret, _no_proof, _redirect, _no_redirect, _response_type, _logout, _code],
+    [_wrong_secret, _no_proof, _two_ways, _redirect, _no_redirect, _response_type, _logout, _code],
 )
 def test_the_reason_stands_on_the_clients_page_and_not_in_the_answer(
     hr: Hr, admin: Any, refused: Any

@@ -161,7 +161,7 @@ def _presented(headers: Headers, form: Mapping[str, str]) -> Presented:
     header = headers.get("Authorization")
     asserts = "client_assertion" in form or "client_assertion_type" in form
     if [header is not None, "client_secret" in form, asserts].count(True) > 1:
-        raise TwoMethods(form.get("client_id", ""))
+        raise TwoMethods(form.get("client_id") or _named(header))
     if header is not None:
         client_id, secret = _basic(header)
         if form.get("client_id", client_id) != client_id:
@@ -188,6 +188,14 @@ def _asserted(form: Mapping[str, str]) -> Presented:
     if form.get("client_id", found.issuer) != found.issuer:
         raise refused()
     return Presented(found.issuer, found.method, asserted=found)
+
+
+def _named(header: str | None) -> str:
+    """The client a header names; empty where it names none."""
+    try:
+        return _basic(header or "")[0]
+    except InvalidClientError:
+        return ""
 
 
 def _basic(header: str) -> tuple[str, str]:
