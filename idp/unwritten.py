@@ -25,6 +25,8 @@ blueprint = Blueprint("unwritten", __name__)
 RESUMED = "resumed"
 """A field of the form that brings back what was put aside: it is shown, and not acted upon."""
 KEPT_FOR = timedelta(minutes=30)
+LARGEST = 64 * 1024
+"""Characters of JSON. No form of ours that people fill in comes near it."""
 _AS_ADDRESS = {
     "console.change_confirm": "console.change_form",
     "console.undo_confirm": "console.undo",
@@ -92,12 +94,15 @@ def _put_aside() -> str | None:
         return None
     has = services()
     key = form_keys.browser_key()
-    digest = key.keyed_hash("unwritten", session_id)
+    # By our own key: one for each session, whatever else the browser says.
+    digest = has.keyring.keyed_hash("unwritten", session_id)
     with has.db.write() as session:
         owner = session.scalar(select(SsoSession.user_id).where(SsoSession.id == session_id))
         if owner is None:
             return None
         whole = json.dumps({"owner": owner, "action": request.path, "fields": fields})
+        if len(whole) > LARGEST:
+            return None
         answers.keep(
             session,
             digest,

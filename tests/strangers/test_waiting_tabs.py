@@ -143,6 +143,25 @@ def test_without_ever_having_signed_in_nothing_is_kept(hr: Hr) -> None:
     assert {t for t, rows in hr.dump().items() if rows != before[t]} <= {"login_flow"}
 
 
+def test_a_session_that_is_over_keeps_one_form_and_no_more(hr: Hr) -> None:
+    browser = hr.browser("lan")
+    idle_out(hr)
+    for n in range(3):
+        browser.set_cookie(
+            "dinhdanh-answers", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" + "AEI"[n]
+        )
+        page = browser.get("/login", follow_redirects=True)
+        for size in (100, 500_000):
+            answer = submit(browser, page, "/portal/certificates", csr="x" * size)
+            assert answer.status_code == 303
+    with hr.services.db.read() as session:
+        waiting = session.scalars(
+            text("SELECT length(sealed) FROM form_answer WHERE status = 409")
+        ).all()
+    assert len(waiting) == 1
+    assert waiting[0] < 200_000
+
+
 def test_a_request_for_a_certificate_comes_back_with_what_was_pasted(hr: Hr) -> None:
     browser = hr.browser("lan")
     submit(browser, browser.get("/portal/certificates"), "/portal/certificates/request")
