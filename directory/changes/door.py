@@ -136,6 +136,8 @@ class Door:
         actor: Actor,
         now: datetime,
         rulebook: entitlements.Rulebook,
+        *,
+        commits: bool = False,
     ) -> Plan:
         planner = PLANNERS.get(spec.kind)
         if planner is None:
@@ -155,7 +157,7 @@ class Door:
             raise InvalidInput(
                 "too_many", "Một lần xác nhận tối đa {n} người.", field="users", n=_LARGE
             )
-        warnings = limits.check(session, plan, today=local_day(now))
+        warnings = limits.check(session, plan, today=local_day(now), commits=commits)
         many = limits.too_many(session, plan, actor, most=self.approval_people)
         plan = replace(
             plan,
@@ -192,7 +194,7 @@ class Door:
         failpoint("commit.begin")
         limits.one_at_a_time(session, actor)
         rulebook = self._lock(session, spec)
-        plan = self._plan(session, spec, actor, now, rulebook)
+        plan = self._plan(session, spec, actor, now, rulebook, commits=True)
         for notice in plan.conflicts:
             if notice.code == limits.SECOND_PERSON:
                 raise NotAllowed(notice.code, notice.message, missing="approval", **notice.args)

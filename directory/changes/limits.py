@@ -33,6 +33,9 @@ SECOND_PERSON = "second_person"
 _FOR_GOOD = date.max
 """A day after every end that is known."""
 
+_OFFICE = and_(AdminRole.role == Role.ADMINISTRATOR.value, AdminRole.unit_id.is_(None))
+"""An administrator's role over the whole installation."""
+
 
 @dataclass(frozen=True)
 class _Held:
@@ -67,8 +70,12 @@ class _Held:
         return begun and acts and stays and not self.over(on)
 
 
-def check(session: Session, plan: Plan, *, today: date) -> list[Notice]:
-    """Warnings about whose roles the plan touches. Raises NotAllowed naming the person."""
+def check(session: Session, plan: Plan, *, today: date, commits: bool = False) -> list[Notice]:
+    """Warnings about whose roles the plan touches. Raises NotAllowed naming the person.
+
+    Whoever ``commits`` and takes an administrator's office away waits for everybody else who does:
+    of two at once the second finds what the first has left.
+    """
     concerned = [p for p in plan.people if not p.new]
     held: dict[int, list[_Held]] = {}
     for role in _roles(session, [p.id for p in concerned]):
@@ -85,6 +92,10 @@ def check(session: Session, plan: Plan, *, today: date) -> list[Notice]:
                     role=ROLE_NAMES[role.role],
                 )
     losing = [p for p in concerned if _loses_office(p, held.get(p.id, ()))]
+    if losing and commits:
+        session.execute(
+            select(AdminRole.id).where(_OFFICE).order_by(AdminRole.id).with_for_update()
+        )
     if not losing or not _leaves_nobody(session, plan, losing, today):
         return []
     name = losing[0].full_name
@@ -181,8 +192,7 @@ def _roles(session: Session, user_ids: list[int] | None) -> list[_Held]:
         .order_by(AdminRole.id)
     )
     if user_ids is None:
-        mine = and_(AdminRole.role == Role.ADMINISTRATOR.value, AdminRole.unit_id.is_(None))
-        queries = [query.where(mine)]
+        queries = [query.where(_OFFICE)]
     else:
         parts = (user_ids[start : start + 500] for start in range(0, len(user_ids), 500))
         queries = [query.where(AdminRole.user_id.in_(part)) for part in parts]
