@@ -180,6 +180,23 @@ def rights(session: Connection | Session, actor: Actor, on: date) -> Rights:
     return Rights(actor, tuple(Reach(Role(r.role), r.path, r.application_id) for r in rows))
 
 
+def promised(session: Connection | Session, user_id: int, on: date) -> tuple[Reach, ...]:
+    """A person's roles that count on a day or may count after it: also those that begin later, by
+    themselves or with a post, and those asleep under a suspension.
+    """
+    rows = session.execute(
+        select(AdminRole.role, OrgUnit.path, AdminRole.application_id)
+        .outerjoin(OrgUnit, OrgUnit.id == AdminRole.unit_id)
+        .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
+        .where(
+            AdminRole.user_id == user_id,
+            not_over(AdminRole, on),
+            or_(AdminRole.assignment_id.is_(None), not_over(Assignment, on)),
+        )
+    )
+    return tuple(Reach(Role(r.role), r.path, r.application_id) for r in rows)
+
+
 def visible_people(granted: Rights, on: date) -> ColumnElement[bool]:
     """The SQL condition on ``User`` for people the actor may see.
 

@@ -198,19 +198,20 @@ def entitled(session: Session, granted: Rights, found: PersonView, *, on: date) 
     """Whether the holder of these rights may give this person a slip, or end a lock on her.
 
     Nobody does so for herself, nor for whom she does not see whole; and whoever holds
-    administrative roles is served only by somebody who could have given them: whoever holds a
-    slip becomes the person, and an end to a lock is more guesses at her password.
+    administrative roles, or is going to, is served only by somebody who could have given them:
+    whoever holds a slip becomes the person, its password is still hers on the day her office
+    begins, and an end to a lock is more guesses at it.
     """
     at = found.primary or (found.timeline[-1] if found.timeline else None)
     actor = granted.actor
     if actor.kind == "user" and actor.id == found.user.id:
         return False
-    theirs = permissions.rights(session, Actor("user", found.user.id), on)
+    theirs = permissions.promised(session, found.user.id, on)
     return (
         found.full
         and found.status == UserStatus.ACTIVE
         and granted.may(Do.RESET_FACTORS, at.unit.path if at else None)
-        and all(granted.may(Do.GRANT_ROLE, reach.path) for reach in theirs.reaches)
+        and all(granted.may(Do.GRANT_ROLE, reach.path) for reach in theirs)
     )
 
 
