@@ -69,9 +69,7 @@ def _pages(hr: Hr) -> Iterator[str]:
     yield f"/console/people/{hr.people['lan']}/transfer"
 
 
-_CHANGING = (
-    r'name="(csrf_token|key|fingerprint|password)"[^>]*|nonce="[^"]*"|<code>[0-9a-f]{16}</code>'
-)
+_CHANGING = r'name="(csrf_token|form_key|key|fingerprint|password)"[^>]*|nonce="[^"]*"|<code>[0-9a-f]{16}</code>'
 
 
 def _said(answer: Any) -> tuple[int, str]:
