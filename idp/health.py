@@ -7,6 +7,7 @@ count their requests each for itself, told apart by the label ``process``.
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -111,6 +112,28 @@ def _skew(has: Services, connection: Connection) -> timedelta:
     return timedelta.max if theirs is None else abs(has.clock() - theirs)
 
 
+class _Looks:
+    """One look at a time; whoever asked before it began is told what it found. So everybody is
+    told what was so after she asked, and however many ask, one connection is taken up: they are
+    strangers, and must not make a process look unready that is not.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._began = -1.0
+        self._found: dict[str, Any] = {}
+
+    def share(self, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What this look, or another that began after this moment, finds."""
+        asked = time.monotonic()
+        with self._turn:
+            if self._began < asked:
+                began = time.monotonic()
+                self._found = look()
+                self._began = began
+            return self._found
+
+
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, int]:
     """200 when this process can do its work, 503 otherwise; says which check fails, not why.
@@ -118,7 +141,12 @@ def readyz() -> tuple[Response, int]:
     Of the worker it says apart whether one lives, wherever it runs: people sign in without it, but
     nothing that was decided reaches anybody.
     """
-    found = checks(services())
+    body = current_app.extensions["dinhdanh-looks"].share(lambda: _readiness(services()))
+    return jsonify(body), 200 if body["ready"] else 503
+
+
+def _readiness(has: Services) -> dict[str, Any]:
+    found = checks(has)
     ready = all(check.holds for check in found)
     body: dict[str, Any] = {
         "ready": ready,
@@ -126,12 +154,12 @@ def readyz() -> tuple[Response, int]:
         "worker": "unknown",
     }
     if found[0].holds:
-        with suppress(SQLAlchemyError), services().db.probe() as connection:
-            age = worker_age(services(), connection)
+        with suppress(SQLAlchemyError), has.db.probe() as connection:
+            age = worker_age(has, connection)
             body["worker"] = "missing" if age is None or age > SILENT else "ok"
             if age is not None:
                 body["worker_seconds_ago"] = round(age, 1)
-    return jsonify(body), 200 if ready else 503
+    return body
 
 
 @blueprint.get("/metrics")
@@ -226,6 +254,7 @@ def install(app: Flask) -> None:
     registry = CollectorRegistry()
     registry.register(_Database(app.extensions["dinhdanh"]))
     app.extensions["dinhdanh-metrics"] = registry
+    app.extensions["dinhdanh-looks"] = _Looks()
     process = str(os.getpid())
     requests = Counter(
         "dinhdanh_requests",

@@ -63,7 +63,7 @@ def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Sp
     if kind == ChangeKind.JOIN:
         return _join(session, body, effective_on, decision, keyring, local_day(now))
     reason = body.get("reason")
-    if kind == ChangeKind.LEAVE and reason not in LEAVE_REASONS:
+    if kind == ChangeKind.LEAVE and (not isinstance(reason, str) or reason not in LEAVE_REASONS):
         raise _wrong("reason", "Lý do thôi việc không hợp lệ.")
     to_unit = position = None
     if kind == ChangeKind.TRANSFER:
