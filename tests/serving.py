@@ -17,8 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 from dinhdanh import ports
+from tests.browser_client import hidden_fields
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "idp.cli"]
@@ -122,6 +124,33 @@ class Serving:
             given = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body=body, headers=given)
             answer = connection.getresponse()
-            told = {name.lower(): value for name, value in answer.getheaders()}
+            told: dict[str, str] = {}
+            for name, value in answer.getheaders():  # several cookies: one a line
+                told[name.lower()] = "\n".join(filter(None, (told.get(name.lower()), value)))
             return answer.status, told, answer.read().decode()
         return None, {}, ""
+
+    def try_to_sign_in(self, **headers: str) -> tuple[int | None, dict[str, str], str]:
+        """What somebody hears who types a name and a password: the first thing of a sign-in that is
+        written down.
+        """
+        cookies: dict[str, str] = {}
+
+        def ask(path: str, **options: Any) -> tuple[int | None, dict[str, str], str]:
+            kept = "; ".join(f"{name}={value}" for name, value in cookies.items())
+            heard = self.get(path, **headers, **({"Cookie": kept} if kept else {}), **options)
+            for line in heard[1].get("set-cookie", "").splitlines():
+                name, _, rest = line.partition("=")
+                cookies[name] = rest.partition(";")[0]
+            return heard
+
+        answer = ask("/login")
+        if answer[0] != 303:
+            return answer
+        where = answer[1]["location"]
+        page = ask(where)
+        if page[0] != 200:
+            return page
+        fields = hidden_fields(page[2]) | {"username": "khongco", "password": "không phải đây"}
+        form = {"Content_Type": "application/x-www-form-urlencoded"}
+        return ask(where, method="POST", body=urlencode(fields), **form)

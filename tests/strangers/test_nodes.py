@@ -409,7 +409,7 @@ def test_a_disk_without_room_is_not_ready_and_no_fault(made: Serving) -> None:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
     assert until(lambda: made.get("/readyz")[0] == 503, within=10)
     assert json.loads(made.get("/readyz")[2])["checks"]["write"] == "failed"
-    status, headers, page = made.get("/login", Accept="text/html")
+    status, headers, page = made.try_to_sign_in(Accept="text/html")
     assert (status, "Hệ thống" in page) == (503, True)
     assert int(headers["retry-after"]) >= 1
     for path in ("/healthz", "/.well-known/openid-configuration"):
@@ -417,7 +417,7 @@ def test_a_disk_without_room_is_not_ready_and_no_fault(made: Serving) -> None:
     for pid in _family(process.pid):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
     assert until(lambda: made.get("/readyz")[0] == 200, within=10)
-    assert made.get("/login")[0] == 303
+    assert made.try_to_sign_in()[0] == 422
 
 
 def _family(pid: int) -> list[int]:
