@@ -154,9 +154,9 @@ def client_of(role: Role | None, unit: str | None) -> Callable[[Scene], None]:
 
 
 def a_slip(scene: Scene) -> None:
-    page = Scene(scene.hr, scene.hr.browser("officer")).post(
-        f"/console/people/{scene.hr.people['lan']}/activation"
-    )
+    office = Scene(scene.hr, scene.hr.browser("officer"))
+    made = office.post(f"/console/people/{scene.hr.people['lan']}/activation")
+    page = office.browser.get(made.headers["Location"])  # shown once, at an address of its own
     scene.held["slip"] = page.text.split("/activate/")[1].split('"')[0].split("<")[0].strip()
 
 

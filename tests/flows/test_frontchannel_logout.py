@@ -105,7 +105,7 @@ def test_signing_out_in_the_portal_opens_them_too(world: World, client: FlaskCli
     view = world.sign_in(client)
     signed_in_to(client, party)
     home = client.get("/")
-    page = client.post("/logout", data=hidden_fields(home.text))
+    page = client.post("/logout", data=hidden_fields(home.text), follow_redirects=True)
     assert [parse_qs(urlsplit(url).query)["sid"] for url in frames(page)] == [[view.id]]
     assert "refresh" not in page.text
     assert client.get("/").status_code == 303
@@ -182,7 +182,8 @@ def test_a_client_that_got_its_tokens_in_the_front_channel_is_told_as_well(
         response_type="id_token", code_challenge=None, code_challenge_method=None
     )
     assert "id_token=" in answer.headers["Location"]
-    page = browser.post("/logout", data=hidden_fields(browser.get("/").text))
+    home = browser.get("/")
+    page = browser.post("/logout", data=hidden_fields(home.text), follow_redirects=True)
     assert frames(page) == ["https://a.example/gone"]
     assert [j.kind for j in world.all(Job)].count(JobKind.LOGOUT_DELIVER.value) == 1
     services.db.dispose()
