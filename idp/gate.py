@@ -32,7 +32,9 @@ SPARE = 32
 LARGEST = 1024 * 1024
 """Bytes of a body that are read here: no endpoint takes more."""
 ALL_BODIES = 64 * LARGEST
-"""Bytes of all bodies that may be held at once."""
+"""Bytes of all bodies that may be held at once: arriving, waiting and worked on."""
+_TOO_LARGE = b"\0" * (LARGEST + 1)
+"""In place of a longer one, which is refused for its length by whoever was asked."""
 PIECE = 65536
 FREE = ("/healthz", "/readyz", "/metrics", "/.well-known/", "/oauth2/jwks")
 RETRY_AFTER = "2"
@@ -62,6 +64,8 @@ class Gate:
         self._held = 0
         self._waiting = 0
         self._taken: dict[int, float] = {}
+        self._bodies: dict[int, int] = {}
+        """Bytes of the body that each of these brought."""
 
     @property
     def arriving(self) -> int:
@@ -85,15 +89,18 @@ class Gate:
     ) -> Iterable[bytes]:
         """One request (PEP 3333)."""
         free = environ.get("PATH_INFO", "").startswith(FREE)
+        size = 0
         length, chunked = _announced(environ)
         if length or chunked:
             body = self._read(environ, length)
             if body is None:
                 return _refuse(environ, start_response)
+            size = len(body) if body is not _TOO_LARGE else 0
             if length is not None and len(body) < min(length, LARGEST):
+                self._hold(-size)
                 return _half(start_response)
             environ["wsgi.input"] = io.BytesIO(body)
-        token = self._enter()
+        token = self._enter(size)
         if free:
             return self._answer(environ, start_response, token, place=False)
         if not self._place():
@@ -122,11 +129,14 @@ class Gate:
     # ---- bodies --------------------------------------------------------------------------------
 
     def _read(self, environ: "WSGIEnvironment", length: int | None) -> bytes | None:
-        """The body as far as it came, or its first ``LARGEST`` bytes and one; None: no room."""
+        """The body as far as it came, or its first ``LARGEST`` bytes and some; None: no room. It
+        is held until its request leaves.
+        """
         if length is not None and length > LARGEST:
-            return b"\0" * (LARGEST + 1)  # refused for its length by whoever was asked
+            return _TOO_LARGE
         pieces: list[bytes] = []
         size = 0
+        whole = False
         with self._arrival() as admitted:
             if not admitted:
                 return None
@@ -139,10 +149,12 @@ class Gate:
                     size += len(piece)
                     if not self._hold(len(piece)):
                         return None
+                whole = True
             except OSError:
-                pass  # the other side is gone
+                whole = True  # the other side is gone
             finally:
-                self._hold(-size)
+                if not whole:
+                    self._hold(-size)
         return b"".join(pieces)
 
     @contextmanager
@@ -166,13 +178,17 @@ class Gate:
 
     # ---- places --------------------------------------------------------------------------------
 
-    def _enter(self) -> int:
+    def _enter(self, size: int) -> int:
         key = threading.get_ident()
         self._taken[key] = time.monotonic()
+        if size:
+            self._bodies[key] = size
         return key
 
     def _leave(self, key: int, *, place: bool) -> None:
         self._taken.pop(key, None)
+        if size := self._bodies.pop(key, 0):
+            self._hold(-size)
         if place:
             self._places.put(None)
 
