@@ -1,6 +1,7 @@
 """What every HTML page shares: Bootstrap from the package, the person in the header, errors."""
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime
 from math import ceil
 from pathlib import Path
@@ -10,6 +11,7 @@ import structlog
 from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from directory.base.errors import DinhdanhError, Locked, NeedsStepUp
@@ -51,6 +53,9 @@ def error_page(
         response = jsonify(body)
         response.mimetype = "application/problem+json"
     else:
+        with suppress(SQLAlchemyError):
+            # The page shows who this is where that can be told; what is wrong does not hang on it.
+            current_session()
         response = make_response(
             render_template(
                 "error.html",
