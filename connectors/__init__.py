@@ -1,6 +1,8 @@
 """The outside world: everything that keeps accounts, certificates or devices of its own.
 
     provision       the account artefact of the door; apply_account: make one account right
+    withholding     what is not given before a restored installation is confirmed
+    matching        whom the rules of an application match, in SQL
     proving         whether an account really is as wanted: whose, right, control, thief
     registry        an application's settings and secret → its connector
     turns           what a plan makes of a person's accounts: pure

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, false, literal, or_, select, union
+from sqlalchemy import Text, and_, cast, literal, select, union
 from sqlalchemy.orm import Session
 
-from connectors import mapping, proving
+from connectors import mapping, matching, proving
 from connectors.contract import (
     Action,
     Attribute,
@@ -34,13 +34,11 @@ from connectors.contract import (
 from connectors.turns import EffectKind, Turn, between, turns
 from connectors.withholding import connector_for
 from directory import assignments, effects, entitlements, units
-from directory.assignments import Assignment, Position
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.failpoints import failpoint
 from directory.base.outbox import Claim, JobKind, Priority
-from directory.base.rows import in_force
 from directory.changes.model import Change, Plan
 from directory.effects import Column, Due, Foreseen, State
 from directory.entitlements import (
@@ -52,7 +50,6 @@ from directory.entitlements import (
     desired_accounts,
 )
 from directory.people import User, UserStatus, sole_email
-from directory.units import OrgUnit
 
 URGENT_UP_TO = 50
 """A change of more people than this must not hold up the one official at the counter."""
@@ -126,7 +123,7 @@ def recompute(session: Session, application_id: int, *, now: datetime) -> int:
     people; how many jobs it enqueued or brought forward.
     """
     people = union(
-        _matching(_rules(session, application_id), on=local_day(now)),
+        matching.people(_rules(session, application_id), on=local_day(now)),
         select(Account.user_id).where(Account.application_id == application_id),
     ).subquery()
     user_id = people.c.user_id
@@ -371,34 +368,3 @@ def _due(turn: Turn, names: dict[int, str], *, now: datetime, run_at: datetime, 
         detail=turn.detail,
         job=job,
     )
-
-
-def _matching(rules: Sequence[RuleView], *, on: date) -> Any:
-    """SELECT of the people whom a rule matches on a day: ``RuleView.matches`` said in SQL."""
-    return (
-        select(Assignment.user_id.label("user_id"))
-        .join(User, User.id == Assignment.user_id)
-        .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
-        .join(Position, Position.id == Assignment.position_id)
-        .where(
-            User.status == UserStatus.ACTIVE.value,
-            or_(User.leaves_on.is_(None), User.leaves_on > on),
-            in_force(Assignment, on),
-            or_(false(), *map(_condition, rules)),
-        )
-    )
-
-
-def _condition(rule: RuleView) -> ColumnElement[bool]:
-    asked: list[ColumnElement[bool]] = []
-    if rule.unit_path is not None:
-        asked.append(units.subtree(rule.unit_path))
-    for column, value in (
-        (OrgUnit.kind, rule.unit_kind),
-        (OrgUnit.bloc, rule.bloc),
-        (Position.code, rule.position_code),
-        (Position.leadership, rule.leadership),
-    ):
-        if value is not None:
-            asked.append(column == value)
-    return and_(Assignment.id.is_not(None), *asked)

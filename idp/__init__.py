@@ -2,6 +2,7 @@
 
 cli             dinhdanh …
 app | worker    the two composition roots: web and jobs
+performing      one claimed job, done to whatever end it comes to
 wiring          Services: settings, clock, database, keyring, door, outward client
 console/ portal/ api pki      pages for HR and administrators; for everyone; changes API; CRL, OCSP
 changes         from an edge to the door: the path console, API and command line share

@@ -23,7 +23,7 @@ from connectors.pki import ocsp as responder
 from connectors.pki.artefact import CertificateArtefact
 from connectors.pki.tables import Authority, Certificate
 from directory import effects
-from directory.base import outbox
+from directory.base import claiming, outbox
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database
@@ -31,8 +31,8 @@ from directory.base.outbox import Claim, JobKind
 from directory.changes.door import Door
 from directory.changes.model import Change, Plan
 from directory.effects import Column, Due, Effect, Foreseen
+from idp.performing import HANDLERS
 from idp.pki import blueprint
-from idp.worker import HANDLERS
 from tests.properties.conftest import Province, build_province
 
 
@@ -168,7 +168,7 @@ class Office:
     def work(self, *, limit: int = 50) -> int:
         """Do every job that is due, as the worker does; how many were done."""
         for done in range(limit):
-            claim = outbox.claim(self.tools.db, now=self.tools.clock())
+            claim = claiming.claim(self.tools.db, now=self.tools.clock())
             if claim is None:
                 return done
             record: Any = HANDLERS[claim.kind](self.tools, claim)  # type: ignore[arg-type]
@@ -179,7 +179,7 @@ class Office:
 
     def claim(self, kind: JobKind) -> Claim:
         """Take the next job of this kind; others that are due stay taken."""
-        while claim := outbox.claim(self.tools.db, now=self.tools.clock()):
+        while claim := claiming.claim(self.tools.db, now=self.tools.clock()):
             if claim.kind is kind:
                 return claim
         raise AssertionError(f"no {kind} is due")

@@ -25,7 +25,7 @@ from directory import entitlements
 from directory.base import outbox
 from directory.base.outbox import Claim, JobKind
 from directory.changes.model import Change
-from idp import wiring, worker
+from idp import performing, wiring
 from tests.factories import make_application, make_rule
 from tests.properties.conftest import Province, build_province
 
@@ -54,13 +54,13 @@ class Stage:
 
     def work(self, rounds: int = 1) -> None:
         """Do what is due; time passes between rounds, so that what was put off is due again."""
-        handlers: dict[JobKind, worker.Handler] = dict.fromkeys(JobKind, _nothing)
+        handlers: dict[JobKind, performing.Handler] = dict.fromkeys(JobKind, _nothing)
         handlers[JobKind.ACCOUNT_APPLY] = provision.apply_account
-        handlers[JobKind.SUBJECT_BOUNDARY] = worker.take_effect
+        handlers[JobKind.SUBJECT_BOUNDARY] = performing.take_effect
         for round_ in range(rounds):
             if round_:
                 self.clock.advance(seconds=500)
-            worker.drain(self.services, handlers=handlers)
+            performing.drain(self.services, handlers=handlers)
 
     def make(self, user: int | None = None) -> None:
         """Give somebody her account."""

@@ -1,9 +1,19 @@
 """The ground: clock, errors, config, crypto, db, audit, outbox. Knows nothing of the domain.
 
+verification        whether the audit trail is the one that was written
+claiming            which job a worker takes next
 outbox | audit      jobs and the audit trail, written in the caller's transaction
+nodes               signs of life of the processes; which releases can serve the schema
+checkpoints         the audit trail's head, signed and written down outside the database
 db                  one engine, two ways in: read() and write()
+patience            how long the database is waited for, by kind of work
 crypto              keyring, encryption at rest, keyed hashes, argon2id
 config              one TOML file and DINHDANH_*
+private             files and folders that only their owner may read
 clock | errors      time as a parameter; one typed error tree
+away                whether an error says that the database is away, stuck or full
 failpoints          named places where the crash tests may kill a process
+hosts               hosts and addresses, each read to the one name it has
+rows                whether a dated row counts on a day, in SQL and in Python
+storable            what came from outside, in a form that every database can hold
 """

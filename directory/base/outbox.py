@@ -3,16 +3,15 @@
 A job names its subject, never a difference: its handler computes what is wanted now, so that
 retries, duplicates and reordering are harmless. While a job is ready, (kind, key, due day) is
 unique: duplicates collapse, and urgent work never merges into a job that waits for a future
-midnight. One job runs per lane. A claim takes a lease; the attempt number fences it, so that a
-worker that lost its lease cannot finish the job any more. ``now`` is the database's time wherever
-several nodes may look at the same job (``idp.worker``).
+midnight. One job runs per lane. A claim (``claiming``) takes a lease; the attempt number fences
+it, so that a worker that lost its lease cannot finish the job any more. ``now`` is the database's
+time wherever several nodes may look at the same job (``idp.worker``).
 
     ready ──claim──▶ running ──finish──▶ done
       ▲                 │ ├──park────▶ parked ──retry_parked──▶ ready
       └──────retry──────┘ └─ lease expired: claimed again with a higher attempt number
 """
 
-from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,7 +22,6 @@ from sqlalchemy import (
     Index,
     Select,
     and_,
-    bindparam,
     case,
     func,
     literal,
@@ -32,12 +30,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base import storable
 from directory.base.clock import local_day
-from directory.base.db import AUTOINCREMENT, Base, Database, Key, UTCDateTime
+from directory.base.db import AUTOINCREMENT, Base, Key
 
 
 class JobKind(StrEnum):
@@ -69,12 +66,6 @@ LEASE = timedelta(seconds=8)
 """A living worker renews it every two seconds by the database's clock, however long a job takes;
 what a dead one held is taken over when it has run out.
 """
-SUSPECT = 3
-"""A job under which so many workers have died is tried only by a worker that does nothing else:
-who dies then has been killed by it or from outside, and no other job is blamed.
-"""
-CAUTION = timedelta(seconds=60)
-"""How long such a job rests before it is tried again."""
 
 
 class Job(Base):
@@ -248,125 +239,6 @@ def enqueue_selected(
         set_={"run_at": case((new.run_at < Job.run_at, new.run_at), else_=Job.run_at)},
     )
     return len(session.execute(merged.returning(Job.id)).all())
-
-
-_HEADS = text(
-    """
-    WITH RECURSIVE in_lanes (id, lane, priority, run_at) AS (
-        SELECT id, lane, priority, run_at FROM job
-        WHERE id = (SELECT id FROM job WHERE state = 'ready' AND lane IS NOT NULL
-                    ORDER BY state, lane, priority, run_at, id LIMIT 1)
-        UNION ALL
-        SELECT next.id, next.lane, next.priority, next.run_at FROM in_lanes
-        JOIN job AS next ON next.id = coalesce((
-            SELECT id FROM job WHERE state = 'ready' AND lane = in_lanes.lane
-               AND priority > in_lanes.priority
-            ORDER BY state, lane, priority, run_at, id LIMIT 1
-        ), (
-            SELECT id FROM job WHERE state = 'ready' AND lane > in_lanes.lane
-            ORDER BY state, lane, priority, run_at, id LIMIT 1))
-    ), free (id, lane, priority, run_at) AS (
-        SELECT id, lane, priority, run_at FROM job
-        WHERE id = (SELECT id FROM job WHERE state = 'ready' AND lane IS NULL
-                    ORDER BY state, lane, priority, run_at, id LIMIT 1)
-        UNION ALL
-        SELECT next.id, next.lane, next.priority, next.run_at FROM free
-        JOIN job AS next ON next.id = (
-            SELECT id FROM job WHERE state = 'ready' AND lane IS NULL
-               AND priority > free.priority
-            ORDER BY state, lane, priority, run_at, id LIMIT 1)
-    )
-    SELECT job.id, job.kind, job.key
-    FROM (SELECT * FROM in_lanes UNION ALL SELECT * FROM free) AS heads
-    JOIN job ON job.id = heads.id
-    WHERE heads.run_at <= :now
-      AND NOT EXISTS (SELECT 1 FROM job AS other
-                      WHERE other.state = 'running' AND other.lane = heads.lane)
-    ORDER BY heads.priority, heads.run_at, heads.id
-    """
-).bindparams(bindparam("now", type_=UTCDateTime()))
-"""The most urgent due jobs of free lanes. It hops from the first job of one (lane, priority) to
-that of the next along ``ix_job_queue`` and so costs as many steps as there are queues, however
-long they are."""
-
-Allowed = Callable[[JobKind, str], bool]
-"""Whether a worker may take a job of this kind and key just now."""
-
-
-def _lapsed(now: datetime) -> Any:
-    """Leases that have run out; of suspects some time ago."""
-    run_out = case((Job.deaths < SUSPECT, now), else_=now - CAUTION)
-    return and_(Job.state == "running", Job.lease_until < run_out)
-
-
-def suspect_waits(db: Database, *, now: datetime) -> bool:
-    """Whether a job waits that must be tried alone."""
-    waiting = select(Job.id).where(_lapsed(now), Job.deaths >= SUSPECT).limit(1)
-    with db.hot() as connection:
-        return connection.scalar(waiting) is not None
-
-
-def claim(
-    db: Database,
-    *,
-    now: datetime,
-    allowed: Allowed = lambda _kind, _key: True,
-    alone: bool = True,
-    ours: Collection[int] = (),
-) -> Claim | None:
-    """Take the most urgent due job of a free lane, or one whose lease has run out; of those the
-    first that is allowed. Suspects come first, to who does nothing else (``alone``), and go to
-    nobody else. Of ``ours``, which the asker has at work, none is taken however late its renewal.
-
-    When nothing is due it only reads. Several workers may look at the same job; the state they
-    saw is a condition of the update, so one of them gets it and the others look again.
-    """
-    lapsed = _lapsed(now) if alone else and_(_lapsed(now), Job.deaths < SUSPECT)
-    if ours:
-        lapsed = and_(lapsed, Job.id.not_in(ours))
-    expired = select(Job.id, Job.kind, Job.key).where(lapsed).order_by(Job.deaths.desc())
-
-    def first(rows: Iterable[Any]) -> int | None:
-        return next((row.id for row in rows if allowed(JobKind(row.kind), row.key)), None)
-
-    for _ in range(5):
-        with db.hot() as connection:
-            late = first(connection.execute(expired).all())
-            job_id = late
-            if late is None:
-                job_id = first(connection.execute(_HEADS, {"now": now}).all())
-        if job_id is None:
-            return None
-        unchanged = Job.state == "ready" if late is None else lapsed
-        try:
-            with db.write() as session:
-                row = session.execute(
-                    update(Job)
-                    .where(Job.id == job_id, unchanged)
-                    .values(
-                        state="running",
-                        attempts=Job.attempts + 1,
-                        deaths=Job.deaths + (0 if late is None else 1),
-                        lease_until=now + LEASE,
-                    )
-                    .returning(
-                        Job.id,
-                        Job.kind,
-                        Job.key,
-                        Job.payload,
-                        Job.attempts,
-                        Job.created_at,
-                        Job.deaths,
-                    )
-                ).one_or_none()
-        except IntegrityError:
-            continue  # another worker took another job of this lane since
-        if row is not None:
-            kind = JobKind(row.kind)
-            return Claim(
-                row.id, kind, row.key, row.payload, row.attempts, row.created_at, row.deaths
-            )
-    return None
 
 
 def _held(taken: Claim) -> Any:

@@ -13,7 +13,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from connectors.errors import Misconfigured, Rejected, Transient
-from directory.base import outbox
+from directory.base import claiming, outbox
 from directory.base.clock import local_day, next_day
 from directory.base.outbox import Claim, JobKind
 from directory.changes.model import Change
@@ -107,7 +107,7 @@ def _effects(world: World, change: Change) -> list[Effect]:
 def _run(world: World) -> None:
     """Do the jobs of this column; drop those of the others."""
     mine = {JobKind.LOGOUT_DELIVER: jobs.deliver_logout, JobKind.ACCESS_PROBE: jobs.probe_access}
-    while claim := outbox.claim(world.services.db, now=world.clock()):
+    while claim := claiming.claim(world.services.db, now=world.clock()):
         done = mine[claim.kind](world.services, claim) if claim.kind in mine else None
         with world.services.db.write() as session:
             if done is not None:

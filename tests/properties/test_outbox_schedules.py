@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, Text, event, insert, select
 
 from connectors.contract import Transient
-from directory.base import outbox
+from directory.base import claiming, outbox
 from directory.base.audit import AuditEntry
 from directory.base.db import Base, Database
 from directory.base.outbox import LEASE, Job, JobKind
 from directory.changes.model import Change
 from directory.effects import Effect
-from idp import worker
+from idp import performing
 
 KIND = JobKind.ACCOUNT_APPLY
 LANES = {"k0": None, "k1": "a", "k2": "a", "k3": "b", "k4": "b"}
@@ -60,7 +60,7 @@ class Schedule:
         self.asked[key] = self.step
 
     def claim(self, _: str) -> None:
-        taken = outbox.claim(self.db, now=self.now)
+        taken = claiming.claim(self.db, now=self.now)
         if taken is None:
             return
         lane = LANES[taken.key]
@@ -75,7 +75,7 @@ class Schedule:
         if how == "vanishes":
             return
 
-        def handler(tools: object, claim: outbox.Claim) -> worker.Record:
+        def handler(tools: object, claim: outbox.Claim) -> performing.Record:
             if how == "busy":
                 raise Transient("Bận.")
 
@@ -89,7 +89,7 @@ class Schedule:
             return record
 
         with contextlib.suppress(Death):
-            worker.perform(self.services, taken, handlers={KIND: handler})
+            performing.perform(self.services, taken, handlers={KIND: handler})
 
     def wait(self, seconds: str) -> None:
         self.now += timedelta(seconds=int(seconds))
@@ -99,7 +99,7 @@ class Schedule:
         self.held.clear()
         for _ in range(40):
             self.step += 1
-            while (taken := outbox.claim(self.db, now=self.now)) is not None:
+            while (taken := claiming.claim(self.db, now=self.now)) is not None:
                 self.held = [(taken, self.now)]
                 self.perform("well")
             self.wait("400")

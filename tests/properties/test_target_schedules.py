@@ -22,7 +22,7 @@ from sqlalchemy import select, update
 from connectors import provision
 from connectors.registry import connector_for, save_secret
 from directory import assignments
-from directory.base import outbox
+from directory.base import claiming, outbox
 from directory.base.errors import DinhdanhError
 from directory.base.outbox import Job
 from directory.changes.model import Change, ChangeState
@@ -31,7 +31,7 @@ from directory.entitlements import Application
 from directory.people import User
 from examples.apps.relying_party import create_app
 from examples.apps.settings import Settings as AppSettings
-from idp import worker
+from idp import performing
 from tests.factories import (
     make_application,
     make_assignment,
@@ -119,10 +119,10 @@ class Play:
         claims: list[outbox.Claim] = []
 
         def work() -> None:
-            claim = outbox.claim(self.services.db, now=self.services.clock())
+            claim = claiming.claim(self.services.db, now=self.services.clock())
             if claim is not None:
                 claims.append(claim)
-                worker.perform(self.services, claim)
+                performing.perform(self.services, claim)
 
         stepper = Stepper(work, stops=OUTSIDE).start()
         self.workers.append((stepper, claims))
@@ -175,8 +175,8 @@ class Play:
         """Everybody still alive finishes; then workers that never die do what is left."""
         while self.workers:
             self.step(0)
-        for _ in range(worker.ATTEMPTS):
-            worker.drain(self.services)
+        for _ in range(performing.ATTEMPTS):
+            performing.drain(self.services)
             jobs = self.jobs()
             if not jobs.get("ready") and not jobs.get("running"):
                 return
@@ -335,7 +335,7 @@ def test_a_write_that_comes_after_its_lease_was_lost_is_put_right_again(
     # It is about to create the account as it ought to have been a minute ago.
     play.decide("transfer", person=0, unit=1)
     play.wait(70)
-    worker.drain(play.services)
+    performing.drain(play.services)
     sub = play.subs()[play.province.users[0]]
     assert play.accounts()[sub] == ["Xã 1"]
     play.settle()

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, delete, exc, text
 
-from directory.base import outbox
+from directory.base import claiming, outbox
 from directory.base.clock import system_clock
 from directory.base.outbox import Job, JobKind
-from idp import wiring, worker
+from idp import performing, wiring, worker
 from tests.conftest import SERVER, missing
 from tests.serving import ROOT, Serving, until
 from tests.wire import Wire
@@ -81,9 +81,9 @@ def test_what_a_dead_worker_held_is_taken_over_within_ten_seconds(
     services: Any, clock: Any, queue: Any
 ) -> None:
     job = queue()
-    assert outbox.claim(services.db, now=clock()) is not None  # and then it dies
+    assert claiming.claim(services.db, now=clock()) is not None  # and then it dies
     clock.advance(seconds=10)
-    assert worker.drain(services, handlers=handlers(lambda: None)) == 1
+    assert performing.drain(services, handlers=handlers(lambda: None)) == 1
     assert state(services, job) == "done"
 
 
@@ -122,7 +122,7 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_has_begun(
         queue("2:2")
     assert running.ended == [True]
     assert state(services, job) == "done"
-    assert outbox.claim(services.db, now=clock()) is not None  # nothing new was taken
+    assert claiming.claim(services.db, now=clock()) is not None  # nothing new was taken
 
 
 @on_postgresql
@@ -160,9 +160,9 @@ def test_a_node_whose_clock_is_wrong_takes_nobodys_job(
 def test_deaths_of_workers_park_no_innocent_job(services: Any, clock: Any, queue: Any) -> None:
     job = queue()
     for _ in range(13):
-        assert outbox.claim(services.db, now=clock()) is not None
+        assert claiming.claim(services.db, now=clock()) is not None
         clock.advance(minutes=10)
-    assert worker.drain(services, handlers=handlers(lambda: None)) == 1
+    assert performing.drain(services, handlers=handlers(lambda: None)) == 1
     assert state(services, job) == "done"
 
 
@@ -173,7 +173,7 @@ def test_a_job_under_whose_hands_workers_die_is_done_alone(
     clock.set(system_clock() - timedelta(hours=5))
     suspect = queue("9:9")
     for _ in range(4):
-        assert outbox.claim(services.db, now=clock()) is not None
+        assert claiming.claim(services.db, now=clock()) is not None
         clock.advance(hours=1)
     others = [queue(f"1:{n}") for n in range(6)]
     live = wiring.build(services.settings)
@@ -214,10 +214,10 @@ def test_a_database_that_is_away_is_no_fault_of_the_job(
         raise exc.TimeoutError("no connection is free")
 
     for _ in range(6):
-        assert worker.drain(services, handlers=handlers(away)) == 1
+        assert performing.drain(services, handlers=handlers(away)) == 1
         clock.advance(minutes=10)
     assert state(services, job) == "ready"
-    assert worker.drain(services, handlers=handlers(lambda: None)) == 1
+    assert performing.drain(services, handlers=handlers(lambda: None)) == 1
     assert state(services, job) == "done"
 
 

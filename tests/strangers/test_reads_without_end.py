@@ -18,7 +18,7 @@ from directory import entitlements
 from directory.base import outbox
 from directory.base.clock import system_clock
 from directory.base.outbox import JobKind
-from idp import worker
+from idp import performing, worker
 from tests.factories import make_application
 from tests.odd_scim import ERROR, LIST, TOKEN, odd_scim
 from tests.scim_fixture import serving
@@ -325,7 +325,7 @@ def stuck_targets(
                     for user in stage.province.users
                 ]
                 outbox.enqueue_rows(session, jobs)
-        runner = worker.Worker(stage.services, handlers=dict(worker.HANDLERS) | handlers)
+        runner = worker.Worker(stage.services, handlers=dict(performing.HANDLERS) | handlers)
         thread = threading.Thread(target=runner.run, daemon=True)
         thread.start()
         deadline = time.monotonic() + 10

@@ -26,7 +26,7 @@ from directory.base.clock import system_clock
 from directory.base.config import Settings
 from directory.base.db import unpooled
 from directory.entitlements import Application
-from idp import wiring, worker
+from idp import performing, wiring
 from idp.app import create_app
 from tests import hr_world
 from tests.browser_client import hidden_fields, open_login, submit
@@ -131,7 +131,7 @@ class Drill:
         return browser.get(answer.headers["Location"]) if answer.status_code == 303 else answer
 
     def work(self) -> None:
-        worker.drain(self.services)
+        performing.drain(self.services)
 
     def active_accounts(self) -> set[str]:
         return {a["userName"] for a in self.target.accounts() if a.get("active", True)}
@@ -163,7 +163,7 @@ def drill(
         save_secret(session, application, TOKEN, keyring=services.keyring)
         session.flush()
         recompute(session, application.id, now=clock())
-    worker.drain(services)
+    performing.drain(services)
     world = World(
         services, clock, hr.people["lan"], hr.posts["lan"], hr.units["room"], hr.units["b"]
     )

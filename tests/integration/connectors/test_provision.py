@@ -13,14 +13,14 @@ from connectors.contract import Misconfigured, Operation, Rejected, Transient
 from connectors.provision import recompute
 from connectors.registry import connector_for, save_secret
 from directory import effects, entitlements
-from directory.base import audit, outbox
+from directory.base import audit, claiming, outbox
 from directory.base.clock import day_start, next_day
 from directory.base.outbox import Claim, Job, JobKind
 from directory.changes.model import Change
 from directory.effects import Effect, State
 from directory.entitlements import Account, Application, Installation, Rule
 from directory.people import User
-from idp import wiring, worker
+from idp import performing, wiring
 from tests.factories import make_application, make_rule, make_user
 from tests.properties.conftest import Province, build_province
 from tests.scim_fixture import TOKEN, ScimServer, scim_server  # noqa: F401 (a fixture)
@@ -73,13 +73,13 @@ def work(services: Any) -> Callable[[], int]:
         done.append(claim.key)
         return provision.apply_account(tools, claim)
 
-    handlers: dict[JobKind, worker.Handler] = dict.fromkeys(JobKind, nothing)
+    handlers: dict[JobKind, performing.Handler] = dict.fromkeys(JobKind, nothing)
     handlers[JobKind.ACCOUNT_APPLY] = apply
-    handlers[JobKind.SUBJECT_BOUNDARY] = worker.take_effect
+    handlers[JobKind.SUBJECT_BOUNDARY] = performing.take_effect
 
     def drain() -> int:
         done.clear()
-        worker.drain(services, handlers=handlers)
+        performing.drain(services, handlers=handlers)
         return len(done)
 
     return drain
@@ -347,11 +347,11 @@ def test_a_crash_after_the_call_and_before_the_note_is_made_good_by_a_link(
 ) -> None:
     body = {"kind": "transfer", "user": province.users[2], "to_unit": province.units[1]}
     change = province.do(**body)
-    claim = outbox.claim(services.db, now=clock())
+    claim = claiming.claim(services.db, now=clock())
     while claim is not None and claim.kind is not JobKind.ACCOUNT_APPLY:
         with services.db.write() as session:
             outbox.finish(session, claim, now=clock())
-        claim = outbox.claim(services.db, now=clock())
+        claim = claiming.claim(services.db, now=clock())
     assert claim is not None
     provision.apply_account(services, claim)  # and then the power fails: nobody notes it
     (stored,) = scim_server.accounts()

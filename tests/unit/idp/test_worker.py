@@ -8,13 +8,13 @@ from sqlalchemy import delete, func, select
 
 from connectors.contract import Rejected, Transient
 from directory import effects
-from directory.base import outbox
+from directory.base import claiming, outbox
 from directory.base.audit import AuditEntry, Tag
 from directory.base.errors import NotFound
 from directory.base.outbox import LEASE, Job, JobKind
 from directory.changes.model import Change, ChangeState
 from directory.effects import Column, Due, Effect, State
-from idp import worker
+from idp import performing, worker
 from tests.factories import make_user
 
 pytestmark = pytest.mark.both_databases
@@ -105,7 +105,7 @@ def failing(error):
 def test_a_job_that_succeeds_settles_its_change(services, clock, ordered, state_of):
     job = ordered()
     clock.advance(seconds=3)
-    assert worker.drain(services, handlers=handler_that(services, clock)) == 1
+    assert performing.drain(services, handlers=handler_that(services, clock)) == 1
     assert state_of(job) == ("done", "verified", "settled", None)
 
 
@@ -122,12 +122,12 @@ def test_a_death_anywhere_neither_loses_nor_doubles_the_job(
 
     handlers = handler_that(services, clock, lambda: calls.append(1))
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "failpoint", die)
+        patch.setattr(performing, "failpoint", die)
         with pytest.raises(Death):
-            worker.drain(services, handlers=handlers)
-    assert worker.drain(services, handlers=handlers) == 0
+            performing.drain(services, handlers=handlers)
+    assert performing.drain(services, handlers=handlers) == 0
     clock.advance(seconds=LEASE.total_seconds() + 1)
-    again = worker.drain(services, handlers=handlers)
+    again = performing.drain(services, handlers=handlers)
     assert again == (0 if point == "worker.after_finish" else 1)
     assert state_of(job) == ("done", "verified", "settled", None)
     with services.db.read() as session:
@@ -140,21 +140,21 @@ def test_what_is_transient_is_put_off_with_its_reason_and_done_later(
 ):
     job = ordered()
     away = handler_that(services, clock, failing(Transient("Máy chủ không trả lời.")))
-    worker.drain(services, handlers=away)
+    performing.drain(services, handlers=away)
     assert state_of(job) == ("ready", "sent", "committed", "Máy chủ không trả lời.")
     clock.advance(seconds=2)
-    worker.drain(services, handlers=handler_that(services, clock))
+    performing.drain(services, handlers=handler_that(services, clock))
     assert state_of(job) == ("done", "verified", "settled", None)
 
 
 def test_the_other_side_may_say_how_long_to_wait(services, clock, ordered):
     ordered()
     slow_down = failing(Transient("Bận.", timedelta(seconds=100)))
-    worker.drain(services, handlers=handler_that(services, clock, slow_down))
+    performing.drain(services, handlers=handler_that(services, clock, slow_down))
     clock.advance(seconds=99)
-    assert outbox.claim(services.db, now=clock()) is None
+    assert claiming.claim(services.db, now=clock()) is None
     clock.advance(seconds=2)
-    assert outbox.claim(services.db, now=clock()) is not None
+    assert claiming.claim(services.db, now=clock()) is not None
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_the_other_side_may_say_how_long_to_wait(services, clock, ordered):
 )
 def test_what_is_refused_waits_for_a_person(services, clock, ordered, state_of, error):
     job = ordered()
-    worker.drain(services, handlers=handler_that(services, clock, failing(error)))
+    performing.drain(services, handlers=handler_that(services, clock, failing(error)))
     assert state_of(job) == ("parked", "parked", "committed", "Tài khoản trùng.")
     with services.db.read() as session:
         assert session.get_one(Change, "c1").needs_attention
@@ -172,14 +172,15 @@ def test_what_is_refused_waits_for_a_person(services, clock, ordered, state_of, 
 
 
 @pytest.mark.parametrize(
-    ("error", "tries"), [(Transient("Bận."), worker.ATTEMPTS), (KeyError("x"), worker.FAULTS)]
+    ("error", "tries"),
+    [(Transient("Bận."), performing.ATTEMPTS), (KeyError("x"), performing.FAULTS)],
 )
 def test_a_job_is_not_tried_for_ever(services, clock, ordered, state_of, error, tries):
     job = ordered()
     handlers = handler_that(services, clock, failing(error))
     done = 0
     while state_of(job)[0] != "parked":
-        done += worker.drain(services, handlers=handlers)
+        done += performing.drain(services, handlers=handlers)
         clock.advance(minutes=10)
     assert done == tries
 
@@ -187,52 +188,52 @@ def test_a_job_is_not_tried_for_ever(services, clock, ordered, state_of, error, 
 def test_a_fault_of_ours_is_not_shown_to_people(services, clock, ordered, state_of):
     job = ordered()
     fault = failing(RuntimeError("secret=abc"))
-    worker.drain(services, handlers=handler_that(services, clock, fault))
+    performing.drain(services, handlers=handler_that(services, clock, fault))
     assert "secret" not in state_of(job)[3]
 
 
 def test_a_job_that_keeps_killing_its_worker_is_parked_untried(services, clock, ordered, state_of):
     job = ordered()
-    for _ in range(worker.DEATHS + 1):
-        assert outbox.claim(services.db, now=clock()) is not None
+    for _ in range(performing.DEATHS + 1):
+        assert claiming.claim(services.db, now=clock()) is not None
         clock.advance(minutes=10)
     calls = []
-    worker.drain(services, handlers=handler_that(services, clock, lambda: calls.append(1)))
+    performing.drain(services, handlers=handler_that(services, clock, lambda: calls.append(1)))
     assert calls == []
     assert state_of(job)[0] == "parked"
 
 
 def test_a_worker_that_lost_its_lease_records_nothing(services, clock, ordered, state_of):
     job = ordered()
-    slow = outbox.claim(services.db, now=clock())
+    slow = claiming.claim(services.db, now=clock())
     clock.advance(seconds=LEASE.total_seconds() + 1)
-    quick = outbox.claim(services.db, now=clock())
+    quick = claiming.claim(services.db, now=clock())
     assert (quick.id, quick.attempt) == (slow.id, slow.attempt + 1)
-    worker.perform(services, slow, handlers=handler_that(services, clock))
+    performing.perform(services, slow, handlers=handler_that(services, clock))
     assert state_of(job) == ("running", "pending", "committed", None)
-    worker.perform(services, quick, handlers=handler_that(services, clock))
+    performing.perform(services, quick, handlers=handler_that(services, clock))
     assert state_of(job) == ("done", "verified", "settled", None)
 
 
 def test_a_late_failure_of_a_lost_job_changes_nothing(services, clock, ordered, state_of):
     job = ordered()
-    slow = outbox.claim(services.db, now=clock())
+    slow = claiming.claim(services.db, now=clock())
     clock.advance(seconds=LEASE.total_seconds() + 1)
-    outbox.claim(services.db, now=clock())
+    claiming.claim(services.db, now=clock())
     for error in (Transient("x"), Rejected("x"), KeyError("x")):
-        worker.perform(services, slow, handlers=handler_that(services, clock, failing(error)))
+        performing.perform(services, slow, handlers=handler_that(services, clock, failing(error)))
     assert state_of(job) == ("running", "pending", "committed", None)
 
 
 def test_effects_follow_when_a_retry_merges_into_a_waiting_job(services, clock, ordered, state_of):
     ordered()
-    first = outbox.claim(services.db, now=clock())
+    first = claiming.claim(services.db, now=clock())
     second = ordered("c2")
     busy = handler_that(services, clock, failing(Transient("Bận.")))
-    worker.perform(services, first, handlers=busy)
+    performing.perform(services, first, handlers=busy)
     assert state_of(first.id, "c1")[:2] == ("done", "sent")
     clock.advance(seconds=5)
-    worker.drain(services, handlers=handler_that(services, clock))
+    performing.drain(services, handlers=handler_that(services, clock))
     assert state_of(second, "c1") == ("done", "verified", "settled", None)
     assert state_of(second, "c2") == ("done", "verified", "settled", None)
 
@@ -242,12 +243,12 @@ def test_one_job_of_a_lane_runs_at_a_time_and_other_lanes_go_on(services, clock)
         for key, lane in (("1", "a"), ("2", "a"), ("3", "b"), ("4", None), ("5", None)):
             outbox.enqueue(session, KIND, key, now=clock(), lane=lane)
     taken = []
-    while (claim := outbox.claim(services.db, now=clock())) is not None:
+    while (claim := claiming.claim(services.db, now=clock())) is not None:
         taken.append(claim)
     assert [c.key for c in taken] == ["1", "3", "4", "5"]
     with services.db.write() as session:
         outbox.finish(session, taken[0], now=clock())
-    assert outbox.claim(services.db, now=clock()).key == "2"
+    assert claiming.claim(services.db, now=clock()).key == "2"
 
 
 def test_the_urgent_goes_before_the_early_and_the_future_waits(services, clock):
@@ -261,7 +262,7 @@ def test_the_urgent_goes_before_the_early_and_the_future_waits(services, clock):
         outbox.enqueue(session, KIND, "later", now=now, lane="a", priority=0, run_at=later)
         outbox.enqueue(session, KIND, "urgent", now=now, lane="b", priority=0)
     order = []
-    while (claim := outbox.claim(services.db, now=now)) is not None:
+    while (claim := claiming.claim(services.db, now=now)) is not None:
         order.append(claim.key)
         with services.db.write() as session:
             outbox.finish(session, claim, now=now)
