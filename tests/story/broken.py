@@ -172,7 +172,7 @@ def logout_unsigned() -> None:
 @build("account_not_disabled", caught_at="5 the account in Quản lý văn bản và điều hành")
 def account_not_disabled() -> None:
     """Disabling is believed to have happened and is proven by the belief."""
-    from connectors import provision
+    from connectors import proving
     from connectors.contract import Action, Outcome
     from connectors.scim import ScimConnector
 
@@ -184,23 +184,23 @@ def account_not_disabled() -> None:
         return Outcome(operation.key, Action.DISABLED)
 
     ScimConnector.apply = apply
-    provision._prove = _believed
+    proving.look = _believed
 
 
 @build("proof_without_look", caught_at="5 the provider looked at the account")
 def proof_without_look() -> None:
     """The account is written rightly, and its proof is what we meant to write."""
-    from connectors import provision
+    from connectors import proving
 
-    provision._prove = _believed
+    proving.look = _believed
 
 
-def _believed(_connector: Any, wanted: Any, outcome: Any) -> Any:
+def _believed(_connector: Any, wanted: Any, outcome: Any, **_: Any) -> Any:
     from connectors.contract import RemoteAccount
 
     if outcome.remote_id is None:
-        return None
-    return RemoteAccount(
+        return None, {}
+    believed = RemoteAccount(
         outcome.remote_id,
         wanted.external_id,
         wanted.username,
@@ -208,6 +208,7 @@ def _believed(_connector: Any, wanted: Any, outcome: Any) -> Any:
         wanted.attributes or {},
         wanted.role,
     )
+    return believed, {}
 
 
 @build("proof_of_another_application", caught_at="6 what was promised is what was done")
