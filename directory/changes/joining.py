@@ -40,6 +40,7 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
         *_duplicates(session, spec.rows, ground),
         *_full_posts(session, spec, unit_views, catalogue),
         *_before_units(session, spec.rows, unit_views),
+        *_taken_emails(session, spec.rows, ground),
     ]
     usernames = allot_usernames(session, [row["person"] for row in spec.rows])
     people, lines = [], []
@@ -217,10 +218,10 @@ def _post_keys_taken(session: Session, rows: Sequence[dict[str, Any]]) -> list[N
     return found
 
 
-def _shared_emails(
+def _holders(
     session: Session, rows: Sequence[dict[str, Any]], ground: Ground
-) -> Iterable[Notice]:
-    """Addresses that somebody has already, or two of these rows: given out for neither."""
+) -> dict[str, list[str | None]]:
+    """Who has these addresses already; None for somebody the actor does not see."""
     wanted = {email for row in rows if (email := row["person"].get("email"))}
     seen = visible_people(ground.rights, ground.today)
     holders: dict[str, list[str | None]] = {email: [] for email in wanted}
@@ -230,6 +231,31 @@ def _shared_emails(
         )
     ):
         holders[email].append(name)
+    return holders
+
+
+def _taken_emails(
+    session: Session, rows: Sequence[dict[str, Any]], ground: Ground
+) -> Iterable[Notice]:
+    """Addresses of people out of reach: shared, they would be given out for those no longer."""
+    holders = _holders(session, rows, ground)
+    for row in rows:
+        email = row["person"].get("email")
+        if email and None in holders[email]:
+            yield Notice(
+                "email_taken",
+                "Địa chỉ {email} là của một người ngoài phạm vi của bạn; hãy ghi địa chỉ khác, để "
+                "trống, hoặc hỏi quản trị viên.",
+                args={"email": email},
+                row=row.get("row"),
+            )
+
+
+def _shared_emails(
+    session: Session, rows: Sequence[dict[str, Any]], ground: Ground
+) -> Iterable[Notice]:
+    """Addresses that somebody has already, or two of these rows: given out for neither."""
+    holders = _holders(session, rows, ground)
     for row in rows:
         if email := row["person"].get("email"):
             holders[email].append(row["person"]["full_name"])
