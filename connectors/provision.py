@@ -62,7 +62,7 @@ class AccountArtefact:
 
     def preview(self, session: Session, plan: Plan) -> Sequence[Foreseen]:
         """What becomes of every account of every person of the plan."""
-        names = _connected(session)
+        names = entitlements.connected(session)
         return [
             Foreseen(
                 Column.ACCOUNTS,
@@ -78,7 +78,7 @@ class AccountArtefact:
 
     def cut(self, session: Session, plan: Plan, change: Change) -> Sequence[Due]:
         """One effect and one job per account; the remote work is the job's."""
-        names = _connected(session)
+        names = entitlements.connected(session)
         return [
             _due(turn, names, now=plan.now, run_at=plan.effective_at, people=len(plan.people))
             for turn in _turns(plan)
@@ -91,7 +91,7 @@ class AccountArtefact:
         """
         now = change.took_effect_at or change.effective_at
         on = change.effective_on
-        names = _connected(session)
+        names = entitlements.connected(session)
         rules = entitlements.rulebook(session).rules
         held = assignments.timeline(session, users)
         ordered = {
@@ -120,7 +120,7 @@ def recompute(session: Session, application_id: int, *, now: datetime) -> int:
     """Look again at everybody the application's rules match today or who has an account there.
 
     For changed rules, a new or a disabled application. One statement whatever the number of
-    people; how many jobs it enqueued or brought forward.
+    people; how many jobs it enqueued or brought forward: none where people only sign in.
     """
     people = union(
         matching.people(_rules(session, application_id), on=local_day(now)),
@@ -130,6 +130,10 @@ def recompute(session: Session, application_id: int, *, now: datetime) -> int:
     subjects = select(
         cast(user_id, Text).concat(f":{application_id}"),
         literal(f"app:{application_id}:").concat(cast(user_id % entitlements.LANES, Text)),
+    ).where(
+        select(Application.id)
+        .where(Application.id == application_id, Application.connector.is_not(None))
+        .exists()
     )
     return outbox.enqueue_selected(
         session, JobKind.ACCOUNT_APPLY, subjects, now=now, priority=Priority.BULK
@@ -322,14 +326,6 @@ def _organization(session: Session, desired: Desired | None) -> str:
 def _rules(session: Session, application_id: int) -> list[RuleView]:
     rules = entitlements.rulebook(session).rules
     return [rule for rule in rules if rule.application_id == application_id]
-
-
-def _connected(session: Session) -> dict[int, str]:
-    """Names of the applications that have a connector."""
-    rows = session.execute(
-        select(Application.id, Application.name).where(Application.connector.is_not(None))
-    )
-    return dict(rows.all())
 
 
 def _people(session: Session, users: Sequence[int]) -> Iterator[User]:

@@ -234,6 +234,14 @@ def account_job(
     )
 
 
+def connected(session: Session) -> dict[int, str]:
+    """Names of the applications that have a connector: people have accounts in no others."""
+    rows = session.execute(
+        select(Application.id, Application.name).where(Application.connector.is_not(None))
+    )
+    return dict(rows.all())
+
+
 def applications(session: Session) -> list[Application]:
     """All applications by name."""
     return sorted(session.scalars(select(Application)), key=lambda a: (by_name(a.name), a.id))

@@ -371,5 +371,8 @@ class Door:
         linked = {app for _, app in entitlements.accounts_of(session, [user_id])}
         outbox.enqueue_rows(
             session,
-            [entitlements.account_job(user_id, app, now=now) for app in sorted(wanted | linked)],
+            [
+                entitlements.account_job(user_id, app, now=now)
+                for app in sorted((wanted | linked) & entitlements.connected(session).keys())
+            ],
         )

@@ -514,6 +514,20 @@ def test_nobody_who_may_not_act_is_recomputed_into_an_account(
 
 
 @pytest.mark.both_databases
+def test_where_people_only_sign_in_no_account_is_ordered(
+    services: Any, province: Province, application: Application
+) -> None:
+    with services.db.write() as session:
+        session.execute(update(Application).values(connector=None))
+        assert recompute(session, application.id, now=services.clock()) == 0
+        services.door.take_effect(session, province.users[0], now=services.clock())
+        assert (
+            session.scalars(select(Job.key).where(Job.kind == JobKind.ACCOUNT_APPLY.value)).all()
+            == []
+        )
+
+
+@pytest.mark.both_databases
 def test_recomputed_jobs_are_those_the_door_would_enqueue(
     services: Any, province: Province, application: Application
 ) -> None:
