@@ -133,6 +133,8 @@ class Ground:
 
     def prepare(self) -> None:
         """Make the folder and write the configuration file."""
+        # Its parent is where `dinhdanh` itself keeps its data unless told otherwise.
+        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self.folder, self.logs):
             folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)

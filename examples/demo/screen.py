@@ -38,7 +38,7 @@ def show(ground: Ground, values: dict[str, Any], movers: list[Standing], *, seco
     others = [m for m in movers if m.posts > 1 and m is not hero]
     lines += [_person(m.user, _who(m, ground)) for m in (hero, *others[:1]) if m]
     lines += [
-        f"  … và {len(users)} người trong / and all of them in {_short(ground.credentials_file)}",
+        f"  … cả {len(users)} người trong / all {len(users)} of them in {_short(ground.credentials_file)}",
         "",
     ]
     officer = next(u for u in users if "hr_officer" in u["roles"])
@@ -74,10 +74,15 @@ def _who(one: Standing, ground: Ground) -> str:
 def _to_try(one: Standing, officer: dict[str, Any], ground: Ground) -> list[str]:
     name, hr = one.user["username"], officer["username"]
     first, second = ("A", "B") if ground.apps[0].code in one.applications else ("B", "A")
+    without = (
+        (f"; {second} báo chưa có tài khoản", f"; {second} says there is no account yet")
+        if len(one.applications) == 1
+        else ("", "")
+    )
     return [
         "Thử / try:",
-        f"  1. Vào {first} bằng {name}, rồi mở {second}: không hỏi lại mật khẩu.",
-        f"     Open {first} as {name}, then {second}: no password is asked again.",
+        f"  1. Vào {first} bằng {name}, rồi mở {second}: không hỏi lại mật khẩu{without[0]}.",
+        f"     Open {first} as {name}, then {second}: no password is asked again{without[1]}.",
         f"  2. Trình duyệt khác, {hr} trong /console: điều động {name}, xem trước, xác nhận.",
         f"     In another browser, {hr} in /console: transfer {name}, preview, confirm;",
         f"     → {one.goal_unit} ({one.goal['unit']}), {one.goal_position}",
