@@ -35,13 +35,18 @@ def address(
     keyring: Keyring, *, return_to: str, prompt: str | None, browser: str, now: datetime
 ) -> str:
     """The name of a new sign-in, in place of a row's id; it holds no more than it must."""
-    if len(return_to.encode()) > LONGEST:
+    if _length(return_to) > LONGEST:
         return_to = urlsplit(return_to).path
-    if len(return_to.encode()) > LONGEST:
+    if _length(return_to) > LONGEST:
         return_to = "/"
     told = [return_to, prompt if prompt in _PROMPTS else "", now.isoformat(), random_id()]
     body = _encode(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode())
     return body + _encode(_tag(keyring, body, browser))
+
+
+def _length(return_to: str) -> int:
+    """As it is written there: a quotation mark takes two."""
+    return len(json.dumps(return_to, ensure_ascii=False).encode())
 
 
 def read(keyring: Keyring, name: str, *, browser: str, settings: Settings) -> FlowState | None:

@@ -69,3 +69,13 @@ def test_odd_values_are_refused(hr: Hr, kind: str) -> None:
             for each in asked:
                 answer = api.post(PREVIEW, each)
                 assert answer.status_code < 500, (name, odd, answer.text)
+
+
+@pytest.mark.parametrize(
+    "way", ['"' * 1990, "é" * 995, "x" * 1990, "x?q=" + '"' * 1000, "%22" * 660]
+)
+def test_whatever_the_way_back_the_sign_in_page_is_shown(hr: Hr, way: str) -> None:
+    browser = hr.app.test_client()
+    page = browser.get("/login", query_string={"return_to": f"/{way}"}, follow_redirects=True)
+    assert page.status_code == 200
+    assert 'name="password"' in page.text
