@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-pytestmark = pytest.mark.both_databases
+pytestmark = [pytest.mark.both_databases, pytest.mark.serial]
 
 AT_ONCE = 400
 EACH = 2
