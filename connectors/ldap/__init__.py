@@ -12,8 +12,7 @@ that the server holds, not only where we put them: somebody may have moved one.
 
 TLS verifies chain and host name by OpenSSL; plain text only where the settings say so.
 
-    connector       find, create, mend, move, disable
-    proof           what a thief would try, and how we know that we would see it succeed
+    connector       find, create, mend, move, disable; what a thief would try
     pool            connections: checked address, verified TLS, bound, kept while fresh
     link            one connection, every operation bounded
     settings        how a server is reached and how accounts look in it

@@ -4,7 +4,7 @@ Order            one thing to be done to a certificate, or a request to be opene
 about            the order for one certificate
 requested        the requests for new ones that a revocation brings with it
 write | note     marks and requests of orders in bulk, their audit entries
-due              the effect of an order, with the job that pushes or proves it
+effect_of        the effect of an order, with the job that pushes or proves it
 """
 
 from collections.abc import Iterable, Iterator

@@ -69,6 +69,7 @@ LABELS: dict[str, dict[str, str]] = {
         "certificate.request": "Yêu cầu cấp chứng thư mới",
         "certificate.withdraw": "Rút yêu cầu thu hồi chứng thư",
         "role.end": "Kết thúc vai trò quản trị",
+        "role.restore": "Giữ lại vai trò quản trị",
         "slip.void": "Hủy phiếu kích hoạt",
     },
     "reason": {

@@ -281,9 +281,9 @@ def new_request_missing() -> None:
 @build("idempotency_ignored", caught_at="4 the same commit twice")
 def idempotency_ignored() -> None:
     """An Idempotency-Key is accepted and forgotten."""
-    from directory.changes.door import Door
+    from directory.changes import repeats
 
-    Door._claim_key = lambda *_, **__: None
+    repeats.claim = lambda *_, **__: None
 
 
 @build("stale_preview_accepted", caught_at="4 a stale preview is refused by the API")

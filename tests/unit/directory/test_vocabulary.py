@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from connectors import turns as accounts
+from connectors.pki import orders as certificates
 from directory.assignments import Kind
 from directory.base.audit import Tag
 from directory.base.outbox import JobKind
+from directory.changes import roles
 from directory.changes.door import PLANNERS, TITLES
 from directory.changes.person import LEAVE_REASONS
 from directory.effects import Column
@@ -15,6 +18,7 @@ from directory.people import UserStatus
 from directory.permissions import Role
 from directory.units import Bloc, Tier
 from idp.console.labels import LABELS
+from idp.factors.slip_artefact import VOID
 from idp.i18n import CATALOGS
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/vocabulary.md").read_text("utf-8")
@@ -26,6 +30,16 @@ ROWS = {(code, vietnamese): english for code, vietnamese, english in ROW.findall
 def test_every_label_stands_in_the_vocabulary_with_its_english(group: str) -> None:
     for code, words in LABELS[group].items():
         assert ROWS.get((code, words)) == CATALOGS["en"][words], (group, code)
+
+
+def test_every_word_of_the_vocabulary_is_one_of_the_labels() -> None:
+    said = {(code, words) for group in LABELS.values() for code, words in group.items()}
+    assert {row for row in ROWS if row not in said} == set()
+
+
+def test_everything_that_a_change_can_do_has_a_label() -> None:
+    kinds = {*accounts.EffectKind, *certificates.EffectKind, roles.END, roles.RESTORE, VOID}
+    assert {str(kind) for kind in kinds} <= set(LABELS["effect"])
 
 
 @pytest.mark.parametrize(
