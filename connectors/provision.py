@@ -154,7 +154,7 @@ def apply_account(tools: Tools, claim: Claim) -> Callable[[Session], set[str]]:
     outcome = connector.apply(Operation(case.wanted, case.remote_id))
     failpoint("account.after_remote")
     seen, evidence = proving.look(
-        connector, case.wanted, outcome, others=case.others, last=claim.attempt >= proving.PATIENCE
+        connector, case.wanted, outcome, others=case.others, last=claim.tries >= proving.PATIENCE
     )
     at = tools.clock()
 

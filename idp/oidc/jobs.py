@@ -99,7 +99,7 @@ def probe_access(tools: Tools, claim: Claim) -> Done:
     failpoint("access.before_probe")
     evidence = _probe_session(tools, target) if kind == "session" else _probe_grant(tools, target)
     if not evidence.pop("refused"):
-        if claim.attempt >= PATIENCE:
+        if claim.tries >= PATIENCE:
             raise Rejected("Quyền truy cập vẫn còn hiệu lực sau khi thu hồi.")
         raise Transient("Quyền truy cập vẫn còn hiệu lực; sẽ kiểm tra lại.")
     return _advance(tools, claim, State.VERIFIED, evidence)

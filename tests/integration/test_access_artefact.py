@@ -115,8 +115,8 @@ def _run(world: World) -> None:
             outbox.finish(session, claim, now=world.clock())
 
 
-def _claim(kind: JobKind, key: str, attempt: int = 1) -> Claim:
-    return Claim(1, kind, key, {}, attempt, None)  # type: ignore[arg-type]
+def _claim(kind: JobKind, key: str, attempt: int = 1, deaths: int = 0) -> Claim:
+    return Claim(1, kind, key, {}, attempt, None, deaths)  # type: ignore[arg-type]
 
 
 def test_a_transfer_ends_tells_and_proves(
@@ -164,6 +164,19 @@ def test_a_probe_of_what_still_works_is_no_proof(world: World, flow: Flow, serve
             jobs.probe_access(world.services, _claim(JobKind.ACCESS_PROBE, key))
         with pytest.raises(Rejected):
             jobs.probe_access(world.services, _claim(JobKind.ACCESS_PROBE, key, 5))
+
+
+def test_deaths_of_workers_do_not_use_up_the_patience_of_a_probe(
+    world: World, flow: Flow, served: None
+) -> None:
+    flow.tokens()
+    [grant] = world.all(Grant)
+    for attempt in (5, 8):
+        claim = _claim(JobKind.ACCESS_PROBE, f"grant:{grant.id}", attempt, deaths=4)
+        with pytest.raises(Transient):
+            jobs.probe_access(world.services, claim)
+    with pytest.raises(Rejected):
+        jobs.probe_access(world.services, _claim(JobKind.ACCESS_PROBE, f"grant:{grant.id}", 9, 4))
 
 
 def test_a_probe_that_is_not_let_in_is_no_proof(world: World, flow: Flow, served: None) -> None:

@@ -12,6 +12,7 @@ from connectors import mapping, provision, registry
 from connectors.contract import Misconfigured, Operation, Rejected, Transient
 from connectors.provision import recompute
 from connectors.registry import connector_for, save_secret
+from connectors.scim import ScimConnector
 from directory import effects, entitlements
 from directory.base import audit, claiming, outbox
 from directory.base.clock import day_start, next_day
@@ -607,3 +608,19 @@ def test_a_target_that_is_away_puts_the_job_off(
     )
     with pytest.raises(Transient):
         provision.apply_account(services, claim)
+
+
+def test_deaths_of_workers_do_not_use_up_the_patience_of_a_proof(
+    services: Any,
+    province: Province,
+    application: Application,
+    scim_server: ScimServer,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An outage kills workers; the first try that comes to an end is the first, not the last."""
+    monkeypatch.setattr(ScimConnector, "probe", lambda *_: None)
+    key = f"{province.users[0]}:{application.id}"
+    for attempt, deaths, error in ((5, 4, Transient), (9, 4, Rejected), (5, 0, Rejected)):
+        claim = Claim(1, JobKind.ACCOUNT_APPLY, key, {}, attempt, services.clock(), deaths=deaths)
+        with pytest.raises(error):
+            provision.apply_account(services, claim)
