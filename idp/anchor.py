@@ -20,6 +20,7 @@ from directory.base.audit import AuditEntry, AuditHead
 from directory.base.checkpoints import Checkpoint
 from directory.base.crypto import Keyring
 from directory.base.errors import Misconfigured
+from directory.base.hosts import Host
 from directory.entitlements import Installation
 from idp.wiring import Services
 
@@ -111,14 +112,15 @@ def _tell(where: str, made: Checkpoint) -> None:
         f"<{_FACILITY + _NOTICE}>1 {stamp} {socket.gethostname() or '-'} dinhdanh - "
         f"audit-checkpoint - {checkpoints.line(made)}"
     )
-    host, _, port = where.rpartition(":")
-    local = where.startswith("/")
-    family = socket.AF_UNIX if local else socket.AF_INET6 if ":" in host else socket.AF_INET
+    host = None if where.startswith("/") else Host.read(where)
+    family = socket.AF_UNIX
+    if host is not None:
+        family = socket.AF_INET6 if ":" in host.name else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as out:
             out.settimeout(1.0)
-            out.sendto(message.encode(), where if local else (host.strip("[]"), int(port)))
-    except (OSError, ValueError):
+            out.sendto(message.encode(), where if host is None else (host.name, host.port or 514))
+    except OSError:
         log.warning("audit.syslog_failed", where=where, exc_info=True)
 
 

@@ -188,6 +188,14 @@ class Settings(BaseSettings):
                 raise ValueError(f"{each!r} is no host:port like 10.0.0.5:8443 or [fd00::1]:8443")
         return value
 
+    @field_validator("audit_syslog")
+    @classmethod
+    def _is_a_log_service(cls, value: str) -> str:
+        host = None if value.startswith("/") else Host.read(value)
+        if value and not value.startswith("/") and (host is None or host.port is None):
+            raise ValueError(f"{value!r} is neither a path like /dev/log nor host:port")
+        return value
+
     @field_validator("mail_domains")
     @classmethod
     def _are_domains(cls, value: list[str]) -> list[str]:

@@ -253,6 +253,31 @@ def test_an_address_that_may_be_called_may_be_in_any_spelling(
         caller.close()
 
 
+@pytest.mark.parametrize(
+    ("host", "family"), [("127.0.0.1", socket.AF_INET), ("[0:0::1]", socket.AF_INET6)]
+)
+def test_a_log_service_may_be_in_any_spelling(
+    operator: Operator, host: str, family: socket.AddressFamily
+) -> None:
+    if family is socket.AF_INET6 and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with socket.socket(family, socket.SOCK_DGRAM) as service:
+        service.bind(("::1" if family is socket.AF_INET6 else host, 0))
+        service.settimeout(5)
+        port = service.getsockname()[1]
+        assert operator("migrate", audit_syslog=f"{host}:{port}").code == 0
+        assert b"audit-checkpoint" in service.recv(4096)
+
+
+@pytest.mark.parametrize("service", ["10.0.0.9", "::1:514", "loghost:x", "dev/log"])
+def test_a_log_service_that_is_none_is_refused_at_the_start(
+    operator: Operator, service: str
+) -> None:
+    done = operator("check", audit_syslog=service)
+    assert done.code == 1
+    assert "audit_syslog" in done.err
+
+
 # ---- where we listen -----------------------------------------------------------------------------
 
 
