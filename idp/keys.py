@@ -20,7 +20,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import structlog
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import Index, delete, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -130,11 +130,6 @@ class SigningKeys:
         self._refresh(now)
         key = self._by_name.get((kid or "", alg))
         return [] if key is None else [key]
-
-    def verifying(self, *, now: datetime) -> KeySet:
-        """All public keys as objects."""
-        self._refresh(now)
-        return KeySet([*self._by_name.values()])
 
     def warm(self, *, now: datetime) -> None:
         """Read the table before anybody asks; at the first question if the database is away."""

@@ -148,13 +148,7 @@ def _end_sessions(session: Session, *, now: datetime, actor: Actor) -> int:
 
 def _void(session: Session, *, now: datetime, actor: Actor) -> int:
     """Slips, invitations and whatever was under way; how many slips."""
-    people = list(
-        session.scalars(
-            select(Activation.user_id)
-            .where(Activation.used_at.is_(None), Activation.expires_at > now)
-            .distinct()
-        )
-    )
+    people = list(session.scalars(select(Activation.user_id).where(slips.open_at(now)).distinct()))
     slips.void(session, people, why="restored", now=now, actor=actor)
     session.execute(update(Invite).where(Invite.uses_left > 0).values(uses_left=0))
     for table in (LoginFlow, PushedRequest, DeviceRequest):

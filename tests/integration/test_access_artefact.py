@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from joserfc import jwt
+from joserfc.jwk import KeySet
 from pytest_httpserver import HTTPServer
 from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -146,7 +147,7 @@ def test_a_transfer_ends_tells_and_proves(
 
     keys = signing_keys(world.services.db, world.services.keyring)
     [text] = received
-    token = jwt.decode(text, keys.verifying(now=world.clock()), ["RS256"])
+    token = jwt.decode(text, KeySet.import_key_set(keys.jwks(now=world.clock())), ["RS256"])
     assert token.header["typ"] == "logout+jwt"
     assert token.claims["aud"] == flow.party.client_id
     assert token.claims["sid"] == grant.session_id
