@@ -97,20 +97,20 @@ def _row(*actions: Action) -> dict[Column, Action]:
 
 # fmt: off
 TABLE: dict[Event, dict[Column, Action]] = {
-    #                           access         accounts      trust                 case                device        roles          slips
-    Event.JOIN:            _row(_A.NONE,       _A.ADD,       _A.NONE,              _A.NONE,            _A.NONE,      _A.NONE, _A.NONE),
-    Event.TRANSFER_OTHER:  _row(_A.END_ALL,    _A.RECOMPUTE, _A.DISTRUST,          _A.REPLACE,         _A.HAND_OVER, _A.RECOMPUTE,  _A.END_ALL),
-    Event.TRANSFER_WITHIN: _row(_A.END_ACTING, _A.RECOMPUTE, _A.DISTRUST_IF_NAMED, _A.REPLACE_IF_NAMED, _A.CARRY,    _A.RECOMPUTE, _A.END_ALL),
-    Event.APPOINT:         _row(_A.NONE,       _A.ADD,       _A.NONE,              _A.NONE,            _A.NONE,      _A.NONE, _A.END_ALL),
-    Event.RELIEVE:         _row(_A.END_ACTING, _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.HAND_OVER, _A.RECOMPUTE,  _A.END_ALL),
-    Event.SECOND:          _row(_A.END_ACTING, _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.CARRY,     _A.RECOMPUTE, _A.END_ALL),
-    Event.RETURN:          _row(_A.END_ACTING, _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.CARRY,     _A.RECOMPUTE, _A.END_ALL),
-    Event.SUSPEND:         _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.NONE,            _A.COLLECT,   _A.SLEEP, _A.END_ALL),
-    Event.RESUME:          _row(_A.NONE,       _A.ENABLE,    _A.RESTORE,           _A.NONE,            _A.GIVE_BACK, _A.RECOMPUTE,  _A.END_ALL),
-    Event.LEAVE:           _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,          _A.COLLECT,   _A.END, _A.END_ALL),
-    Event.DIE:             _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,          _A.COLLECT,   _A.END, _A.END_ALL),
-    Event.UNDO:            _row(_A.END_ALL,    _A.RECOMPUTE, _A.NONE,              _A.NONE,            _A.NONE,      _A.RECOMPUTE, _A.END_ALL),
-    Event.CANCEL:          _row(_A.NONE,       _A.NONE,      _A.RESTORE,           _A.NONE,            _A.NONE,      _A.RESTORE,   _A.NONE),
+    #                           access         accounts      trust                 case                 device        roles         slips
+    Event.JOIN:            _row(_A.NONE,       _A.ADD,       _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
+    Event.TRANSFER_OTHER:  _row(_A.END_ALL,    _A.RECOMPUTE, _A.DISTRUST,          _A.REPLACE,          _A.HAND_OVER, _A.RECOMPUTE, _A.END_ALL),
+    Event.TRANSFER_WITHIN: _row(_A.END_ACTING, _A.RECOMPUTE, _A.DISTRUST_IF_NAMED, _A.REPLACE_IF_NAMED, _A.CARRY,     _A.RECOMPUTE, _A.END_ALL),
+    Event.APPOINT:         _row(_A.NONE,       _A.ADD,       _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.END_ALL),
+    Event.RELIEVE:         _row(_A.END_ACTING, _A.RECOMPUTE, _A.NONE,              _A.NONE,             _A.HAND_OVER, _A.RECOMPUTE, _A.END_ALL),
+    Event.SECOND:          _row(_A.END_ACTING, _A.RECOMPUTE, _A.NONE,              _A.NONE,             _A.CARRY,     _A.RECOMPUTE, _A.END_ALL),
+    Event.RETURN:          _row(_A.END_ACTING, _A.RECOMPUTE, _A.NONE,              _A.NONE,             _A.CARRY,     _A.RECOMPUTE, _A.END_ALL),
+    Event.SUSPEND:         _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.NONE,             _A.COLLECT,   _A.SLEEP,     _A.END_ALL),
+    Event.RESUME:          _row(_A.NONE,       _A.ENABLE,    _A.RESTORE,           _A.NONE,             _A.GIVE_BACK, _A.RECOMPUTE, _A.END_ALL),
+    Event.LEAVE:           _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,           _A.COLLECT,   _A.END,       _A.END_ALL),
+    Event.DIE:             _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,           _A.COLLECT,   _A.END,       _A.END_ALL),
+    Event.UNDO:            _row(_A.END_ALL,    _A.RECOMPUTE, _A.NONE,              _A.NONE,             _A.NONE,      _A.RECOMPUTE, _A.END_ALL),
+    Event.CANCEL:          _row(_A.NONE,       _A.NONE,      _A.RESTORE,           _A.NONE,             _A.NONE,      _A.RESTORE,   _A.NONE),
 }
 # fmt: on
 

@@ -1,8 +1,9 @@
 """Delegated administration: who may do what in which subtree.
 
 A role is held by a person (bound to an assignment where it comes with a post, and then only
-while that assignment is in force and is what she acts under) or by a client. A holder without a role sees and changes
-nothing. The operator at the installation's command line may do everything, audited as such.
+while that assignment is in force and is what she acts under) or by a client. A holder without a
+role sees and changes nothing. The operator at the installation's command line may do everything,
+audited as such.
 """
 
 from collections.abc import Iterable

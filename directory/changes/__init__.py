@@ -7,12 +7,14 @@
     drafting    Ground and Draft: what planners stand on and what they fill
     person      plan_transfer, plan_suspend, plan_resume, plan_leave
     joining     plan_join: one person or five hundred
+    places      the places of posts, held so that no other plan takes them too
     granting    giving and ending roles, within the grantor's own reach
     roles       RoleArtefact: administrators' roles that end with a post
     present     plans and proofs as plain data, the same for console, API and CLI
     structure   plan_units, plan_positions: the tree and the catalogue
     undo        plan_undo
     door        Door: plan() → Plan, commit() → Change, take_effect(): the one way in
+    repeats     an Idempotency-Key leads to one change
     write       how lines become rows, audit entries and cuts
     proof       settle(), proof(): every effect with state, times and latency
     history     which changes somebody may look at

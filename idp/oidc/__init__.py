@@ -18,6 +18,7 @@
     tokens                      access tokens made, opened, and whether they are good now
     handles                     codes and tokens that are stored nowhere (MACs), and our JWTs
     request                     parameters, once each
+    strict_json                 one JSON object, read strictly
 
 Kill the grant and its code, refresh and access tokens die together. What may be used once is
 consumed by one UPDATE … WHERE unused RETURNING before anything is issued.

@@ -6,8 +6,9 @@
                     application are
 
 Whoever names none gets a token for her client's application (where there is none: for ourselves),
-which our own endpoints take as well; a token that names some is good there alone. ``resource`` is the one parameter that may be
-repeated (§2): its values reach us as one text, a space between them, which no URI holds.
+which our own endpoints take as well; a token that names some is good there alone. ``resource`` is
+the one parameter that may be repeated (§2): its values reach us as one text, a space between them,
+which no URI holds.
 """
 
 from collections.abc import Iterable, Sequence
