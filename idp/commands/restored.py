@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from directory import people
 from directory.base.audit import Actor
 from directory.base.config import load_settings
-from directory.base.errors import InvalidInput, Misconfigured, NotFound
+from directory.base.errors import DinhdanhError, InvalidInput, Misconfigured, NotFound
 from idp import anchor, installation, migrate, restoring, shipped_log, wiring
 from idp.console.labels import label
 from idp.i18n import gettext, moment
@@ -82,14 +82,13 @@ def restored(context: click.Context, log_file: Path | None) -> None:
 
 def _opened() -> Services:
     services = wiring.build(load_settings())
-    with services.db.hot() as connection:
-        found = migrate.current(connection)
-    if found != migrate.head():
+    try:
+        with services.db.hot() as connection:
+            migrate.require(connection)
+        installation.require(services)
+    except DinhdanhError:
         services.db.dispose()
-        raise Misconfigured(
-            "migrations", "Cơ sở dữ liệu chưa được nâng cấp; hãy chạy: dinhdanh migrate"
-        )
-    installation.require(services)
+        raise
     return services
 
 

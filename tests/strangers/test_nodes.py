@@ -302,7 +302,7 @@ def test_a_start_with_a_schema_it_cannot_serve_is_refused_in_one_sentence(made: 
     _version(made, "0001")
     _one_sentence(made.command("serve"), "dinhdanh migrate")
     _version(made, "9999")
-    for command in ("worker", "migrate"):
+    for command in ("worker", "migrate", "restored"):
         _one_sentence(made.command(command), "9999")
 
 
