@@ -14,6 +14,7 @@ Functions that write take ``session`` first and never commit: the edge owns the 
 
 import math
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -110,6 +111,8 @@ class Database:
         self.engine, self._hot = open_both(url, limits)
         self._probe = open_both(url, PROBING)[1]
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        # A command that ends without a word leaves no connection for the server to find dead.
+        self._closing = weakref.finalize(self, _dispose, (*self.engines, self._probe))
 
     @property
     def engines(self) -> tuple[Engine, Engine]:
@@ -248,8 +251,12 @@ class Database:
 
     def dispose(self) -> None:
         """Close all pooled connections."""
-        for engine in (*self.engines, self._probe):
-            engine.dispose()
+        _dispose((*self.engines, self._probe))
+
+
+def _dispose(engines: tuple[Engine, ...]) -> None:
+    for engine in engines:
+        engine.dispose()
 
 
 IDLE = 1.0

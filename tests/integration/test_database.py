@@ -1,5 +1,6 @@
 """What our engines do beyond SQLAlchemy: what is gone is noticed, what is hot stands alone."""
 
+import gc
 from contextlib import suppress
 from typing import Any
 
@@ -70,3 +71,19 @@ def test_hot_statements_stand_alone_and_transactions_do_not(services: Any) -> No
         assert session.scalar(text("SELECT count(*) FROM alone")) == 1
     with database.hot() as connection:
         connection.execute(text("DROP TABLE alone"))
+
+
+@pytest.mark.both_databases
+def test_a_database_that_nobody_holds_any_more_keeps_no_connection(
+    services: Any, database_url: str
+) -> None:
+    """A command that ends early, or another installation of the same process."""
+    forgotten = Database(database_url)
+    with forgotten.hot() as connection, forgotten.read() as session:
+        session.execute(text("SELECT 1"))
+        pools = [connection.engine.pool, session.get_bind().engine.pool]
+    assert all(pool.checkedin() for pool in pools)
+    del forgotten, connection, session
+    gc.collect()
+    # What it had pooled is closed; a pool that is disposed of begins anew.
+    assert not any(pool.checkedin() for pool in pools)

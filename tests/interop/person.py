@@ -114,7 +114,8 @@ class Person:
         """By the button in the head of every page of the provider."""
         page = self.browser.get(f"{self.issuer}/portal/profile")
         form = next(each for each in Contents(page).forms if each.action.endswith("/logout"))
-        self._next(self.browser.post(form.action, data=form.fields))
+        # The page that follows is shown once, at an address of its own.
+        self._next(self.browser.post(form.action, data=form.fields, follow_redirects=True))
 
     def _next(self, page: httpx2.Response) -> httpx2.Request | None:
         """What follows on a page of the provider: frames are opened, a form is sent, it goes on
