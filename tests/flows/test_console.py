@@ -105,6 +105,8 @@ def test_a_rule_is_added_and_removed_with_its_accounts_looked_at_again(hr: Hr) -
     with hr.services.db.read() as session:
         app_id = session.scalars(select(Application.id).where(Application.code == "motcua")).one()
         revision = installation(session).rules_revision
+    with hr.services.db.write() as session:
+        session.get_one(Application, app_id).connector = "scim"  # else nobody has an account there
     page = f"/console/applications/{app_id}"
     answer = post(hr, browser, page, f"{page}/rules", role="clerk", unit="gso:14797", priority="5")
     assert answer.status_code == 303

@@ -80,11 +80,15 @@ class Officer:
         }
         return self.browser.submit(page, form, values, press=("step", "preview"))
 
-    def confirm(self, preview: Preview) -> "Preview | str":
-        """Confirm with the password: the id of the change, or the preview that came instead."""
+    def confirm(self, preview: Preview, *, other_form: bool = False) -> "Preview | str":
+        """Confirm with the password: the id of the change, or the preview that came instead.
+
+        With ``other_form`` as from another page that asks for the same: the console then has not
+        seen this form before, and only the Idempotency-Key tells.
+        """
         page = preview.page
         form = page.form("fingerprint", "decision")
-        values = {}
+        values = {"form_key": ""} if other_form else {}
         if "password" in form.fields:
             values["password"] = self._scene.hr_officer["password"]
         answer = self.browser.submit_once(page, form, values, press=("decision", "allow"))

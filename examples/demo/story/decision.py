@@ -224,11 +224,11 @@ def _again(scene: Scene, officer: "console.Officer", fresh: "console.Preview") -
 
 
 def repeat(scene: Scene) -> None:
-    """The same form once more, with the same Idempotency-Key."""
+    """What the form asks for once more, with the same Idempotency-Key."""
     t, seen = scene.telling, scene.seen
     kept = seen.writes.pop("repeat")
     before = scene.personnel.changes(limit="5").body["changes"]
-    again = kept["officer"].confirm(kept["preview"])
+    again = kept["officer"].confirm(kept["preview"], other_form=True)
     t.check(
         "4 the same commit twice does nothing twice",
         again == seen.change_id,
