@@ -7,11 +7,11 @@ where each change stands, who sees her and whether she holds a place. What is ri
 ``facts``, a naive model that knows nothing of the product; what the model calls impossible must be
 refused by the preview, and what the preview lets pass must be committed.
 
-On the commit before the promises of changes were kept (9ba8525) the table fails wherever a suspension
+On the commit before the promises of changes were kept (9ba8525) the sample fails wherever a suspension
 and its end wipe a day of leaving, a leave taken back writes an old status over a new one, a second
 move or a dismissal is refused because one waits, a post with a term can be neither left nor moved from,
-a cancelled change still gives another office sight and holds its place, a cancelled leave leaves a role
-with its end, or a leave undone gives a role back.
+a cancelled leave leaves a role with its end, or a leave undone gives a role back. That a cancelled
+change gives no office sight and holds no place is asked, too; there the sample does not come to it.
 
 A sample runs with every ``make test``; the whole table is ``long``.
 """
