@@ -14,6 +14,7 @@
     logout          delivers logout tokens
     pki/            profiles, authority, CRL, OCSP, trust
     contract        the Connector protocol and the values that cross it
+    tools           what work on the outside is given
     outbound        the one client for outward HTTP: pinned, timed and capped
     addresses       which addresses may be called
     answers         what comes back, read within bounds

@@ -14,63 +14,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from connectors.errors import ConnectorError, Misconfigured, Rejected, Transient, Withheld
-from connectors.outbound import Outbound, Response
-from directory.base.clock import Clock
-from directory.base.config import Settings
-from directory.base.crypto import Keyring
-from directory.base.db import Database
-
-__all__ = [
-    "Action",
-    "Attribute",
-    "Attributes",
-    "Capability",
-    "Connector",
-    "ConnectorError",
-    "Misconfigured",
-    "Operation",
-    "Outbound",
-    "Outcome",
-    "Page",
-    "Rejected",
-    "RemoteAccount",
-    "Response",
-    "Tools",
-    "Transient",
-    "Wanted",
-    "Withheld",
-]
-
-
-class Tools(Protocol):
-    """What a job's handler is given; the composition root's ``Services`` fits."""
-
-    @property
-    def settings(self) -> Settings:
-        """The installation's settings."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """The only source of the present moment."""
-        ...
-
-    @property
-    def db(self) -> Database:
-        """The installation's database."""
-        ...
-
-    @property
-    def keyring(self) -> Keyring:
-        """Keys for what is sealed at rest."""
-        ...
-
-    @property
-    def outbound(self) -> Outbound:
-        """The one client for calling out."""
-        ...
-
 
 class Attribute(StrEnum):
     """What we say of a person in an application; the names are those of SCIM (RFC 7643 §4)."""

@@ -15,15 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors import mapping
-from connectors.contract import (
-    Action,
-    Connector,
-    Outcome,
-    Rejected,
-    RemoteAccount,
-    Transient,
-    Wanted,
-)
+from connectors.contract import Action, Connector, Outcome, RemoteAccount, Wanted
+from connectors.errors import Rejected, Transient
 from directory.base import storable
 
 PATIENCE = 5

@@ -21,16 +21,9 @@ from sqlalchemy import Text, and_, cast, literal, select, union
 from sqlalchemy.orm import Session
 
 from connectors import mapping, matching, proving
-from connectors.contract import (
-    Action,
-    Attribute,
-    Operation,
-    Outcome,
-    Rejected,
-    RemoteAccount,
-    Tools,
-    Wanted,
-)
+from connectors.contract import Action, Attribute, Operation, Outcome, RemoteAccount, Wanted
+from connectors.errors import Rejected
+from connectors.tools import Tools
 from connectors.turns import EffectKind, Turn, between, turns
 from connectors.withholding import connector_for
 from directory import assignments, effects, entitlements, units

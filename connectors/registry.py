@@ -11,7 +11,10 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
-from connectors.contract import Connector, Misconfigured, Outbound, Tools
+from connectors.contract import Connector
+from connectors.errors import Misconfigured
+from connectors.outbound import Outbound
+from connectors.tools import Tools
 from directory.base.crypto import Keyring
 from directory.entitlements import Application
 

@@ -25,16 +25,14 @@ from connectors.contract import (
     Action,
     Attribute,
     Capability,
-    Misconfigured,
     Operation,
-    Outbound,
     Outcome,
     Page,
-    Rejected,
     RemoteAccount,
-    Transient,
     Wanted,
 )
+from connectors.errors import Misconfigured, Rejected, Transient
+from connectors.outbound import Outbound
 from connectors.scim_search import Search
 from connectors.scim_wire import Answer, Json, Wire
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from connectors import scim_mapping
-from connectors.contract import Misconfigured, Rejected
+from connectors.errors import Misconfigured, Rejected
 from connectors.scim_wire import Answer, Json, Wire
 
 EXTERNAL_ID, USER_NAME = "externalId", "userName"

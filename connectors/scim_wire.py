@@ -14,8 +14,8 @@ from urllib.parse import quote, urlencode
 import httpx2
 
 from connectors import answers
-from connectors.contract import Misconfigured, Outbound, Rejected, Transient
-from connectors.outbound import failure
+from connectors.errors import Misconfigured, Rejected, Transient
+from connectors.outbound import Outbound, failure
 
 Json = dict[str, Any]
 REDIRECTS = 3

@@ -7,7 +7,9 @@ account is always right; to create, enable or change an active one would be to g
 from datetime import timedelta
 
 from connectors import registry
-from connectors.contract import Connector, Tools, Wanted, Withheld
+from connectors.contract import Connector, Wanted
+from connectors.errors import Withheld
+from connectors.tools import Tools
 from directory import entitlements
 from directory.entitlements import Application
 

@@ -28,7 +28,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.orm import Session
 
-from connectors import contract, deadline, provision
+from connectors import deadline, errors, provision
 from connectors.pki import jobs as pki_jobs
 from directory import effects
 from directory.base import audit, claiming, outbox
@@ -51,7 +51,7 @@ class Handler(Protocol):
     """Does one job's remote part; what it returns is run in the worker's one transaction."""
 
     def __call__(self, tools: Services, claim: Claim, /) -> Record:
-        """Raises the errors of ``connectors.contract``."""
+        """Raises the errors of ``connectors.errors``."""
         ...
 
 
@@ -93,9 +93,9 @@ def perform(
         failpoint("worker.after_finish")
     except LeaseLost:
         _lost(bound, services, claim)
-    except contract.Withheld as exc:
+    except errors.Withheld as exc:
         _unless_lost(bound, _hold_back, services, claim, exc.text(), after=exc.retry_after)
-    except contract.Transient as exc:
+    except errors.Transient as exc:
         _unless_lost(bound, _put_off, services, claim, exc.text(), after=exc.retry_after)
     except Busy as exc:
         _unless_lost(bound, _put_off, services, claim, exc.text())
@@ -115,7 +115,7 @@ def perform(
 
 def _attempt(services: Services, claim: Claim, handlers: Mapping[JobKind, Handler]) -> None:
     if claim.tries > ATTEMPTS or claim.deaths > DEATHS:
-        raise contract.Rejected("Đã thử nhiều lần mà không xong.")
+        raise errors.Rejected("Đã thử nhiều lần mà không xong.")
     with deadline.within(services.settings.job_timeout):
         record = handlers[claim.kind](services, claim)
     with services.db.write() as session:

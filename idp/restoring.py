@@ -19,7 +19,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from connectors import withholding
-from connectors.contract import Capability, ConnectorError, Rejected
+from connectors.contract import Capability
+from connectors.errors import ConnectorError, Rejected
 from connectors.pki import crl
 from connectors.pki.tables import Authority, AuthorityKind
 from connectors.provision import recompute

@@ -21,9 +21,9 @@ TLS verifies chain and host name by OpenSSL; plain text only where the settings 
 
 from pydantic import BaseModel
 
-from connectors.contract import Outbound
 from connectors.ldap.connector import LdapConnector
 from connectors.ldap.settings import LdapSettings, Security
+from connectors.outbound import Outbound
 
 Settings = LdapSettings
 

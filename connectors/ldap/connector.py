@@ -17,18 +17,17 @@ from connectors.contract import (
     Attributes,
     Capability,
     Operation,
-    Outbound,
     Outcome,
     Page,
-    Rejected,
     RemoteAccount,
-    Transient,
     Wanted,
 )
+from connectors.errors import Rejected, Transient
 from connectors.ldap import names
 from connectors.ldap.link import ENTRIES, FEW, Garbled, Link, Refused, Row
 from connectors.ldap.pool import ALREADY_EXISTS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, Pool
 from connectors.ldap.settings import LdapSettings
+from connectors.outbound import Outbound
 
 KEY = "entryUUID"
 PASSWORD = "userPassword"  # noqa: S105 (its name)

@@ -20,11 +20,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from sqlalchemy.orm import Session
 
-from connectors.contract import Rejected, Response, Tools, Transient
+from connectors.errors import Rejected, Transient
+from connectors.outbound import Response
 from connectors.pki import crl, marks, naming
 from connectors.pki.authority import certificate_of
 from connectors.pki.orders import EffectKind
 from connectors.pki.tables import Authority, Certificate, CertificateState, Standing
+from connectors.tools import Tools
 from directory import effects
 from directory.base import outbox
 from directory.base.failpoints import failpoint

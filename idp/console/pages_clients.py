@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from connectors.contract import Tools
+from connectors.tools import Tools
 from directory import entitlements, permissions
 from directory.base.audit import Actor
 from directory.base.clock import local_day

@@ -18,7 +18,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import request as flask_request
 from sqlalchemy import Connection
 
-from connectors.contract import Tools
+from connectors.tools import Tools
 from directory.base.audit import Actor
 from directory.base.config import Settings
 from directory.base.errors import DinhdanhError

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from connectors.contract import Tools
+from connectors.tools import Tools
 from directory.base.config import Settings
 from idp.keys import signing_keys
 from idp.oidc import assurance, claims, resources

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from connectors.contract import Tools
+from connectors.tools import Tools
 from idp.oidc.authorization import trial
 from idp.oidc.clients.options import Options
 from idp.oidc.clients.redirects import with_query

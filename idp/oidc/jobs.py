@@ -17,8 +17,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors import logout
-from connectors.contract import Response, Tools
 from connectors.errors import Misconfigured, Rejected, Transient
+from connectors.outbound import Response
+from connectors.tools import Tools
 from directory import effects
 from directory.base.crypto import random_id
 from directory.base.failpoints import failpoint

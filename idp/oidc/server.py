@@ -23,7 +23,7 @@ from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 from flask import Response, json
 
-from connectors.contract import Tools
+from connectors.tools import Tools
 from idp.oidc.clients.keyset import ClientKeys
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.clients.refusals import BY_ERROR, Reason, Refusals, Refused

@@ -13,7 +13,7 @@ from typing import Any
 from joserfc import jwt
 from sqlalchemy import Connection
 
-from connectors.contract import Tools
+from connectors.tools import Tools
 from directory.base.crypto import random_id
 from idp.keys import ALGORITHMS, SigningKeys, signing_keys
 from idp.oidc import grants

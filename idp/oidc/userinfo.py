@@ -9,7 +9,7 @@ from typing import Any
 from joserfc import jws
 from sqlalchemy import Connection
 
-from connectors.contract import Tools
+from connectors.tools import Tools
 from directory.base.config import Settings
 from idp.oidc import bearer, claims, resources
 from idp.oidc.bearer import Presented, Refused

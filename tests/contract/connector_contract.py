@@ -7,17 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.contract import (
-    Action,
-    Attribute,
-    Connector,
-    Misconfigured,
-    Operation,
-    Rejected,
-    RemoteAccount,
-    Transient,
-    Wanted,
-)
+from connectors.contract import Action, Attribute, Connector, Operation, RemoteAccount, Wanted
+from connectors.errors import Misconfigured, Rejected, Transient
 
 SPECIALIST = {
     Attribute.DISPLAY_NAME: "Nguyễn Thị Ngọc Ánh",

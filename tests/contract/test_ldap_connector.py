@@ -7,15 +7,10 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import (
-    Action,
-    Connector,
-    Misconfigured,
-    Operation,
-    Outbound,
-    Rejected,
-)
+from connectors.contract import Action, Connector, Operation
+from connectors.errors import Misconfigured, Rejected
 from connectors.ldap import LdapConnector, LdapSettings, Security
+from connectors.outbound import Outbound
 from dinhdanh import ports
 from directory.base.config import Settings
 from tests.contract.connector_contract import ConnectorContract, but, disabled, wanted

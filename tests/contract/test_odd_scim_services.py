@@ -11,15 +11,9 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import (
-    Action,
-    Misconfigured,
-    Operation,
-    Outbound,
-    Rejected,
-    Transient,
-    Wanted,
-)
+from connectors.contract import Action, Operation, Wanted
+from connectors.errors import Misconfigured, Rejected, Transient
+from connectors.outbound import Outbound
 from connectors.scim import ScimConnector, ScimSettings
 from directory.base.config import Settings
 from tests.contract.connector_contract import but, disabled, wanted

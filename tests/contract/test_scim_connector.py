@@ -7,16 +7,9 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from connectors.contract import (
-    Action,
-    Attribute,
-    Connector,
-    Misconfigured,
-    Operation,
-    Outbound,
-    Rejected,
-    Transient,
-)
+from connectors.contract import Action, Attribute, Connector, Operation
+from connectors.errors import Misconfigured, Rejected, Transient
+from connectors.outbound import Outbound
 from connectors.scim import ScimConnector, ScimSettings
 from dinhdanh import ports
 from directory.base.config import Settings

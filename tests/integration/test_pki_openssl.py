@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from flask import request
 
-from connectors.contract import Rejected, Transient
+from connectors.errors import Rejected, Transient
 from connectors.outbound import Outbound
 from connectors.pki import marks, requests
 from connectors.pki.authority import pem

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, Text, event, insert, select
 
-from connectors.contract import Transient
+from connectors.errors import Transient
 from directory.base import claiming, outbox
 from directory.base.audit import AuditEntry
 from directory.base.db import Base, Database

@@ -233,7 +233,7 @@ def test_a_proxy_that_is_no_address_is_said_at_the_start(
 def test_an_address_that_may_be_called_may_be_in_any_spelling(
     services: Any, make_settings: Any, operator: Operator, allowed: str, url: str | None
 ) -> None:
-    from connectors.contract import ConnectorError
+    from connectors.errors import ConnectorError
     from connectors.outbound import Outbound
 
     if url is None:

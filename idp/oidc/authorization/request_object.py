@@ -19,7 +19,7 @@ from urllib.parse import urldefrag
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 
-from connectors.contract import ConnectorError
+from connectors.errors import ConnectorError
 from idp.oidc.clients.keyset import NoKeys, opened
 from idp.oidc.clients.slots import Slots
 from idp.oidc.clients.view import ClientView

@@ -19,7 +19,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 from joserfc.util import base64_to_int
 
-from connectors.contract import ConnectorError, Outbound, Response
+from connectors.errors import ConnectorError
+from connectors.outbound import Outbound, Response
 from directory.base.errors import DinhdanhError
 from idp.oidc.clients.slots import Slots
 from idp.oidc.clients.view import ClientView

@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from authlib.oauth2.rfc6749 import OAuth2Error
 from sqlalchemy import Connection
 
-from connectors.contract import Tools
+from connectors.tools import Tools
 from directory.base.config import Settings
 from directory.base.hosts import Host
 from idp.oidc.clients import keyset

@@ -17,7 +17,8 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from connectors.answers import BODY_LIMIT
-from connectors.contract import Misconfigured, Outbound, Rejected, Transient
+from connectors.errors import Misconfigured, Rejected, Transient
+from connectors.outbound import Outbound
 from directory.base.config import Settings
 from tests.scim_fixture import serving
 from tests.slapd_fixture import Authority, authority  # noqa: F401 (a fixture)

@@ -9,7 +9,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from connectors import mapping, provision, registry
-from connectors.contract import Misconfigured, Operation, Rejected, Transient
+from connectors.contract import Operation
+from connectors.errors import Misconfigured, Rejected, Transient
 from connectors.provision import recompute
 from connectors.registry import connector_for, save_secret
 from connectors.scim import ScimConnector

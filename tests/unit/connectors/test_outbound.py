@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from connectors.addresses import is_public
-from connectors.contract import Misconfigured, Outbound, Rejected, Response, Transient
-from connectors.outbound import LONGEST_WAIT
+from connectors.errors import Misconfigured, Rejected, Transient
+from connectors.outbound import LONGEST_WAIT, Outbound, Response
 from directory.base.config import Settings
 from directory.base.errors import Misconfigured as InstallationMisconfigured
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, func, select
 
-from connectors.contract import Rejected, Transient
+from connectors.errors import Rejected, Transient
 from directory import effects
 from directory.base import claiming, outbox
 from directory.base.audit import AuditEntry, Tag
