@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from flask.testing import FlaskClient
 from sqlalchemy import event
 
-from idp.wiring import Services
+from idp.services import Services
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _COOKIE = re.compile(rb"\r\nset-cookie: *([^=;\s]+)=([^;\r\n]*)", re.IGNORECASE)

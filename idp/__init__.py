@@ -12,7 +12,7 @@ restoring       after a backup was put back; shipped_log: the audit trail as JSO
 anchor          the audit trail's checkpoints outside the database
 changes         from an edge to the door: the path console, API and command line share
 migrate         the schema, on SQLite and PostgreSQL
-wiring          Services: settings, clock, database, keyring, door, outward client
+wiring          how Services are made, and which artefacts the door has
 oidc/           clients, grants, tokens, claims, endpoints, logout
 login/          policy and flow (pure), views
 unwritten       a form that came when its sender had to sign in again: nothing of it is lost
@@ -22,6 +22,7 @@ security        what every request goes through
 sessions/       server-side sessions; one SELECT resolves one
 factors/        what a person proves herself with
 connections     which open connections are silent, idle or too slow; gate: how many requests
+services        settings, clock, database, keyring, door, outward client: what everything is given
 throttle keys handles         guessing slowed down; signing keys; values under a MAC
 i18n logs terminal supervisor two languages; the log; terminals of any encoding; child processes
 """

@@ -22,7 +22,7 @@ from directory.base.crypto import Keyring
 from directory.base.errors import Misconfigured
 from directory.base.hosts import Host
 from directory.entitlements import Installation
-from idp.wiring import Services
+from idp.services import Services
 
 log = structlog.get_logger(__name__)
 

@@ -30,7 +30,7 @@ from idp.console import views as console
 from idp.login import views as login
 from idp.oidc import discovery, logout, routes
 from idp.portal import views as portal
-from idp.wiring import Services
+from idp.services import Services
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -26,7 +26,7 @@ from directory.entitlements import Application, Desired, desired_accounts
 from directory.permissions import Do, Rights
 from directory.text import by_name
 from idp.i18n import gettext
-from idp.wiring import Services
+from idp.services import Services
 
 Ask = Callable[[Session, datetime, Rights], Spec]
 """Makes the Spec inside the transaction that plans it: references resolve where they are used."""

@@ -32,7 +32,7 @@ from directory.entitlements import Installation
 from idp import migrate
 from idp.connections import Connections
 from idp.security import services
-from idp.wiring import Services
+from idp.services import Services
 
 blueprint = Blueprint("health", __name__)
 

@@ -38,8 +38,8 @@ from idp.oidc.authorization import pushed
 from idp.oidc.clients import invites, refusals
 from idp.oidc.grant_types import device
 from idp.oidc.proofs import once
+from idp.services import Services
 from idp.sessions import answers
-from idp.wiring import Services
 
 log = structlog.get_logger(__name__)
 

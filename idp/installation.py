@@ -9,7 +9,7 @@ from directory.base.errors import Misconfigured
 from directory.entitlements import Installation
 from idp import anchor, keys
 from idp.oidc import clients
-from idp.wiring import Services
+from idp.services import Services
 
 
 def prepare(services: Services, *, name: str = "Dinhdanh") -> None:

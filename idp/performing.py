@@ -40,7 +40,7 @@ from directory.base.outbox import Claim, JobKind, LeaseLost
 from directory.changes import proof
 from directory.effects import State
 from idp.oidc import jobs as oidc_jobs
-from idp.wiring import Services
+from idp.services import Services
 
 log = structlog.get_logger(__name__)
 

@@ -40,8 +40,8 @@ from idp.oidc import logout
 from idp.oidc.authorization.pushed import PushedRequest
 from idp.oidc.clients.invites import Invite
 from idp.oidc.grant_types.device import DeviceRequest
+from idp.services import Services
 from idp.sessions import SsoSession
-from idp.wiring import Services
 
 _JUMP = 1_000_000
 """The epoch rises by up to this, at random: counted on, it would repeat the one that the lost

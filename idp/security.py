@@ -36,8 +36,8 @@ from idp import handles
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from idp.services import Services
     from idp.sessions import SessionView
-    from idp.wiring import Services
 
 log = structlog.get_logger(__name__)
 csrf = CSRFProtect()

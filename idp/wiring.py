@@ -1,6 +1,4 @@
-"""What the composition roots share: one Services value, one registration of artefacts."""
-
-from dataclasses import dataclass
+"""What the composition roots share: how Services are made, and which artefacts the door has."""
 
 from sqlalchemy import MetaData
 
@@ -34,19 +32,7 @@ from directory.changes.door import Door
 from directory.changes.roles import RoleArtefact
 from idp.factors.slip_artefact import SlipArtefact
 from idp.oidc.artefact import AccessArtefact
-
-
-@dataclass(frozen=True)
-class Services:
-    """Everything a request, a job or a command needs; made once per process."""
-
-    settings: Settings
-    clock: Clock
-    db: Database
-    keyring: Keyring
-    passwords: PasswordHasher
-    door: Door
-    outbound: Outbound
+from idp.services import Services
 
 
 def build(

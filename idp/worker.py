@@ -24,7 +24,7 @@ from directory.base.away import is_away, kind_of
 from directory.base.outbox import Claim, JobKind, LeaseLost
 from idp import housekeeping
 from idp.performing import HANDLERS, Handler, perform
-from idp.wiring import Services
+from idp.services import Services
 
 log = structlog.get_logger(__name__)
 

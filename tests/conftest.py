@@ -33,6 +33,7 @@ from directory.base.crypto import Keyring
 from directory.base.db import Database, unpooled
 from idp import installation, logs, migrate, wiring
 from idp.app import create_app
+from idp.services import Services
 from tests import once
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -252,7 +253,7 @@ def database(settings: Settings) -> Iterator[Database]:
 
 
 @pytest.fixture
-def services(settings: Settings, clock: FrozenClock) -> Iterator[wiring.Services]:
+def services(settings: Settings, clock: FrozenClock) -> Iterator[Services]:
     """Everything a request, a job or a command needs."""
     built = wiring.build(settings, clock=clock)
     _hurry(built.db)
@@ -261,7 +262,7 @@ def services(settings: Settings, clock: FrozenClock) -> Iterator[wiring.Services
 
 
 @pytest.fixture
-def app(services: wiring.Services) -> Flask:
+def app(services: Services) -> Flask:
     """The web application."""
     made = create_app(services)
     made.testing = True

@@ -5,7 +5,7 @@ from typing import Any
 
 from directory.base.audit import Actor
 from examples.demo.ground import Ground
-from idp.wiring import Services
+from idp.services import Services
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from directory.entitlements import Rule
 from directory.permissions import AdminRole, Role
 from idp.factors import slips
 from idp.oidc import clients
-from idp.wiring import Services, build
+from idp.services import Services
+from idp.wiring import build
 
 
 def _open() -> tuple[Services, Actor]:

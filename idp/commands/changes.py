@@ -25,7 +25,7 @@ from idp.changes import Ask
 from idp.console import forms
 from idp.console.labels import label
 from idp.i18n import day, duration, gettext, instant
-from idp.wiring import Services
+from idp.services import Services
 
 _WAIT_AT_MOST = timedelta(seconds=120)
 

@@ -35,7 +35,8 @@ from idp.oidc.clients import (
     profiles,
 )
 from idp.oidc.clients.registration import vouched
-from idp.wiring import Services, build
+from idp.services import Services
+from idp.wiring import build
 
 SECRET = "<client_secret>"  # noqa: S105 (what stands where it belongs)
 """Secrets are printed once, when they are made; a snippet has this in its place."""

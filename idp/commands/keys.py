@@ -10,7 +10,8 @@ from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
 from idp import keys as signing
 from idp.i18n import error_text
-from idp.wiring import Services, build
+from idp.services import Services
+from idp.wiring import build
 
 
 def _services() -> Services:

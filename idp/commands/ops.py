@@ -21,6 +21,7 @@ from idp.commands import pki
 from idp.i18n import error_text, gettext, moment
 from idp.oidc import assurance
 from idp.oidc.clients import SCOPES
+from idp.services import Services
 
 
 @click.command("serve")
@@ -141,7 +142,7 @@ def _problems(settings: Settings) -> Iterator[str]:
         services.db.dispose()
 
 
-def _unconfirmed(services: wiring.Services) -> Iterator[str]:
+def _unconfirmed(services: Services) -> Iterator[str]:
     with services.db.read() as session:
         since = entitlements.unconfirmed_since(session)
     if since is not None:
@@ -161,7 +162,7 @@ def _secret(settings: Settings) -> Iterator[Path]:
         yield from (Path(file + suffix) for suffix in ("", "-wal", "-shm"))
 
 
-def _pool_problems(services: wiring.Services) -> Iterator[str]:
+def _pool_problems(services: Services) -> Iterator[str]:
     """Whether this node's processes can have all the connections they may open. Others of the
     server's clients, other nodes among them, come on top.
     """
@@ -231,7 +232,7 @@ def _assurance_problems(settings: Settings) -> Iterator[str]:
             )
 
 
-def _has_administrator(services: wiring.Services) -> bool:
+def _has_administrator(services: Services) -> bool:
     today = local_day(services.clock())
     with services.db.read() as session:
         found = exists().where(

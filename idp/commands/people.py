@@ -20,6 +20,7 @@ from directory.permissions import Role
 from idp import installation, wiring
 from idp.factors import slips
 from idp.i18n import gettext, moment
+from idp.services import Services
 
 
 @click.group("user")
@@ -78,9 +79,7 @@ def _print_slip(issuer: str, username: str, token: str, *, until: str) -> None:
     click.echo(f"{issuer}/activate/{token}")
 
 
-def _join(
-    session: Session, services: wiring.Services, username: str, name: str, actor: Actor
-) -> User:
+def _join(session: Session, services: Services, username: str, name: str, actor: Actor) -> User:
     """Enter the person through the door, as every change of the directory."""
     now = services.clock()
     person = person_row(
@@ -96,7 +95,7 @@ def _join(
     return session.scalars(select(User).where(User.username == plan.people[0].username)).one()
 
 
-def _grant(session: Session, person: User, actor: Actor, services: wiring.Services) -> None:
+def _grant(session: Session, person: User, actor: Actor, services: Services) -> None:
     """Give the role of administrator over the whole installation, unless she holds it."""
     grant_role(
         session,

@@ -25,7 +25,8 @@ from directory.base.clock import VIETNAM
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
 from idp.i18n import gettext
-from idp.wiring import Services, build
+from idp.services import Services
+from idp.wiring import build
 
 STANDINGS = {
     Standing.GOOD: "đang hiệu lực",

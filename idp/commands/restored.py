@@ -15,8 +15,8 @@ from directory.base.errors import DinhdanhError, InvalidInput, Misconfigured, No
 from idp import anchor, installation, migrate, restoring, shipped_log, wiring
 from idp.console.labels import label
 from idp.i18n import gettext, moment
+from idp.services import Services
 from idp.shipped_log import Known
-from idp.wiring import Services
 
 
 @click.command("backup")

@@ -36,6 +36,7 @@ from idp import installation, migrate, wiring
 from idp.factors import passwords
 from idp.oidc import clients
 from idp.oidc.clients import GrantType, Registration
+from idp.services import Services
 from tests import factories
 
 T = TypeVar("T")
@@ -130,7 +131,7 @@ class Installation:
 
     folder: Path
     settings: Settings
-    services: wiring.Services
+    services: Services
     app_url: str
     people: dict[str, list[int]]
     """Waiting for a story, by the unit they are in."""

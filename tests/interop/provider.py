@@ -25,6 +25,7 @@ from idp import installation, migrate, wiring
 from idp.factors import passwords
 from idp.oidc import clients
 from idp.oidc.clients import Registration
+from idp.services import Services
 from tests import factories
 from tests.crash.installation import PATIENCE, answers, wait_for
 from tests.interop.person import Person
@@ -60,7 +61,7 @@ class Provider:
 
     folder: Path
     settings: Settings
-    services: wiring.Services
+    services: Services
     ports: Iterator[int]
     """Free ones that the provider may call."""
     authority: Authority
