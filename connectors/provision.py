@@ -26,14 +26,15 @@ from connectors.errors import Rejected
 from connectors.tools import Tools
 from connectors.turns import EffectKind, Turn, between, turns
 from connectors.withholding import connector_for
-from directory import assignments, effects, entitlements, units
+from directory import assignments, entitlements, units
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.failpoints import failpoint
 from directory.base.outbox import Claim, JobKind, Priority
+from directory.changes import effects
+from directory.changes.effects import Column, Due, Foreseen, State
 from directory.changes.model import Change, Plan
-from directory.effects import Column, Due, Foreseen, State
 from directory.entitlements import (
     Account,
     AccountState,

@@ -30,15 +30,14 @@ from sqlalchemy.orm import Session
 
 from connectors import deadline, errors, provision
 from connectors.pki import jobs as pki_jobs
-from directory import effects
 from directory.base import audit, claiming, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.away import is_away, kind_of
 from directory.base.errors import Busy, DinhdanhError
 from directory.base.failpoints import failpoint
 from directory.base.outbox import Claim, JobKind, LeaseLost
-from directory.changes import proof
-from directory.effects import State
+from directory.changes import effects, proof
+from directory.changes.effects import State
 from idp.oidc import jobs as oidc_jobs
 from idp.services import Services
 

@@ -22,15 +22,15 @@ from connectors.pki import authority, requests
 from connectors.pki import ocsp as responder
 from connectors.pki.artefact import CertificateArtefact
 from connectors.pki.tables import Authority, Certificate
-from directory import effects
 from directory.base import claiming, outbox
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database
 from directory.base.outbox import Claim, JobKind
+from directory.changes import effects
 from directory.changes.door import Door
+from directory.changes.effects import Column, Due, Effect, Foreseen
 from directory.changes.model import Change, Plan
-from directory.effects import Column, Due, Effect, Foreseen
 from idp.performing import HANDLERS
 from idp.pki import blueprint
 from tests.properties.conftest import Province, build_province

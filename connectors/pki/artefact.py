@@ -43,8 +43,8 @@ from connectors.pki.tables import (
 )
 from directory.base.clock import local_day
 from directory.base.outbox import Priority
+from directory.changes.effects import Action, Column, Due, Foreseen
 from directory.changes.model import Change, Person, Plan
-from directory.effects import Action, Column, Due, Foreseen
 
 BULK_FROM = 50
 """A change of more people than this does not push its certificates ahead of everyone's."""

@@ -27,11 +27,11 @@ from connectors.pki.authority import certificate_of
 from connectors.pki.orders import EffectKind
 from connectors.pki.tables import Authority, Certificate, CertificateState, Standing
 from connectors.tools import Tools
-from directory import effects
 from directory.base import outbox
 from directory.base.failpoints import failpoint
 from directory.base.outbox import Claim
-from directory.effects import Effect, State
+from directory.changes import effects
+from directory.changes.effects import Effect, State
 
 Record = Callable[[Session], set[str]]
 

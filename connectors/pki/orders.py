@@ -27,7 +27,7 @@ from connectors.pki.tables import (
 )
 from directory.base import audit
 from directory.base.audit import Actor, Tag
-from directory.effects import Column, Due, Event, State
+from directory.changes.effects import Column, Due, Event, State
 
 
 class EffectKind(StrEnum):

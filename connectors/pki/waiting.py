@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from connectors.pki import holdings
 from connectors.pki.orders import EffectKind, Order, about, effect_of, note, requested, write
 from connectors.pki.tables import Certificate, Reason
-from directory import assignments, effects
+from directory import assignments
 from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.outbox import Priority
+from directory.changes import effects
+from directory.changes.effects import Due, Effect
 from directory.changes.model import Change, ChangeKind, ChangeLine, ChangeState
-from directory.effects import Due, Effect
 
 
 def date_ahead(session: Session, certificate: Certificate, *, now: datetime) -> None:

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from directory import effects, entitlements, people, permissions
+from directory import entitlements, people, permissions
 from directory.assignments import recorded, timeline
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
@@ -30,6 +30,7 @@ from directory.base.crypto import Keyring, random_id
 from directory.base.errors import Conflict, InvalidInput, Misconfigured, NotAllowed, PlanStale
 from directory.base.failpoints import failpoint
 from directory.changes import (
+    effects,
     joining,
     limits,
     person,
@@ -41,6 +42,7 @@ from directory.changes import (
     write,
 )
 from directory.changes.drafting import Ground
+from directory.changes.effects import REQUIRED, Artefact, Effect, State
 from directory.changes.model import (
     Change,
     ChangeKind,
@@ -51,7 +53,6 @@ from directory.changes.model import (
     Spec,
 )
 from directory.changes.promises import overlapping, superseded
-from directory.effects import REQUIRED, Artefact, Effect, State
 from directory.people import User, UserStatus
 from directory.units import OrgUnit
 

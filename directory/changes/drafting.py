@@ -11,9 +11,9 @@ from directory import assignments, people
 from directory.assignments import Held, Kind
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
+from directory.changes.effects import Event
 from directory.changes.model import Line, Notice, Person, Plan, Spec
 from directory.changes.promises import NOTHING, Promises, Waiting, supersede_line
-from directory.effects import Event
 from directory.entitlements import Rulebook
 from directory.people import User, UserStatus
 from directory.permissions import Do, Rights

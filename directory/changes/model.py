@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from directory.assignments import Held
 from directory.base.clock import day_start
 from directory.base.db import AUTOINCREMENT, Base, Key
-from directory.effects import TABLE, Action, Column, Event, Foreseen
+from directory.changes.effects import TABLE, Action, Column, Event, Foreseen
 from directory.entitlements import Rulebook
 from directory.permissions import Rights
 

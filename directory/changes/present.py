@@ -6,9 +6,9 @@ from typing import Any
 from directory.assignments import Held
 from directory.base.clock import local_day
 from directory.base.rows import not_over
+from directory.changes.effects import Effect
 from directory.changes.model import Line, Person, Plan
 from directory.changes.proof import Proof
-from directory.effects import Effect
 from directory.permissions import Do
 from directory.units import columns
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from directory import effects
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.errors import NotFound
+from directory.changes import effects
+from directory.changes.effects import Effect, State
 from directory.changes.model import Change, ChangeLine, ChangeState
-from directory.effects import Effect, State
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment
 from directory.base.clock import local_day
+from directory.changes.effects import Action, Column, Due, Effect, Foreseen, State
 from directory.changes.model import Change, ChangeKind, ChangeState, Person, Plan
-from directory.effects import Action, Column, Due, Effect, Foreseen, State
 from directory.permissions import ROLE_NAMES, AdminRole, Role
 
 END, RESTORE = "role.end", "role.restore"

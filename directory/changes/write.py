@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from directory import effects
 from directory.assignments import Assignment
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.clock import day_start, local_day
 from directory.base.crypto import random_id
 from directory.base.db import insert_rows
-from directory.changes import joining, structure
+from directory.changes import effects, joining, structure
+from directory.changes.effects import Action, Column, Effect, State
 from directory.changes.model import (
     Change,
     ChangeKind,
@@ -27,7 +27,6 @@ from directory.changes.model import (
     Plan,
 )
 from directory.changes.promises import superseded
-from directory.effects import Action, Column, Effect, State
 from directory.people import User, UserCut
 from directory.text import name_parts, name_sort_key, search_key
 

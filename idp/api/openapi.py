@@ -6,10 +6,10 @@ answer against its schema.
 
 from typing import Any
 
+from directory.changes.effects import Column, State
 from directory.changes.model import ChangeState
 from directory.changes.person import LEAVE_REASONS
 from directory.changes.spec import FIELDS
-from directory.effects import Column, State
 
 Schema = dict[str, Any]
 

@@ -7,7 +7,7 @@ import click
 
 from directory.base.audit import Actor
 from directory.base.config import load_settings
-from directory.effects import render_table
+from directory.changes.effects import render_table
 from directory.feeds.load import load
 from directory.feeds.rows import Report
 from directory.feeds.run import Feed
@@ -70,7 +70,7 @@ def effects_table() -> None:
     """Print the event × artefact table as Markdown (docs/effects.md)."""
     click.echo(
         "# What each event does\n\n"
-        "Rendered from `directory/effects.py` by `dinhdanh effects`; a test keeps it true.\n\n"
+        "Rendered from `directory/changes/effects.py` by `dinhdanh effects`; a test keeps it true.\n\n"
         + render_table(),
         nl=False,
     )

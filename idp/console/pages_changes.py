@@ -13,8 +13,8 @@ from directory import assignments, search
 from directory.assignments import Held, Position
 from directory.base.clock import local_day
 from directory.changes import present, undo
+from directory.changes.effects import Effect
 from directory.changes.proof import Proof
-from directory.effects import Effect
 from directory.people import User
 from directory.permissions import Rights
 from directory.search import PersonView

@@ -5,13 +5,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from directory import effects, entitlements
+from directory import entitlements
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.errors import Conflict
 from directory.base.outbox import Job, JobKind
-from directory.changes import proof
-from directory.effects import State
+from directory.changes import effects, proof
+from directory.changes.effects import State
 from directory.people import User
 
 STATES = ("ready", "running", "parked", "done")

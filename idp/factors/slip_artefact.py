@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from directory.base.audit import Actor
+from directory.changes.effects import Action, Column, Due, Foreseen, State
 from directory.changes.model import Change, Person, Plan
-from directory.effects import Action, Column, Due, Foreseen, State
 from idp.factors import slips
 from idp.factors.slips import Activation, in_parts, open_at
 
@@ -17,7 +17,7 @@ VOID = "slip.void"
 
 
 class SlipArtefact:
-    """Implements ``directory.effects.Artefact`` for the column SLIPS."""
+    """Implements ``directory.changes.effects.Artefact`` for the column SLIPS."""
 
     columns = frozenset({Column.SLIPS})
 

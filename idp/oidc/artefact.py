@@ -18,15 +18,15 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from directory import effects
 from directory.assignments import Assignment
 from directory.base import outbox
 from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.outbox import JobKind, Priority
 from directory.base.rows import not_over
+from directory.changes import effects
+from directory.changes.effects import Action, Column, Due, Effect, Foreseen, State
 from directory.changes.model import Change, Person, Plan
-from directory.effects import Action, Column, Due, Effect, Foreseen, State
 from directory.people import UserCut
 from directory.text import by_name
 from idp import sessions
@@ -73,7 +73,7 @@ class Found:
 
 
 class AccessArtefact:
-    """Implements ``directory.effects.Artefact`` for the column ACCESS."""
+    """Implements ``directory.changes.effects.Artefact`` for the column ACCESS."""
 
     columns = frozenset({Column.ACCESS})
 

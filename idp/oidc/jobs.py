@@ -20,11 +20,11 @@ from connectors import logout
 from connectors.errors import Misconfigured, Rejected, Transient
 from connectors.outbound import Response
 from connectors.tools import Tools
-from directory import effects
 from directory.base.crypto import random_id
 from directory.base.failpoints import failpoint
 from directory.base.outbox import Claim
-from directory.effects import State
+from directory.changes import effects
+from directory.changes.effects import State
 from directory.people import User
 from idp import sessions
 from idp.oidc.clients.probe import PROBE, probe_secret

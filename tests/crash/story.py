@@ -18,8 +18,8 @@ from cryptography.x509 import ocsp
 from sqlalchemy import func, select
 
 from connectors.pki import requests
+from directory.changes.effects import Effect, is_final
 from directory.changes.model import Change, ChangeLine
-from directory.effects import Effect, is_final
 from directory.people import User
 from directory.units import OrgUnit
 from tests.browser_client import hidden_fields

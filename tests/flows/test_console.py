@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from directory.base.audit import AuditEntry
 from directory.base.outbox import Job, JobKind, enqueue
-from directory.effects import Effect
+from directory.changes.effects import Effect
 from directory.entitlements import Application, Rule, installation
 from idp.oidc.clients import Client
 from tests import hr_world

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from directory.assignments import Assignment
 from directory.base.audit import Actor
 from directory.base.clock import local_day, next_day
+from directory.changes.effects import of_change
 from directory.changes.undo import spec_of
-from directory.effects import of_change
 from directory.entitlements import Application, Installation, Rule, installation
 from directory.people import User
 from idp.oidc import clients

@@ -15,9 +15,9 @@ from directory.assignments import Assignment
 from directory.base.clock import local_day
 from directory.base.outbox import Job
 from directory.changes import present
+from directory.changes.effects import Effect
 from directory.changes.model import Change, ChangeLine
 from directory.changes.proof import proof
-from directory.effects import Effect
 from directory.permissions import Role
 from idp import wiring
 from idp.commands import changes as commands

@@ -25,7 +25,7 @@ from directory.base.audit import Actor
 from directory.base.clock import day_start, system_clock
 from directory.base.db import Database
 from directory.base.outbox import JobKind
-from directory.effects import State
+from directory.changes.effects import State
 from tests.certificates import Office, Tools, csr, rsa_key, served, web
 
 OTHER_COMMUNE = 2

@@ -15,8 +15,8 @@ from directory.base import claiming, outbox
 from directory.base.audit import AuditEntry
 from directory.base.db import Base, Database
 from directory.base.outbox import LEASE, Job, JobKind
+from directory.changes.effects import Effect
 from directory.changes.model import Change
-from directory.effects import Effect
 from idp import performing
 
 KIND = JobKind.ACCOUNT_APPLY

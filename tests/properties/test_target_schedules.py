@@ -25,8 +25,8 @@ from directory import assignments
 from directory.base import claiming, outbox
 from directory.base.errors import DinhdanhError
 from directory.base.outbox import Job
+from directory.changes.effects import Effect, State
 from directory.changes.model import Change, ChangeState
-from directory.effects import Effect, State
 from directory.entitlements import Application
 from directory.people import User
 from examples.apps.relying_party import create_app

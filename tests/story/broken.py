@@ -220,7 +220,7 @@ def proof_of_another_application() -> None:
 @build("proof_before_the_work", caught_at="6 the account the proof names")
 def proof_before_the_work() -> None:
     """Effects on accounts are verified at the commit, before anybody has done anything."""
-    from directory.effects import State
+    from directory.changes.effects import State
 
     _on_account_effects(lambda due, _other: replace(due, state=State.VERIFIED))
 

@@ -14,12 +14,13 @@ from connectors.errors import Misconfigured, Rejected, Transient
 from connectors.provision import recompute
 from connectors.registry import connector_for, save_secret
 from connectors.scim import ScimConnector
-from directory import effects, entitlements
+from directory import entitlements
 from directory.base import audit, claiming, outbox
 from directory.base.clock import day_start, next_day
 from directory.base.outbox import Claim, Job, JobKind
+from directory.changes import effects
+from directory.changes.effects import Effect, State
 from directory.changes.model import Change
-from directory.effects import Effect, State
 from directory.entitlements import Account, Application, Installation, Rule
 from directory.people import User
 from idp import performing, wiring

@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from connectors.errors import Rejected, Transient
-from directory import effects
 from directory.base import claiming, outbox
 from directory.base.audit import AuditEntry, Tag
 from directory.base.errors import NotFound
 from directory.base.outbox import LEASE, Job, JobKind
+from directory.changes import effects
+from directory.changes.effects import Column, Due, Effect, State
 from directory.changes.model import Change, ChangeState
-from directory.effects import Column, Due, Effect, State
 from idp import performing, worker
 from tests.factories import make_user
 
