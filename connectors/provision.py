@@ -33,8 +33,9 @@ from directory.base.clock import local_day
 from directory.base.failpoints import failpoint
 from directory.base.outbox import Claim, JobKind, Priority
 from directory.changes import effects
-from directory.changes.effects import Column, Due, Foreseen, State
+from directory.changes.effects import Due, Foreseen, State
 from directory.changes.model import Change, Plan
+from directory.changes.table import Column
 from directory.entitlements import (
     Account,
     AccountState,
@@ -49,7 +50,7 @@ URGENT_UP_TO = 50
 """A change of more people than this must not hold up the one official at the counter."""
 
 
-class AccountArtefact:
+class AccountCutter:
     """The column "accounts" of the event × artefact table."""
 
     columns = frozenset({Column.ACCOUNTS})

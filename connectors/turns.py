@@ -13,8 +13,8 @@ from typing import Any
 from directory.assignments import Held
 from directory.base.clock import local_day
 from directory.base.rows import is_fact
-from directory.changes.effects import Action, Column
 from directory.changes.model import Person, Plan
+from directory.changes.table import Action, Column
 from directory.entitlements import Desired, RuleView, desired_accounts
 
 

@@ -2,7 +2,6 @@
 
     changes/        the door: plan → preview → commit → proof → undo
     feeds           rows of a personnel system → correlation → plans
-    effects         event × artefact, the Artefact protocol, the effects of a change
     search          finding people, by what a delegated administrator may see
     tree            units as pages show them: on any day, within reach, with counts
     permissions     delegated administration: may(actor, action, unit)

@@ -12,7 +12,7 @@ restoring       after a backup was put back; shipped_log: the audit trail as JSO
 anchor          the audit trail's checkpoints outside the database
 changes         from an edge to the door: the path console, API and command line share
 migrate         the schema, on SQLite and PostgreSQL
-wiring          how Services are made, and which artefacts the door has
+wiring          how Services are made, and which cutters the door has
 oidc/           clients, grants, tokens, claims, endpoints, logout
 login/          policy and flow (pure), views
 unwritten       a form that came when its sender had to sign in again: nothing of it is lost

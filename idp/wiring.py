@@ -1,4 +1,4 @@
-"""What the composition roots share: how Services are made, and which artefacts the door has."""
+"""What the composition roots share: how Services are made, and which cutters the door has."""
 
 from sqlalchemy import MetaData
 
@@ -21,17 +21,17 @@ import idp.sessions
 import idp.sessions.answers
 import idp.throttle
 from connectors.outbound import Outbound
-from connectors.pki.artefact import CertificateArtefact
-from connectors.provision import AccountArtefact
+from connectors.pki.artefact import CertificateCutter
+from connectors.provision import AccountCutter
 from directory.base.clock import Clock, system_clock
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, PasswordHasher
 from directory.base.db import Base, Database
 from directory.base.patience import UNHURRIED, Limits
 from directory.changes.door import Door
-from directory.changes.roles import RoleArtefact
-from idp.factors.slip_artefact import SlipArtefact
-from idp.oidc.artefact import AccessArtefact
+from directory.changes.roles import RoleCutter
+from idp.factors.slip_artefact import SlipCutter
+from idp.oidc.artefact import AccessCutter
 from idp.services import Services
 
 
@@ -42,7 +42,7 @@ def build(
     create_keyring: bool = False,
     limits: Limits = UNHURRIED,
 ) -> Services:
-    """Open the database, to be waited for so long, and the keyring; hand the door its artefacts."""
+    """Open the database, to be waited for so long, and the keyring; hand the door its cutters."""
     keyring = Keyring.open(settings.keyring, create=create_keyring)
     return Services(
         settings=settings,
@@ -51,12 +51,12 @@ def build(
         keyring=keyring,
         passwords=PasswordHasher(),
         door=Door(
-            artefacts=(
-                AccessArtefact(settings),
-                AccountArtefact(),
-                CertificateArtefact(),
-                RoleArtefact(),
-                SlipArtefact(),
+            cutters=(
+                AccessCutter(settings),
+                AccountCutter(),
+                CertificateCutter(),
+                RoleCutter(),
+                SlipCutter(),
             ),
             keyring=keyring,
             approval_people=settings.change_approval_people,

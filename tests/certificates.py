@@ -20,7 +20,7 @@ from werkzeug.serving import make_server
 from connectors.outbound import Outbound
 from connectors.pki import authority, requests
 from connectors.pki import ocsp as responder
-from connectors.pki.artefact import CertificateArtefact
+from connectors.pki.artefact import CertificateCutter
 from connectors.pki.tables import Authority, Certificate
 from directory.base import claiming, outbox
 from directory.base.config import Settings
@@ -29,8 +29,9 @@ from directory.base.db import Database
 from directory.base.outbox import Claim, JobKind
 from directory.changes import effects
 from directory.changes.door import Door
-from directory.changes.effects import Column, Due, Effect, Foreseen
+from directory.changes.effects import Due, Effect, Foreseen
 from directory.changes.model import Change, Plan
+from directory.changes.table import Column
 from idp.performing import HANDLERS
 from idp.pki import blueprint
 from tests.properties.conftest import Province, build_province
@@ -39,7 +40,7 @@ from tests.properties.conftest import Province, build_province
 class EverythingElse:
     """The columns these tests are not about."""
 
-    columns = frozenset(Column) - CertificateArtefact.columns
+    columns = frozenset(Column) - CertificateCutter.columns
 
     def preview(self, session: Any, plan: Plan) -> Sequence[Foreseen]:
         return ()
@@ -62,7 +63,7 @@ class Tools:
     outbound: Outbound
     door: Door = field(
         default_factory=lambda: Door(
-            artefacts=(CertificateArtefact(), EverythingElse()), keyring=Keyring.generate()
+            cutters=(CertificateCutter(), EverythingElse()), keyring=Keyring.generate()
         )
     )
 

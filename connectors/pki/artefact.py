@@ -43,14 +43,15 @@ from connectors.pki.tables import (
 )
 from directory.base.clock import local_day
 from directory.base.outbox import Priority
-from directory.changes.effects import Action, Column, Due, Foreseen
+from directory.changes.effects import Due, Foreseen
 from directory.changes.model import Change, Person, Plan
+from directory.changes.table import Action, Column
 
 BULK_FROM = 50
 """A change of more people than this does not push its certificates ahead of everyone's."""
 
 
-class CertificateArtefact:
+class CertificateCutter:
     """What the door's changes do to certificates."""
 
     columns = frozenset({Column.TRUST, Column.CASE})

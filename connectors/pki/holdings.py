@@ -15,7 +15,7 @@ from connectors.pki.tables import (
     RequestState,
     Standing,
 )
-from directory.changes.effects import Event
+from directory.changes.table import Event
 
 
 def chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -27,7 +27,8 @@ from connectors.pki.tables import (
 )
 from directory.base import audit
 from directory.base.audit import Actor, Tag
-from directory.changes.effects import Column, Due, Event, State
+from directory.changes.effects import Due, State
+from directory.changes.table import Column, Event
 
 
 class EffectKind(StrEnum):

@@ -1,6 +1,9 @@
 """THE DOOR: every write to the directory is a plan that can be previewed, then committed.
 
+    table       event × artefact, as data
+    effects     what a change does outside the directory, and how far each of it has come
     model       Plan, Line, Spec and the tables change, change_line, idempotency
+    cutter      how the door cuts what it may not import
     spec        a request (JSON of the API, form of the console, row of a feed) → Spec, checked
     promises    what waits for its day, whose an end date is, what a row would be without a change
     limits      what one person alone may not do: to wider rights, the last administrator, many
@@ -9,7 +12,7 @@
     joining     plan_join: one person or five hundred
     places      the places of posts, held so that no other plan takes them too
     granting    giving and ending roles, within the grantor's own reach
-    roles       RoleArtefact: administrators' roles that end with a post
+    roles       RoleCutter: administrators' roles that end with a post
     present     plans and proofs as plain data, the same for console, API and CLI
     structure   plan_units, plan_positions: the tree and the catalogue
     undo        plan_undo

@@ -41,8 +41,9 @@ from directory.changes import (
     undo,
     write,
 )
+from directory.changes.cutter import Cutter
 from directory.changes.drafting import Ground
-from directory.changes.effects import REQUIRED, Artefact, Effect, State
+from directory.changes.effects import Effect, State
 from directory.changes.model import (
     Change,
     ChangeKind,
@@ -53,6 +54,7 @@ from directory.changes.model import (
     Spec,
 )
 from directory.changes.promises import overlapping, superseded
+from directory.changes.table import REQUIRED
 from directory.people import User, UserStatus
 from directory.units import OrgUnit
 
@@ -108,17 +110,17 @@ _LARGE = 2000
 
 
 class Door:
-    """Plans and commits, with the artefacts the composition root has handed over."""
+    """Plans and commits, with the cutters the composition root has handed over."""
 
     def __init__(
         self,
         *,
-        artefacts: Sequence[Artefact],
+        cutters: Sequence[Cutter],
         keyring: Keyring,
         approval_people: int = 500,
         idempotency_days: int = 7,
     ) -> None:
-        self.artefacts = tuple(artefacts)
+        self.cutters = tuple(cutters)
         self.keyring = keyring
         self.approval_people = approval_people
         self.idempotency_days = idempotency_days
@@ -165,7 +167,7 @@ class Door:
             warnings=(*plan.warnings, *warnings),
             conflicts=(*plan.conflicts, *_overlaps(plan), *many),
         )
-        foreseen = [f for artefact in self.artefacts for f in artefact.preview(session, plan)]
+        foreseen = [f for cutter in self.cutters for f in cutter.preview(session, plan)]
         return replace(plan, foreseen=tuple(foreseen))
 
     def commit(
@@ -184,7 +186,7 @@ class Door:
         nothing. Raises PlanStale, Conflict, NotAllowed, InvalidInput (also for a key that was
         used with another body).
         """
-        self._require_artefacts()
+        self._require_cutters()
         change_id = random_id()
         if idempotency_key is not None:
             keep = timedelta(days=self.idempotency_days)
@@ -212,16 +214,16 @@ class Door:
         if spec.undo_of is not None:
             self._mark_undone(session, spec.undo_of, now)
         failpoint("commit.cut")
-        for artefact in self.artefacts:
-            effects.order(session, change.id, artefact.cut(session, plan, change), now=now)
+        for cutter in self.cutters:
+            effects.order(session, change.id, cutter.cut(session, plan, change), now=now)
         write.set_boundaries(session, plan)
         failpoint("commit.effects")
         proof.settle(session, {change.id}, now=now)
         failpoint("commit.before_commit")
         return change
 
-    def _require_artefacts(self) -> None:
-        missing = REQUIRED - {c for a in self.artefacts for c in a.columns}
+    def _require_cutters(self) -> None:
+        missing = REQUIRED - {c for a in self.cutters for c in a.columns}
         if missing:
             raise Misconfigured(
                 "artefact_missing", "Thiếu phần xử lý: {names}.", names=", ".join(sorted(missing))
@@ -343,8 +345,8 @@ class Door:
                 if user.leaves_on is not None and user.leaves_on <= local_day(now):
                     user.status = UserStatus.LEFT.value
             session.flush()
-            for artefact in self.artefacts:
-                effects.order(session, change.id, artefact.due(session, change, users), now=now)
+            for cutter in self.cutters:
+                effects.order(session, change.id, cutter.due(session, change, users), now=now)
         self._recompute_accounts(session, user_id, now)
         return {change.id for change in waiting}
 

@@ -11,9 +11,9 @@ from directory import assignments, people
 from directory.assignments import Held, Kind
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
-from directory.changes.effects import Event
 from directory.changes.model import Line, Notice, Person, Plan, Spec
 from directory.changes.promises import NOTHING, Promises, Waiting, supersede_line
+from directory.changes.table import Event
 from directory.entitlements import Rulebook
 from directory.people import User, UserStatus
 from directory.permissions import Do, Rights
@@ -249,7 +249,7 @@ class Draft:
         )
 
     def done(self, *, units_touched: set[int]) -> Plan:
-        """The plan, still without the artefacts' effects."""
+        """The plan, still without the cutters' effects."""
         return Plan(
             spec=self.spec,
             now=self.ground.now,

@@ -17,8 +17,8 @@ from directory import assignments, units
 from directory.assignments import Assignment, Held, Position
 from directory.base.errors import InvalidInput
 from directory.changes.drafting import Ground
-from directory.changes.effects import Event
 from directory.changes.model import Line, Notice, Person, Plan, Spec
+from directory.changes.table import Event
 from directory.people import User, UserStatus
 from directory.permissions import Do, visible_people
 from directory.text import username_base

@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 from directory.assignments import Assignment
 from directory.base.audit import Actor
 from directory.base.errors import NotAllowed
-from directory.changes.effects import Action, Column
 from directory.changes.model import Change, Notice, Person, Plan
+from directory.changes.table import Action, Column
 from directory.people import User, UserStatus
 from directory.permissions import GIVES, ROLE_NAMES, AdminRole, Rights, Role
 from directory.units import OrgUnit

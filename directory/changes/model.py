@@ -13,7 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from directory.assignments import Held
 from directory.base.clock import day_start
 from directory.base.db import AUTOINCREMENT, Base, Key
-from directory.changes.effects import TABLE, Action, Column, Event, Foreseen
+from directory.changes.effects import Foreseen
+from directory.changes.table import TABLE, Action, Column, Event
 from directory.entitlements import Rulebook
 from directory.permissions import Rights
 
@@ -183,7 +184,7 @@ class Person:
     """Her timeline as it stands."""
     after: tuple[Held, ...]
     """Her timeline as the plan leaves it. Assignments the plan opens have negative ids in a
-    preview; in ``Artefact.cut`` they carry their real ones."""
+    preview; in ``Cutter.cut`` they carry their real ones."""
     ended: tuple[int, ...]
     """Assignments the plan ends."""
     new: bool = False

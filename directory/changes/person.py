@@ -21,9 +21,9 @@ from directory.changes.drafting import (
     primary_on,
     require_over,
 )
-from directory.changes.effects import Event
 from directory.changes.model import ChangeKind, Plan, Spec
 from directory.changes.promises import Promises
+from directory.changes.table import Event
 from directory.people import User, UserStatus
 from directory.permissions import Do
 from directory.units import UnitView

@@ -1,4 +1,4 @@
-"""RoleArtefact: what a change does to the administrator's roles a person holds.
+"""RoleCutter: what a change does to the administrator's roles a person holds.
 
 A change that ends a role dates its end. Cancelled before its day, it gives the role the end it
 would have without it; once the day has come the role is gone for good: an undo gives none back.
@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment
 from directory.base.clock import local_day
-from directory.changes.effects import Action, Column, Due, Effect, Foreseen, State
+from directory.changes.effects import Due, Effect, Foreseen, State
 from directory.changes.model import Change, ChangeKind, ChangeState, Person, Plan
+from directory.changes.table import Action, Column
 from directory.permissions import ROLE_NAMES, AdminRole, Role
 
 END, RESTORE = "role.end", "role.restore"
@@ -36,7 +37,7 @@ class _Order:
         return {"until": _iso(self.until), "before": _iso(before)}
 
 
-class RoleArtefact:
+class RoleCutter:
     """Roles that come with a post end with it; whoever leaves loses all of them."""
 
     columns = frozenset({Column.ROLES})

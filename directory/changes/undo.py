@@ -19,7 +19,6 @@ from directory.assignments import Assignment, Held
 from directory.base.errors import Conflict, NotFound
 from directory.changes import places, promises
 from directory.changes.drafting import Ground, iso, require_over, said
-from directory.changes.effects import Event
 from directory.changes.model import (
     Change,
     ChangeKind,
@@ -32,6 +31,7 @@ from directory.changes.model import (
     Spec,
 )
 from directory.changes.promises import Log
+from directory.changes.table import Event
 from directory.people import User, UserStatus
 from directory.permissions import Do
 

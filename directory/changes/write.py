@@ -15,7 +15,7 @@ from directory.base.clock import day_start, local_day
 from directory.base.crypto import random_id
 from directory.base.db import insert_rows
 from directory.changes import effects, joining, structure
-from directory.changes.effects import Action, Column, Effect, State
+from directory.changes.effects import Effect, State
 from directory.changes.model import (
     Change,
     ChangeKind,
@@ -27,6 +27,7 @@ from directory.changes.model import (
     Plan,
 )
 from directory.changes.promises import superseded
+from directory.changes.table import Action, Column
 from directory.people import User, UserCut
 from directory.text import name_parts, name_sort_key, search_key
 

@@ -6,10 +6,11 @@ answer against its schema.
 
 from typing import Any
 
-from directory.changes.effects import Column, State
+from directory.changes.effects import State
 from directory.changes.model import ChangeState
 from directory.changes.person import LEAVE_REASONS
 from directory.changes.spec import FIELDS
+from directory.changes.table import Column
 
 Schema = dict[str, Any]
 

@@ -7,7 +7,7 @@ import click
 
 from directory.base.audit import Actor
 from directory.base.config import load_settings
-from directory.changes.effects import render_table
+from directory.changes.table import render_table
 from directory.feeds.load import load
 from directory.feeds.rows import Report
 from directory.feeds.run import Feed

@@ -1,4 +1,4 @@
-"""SlipArtefact: what a change does to the slips its people could still use."""
+"""SlipCutter: what a change does to the slips its people could still use."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from directory.base.audit import Actor
-from directory.changes.effects import Action, Column, Due, Foreseen, State
+from directory.changes.effects import Due, Foreseen, State
 from directory.changes.model import Change, Person, Plan
+from directory.changes.table import Action, Column
 from idp.factors import slips
 from idp.factors.slips import Activation, in_parts, open_at
 
@@ -16,8 +17,8 @@ LABEL = "Phiếu kích hoạt"
 VOID = "slip.void"
 
 
-class SlipArtefact:
-    """Implements ``directory.changes.effects.Artefact`` for the column SLIPS."""
+class SlipCutter:
+    """Implements ``directory.changes.cutter.Cutter`` for the column SLIPS."""
 
     columns = frozenset({Column.SLIPS})
 

@@ -25,8 +25,9 @@ from directory.base.config import Settings
 from directory.base.outbox import JobKind, Priority
 from directory.base.rows import not_over
 from directory.changes import effects
-from directory.changes.effects import Action, Column, Due, Effect, Foreseen, State
+from directory.changes.effects import Due, Effect, Foreseen, State
 from directory.changes.model import Change, Person, Plan
+from directory.changes.table import Action, Column
 from directory.people import UserCut
 from directory.text import by_name
 from idp import sessions
@@ -72,8 +73,8 @@ class Found:
     """One per relying party and session: whoever may have a session of her own."""
 
 
-class AccessArtefact:
-    """Implements ``directory.changes.effects.Artefact`` for the column ACCESS."""
+class AccessCutter:
+    """Implements ``directory.changes.cutter.Cutter`` for the column ACCESS."""
 
     columns = frozenset({Column.ACCESS})
 

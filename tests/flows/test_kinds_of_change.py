@@ -12,9 +12,9 @@ from directory.base.clock import day_start
 from directory.base.errors import Conflict, InvalidInput, Misconfigured, NotAllowed, PlanStale
 from directory.changes import undo
 from directory.changes.door import Door
-from directory.changes.effects import TABLE, Column, Event, render_table
 from directory.changes.model import Change, ChangeKind
 from directory.changes.proof import proof
+from directory.changes.table import TABLE, Column, Event, render_table
 from directory.permissions import AdminRole, Role, rights
 from idp import sessions
 from tests.factories import make_assignment, make_role, make_unit
@@ -300,7 +300,7 @@ def test_a_right_lost_between_preview_and_commit_makes_the_plan_stale_or_refused
 
 
 def test_commit_refuses_to_run_while_a_column_has_no_implementation(province: Province) -> None:
-    door = Door(artefacts=province.services.door.artefacts[1:], keyring=province.services.keyring)
+    door = Door(cutters=province.services.door.cutters[1:], keyring=province.services.keyring)
     spec = province.spec(kind="suspend", user=province.users[0])
     with (
         pytest.raises(Misconfigured, match="access"),

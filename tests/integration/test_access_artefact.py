@@ -17,8 +17,9 @@ from connectors.errors import Misconfigured, Rejected, Transient
 from directory.base import claiming, outbox
 from directory.base.clock import local_day, next_day
 from directory.base.outbox import Claim, JobKind
-from directory.changes.effects import Column, Effect, State
+from directory.changes.effects import Effect, State
 from directory.changes.model import Change
+from directory.changes.table import Column
 from directory.people import User
 from idp import wiring
 from idp.keys import signing_keys

@@ -226,15 +226,15 @@ def proof_before_the_work() -> None:
 
 
 def _on_account_effects(change: Callable[[Any, Any], Any]) -> None:
-    from connectors.provision import AccountArtefact
+    from connectors.provision import AccountCutter
 
-    honest = AccountArtefact.cut
+    honest = AccountCutter.cut
 
     def cut(self: Any, session: Any, plan: Any, made: Any) -> Any:
         dues = list(honest(self, session, plan, made))
         return [change(due, dues[n - 1]) for n, due in enumerate(dues)]
 
-    AccountArtefact.cut = cut
+    AccountCutter.cut = cut
 
 
 # ---- certificates ----------------------------------------------------------------------------
@@ -297,9 +297,9 @@ def stale_preview_accepted() -> None:
 @build("preview_is_silent", caught_at="4 the preview announces what becomes of the account")
 def preview_is_silent() -> None:
     """Accounts are changed without having been announced."""
-    from connectors.provision import AccountArtefact
+    from connectors.provision import AccountCutter
 
-    AccountArtefact.preview = lambda *_: []
+    AccountCutter.preview = lambda *_: []
 
 
 @build("console_hides_effects", caught_at="4 the console announces the same")

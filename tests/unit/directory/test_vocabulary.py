@@ -12,8 +12,8 @@ from directory.base.audit import Tag
 from directory.base.outbox import JobKind
 from directory.changes import roles
 from directory.changes.door import PLANNERS, TITLES
-from directory.changes.effects import Column
 from directory.changes.person import LEAVE_REASONS
+from directory.changes.table import Column
 from directory.people import UserStatus
 from directory.permissions import Role
 from directory.units import Bloc, Tier

@@ -12,8 +12,9 @@ from directory.base.audit import AuditEntry, Tag
 from directory.base.errors import NotFound
 from directory.base.outbox import LEASE, Job, JobKind
 from directory.changes import effects
-from directory.changes.effects import Column, Due, Effect, State
+from directory.changes.effects import Due, Effect, State
 from directory.changes.model import Change, ChangeState
+from directory.changes.table import Column
 from idp import performing, worker
 from tests.factories import make_user
 
