@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import delete, select
 
-from connectors.pki import authority, crl, marks, requests
+from connectors.pki import authority, crl, requests, revocations
 from connectors.pki.tables import Authority, AuthorityKind
 from directory.base import audit, nodes, outbox
 from directory.base.audit import Actor, AuditEntry
@@ -115,7 +115,7 @@ def renew_lists(services: Services, now: datetime) -> None:
             authority.complete(session, services.keyring, services.settings, now=now)
     if due:
         with services.db.write() as session:
-            rows = [marks.crl_job(a, now=now, priority=outbox.Priority.NORMAL) for a in due]
+            rows = [revocations.crl_job(a, now=now, priority=outbox.Priority.NORMAL) for a in due]
             outbox.enqueue_rows(session, rows)
 
 

@@ -28,7 +28,8 @@ from typing import Protocol
 import structlog
 from sqlalchemy.orm import Session
 
-from connectors import deadline, errors, provision
+from connectors import deadline, errors
+from connectors.accounts import apply
 from connectors.pki import jobs as pki_jobs
 from directory.base import audit, claiming, outbox
 from directory.base.audit import Actor, Tag
@@ -72,7 +73,7 @@ def take_effect(tools: Services, claim: Claim) -> Record:
 
 
 HANDLERS: Mapping[JobKind, Handler] = {
-    JobKind.ACCOUNT_APPLY: provision.apply_account,
+    JobKind.ACCOUNT_APPLY: apply.apply_account,
     JobKind.LOGOUT_DELIVER: oidc_jobs.deliver_logout,
     JobKind.ACCESS_PROBE: oidc_jobs.probe_access,
     JobKind.CRL_PUBLISH: pki_jobs.publish_crl,

@@ -18,13 +18,13 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from connectors import withholding
-from connectors.contract import Capability
+from connectors.accounts import withholding
+from connectors.accounts.apply import recompute
+from connectors.accounts.contract import Capability
+from connectors.accounts.registry import connector_for
 from connectors.errors import ConnectorError, Rejected
 from connectors.pki import crl
 from connectors.pki.tables import Authority, AuthorityKind
-from connectors.provision import recompute
-from connectors.registry import connector_for
 from directory import entitlements
 from directory.base import audit, outbox, verification
 from directory.base.audit import Actor, AuditEntry, AuditHead, Tag

@@ -20,9 +20,9 @@ import idp.oidc.proofs.once
 import idp.sessions
 import idp.sessions.answers
 import idp.throttle
+from connectors.accounts.apply import AccountCutter
 from connectors.outbound import Outbound
-from connectors.pki.artefact import CertificateCutter
-from connectors.provision import AccountCutter
+from connectors.pki.cutter import CertificateCutter
 from directory.base.clock import Clock, system_clock
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, PasswordHasher

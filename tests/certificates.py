@@ -20,7 +20,7 @@ from werkzeug.serving import make_server
 from connectors.outbound import Outbound
 from connectors.pki import authority, requests
 from connectors.pki import ocsp as responder
-from connectors.pki.artefact import CertificateCutter
+from connectors.pki.cutter import CertificateCutter
 from connectors.pki.tables import Authority, Certificate
 from directory.base import claiming, outbox
 from directory.base.config import Settings

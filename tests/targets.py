@@ -19,8 +19,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from connectors import provision, registry
-from connectors.registry import save_secret
+from connectors.accounts import apply, registry
+from connectors.accounts.registry import save_secret
 from directory import entitlements
 from directory.base import outbox
 from directory.base.outbox import Claim, JobKind
@@ -55,7 +55,7 @@ class Stage:
     def work(self, rounds: int = 1) -> None:
         """Do what is due; time passes between rounds, so that what was put off is due again."""
         handlers: dict[JobKind, performing.Handler] = dict.fromkeys(JobKind, _nothing)
-        handlers[JobKind.ACCOUNT_APPLY] = provision.apply_account
+        handlers[JobKind.ACCOUNT_APPLY] = apply.apply_account
         handlers[JobKind.SUBJECT_BOUNDARY] = performing.take_effect
         for round_ in range(rounds):
             if round_:

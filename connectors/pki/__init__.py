@@ -1,16 +1,16 @@
 """Certificates: our own authority, what it signed, and whether any of it may still be believed.
 
     jobs         publish_crl, probe_certificate: push, then look from outside as a stranger would
-    artefact     the columns TRUST and CASE of the door: what an HR event does to certificates
+    cutter       the columns TRUST and CASE of the door: what an HR event does to certificates
     requests     who may have a certificate, and the issue of one from the applicant's CSR
     crl | ocsp   RFC 5280 lists, RFC 6960 answers
     waiting      changes that wait for their day, and certificates made meanwhile
     orders       what is ordered about a certificate: its line, its marks, its effect
     trust        is this certificate good for a sign-in, now?
-    holdings     the certificates of many people, read in bulk
+    certificates the certificates of many people, read in bulk
     issuance     making one certificate: intend, sign, settle
     authority    the local CA: root and issuing authority, their keys
-    marks        distrust and revocation as dated rows, evaluated at use
+    revocations  distrust and revocation as dated rows, evaluated at use
     naming       names, addresses, and how an OCSP request names an authority
     keys         which keys of others are acceptable; the CSR
     profiles     what goes into each kind of certificate

@@ -27,7 +27,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from connectors.pki import marks
+from connectors.pki import revocations
 from connectors.pki.keys import spki
 from connectors.pki.naming import name, published, serial
 from connectors.pki.profiles import ISSUING, RESPONDER, ROOT, Profile
@@ -112,7 +112,7 @@ def add_issuing(
     )
     made = _store(session, keyring, AuthorityKind.ISSUING, der, key, now, parent=root)
     complete(session, keyring, settings, now=now)
-    outbox.enqueue_rows(session, [marks.crl_job(a.id, now=now) for a in (made, root)])
+    outbox.enqueue_rows(session, [revocations.crl_job(a.id, now=now) for a in (made, root)])
     return made
 
 
@@ -217,7 +217,7 @@ def reissue(session: Session, keyring: Keyring, settings: Settings, *, now: date
     ours.der = der
     ours.not_after = parsed(der).not_valid_after_utc
     session.flush()
-    outbox.enqueue_rows(session, [marks.crl_job(root.id, now=now)])
+    outbox.enqueue_rows(session, [revocations.crl_job(root.id, now=now)])
     return ours
 
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import and_, case, delete, select, update
 from sqlalchemy.orm import Session
 
-from connectors.pki import marks
+from connectors.pki import revocations
 from connectors.pki.authority import BACKDATED, certificate_of, issuing, signer
 from connectors.pki.tables import (
     Authority,
@@ -160,16 +160,16 @@ def _entries(
         )
         .order_by(Certificate.id)
     )
-    by_serial: dict[str, list[marks.Mark]] = {}
+    by_serial: dict[str, list[revocations.Mark]] = {}
     for row in rows:
         by_serial.setdefault(row.serial, []).append(row)
     for serial, held in by_serial.items():
-        found = marks.summary(held)
+        found = revocations.summary(held)
         if found is not None:
             yield _entry(serial, found, this_update)
 
 
-def _entry(serial: str, held: marks.Held, this_update: datetime) -> x509.RevokedCertificate:
+def _entry(serial: str, held: revocations.Held, this_update: datetime) -> x509.RevokedCertificate:
     builder = (
         x509.RevokedCertificateBuilder()
         .serial_number(int(serial, 16))

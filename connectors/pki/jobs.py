@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from connectors.errors import Rejected, Transient
 from connectors.outbound import Response
-from connectors.pki import crl, marks, naming
+from connectors.pki import crl, naming, revocations
 from connectors.pki.authority import certificate_of
 from connectors.pki.orders import EffectKind
 from connectors.pki.tables import Authority, Certificate, CertificateState, Standing
@@ -64,11 +64,11 @@ def publish_crl(tools: Tools, claim: Claim) -> Record:
             detail={"crl": {"number": published.number, "this_update": now.isoformat()}},
         )
         for effect in due:
-            job = marks.probe_job(effect.detail["certificate"], now=now)
+            job = revocations.probe_job(effect.detail["certificate"], now=now)
             effect.job_id = outbox.enqueue_rows(session, [job])[0]
         for effect in waiting:
             if effect not in due:
-                job = marks.crl_job(authority_id, now=now, run_at=effect.due_at)
+                job = revocations.crl_job(authority_id, now=now, run_at=effect.due_at)
                 effect.job_id = outbox.enqueue_rows(session, [job])[0]
         session.flush()
         failpoint("crl.after_publish")
@@ -116,7 +116,7 @@ def probe_certificate(tools: Tools, claim: Claim) -> Record:
     with tools.db.read() as session:
         certificate = session.get_one(Certificate, int(claim.key))
         issuer = certificate_of(session.get_one(Authority, certificate.authority_id))
-        held = marks.held(session, [certificate.id], now=tools.clock()).get(certificate.id)
+        held = revocations.held(session, [certificate.id], now=tools.clock()).get(certificate.id)
         waiting = effects.of_job(session, claim.id)
     wanted = [e for e in waiting if e.due_at <= tools.clock() and _ordered(e, certificate, held)]
     if not wanted:
@@ -130,7 +130,7 @@ def probe_certificate(tools: Tools, claim: Claim) -> Record:
     return lambda session: _record(session, claim, certificate, held, seen, tools.clock())
 
 
-def _ordered(effect: Effect, certificate: Certificate, held: marks.Held | None) -> bool:
+def _ordered(effect: Effect, certificate: Certificate, held: revocations.Held | None) -> bool:
     """Whether what the effect announced still is what is wanted; a later change may differ."""
     if effect.kind == EffectKind.RESTORE:
         return held is None and certificate.state != CertificateState.ABANDONED
@@ -139,7 +139,9 @@ def _ordered(effect: Effect, certificate: Certificate, held: marks.Held | None) 
     return held is not None
 
 
-def _visible(effect: Effect, certificate: Certificate, held: marks.Held | None, seen: Seen) -> bool:
+def _visible(
+    effect: Effect, certificate: Certificate, held: revocations.Held | None, seen: Seen
+) -> bool:
     if certificate.state == CertificateState.ABANDONED:  # nobody has it, and nobody vouches for it
         return seen.status is ocsp.OCSPCertStatus.UNKNOWN
     revoked = seen.status is ocsp.OCSPCertStatus.REVOKED
@@ -155,21 +157,21 @@ def _record(
     session: Session,
     claim: Claim,
     certificate: Certificate,
-    held: marks.Held | None,
+    held: revocations.Held | None,
     seen: Seen | None,
     now: datetime,
 ) -> set[str]:
     touched: set[str] = set()
     for effect in effects.of_job(session, claim.id):
         if effect.due_at > now:  # it came to share this job with something more urgent
-            job = marks.probe_job(certificate.id, now=now, run_at=effect.due_at)
+            job = revocations.probe_job(certificate.id, now=now, run_at=effect.due_at)
             effect.job_id = outbox.enqueue_rows(session, [job])[0]
         elif not _ordered(effect, certificate, held):
             touched |= effects.advance(session, [effect], State.SUPERSEDED, at=now)
         elif seen is None or not _visible(
             effect, certificate, held, seen
         ):  # it joined while we looked
-            job = marks.probe_job(certificate.id, now=now)
+            job = revocations.probe_job(certificate.id, now=now)
             effect.job_id = outbox.enqueue_rows(session, [job])[0]
         else:
             detail = seen.evidence()

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from sqlalchemy import Connection, and_, select
 
-from connectors.pki import marks
+from connectors.pki import revocations
 from connectors.pki.authority import BACKDATED, opened, parsed
 from connectors.pki.naming import CERT_ID_HASHES, hashes
 from connectors.pki.tables import (
@@ -186,7 +186,7 @@ def _signer(
 
 def _status(
     connection: Connection, authority_id: int, serial: str, now: datetime
-) -> tuple[marks.Held | None, bool]:
+) -> tuple[revocations.Held | None, bool]:
     """What holds a serial back, and whether we issued it. One statement."""
     rows = connection.execute(
         select(Certificate.id, CertificateMark.kind, CertificateMark.reason, CertificateMark.at)
@@ -200,10 +200,10 @@ def _status(
             Certificate.state == CertificateState.ISSUED.value,
         )
     ).all()
-    return marks.summary([row for row in rows if row.kind is not None]), bool(rows)
+    return revocations.summary([row for row in rows if row.kind is not None]), bool(rows)
 
 
-def _reason(held: marks.Held | None) -> x509.ReasonFlags | None:
+def _reason(held: revocations.Held | None) -> x509.ReasonFlags | None:
     if held is None or held.reason is Reason.UNSPECIFIED:
         return None
     return x509.ReasonFlags(held.reason.value)

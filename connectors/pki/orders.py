@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from connectors.pki import holdings, marks
+from connectors.pki import certificates, revocations
 from connectors.pki.tables import (
     Certificate,
     CertificateRequest,
@@ -109,7 +109,7 @@ def write(
         else:
             revoked = order.kind is EffectKind.REVOKE
             rows.append(
-                marks.mark_row(
+                revocations.mark_row(
                     order.certificate.id,
                     MarkKind.REVOKE if revoked else MarkKind.DISTRUST,
                     reason=order.reason or Reason.CERTIFICATE_HOLD,
@@ -119,9 +119,9 @@ def write(
                     change_id=change_id,
                 )
             )
-    marks.add(session, rows)
-    for some in holdings.chunks(restored):
-        marks.restore(session, some, cause=Event.SUSPEND.value, at=at, change_id=change_id)
+    revocations.add(session, rows)
+    for some in certificates.chunks(restored):
+        revocations.restore(session, some, cause=Event.SUSPEND.value, at=at, change_id=change_id)
     if requests:
         session.execute(insert(CertificateRequest), requests)
 
@@ -174,9 +174,9 @@ def effect_of(order: Order, now: datetime, at: datetime, priority: int) -> Due:
     if certificate is None or order.kind is EffectKind.WITHDRAW:
         final = State.ACKNOWLEDGED
     elif order.kind is EffectKind.REVOKE:
-        job = marks.crl_job(certificate.authority_id, now=now, run_at=at, priority=priority)
+        job = revocations.crl_job(certificate.authority_id, now=now, run_at=at, priority=priority)
     else:
-        job = marks.probe_job(certificate.id, now=now, run_at=at, priority=priority)
+        job = revocations.probe_job(certificate.id, now=now, run_at=at, priority=priority)
     return Due(
         column,
         order.kind.value,

@@ -25,7 +25,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from connectors.pki import authority, issuance, keys, marks, trust, waiting
+from connectors.pki import authority, issuance, keys, revocations, trust, waiting
 from connectors.pki.issuance import Contents
 from connectors.pki.naming import name
 from connectors.pki.profiles import SERVICE, SIGN_IN, by_name
@@ -71,7 +71,7 @@ class CertificateView:
     not_after: datetime
     issued_at: datetime | None
     standing: Standing
-    held: marks.Held | None
+    held: revocations.Held | None
     """Since when and why it is distrusted or revoked."""
 
 
@@ -82,7 +82,7 @@ def certificates_of(session: Session, user_id: int, *, now: datetime) -> list[Ce
         .where(Certificate.user_id == user_id, Certificate.state == CertificateState.ISSUED.value)
         .order_by(Certificate.id.desc())
     ).all()
-    held = marks.held(session, [c.id for c in rows], now=now)
+    held = revocations.held(session, [c.id for c in rows], now=now)
     return [
         CertificateView(
             c.id,

@@ -12,7 +12,7 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from connectors.pki import marks
+from connectors.pki import revocations
 from connectors.pki.tables import Authority, Certificate, CertificateState, Standing
 
 
@@ -73,12 +73,12 @@ def trusted(
     ).one_or_none()
     if found is None:
         return Refused(Refusal.UNKNOWN)
-    held = marks.held(session, [found.id], now=now).get(found.id)
+    held = revocations.held(session, [found.id], now=now).get(found.id)
     now_is = standing(found, held, now=now)
     return found if now_is is Standing.GOOD else Refused(_REFUSALS[now_is], found)
 
 
-def standing(certificate: Certificate, held: marks.Held | None, *, now: datetime) -> Standing:
+def standing(certificate: Certificate, held: revocations.Held | None, *, now: datetime) -> Standing:
     """What an issued certificate is worth at a moment; what holds it back is told first."""
     if held is not None:
         return held.standing

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from connectors.pki import holdings
+from connectors.pki import certificates as holdings
 from connectors.pki.orders import EffectKind, Order, about, effect_of, note, requested, write
 from connectors.pki.tables import Certificate, Reason
 from directory import assignments

@@ -3,7 +3,7 @@
 A rule is not a person's record, so it has no plan; but it is asked for, checked, audited and
 raises the installation's ``rules_revision``, by which every open preview becomes stale. The
 caller recomputes the accounts of the application in the same transaction
-(``connectors.provision.recompute``).
+(``connectors.accounts.apply.recompute``).
 """
 
 import re

@@ -4,7 +4,7 @@ import secrets
 
 from sqlalchemy import func, select
 
-from connectors.registry import save_secret
+from connectors.accounts.registry import save_secret
 from directory.changes import rules
 from directory.entitlements import Application, Rule
 from examples.demo import cast

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from sqlalchemy import select
 
-from connectors import provision, registry
+from connectors.accounts import apply, registry
 from directory import entitlements, people, units
 from directory.assignments import current
 from directory.base.audit import Actor
@@ -103,7 +103,7 @@ def app_grant(code: str, **wanted: Any) -> None:
         rule = rules.set_rule(
             session, found.id, rules.Wanted(**wanted), actor=actor, now=services.clock()
         )
-        waiting = provision.recompute(session, found.id, now=services.clock())
+        waiting = apply.recompute(session, found.id, now=services.clock())
     click.echo(f"{rule.id}  ({waiting} tài khoản sẽ được rà soát / accounts to review)")
 
 
@@ -114,7 +114,7 @@ def app_withdraw(rule: int) -> None:
     services, actor = _open()
     with services.db.write() as session:
         found = rules.remove_rule(session, rule, actor=actor, now=services.clock())
-        provision.recompute(session, found, now=services.clock())
+        apply.recompute(session, found, now=services.clock())
 
 
 @click.group()

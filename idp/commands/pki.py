@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from sqlalchemy import select
 
-from connectors.pki import authority, crl, marks, naming, requests
+from connectors.pki import authority, crl, naming, requests, revocations
 from connectors.pki.authority import Algorithm
 from connectors.pki.tables import (
     REVOCABLE_FOR,
@@ -191,7 +191,9 @@ def revoke(serial: str, reason: str) -> None:
         found = requests.by_serial(session, serial)
         if found is None:
             raise click.ClickException("Không có chứng thư với số sê-ri này.")
-        marks.revoke(session, found, reason=Reason(reason), at=now, now=now, actor=_operator())
+        revocations.revoke(
+            session, found, reason=Reason(reason), at=now, now=now, actor=_operator()
+        )
         crl.publish(session, services.keyring, services.settings, found.authority_id, now=now)
 
 

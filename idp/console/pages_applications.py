@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from connectors import provision
+from connectors.accounts import apply
 from directory import assignments, entitlements, units
 from directory.assignments import Position
 from directory.base.audit import Actor
@@ -98,11 +98,11 @@ def add_rule(
 ) -> None:
     """Add a rule and look again at everybody it concerns. Raises NotAllowed, InvalidInput."""
     rules.set_rule(session, application_id, wanted, actor=actor, now=now)
-    provision.recompute(session, application_id, now=now)
+    apply.recompute(session, application_id, now=now)
 
 
 def remove_rule(session: Session, rule_id: int, *, actor: Actor, now: datetime) -> int:
     """Remove a rule and look again at everybody it concerned; the application's id."""
     application_id = rules.remove_rule(session, rule_id, actor=actor, now=now)
-    provision.recompute(session, application_id, now=now)
+    apply.recompute(session, application_id, now=now)
     return application_id

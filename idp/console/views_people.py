@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 
-from connectors import mapping
+from connectors.accounts import mapping
 from directory.base.errors import InvalidInput
 from directory.people import UserStatus
 from directory.search import Found, Wanted

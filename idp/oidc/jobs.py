@@ -16,7 +16,7 @@ from joserfc import jwt
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from connectors import logout
+from connectors import delivery
 from connectors.errors import Misconfigured, Rejected, Transient
 from connectors.outbound import Response
 from connectors.tools import Tools
@@ -47,7 +47,7 @@ Done = Callable[[Session], set[str]]
 
 
 def deliver_logout(tools: Tools, claim: Claim) -> Done:
-    """Sign a logout token now and deliver it. Raises as ``connectors.logout.deliver`` does."""
+    """Sign a logout token now and deliver it. Raises as ``connectors.delivery.deliver`` does."""
     now = tools.clock()
     with tools.db.read() as session:
         row = session.execute(
@@ -67,7 +67,7 @@ def deliver_logout(tools: Tools, claim: Claim) -> Done:
         return _advance(tools, claim, State.SUPERSEDED, {"receiver": None})
     token, jti = logout_token(tools, row)
     failpoint("logout.before_send")
-    status = logout.deliver(tools.outbound, row.backchannel_logout_uri, token)
+    status = delivery.deliver(tools.outbound, row.backchannel_logout_uri, token)
     failpoint("logout.after_send")
     detail = {"status": status, "jti": jti, "sent_at": now.isoformat()}
     return _advance(tools, claim, State.ACKNOWLEDGED, detail)

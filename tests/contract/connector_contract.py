@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.contract import Action, Attribute, Connector, Operation, RemoteAccount, Wanted
+from connectors.accounts.contract import (
+    Action,
+    Attribute,
+    Connector,
+    Operation,
+    RemoteAccount,
+    Wanted,
+)
 from connectors.errors import Misconfigured, Rejected, Transient
 
 SPECIALIST = {

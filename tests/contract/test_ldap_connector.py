@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import Action, Connector, Operation
+from connectors.accounts.contract import Action, Connector, Operation
+from connectors.accounts.ldap import LdapConnector, LdapSettings, Security
 from connectors.errors import Misconfigured, Rejected
-from connectors.ldap import LdapConnector, LdapSettings, Security
 from connectors.outbound import Outbound
 from dinhdanh import ports
 from directory.base.config import Settings

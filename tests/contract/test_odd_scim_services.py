@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import Action, Operation, Wanted
+from connectors.accounts.contract import Action, Operation, Wanted
+from connectors.accounts.scim.connector import ScimConnector, ScimSettings
 from connectors.errors import Misconfigured, Rejected, Transient
 from connectors.outbound import Outbound
-from connectors.scim import ScimConnector, ScimSettings
 from directory.base.config import Settings
 from tests.contract.connector_contract import but, disabled, wanted
 from tests.odd_scim import ABSENT, BASE, ENTERPRISE, TOKEN, OddScim, decomposed, odd_scim

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from connectors.contract import Action, Attribute, Connector, Operation
+from connectors.accounts.contract import Action, Attribute, Connector, Operation
+from connectors.accounts.scim.connector import ScimConnector, ScimSettings
 from connectors.errors import Misconfigured, Rejected, Transient
 from connectors.outbound import Outbound
-from connectors.scim import ScimConnector, ScimSettings
 from dinhdanh import ports
 from directory.base.config import Settings
 from tests.contract.connector_contract import ConnectorContract, but, disabled, wanted

@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 import httpx2
 from sqlalchemy import select
 
-from connectors import provision
-from connectors.registry import save_secret
+from connectors.accounts import apply
+from connectors.accounts.registry import save_secret
 from dinhdanh import ports
 from directory.assignments import Position
 from directory.base import verification
@@ -386,7 +386,7 @@ def _fill(made: Installation, people: int) -> None:
             made.people[code] = [
                 _person(session, made.units[code], position, phc, now) for _ in range(people)
             ]
-        provision.recompute(session, application.id, now=now)
+        apply.recompute(session, application.id, now=now)
         _clients(made, session, root.id)
 
 

@@ -532,7 +532,7 @@ def test_secrets_stay_out_of_the_log(
 
 def test_logout_tokens_go_to_no_inside_address(hr: Hr) -> None:
     """CWE-918: a registered logout address is judged when it is called, by what it resolves to."""
-    from connectors import logout
+    from connectors import delivery
     from connectors.errors import Misconfigured
     from connectors.outbound import Outbound
 
@@ -541,10 +541,10 @@ def test_logout_tokens_go_to_no_inside_address(hr: Hr) -> None:
     try:
         for host in (*inside, "127.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "[fec0::1]", "10.1.2.3"):
             with pytest.raises(Misconfigured):
-                logout.deliver(outbound, f"https://{host}/logout", "token")
+                delivery.deliver(outbound, f"https://{host}/logout", "token")
         for url in ("file:///etc/passwd", "gopher://x/", "https://user:pw@8.8.8.8/"):
             with pytest.raises(Misconfigured):
-                logout.deliver(outbound, url, "token")
+                delivery.deliver(outbound, url, "token")
     finally:
         outbound.close()
 

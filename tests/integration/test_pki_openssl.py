@@ -16,7 +16,7 @@ from flask import request
 
 from connectors.errors import Rejected, Transient
 from connectors.outbound import Outbound
-from connectors.pki import marks, requests
+from connectors.pki import requests, revocations
 from connectors.pki.authority import pem
 from connectors.pki.jobs import probe_certificate, publish_crl
 from connectors.pki.tables import Certificate, Reason
@@ -355,7 +355,7 @@ def test_a_server_that_is_away_is_asked_again_later(
 def test_publishing_twice_after_a_crash_is_harmless(office: Office) -> None:
     chain = office.issue(office.lan)
     with office.tools.db.write() as session:
-        marks.revoke(
+        revocations.revoke(
             session,
             session.get_one(Certificate, office.row(chain).id),
             reason=Reason.KEY_COMPROMISE,

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from connectors import provision
-from connectors.registry import connector_for, save_secret
+from connectors.accounts import apply
+from connectors.accounts.registry import connector_for, save_secret
 from directory import assignments
 from directory.base import claiming, outbox
 from directory.base.errors import DinhdanhError
@@ -194,7 +194,7 @@ class Play:
         for user in self.province.users:
             self._note(user)
         with self.services.db.write() as session:
-            provision.recompute(session, self.application, now=self.services.clock())
+            apply.recompute(session, self.application, now=self.services.clock())
         return self
 
     def _note(self, user_id: int) -> None:

@@ -144,9 +144,9 @@ def code_survives() -> None:
 @build("logout_not_delivered", caught_at="5 Quản lý văn bản và điều hành drops its session")
 def logout_not_delivered() -> None:
     """The logout token is made, noted as received, and never sent."""
-    from connectors import logout
+    from connectors import delivery
 
-    logout.deliver = lambda *_: 200
+    delivery.deliver = lambda *_: 200
 
 
 @build("logout_unsigned", caught_at="5 Quản lý văn bản và điều hành drops its session")
@@ -156,7 +156,7 @@ def logout_unsigned() -> None:
     import json
     from urllib.parse import urlencode
 
-    from connectors import logout
+    from connectors import delivery
 
     def deliver(outbound: Any, url: str, token: str) -> int:
         header = json.dumps({"alg": "none", "typ": "logout+jwt"}).encode()
@@ -166,15 +166,15 @@ def logout_unsigned() -> None:
         outbound.request("POST", url, headers=kind, content=body)
         return 200
 
-    logout.deliver = deliver
+    delivery.deliver = deliver
 
 
 @build("account_not_disabled", caught_at="5 the account in Quản lý văn bản và điều hành")
 def account_not_disabled() -> None:
     """Disabling is believed to have happened and is proven by the belief."""
-    from connectors import proving
-    from connectors.contract import Action, Outcome
-    from connectors.scim import ScimConnector
+    from connectors.accounts import proving
+    from connectors.accounts.contract import Action, Outcome
+    from connectors.accounts.scim.connector import ScimConnector
 
     honest = ScimConnector.apply
 
@@ -190,13 +190,13 @@ def account_not_disabled() -> None:
 @build("proof_without_look", caught_at="5 the provider looked at the account")
 def proof_without_look() -> None:
     """The account is written rightly, and its proof is what we meant to write."""
-    from connectors import proving
+    from connectors.accounts import proving
 
     proving.look = _believed
 
 
 def _believed(_connector: Any, wanted: Any, outcome: Any, **_: Any) -> Any:
-    from connectors.contract import RemoteAccount
+    from connectors.accounts.contract import RemoteAccount
 
     if outcome.remote_id is None:
         return None, {}
@@ -226,7 +226,7 @@ def proof_before_the_work() -> None:
 
 
 def _on_account_effects(change: Callable[[Any, Any], Any]) -> None:
-    from connectors.provision import AccountCutter
+    from connectors.accounts.apply import AccountCutter
 
     honest = AccountCutter.cut
 
@@ -264,7 +264,7 @@ def ocsp_says_good() -> None:
 @build("new_request_missing", caught_at="7 a request for a new certificate")
 def new_request_missing() -> None:
     """The request for a new certificate is reported and not written."""
-    from connectors.pki import artefact
+    from connectors.pki import cutter as artefact
 
     honest = artefact.write
 
@@ -297,7 +297,7 @@ def stale_preview_accepted() -> None:
 @build("preview_is_silent", caught_at="4 the preview announces what becomes of the account")
 def preview_is_silent() -> None:
     """Accounts are changed without having been announced."""
-    from connectors.provision import AccountCutter
+    from connectors.accounts.apply import AccountCutter
 
     AccountCutter.preview = lambda *_: []
 

@@ -167,7 +167,7 @@ class TestLdap:
     def test_a_password_set_between_the_write_and_the_look_is_not_proven(
         self, at_ldap: Any, by_hand: ByHand, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from connectors import provision
+        from connectors.accounts import apply
 
         with at_ldap() as stage:
             stage.make()
@@ -178,7 +178,7 @@ class TestLdap:
                 if point == "account.after_remote":
                     by_hand.set_password(uid)
 
-            monkeypatch.setattr(provision, "failpoint", after)
+            monkeypatch.setattr(apply, "failpoint", after)
             stage.work()
             assert stage.state_of(change) != "verified"
             monkeypatch.undo()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from connectors.registry import save_secret
+from connectors.accounts.registry import save_secret
 from directory import entitlements
 from directory.base import outbox
 from directory.base.clock import system_clock

@@ -20,8 +20,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import make_url, text
 
-from connectors.provision import recompute
-from connectors.registry import save_secret
+from connectors.accounts.apply import recompute
+from connectors.accounts.registry import save_secret
 from directory.base.clock import system_clock
 from directory.base.config import Settings
 from directory.base.db import unpooled

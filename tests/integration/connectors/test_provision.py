@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from connectors import mapping, provision, registry
-from connectors.contract import Operation
+from connectors.accounts import apply as provision
+from connectors.accounts import mapping, registry
+from connectors.accounts.apply import recompute
+from connectors.accounts.contract import Operation
+from connectors.accounts.registry import connector_for, save_secret
+from connectors.accounts.scim.connector import ScimConnector
 from connectors.errors import Misconfigured, Rejected, Transient
-from connectors.provision import recompute
-from connectors.registry import connector_for, save_secret
-from connectors.scim import ScimConnector
 from directory import entitlements
 from directory.base import audit, claiming, outbox
 from directory.base.clock import day_start, next_day
@@ -464,7 +465,7 @@ def test_a_username_taken_at_the_target_parks_for_a_person(
     scim_server: ScimServer,  # noqa: F811
     work: Callable[[], int],
 ) -> None:
-    from connectors.contract import Wanted
+    from connectors.accounts.contract import Wanted
 
     with services.db.read() as session:
         username = session.get_one(User, province.users[0]).username

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from connectors.ldap import LdapSettings, Security, names
+from connectors.accounts.ldap import LdapSettings, Security, names
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 

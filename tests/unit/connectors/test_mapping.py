@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scim2_models import EnterpriseUser
 
-from connectors import mapping, scim_mapping
-from connectors.contract import Attribute, RemoteAccount, Wanted
+from connectors.accounts import mapping
+from connectors.accounts.contract import Attribute, RemoteAccount, Wanted
+from connectors.accounts.scim import mapping as scim_mapping
 from directory.assignments import Held
 from directory.entitlements import Desired
 from directory.units import UnitView

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors import turns as accounts
+from connectors.accounts import account_changes as accounts
 from connectors.pki import orders as certificates
 from directory.assignments import Kind
 from directory.base.audit import Tag

@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from sqlalchemy import select
 
-from connectors.pki import crl, marks, requests, trust
+from connectors.pki import crl, requests, revocations, trust
 from connectors.pki.tables import Certificate, Reason, Standing
 from connectors.pki.trust import Refusal, Refused
 from directory.base.audit import Actor
@@ -202,7 +202,7 @@ def test_a_dated_revocation_survives_the_undoing_of_another_one(office: Office) 
     chain = office.issue(office.lan)
     now = office.tools.clock()
     with office.tools.db.write() as session:
-        marks.revoke(
+        revocations.revoke(
             session,
             session.get_one(Certificate, office.row(chain).id),
             reason=Reason.SUPERSEDED,

@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 from sqlalchemy import select
 
-from connectors.pki import crl, marks
+from connectors.pki import crl, revocations
 from connectors.pki.tables import Certificate, Crl, Reason
 from directory.base.audit import Actor
 from tests.certificates import Office
@@ -33,7 +33,7 @@ def revoke(office: Office, chain: str, reason: Reason = Reason.SUPERSEDED) -> st
     row = office.row(chain)
     now = office.tools.clock()
     with office.tools.db.write() as session:
-        marks.revoke(
+        revocations.revoke(
             session,
             session.get_one(Certificate, row.id),
             reason=reason,

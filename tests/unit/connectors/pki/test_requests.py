@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from sqlalchemy import select
 
-from connectors.pki import issuance, marks, requests
+from connectors.pki import issuance, requests, revocations
 from connectors.pki.tables import (
     Certificate,
     CertificateState,
@@ -120,7 +120,7 @@ def test_a_person_without_a_good_certificate_asks_for_herself(office: Office) ->
     with pytest.raises(Conflict, match="certificate_valid"):
         office.issue(office.lan)
     with office.tools.db.write() as session:
-        marks.revoke(
+        revocations.revoke(
             session,
             session.get_one(Certificate, row.id),
             reason=Reason.SUPERSEDED,
@@ -214,7 +214,7 @@ def test_a_compromised_key_is_refused_for_ever(office: Office) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     row = office.row(office.issue(office.lan, csr(key)))
     with office.tools.db.write() as session:
-        marks.revoke(
+        revocations.revoke(
             session,
             session.get_one(Certificate, row.id),
             reason=Reason.KEY_COMPROMISE,
@@ -294,7 +294,7 @@ def test_a_signature_that_comes_too_late_is_thrown_away(
 def test_only_a_persons_own_reasons_revoke(office: Office) -> None:
     row = office.row(office.issue(office.lan))
     with office.tools.db.write() as session, pytest.raises(InvalidInput):
-        marks.revoke(
+        revocations.revoke(
             session,
             session.get_one(Certificate, row.id),
             reason=Reason.CERTIFICATE_HOLD,

@@ -6,8 +6,8 @@ account is always right; to create, enable or change an active one would be to g
 
 from datetime import timedelta
 
-from connectors import registry
-from connectors.contract import Connector, Wanted
+from connectors.accounts import registry
+from connectors.accounts.contract import Connector, Wanted
 from connectors.errors import Withheld
 from connectors.tools import Tools
 from directory import entitlements

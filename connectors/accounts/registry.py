@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
-from connectors.contract import Connector
+from connectors.accounts.contract import Connector
 from connectors.errors import Misconfigured
 from connectors.outbound import Outbound
 from connectors.tools import Tools
@@ -39,7 +39,10 @@ class Adapter(Protocol):
         ...
 
 
-_MODULES = {ConnectorKind.SCIM: "connectors.scim", ConnectorKind.LDAP: "connectors.ldap"}
+_MODULES = {
+    ConnectorKind.SCIM: "connectors.accounts.scim.connector",
+    ConnectorKind.LDAP: "connectors.accounts.ldap",
+}
 """Loaded at first use: the libraries behind them cost a second of every command's start."""
 
 

@@ -15,9 +15,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from connectors import scim_mapping
+from connectors.accounts.scim import mapping
+from connectors.accounts.scim.wire import Answer, Json, Wire
 from connectors.errors import Misconfigured, Rejected
-from connectors.scim_wire import Answer, Json, Wire
 
 EXTERNAL_ID, USER_NAME = "externalId", "userName"
 _PLAIN = re.compile(r"[A-Za-z0-9._@-]+")
@@ -71,7 +71,7 @@ class Search:
                 )
             return [], 0
         try:
-            users, total = scim_mapping.listed(answer.object())
+            users, total = mapping.listed(answer.object())
         except ValueError as exc:
             raise Rejected("Hệ thống đích trả lời không đúng chuẩn SCIM.") from exc
         self.is_scim = True
@@ -128,9 +128,9 @@ class Search:
         start = 1
         for _ in range(WALK_PAGES):
             users, total = self.page(start, self._page_size)
-            new = [u for u in users if (scim_mapping.identifier(u.get("id")) or "") not in seen]
+            new = [u for u in users if (mapping.identifier(u.get("id")) or "") not in seen]
             yield from new
-            seen |= {scim_mapping.identifier(user.get("id")) or "" for user in new}
+            seen |= {mapping.identifier(user.get("id")) or "" for user in new}
             start += len(users)
             whole = total is not None and len(seen) >= total and len(users) != self._page_size
             if not users or whole:
@@ -143,7 +143,7 @@ class Search:
 
 
 def _value(user: Json, attribute: str) -> str | None:
-    return scim_mapping.identifier(next((v for k, v in user.items() if _is(k, attribute)), None))
+    return mapping.identifier(next((v for k, v in user.items() if _is(k, attribute)), None))
 
 
 def _is(name: Any, attribute: str) -> bool:
@@ -152,7 +152,7 @@ def _is(name: Any, attribute: str) -> bool:
 
 def _says(user: Json, attribute: str, value: str) -> bool:
     # RFC 7643 §3.1, §4.1.1: externalId minds upper and lower case, userName does not.
-    account = scim_mapping.from_scim(user, {})
+    account = mapping.from_scim(user, {})
     if attribute == EXTERNAL_ID:
         return account.external_id == value
     return account.username.casefold() == value.casefold()

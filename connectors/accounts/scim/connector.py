@@ -20,8 +20,8 @@ import httpx2
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scim2_models import EnterpriseUser, User
 
-from connectors import mapping, scim_mapping
-from connectors.contract import (
+from connectors.accounts import mapping
+from connectors.accounts.contract import (
     Action,
     Attribute,
     Capability,
@@ -31,10 +31,11 @@ from connectors.contract import (
     RemoteAccount,
     Wanted,
 )
+from connectors.accounts.scim import mapping as scim_mapping
+from connectors.accounts.scim.search import Search
+from connectors.accounts.scim.wire import Answer, Json, Wire
 from connectors.errors import Misconfigured, Rejected, Transient
 from connectors.outbound import Outbound
-from connectors.scim_search import Search
-from connectors.scim_wire import Answer, Json, Wire
 
 
 class ScimSettings(BaseModel):

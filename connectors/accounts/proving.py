@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors import mapping
-from connectors.contract import Action, Connector, Outcome, RemoteAccount, Wanted
+from connectors.accounts import mapping
+from connectors.accounts.contract import Action, Connector, Outcome, RemoteAccount, Wanted
 from connectors.errors import Rejected, Transient
 from directory.base import storable
 

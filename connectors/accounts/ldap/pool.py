@@ -16,9 +16,9 @@ import ldap3
 from ldap3.core.exceptions import LDAPExceptionError
 
 from connectors import deadline
+from connectors.accounts.ldap.link import Link, Refused
+from connectors.accounts.ldap.settings import LdapSettings, Security
 from connectors.errors import ConnectorError, Misconfigured, Rejected, Transient
-from connectors.ldap.link import Link, Refused
-from connectors.ldap.settings import LdapSettings, Security
 from connectors.outbound import Outbound
 
 IDLE = 20.0

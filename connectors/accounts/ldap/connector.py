@@ -10,8 +10,8 @@ from typing import Any
 import ldap3
 from ldap3.utils.conv import escape_filter_chars
 
-from connectors import mapping
-from connectors.contract import (
+from connectors.accounts import mapping
+from connectors.accounts.contract import (
     Action,
     Attribute,
     Attributes,
@@ -22,11 +22,11 @@ from connectors.contract import (
     RemoteAccount,
     Wanted,
 )
+from connectors.accounts.ldap import names
+from connectors.accounts.ldap.link import ENTRIES, FEW, Garbled, Link, Refused, Row
+from connectors.accounts.ldap.pool import ALREADY_EXISTS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, Pool
+from connectors.accounts.ldap.settings import LdapSettings
 from connectors.errors import Rejected, Transient
-from connectors.ldap import names
-from connectors.ldap.link import ENTRIES, FEW, Garbled, Link, Refused, Row
-from connectors.ldap.pool import ALREADY_EXISTS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, Pool
-from connectors.ldap.settings import LdapSettings
 from connectors.outbound import Outbound
 
 KEY = "entryUUID"

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from connectors.pki import marks
+from connectors.pki import revocations
 from connectors.pki.tables import (
     Certificate,
     CertificateMark,
@@ -42,7 +42,7 @@ def alive(session: Session, users: Sequence[int], at: datetime) -> dict[int, lis
             .order_by(Certificate.id)
         )
     ]
-    held = marks.held(session, [c.id for c in found], now=at)
+    held = revocations.held(session, [c.id for c in found], now=at)
     alive: dict[int, list[Certificate]] = {}
     for certificate in found:
         mark = held.get(certificate.id)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from connectors.contract import Attribute, Attributes, RemoteAccount, Wanted
+from connectors.accounts.contract import Attribute, Attributes, RemoteAccount, Wanted
 from directory import values
 from directory.base.errors import InvalidInput
 from directory.entitlements import Desired

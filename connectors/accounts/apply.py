@@ -20,12 +20,19 @@ from typing import Any
 from sqlalchemy import Text, and_, cast, literal, select, union
 from sqlalchemy.orm import Session
 
-from connectors import mapping, matching, proving
-from connectors.contract import Action, Attribute, Operation, Outcome, RemoteAccount, Wanted
+from connectors.accounts import mapping, matching, proving
+from connectors.accounts.account_changes import EffectKind, Turn, between, turns
+from connectors.accounts.contract import (
+    Action,
+    Attribute,
+    Operation,
+    Outcome,
+    RemoteAccount,
+    Wanted,
+)
+from connectors.accounts.withholding import connector_for
 from connectors.errors import Rejected
 from connectors.tools import Tools
-from connectors.turns import EffectKind, Turn, between, turns
-from connectors.withholding import connector_for
 from directory import assignments, entitlements, units
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag

@@ -21,8 +21,8 @@ from scim2_models import (
 )
 from scim2_models import Role as ScimRole
 
-from connectors.contract import Attribute, Attributes, RemoteAccount, Wanted
-from connectors.mapping import ENTERPRISE, EVERYTHING, email_address
+from connectors.accounts.contract import Attribute, Attributes, RemoteAccount, Wanted
+from connectors.accounts.mapping import ENTERPRISE, EVERYTHING, email_address
 from directory.text import clean
 
 ScimUser = User[EnterpriseUser]

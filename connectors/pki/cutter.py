@@ -22,7 +22,8 @@ from datetime import datetime
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from connectors.pki import holdings, marks, waiting
+from connectors.pki import certificates as holdings
+from connectors.pki import revocations, waiting
 from connectors.pki.orders import (
     COLUMN,
     EffectKind,
@@ -162,7 +163,7 @@ def _withdrawn(session: Session, change_id: str, now: datetime) -> Iterator[Orde
 
 
 def _withdraw(session: Session, of_change: str, change_id: str, *, now: datetime) -> None:
-    marks.withdraw(session, of_change, now=now, change_id=change_id)
+    revocations.withdraw(session, of_change, now=now, change_id=change_id)
     session.execute(
         update(CertificateRequest)
         .where(

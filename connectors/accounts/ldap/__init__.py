@@ -21,8 +21,8 @@ TLS verifies chain and host name by OpenSSL; plain text only where the settings 
 
 from pydantic import BaseModel
 
-from connectors.ldap.connector import LdapConnector
-from connectors.ldap.settings import LdapSettings, Security
+from connectors.accounts.ldap.connector import LdapConnector
+from connectors.accounts.ldap.settings import LdapSettings, Security
 from connectors.outbound import Outbound
 
 Settings = LdapSettings
