@@ -46,8 +46,8 @@ from directory.base.config import load_settings
 from directory.changes import spec as specs
 from directory.changes.model import Change, ChangeLine, ChangeState
 from directory.feeds.load import load
-from directory.feeds.rows import Report
 from directory.feeds.run import Feed
+from directory.feeds.source_rows import Report
 from directory.people import User
 from idp import installation, migrate, wiring
 from idp.factors import passwords

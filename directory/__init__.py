@@ -10,9 +10,6 @@
     assignments     positions, posts and who fills them, in time
     people          the natural persons, their identifiers, epochs and dated cuts
     units           the organisational tree in time
-    values          one rule for each kind of value that people and files bring
-    text            names: tidied, searched, sorted
-    spelling        text that a program has read in the wrong encoding
     base/           clock, errors, config, crypto, db, audit, outbox; knows nothing of the domain
 
 An arrow only ever points down this list.

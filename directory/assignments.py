@@ -27,7 +27,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.errors import InvalidInput, NotFound
 from directory.base.rows import in_force, is_fact, not_over
-from directory.text import by_name
+from directory.base.text import by_name
 from directory.units import OrgUnit, UnitView
 
 

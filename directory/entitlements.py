@@ -17,8 +17,8 @@ from directory.assignments import Held, Kind
 from directory.base import outbox
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput
+from directory.base.text import by_name
 from directory.people import UserStatus
-from directory.text import by_name
 from directory.units import OrgUnit
 
 

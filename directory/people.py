@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from directory import values
+from directory.base import values
 from directory.base.crypto import Keyring
 from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.errors import InvalidInput, NotFound

@@ -23,9 +23,9 @@ from directory.assignments import Assignment, Held, Kind, Position
 from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput, NotFound
 from directory.base.rows import not_over
+from directory.base.text import clean, search_key
 from directory.people import User, UserStatus
 from directory.permissions import Do, Rights, visible_people
-from directory.text import clean, search_key
 from directory.units import OrgUnit, UnitView
 
 LONGEST = 100

@@ -13,8 +13,8 @@ from directory import assignments, units
 from directory.assignments import Assignment, Kind, Position
 from directory.base.errors import NotFound
 from directory.base.rows import in_force
+from directory.base.text import clean
 from directory.permissions import Do, Rights
-from directory.text import clean
 from directory.units import OrgUnit, UnitCode, UnitView
 
 _CODE = re.compile(r"(?:([a-z0-9]+):)?([A-Z0-9][A-Z0-9.\-]*)", re.IGNORECASE)

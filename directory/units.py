@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput, NotFound
 from directory.base.rows import in_force
-from directory.text import search_key
+from directory.base.text import search_key
 
 
 class Bloc(StrEnum):

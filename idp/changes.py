@@ -19,12 +19,12 @@ from directory import entitlements, permissions
 from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.errors import DinhdanhError, NotAllowed, PlanStale
+from directory.base.text import by_name
 from directory.changes import history, present, spec, undo
 from directory.changes.model import Notice, Person, Plan, Spec
 from directory.changes.proof import Proof
 from directory.entitlements import Application, Desired, desired_accounts
 from directory.permissions import Do, Rights
-from directory.text import by_name
 from idp.i18n import gettext
 from idp.services import Services
 

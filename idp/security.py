@@ -27,11 +27,10 @@ from flask import (
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import MethodNotAllowed
 
-from directory.base import hosts
+from directory.base import hosts, signed_values
 from directory.base.audit import Actor
 from directory.base.crypto import random_id
 from directory.base.hosts import Host, Peer
-from idp import handles
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -188,10 +187,10 @@ def browser_id() -> str:
     name = cookie_name("browser")
     if "dinhdanh_browser" not in g:
         keyring = services().keyring
-        known = handles.unseal(keyring, "browser", request.cookies.get(name, ""))
+        known = signed_values.unseal(keyring, "browser", request.cookies.get(name, ""))
         g.dinhdanh_browser = known or random_id()
         if known is None:
-            value = handles.seal(keyring, "browser", g.dinhdanh_browser)
+            value = signed_values.seal(keyring, "browser", g.dinhdanh_browser)
 
             @after_this_request
             def _keep(response: Response) -> Response:

@@ -15,8 +15,9 @@ from flask import Blueprint, Flask, g, redirect, render_template, request, url_f
 from flask import session as browser_state
 from sqlalchemy import select
 
+from directory.base import signed_values
 from directory.base.errors import Misconfigured, NotFound
-from idp import form_keys, handles, security
+from idp import form_keys, security
 from idp.security import current_session, require_session, services
 from idp.sessions import SsoSession, answers
 
@@ -59,7 +60,7 @@ def back() -> str:
 def _signed_in_before() -> str | None:
     """The session of this browser, dead or alive; None for who never had one."""
     value = request.cookies.get(security.cookie_name(), "")
-    body = handles.unseal(services().keyring, "session", value)
+    body = signed_values.unseal(services().keyring, "session", value)
     return body.partition(".")[0] if body else None
 
 

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment, Kind, Position, Post
 from directory.base.crypto import random_id
+from directory.base.text import name_parts, name_sort_key, search_key, sort_key, username_base
 from directory.entitlements import Application, Rule
 from directory.people import User, UserStatus
 from directory.permissions import AdminRole, Role
-from directory.text import name_parts, name_sort_key, search_key, sort_key, username_base
 from directory.units import Bloc, OrgUnit, Tier, UnitCode, UnitEdge
 
 LONG_AGO = date(2020, 1, 1)

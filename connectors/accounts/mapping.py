@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from connectors.accounts.contract import Attribute, Attributes, RemoteAccount, Wanted
-from directory import values
+from directory.base import values
 from directory.base.errors import InvalidInput
+from directory.base.text import clean
 from directory.entitlements import Desired
-from directory.text import clean
 
 EVERYTHING = frozenset(Attribute)
 ENTERPRISE = frozenset({Attribute.DEPARTMENT, Attribute.ORGANIZATION})
@@ -101,7 +101,7 @@ def wanted_account(
 
 
 def email_address(value: str | None) -> str | None:
-    """The address by the rule of ``directory.values``; None when no service takes it."""
+    """The address by the rule of ``directory.base.values``; None when no service takes it."""
     try:
         return values.email(value)
     except InvalidInput:

@@ -4,6 +4,8 @@ verification        whether the audit trail is the one that was written
 claiming            which job a worker takes next
 outbox | audit      jobs and the audit trail, written in the caller's transaction
 nodes               signs of life of the processes; which releases can serve the schema
+values              one rule for each kind of value that people and files bring
+signed_values       values under a MAC, stored nowhere
 checkpoints         the audit trail's head, signed and written down outside the database
 db                  one engine, two ways in: read() and write()
 patience            how long the database is waited for, by kind of work
@@ -15,5 +17,7 @@ away                whether an error says that the database is away, stuck or fu
 failpoints          named places where the crash tests may kill a process
 hosts               hosts and addresses, each read to the one name it has
 rows                whether a dated row counts on a day, in SQL and in Python
+text                names: tidied, searched, sorted
+spelling            text that a program has read in the wrong encoding
 storable            what came from outside, in a form that every database can hold
 """

@@ -83,7 +83,7 @@ Json = JSON().with_variant(JSONB(), "postgresql")
 
 ByBytes = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 """Type of text: compared, ordered and kept once by its bytes on every database, whatever locale
-the server was set up in. What people read in order has a sort key (``directory.text``)."""
+the server was set up in. What people read in order has a sort key (``directory.base.text``)."""
 
 
 class Base(DeclarativeBase):

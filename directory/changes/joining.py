@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session
 from directory import assignments, units
 from directory.assignments import Assignment, Held, Position
 from directory.base.errors import InvalidInput
+from directory.base.text import username_base
 from directory.changes.drafting import Ground
 from directory.changes.model import Line, Notice, Person, Plan, Spec
 from directory.changes.table import Event
 from directory.people import User, UserStatus
 from directory.permissions import Do, visible_people
-from directory.text import username_base
 from directory.units import OrgUnit, UnitView
 
 

@@ -18,9 +18,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment, Held, Kind
+from directory.base.values import OPEN_FROM
 from directory.changes.model import Change, ChangeKind, ChangeLine, ChangeState, Line
 from directory.people import UserStatus
-from directory.values import OPEN_FROM
 
 
 @dataclass(frozen=True)

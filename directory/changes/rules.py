@@ -20,8 +20,8 @@ from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput, NotAllowed, NotFound
+from directory.base.text import clean
 from directory.entitlements import Application, Installation, Rule
-from directory.text import clean
 from directory.units import Bloc
 
 _CODE = re.compile(r"[a-z][a-z0-9-]{1,40}")

@@ -11,15 +11,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from directory import assignments, people, units, values
+from directory import assignments, people, units
 from directory.assignments import Kind
+from directory.base import values
 from directory.base.clock import local_day
 from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput
+from directory.base.text import clean
 from directory.changes.model import ChangeKind, Decision, Spec
 from directory.changes.person import LEAVE_REASONS
 from directory.permissions import Do, Rights
-from directory.text import clean
 
 FIELDS: dict[ChangeKind, frozenset[str]] = {
     ChangeKind.TRANSFER: frozenset({"to_unit", "position", "keep"}),

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from directory import units
 from directory.assignments import Position, Post
 from directory.base.errors import InvalidInput
+from directory.base.text import search_key, sort_key
 from directory.changes.drafting import Ground
 from directory.changes.model import Line, Notice, Plan, Spec
 from directory.permissions import Do
-from directory.text import search_key, sort_key
 from directory.units import OrgUnit, UnitCode, UnitEdge
 
 

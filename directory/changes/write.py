@@ -14,6 +14,7 @@ from directory.base.audit import Actor, Tag
 from directory.base.clock import day_start, local_day
 from directory.base.crypto import random_id
 from directory.base.db import insert_rows
+from directory.base.text import name_parts, name_sort_key, search_key
 from directory.changes import effects, joining, structure
 from directory.changes.effects import Effect, State
 from directory.changes.model import (
@@ -29,7 +30,6 @@ from directory.changes.model import (
 from directory.changes.promises import superseded
 from directory.changes.table import Action, Column
 from directory.people import User, UserCut
-from directory.text import name_parts, name_sort_key, search_key
 
 _AUDIT = {
     ("users", "create"): Tag.USER_CREATE,

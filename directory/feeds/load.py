@@ -17,16 +17,15 @@ from typing import Any
 
 from sqlalchemy import select
 
-from directory import values as v
 from directory.assignments import Position, Post
 from directory.base import audit
+from directory.base import values as v
 from directory.base.audit import Tag
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
 from directory.changes.model import ChangeKind
-from directory.feeds import rows as r
+from directory.feeds import source_rows as r
 from directory.feeds.people import load_people
-from directory.feeds.rows import Report
 from directory.feeds.run import (
     GSO_DIGITS,
     UNITS_PER_BATCH,
@@ -38,6 +37,7 @@ from directory.feeds.run import (
     unique,
     units_by_code,
 )
+from directory.feeds.source_rows import Report
 from directory.units import Bloc, OrgUnit, Tier
 
 _SCHEMES = ("gso", "qd20")

@@ -11,7 +11,7 @@ from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
 from directory.changes import spec as specs
 from directory.changes.model import ChangeKind
-from directory.feeds import rows as r
+from directory.feeds import source_rows as r
 from directory.feeds.run import (
     PEOPLE_PER_BATCH,
     Feed,

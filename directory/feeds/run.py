@@ -15,8 +15,8 @@ from directory.base.db import Database
 from directory.base.errors import InvalidInput
 from directory.changes.door import Door
 from directory.changes.model import ChangeKind, Plan, Spec
-from directory.feeds import rows as r
-from directory.feeds.rows import Report
+from directory.feeds import source_rows as r
+from directory.feeds.source_rows import Report
 from directory.units import UnitCode
 
 GSO_DIGITS = 5

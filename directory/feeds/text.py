@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from directory.base.errors import InvalidInput
-from directory.text import clean
+from directory.base.text import clean
 
 _DELIMITERS = ",;\t"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -20,8 +20,8 @@ from directory import entitlements
 from directory.base.audit import Actor
 from directory.base.outbox import Job, JobKind, Priority
 from directory.feeds.load import load
-from directory.feeds.rows import Report
 from directory.feeds.run import Feed
+from directory.feeds.source_rows import Report
 from directory.people import User
 from examples.demo import applications, cast, clients, credentials, roles
 from examples.demo.ground import ROOT, Ground

@@ -9,8 +9,8 @@ from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.changes.table import render_table
 from directory.feeds.load import load
-from directory.feeds.rows import Report
 from directory.feeds.run import Feed
+from directory.feeds.source_rows import Report
 from idp.wiring import build
 
 

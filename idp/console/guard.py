@@ -12,11 +12,12 @@ from typing import Any
 from flask import Response, flash, g, redirect, request, url_for
 
 from directory import entitlements, permissions
+from directory.base import signed_values
 from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput, NotAllowed
 from directory.permissions import Do, Rights, Role
-from idp import handles, security, throttle, unwritten
+from idp import security, throttle, unwritten
 from idp.factors import passwords
 from idp.i18n import gettext
 from idp.security import services
@@ -124,7 +125,7 @@ def leave(response: Response) -> Response:
     body = ".".join([who.view.id, *(str(int(t.timestamp())) if t else "0" for t in stamps)])
     response.set_cookie(
         security.cookie_name(_PURPOSE),
-        handles.seal(services().keyring, _PURPOSE, body),
+        signed_values.seal(services().keyring, _PURPOSE, body),
         path="/",
         secure=services().settings.secure,
         httponly=True,
@@ -136,7 +137,7 @@ def leave(response: Response) -> Response:
 def _remembered(view: SessionView) -> tuple[datetime | None, datetime | None]:
     """(last here, password given again) of this session since this sign-in."""
     value = request.cookies.get(security.cookie_name(_PURPOSE), "")
-    parts = (handles.unseal(services().keyring, _PURPOSE, value) or "").split(".")
+    parts = (signed_values.unseal(services().keyring, _PURPOSE, value) or "").split(".")
     if len(parts) != 4 or parts[:2] != [view.id, str(int(view.auth_time.timestamp()))]:
         return None, None
     seen, confirmed = (datetime.fromtimestamp(int(p), UTC) if int(p) else None for p in parts[2:])

@@ -22,8 +22,8 @@ from directory.base.config import Settings
 from directory.base.crypto import PasswordHasher
 from directory.base.db import Base, core
 from directory.base.errors import InvalidInput
+from directory.base.text import search_key
 from directory.people import User
-from directory.text import search_key
 from idp.factors.wordlist import COMMON, PROVINCES, SYLLABLES
 
 LONGEST = 128

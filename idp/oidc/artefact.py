@@ -24,12 +24,12 @@ from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.outbox import JobKind, Priority
 from directory.base.rows import not_over
+from directory.base.text import by_name
 from directory.changes import effects
 from directory.changes.effects import Due, Effect, Foreseen, State
 from directory.changes.model import Change, Person, Plan
 from directory.changes.table import Action, Column
 from directory.people import UserCut
-from directory.text import by_name
 from idp import sessions
 from idp.oidc import grants
 from idp.oidc.clients.kinds import TokenFormat

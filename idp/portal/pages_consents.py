@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from directory.base.text import by_name
 from directory.entitlements import Application
-from directory.text import by_name
 from idp.oidc import grants, resources
 from idp.oidc.authorization import consent as consents
 from idp.oidc.authorization.consent import Consent

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.access import still_good
 from directory.assignments import Assignment, Position
+from directory.base import signed_values
 from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import Settings
@@ -30,7 +31,6 @@ from directory.base.rows import in_force
 from directory.people import User
 from directory.permissions import AdminRole
 from directory.units import OrgUnit
-from idp import handles
 
 TOUCH_EVERY = timedelta(minutes=1)
 """Idle time is written no more often than this; a session may idle out that much too early."""
@@ -110,7 +110,7 @@ class SessionView:
 
 def handle(keyring: Keyring, session_id: str, generation: int) -> str:
     """The cookie value of a session."""
-    return handles.seal(keyring, "session", f"{session_id}.{generation}")
+    return signed_values.seal(keyring, "session", f"{session_id}.{generation}")
 
 
 def control(keyring: Keyring) -> str:
@@ -119,12 +119,12 @@ def control(keyring: Keyring) -> str:
     Who asks about a session that has ended asks about this one first: then the answer "ended"
     comes from us, and is about the cookie that was sent.
     """
-    return handles.seal(keyring, "session-control", "control")
+    return signed_values.seal(keyring, "session-control", "control")
 
 
 def is_control(keyring: Keyring, cookie_value: str) -> bool:
     """Whether this is that value."""
-    return handles.unseal(keyring, "session-control", cookie_value) is not None
+    return signed_values.unseal(keyring, "session-control", cookie_value) is not None
 
 
 _COLUMNS = (
@@ -213,7 +213,7 @@ def peek(
     connection: Connection | Session, keyring: Keyring, cookie_value: str, *, now: datetime
 ) -> SessionView | None:
     """The good session behind a cookie, without counting as a sign of life. One SELECT."""
-    body = handles.unseal(keyring, "session", cookie_value)
+    body = signed_values.unseal(keyring, "session", cookie_value)
     if body is None:
         return None
     session_id, _, generation = body.partition(".")

@@ -13,8 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from directory.base import signed_values
 from directory.permissions import Role
-from idp import handles, sessions
+from idp import sessions
 from idp.sessions import SsoSession
 from tests import hr_world
 from tests.browser_client import hidden_fields, open_login
@@ -123,7 +124,9 @@ def a_suspension(scene: Scene) -> None:
 
 def sealed(purpose: str, body: str) -> Callable[[Scene], str]:
     """What we ourselves have sealed, for another purpose."""
-    return lambda scene: handles.seal(scene.hr.services.keyring, purpose, body.format(**scene.held))
+    return lambda scene: signed_values.seal(
+        scene.hr.services.keyring, purpose, body.format(**scene.held)
+    )
 
 
 def bent(scene: Scene) -> str:

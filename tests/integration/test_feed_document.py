@@ -9,8 +9,8 @@ import pytest
 from directory.assignments import Kind
 from directory.base.audit import Actor
 from directory.feeds.load import load
-from directory.feeds.rows import Report
 from directory.feeds.run import Feed
+from directory.feeds.source_rows import Report
 from directory.units import Bloc, Tier
 
 PAGE = (Path(__file__).parents[2] / "docs" / "feed.md").read_text("utf-8")

@@ -8,8 +8,8 @@ import pytest
 from directory.base.audit import Actor
 from directory.base.errors import InvalidInput
 from directory.feeds.load import load
-from directory.feeds.rows import Report
 from directory.feeds.run import Feed
+from directory.feeds.source_rows import Report
 from tests.properties.conftest import dump
 
 POSITIONS = "code,name,group,rank,bloc,leadership,signing_authority,sensitivity\n"

@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from directory.base.audit import Actor
 from directory.feeds.load import load
-from directory.feeds.rows import Report
 from directory.feeds.run import Feed
+from directory.feeds.source_rows import Report
 from directory.people import User
 
 CASES = Path(__file__).parent / "cases" / "feed"

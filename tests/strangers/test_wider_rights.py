@@ -231,8 +231,8 @@ def test_a_role_given_while_a_leave_waits_ends_with_it(hr: Hr) -> None:
 def test_a_load_of_too_many_people_by_an_officer_ends_and_says_why(hr: Hr) -> None:
     from directory.base.audit import Actor
     from directory.feeds.load import load
-    from directory.feeds.rows import Report
     from directory.feeds.run import Feed
+    from directory.feeds.source_rows import Report
     from tests.strangers.test_feeds import CASES
 
     services = hr.services

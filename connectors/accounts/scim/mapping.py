@@ -23,7 +23,7 @@ from scim2_models import Role as ScimRole
 
 from connectors.accounts.contract import Attribute, Attributes, RemoteAccount, Wanted
 from connectors.accounts.mapping import ENTERPRISE, EVERYTHING, email_address
-from directory.text import clean
+from directory.base.text import clean
 
 ScimUser = User[EnterpriseUser]
 

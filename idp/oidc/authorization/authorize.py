@@ -32,10 +32,11 @@ from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
 from sqlalchemy import Connection, update
 from sqlalchemy.orm import Session
 
+from directory.base import signed_values
 from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.crypto import random_id
-from idp import handles, i18n
+from idp import i18n
 from idp.login import flow as flows
 from idp.login.flow import consume_completed
 from idp.login.rows import LoginFlow
@@ -261,7 +262,7 @@ def _sign_in_missing(
 def _ask(server: Server, asked: Asked, view: SessionView) -> AskConsent:
     now = int(asked.request.now.timestamp())
     body = f"{view.id}.{now}.{_digest(asked)}"
-    proof = handles.seal(server.tools.keyring, "oidc-consent", body)
+    proof = signed_values.seal(server.tools.keyring, "oidc-consent", body)
     scopes = [s for s in SCOPES if s in asked.consent_scopes]
     _remember(server, asked, CONSENT_WAITS)
     uri, named = asked.channel.redirect_uri, asked.grant.resources
@@ -273,7 +274,7 @@ def _proves(server: Server, asked: Asked, view: SessionView, proof: str) -> bool
     """Whether this very request was shown to this very session, with all else in order, and
     not too long ago.
     """
-    body = handles.unseal(server.tools.keyring, "oidc-consent", proof)
+    body = signed_values.unseal(server.tools.keyring, "oidc-consent", proof)
     if body is None:
         return False
     session_id, shown_at, digest = body.split(".")

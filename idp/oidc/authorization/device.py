@@ -13,12 +13,11 @@ from authlib.oauth2.rfc6749 import InvalidScopeError
 from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import Session
 
-from directory.base import audit
+from directory.base import audit, signed_values
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.crypto import random_id
 from directory.base.errors import Conflict, NotAllowed
-from idp import handles
 from idp.oidc import assurance, grants, resources
 from idp.oidc.authorization import consent, entitlement
 from idp.oidc.clients import view as client_view
@@ -107,14 +106,14 @@ def ticket(
 ) -> str:
     """That this session has typed the code of this device, for the page that follows."""
     body = f"{view.id}.{int(now.timestamp())}.{request_id}.{code}"
-    return handles.seal(server.tools.keyring, "device-ticket", body)
+    return signed_values.seal(server.tools.keyring, "device-ticket", body)
 
 
 def opened(
     server: "Server", text: str, view: "SessionView", *, now: datetime
 ) -> tuple[str, str] | None:
     """(device request, the code she typed) of a ticket that this very session was given."""
-    body = handles.unseal(server.tools.keyring, "device-ticket", text)
+    body = signed_values.unseal(server.tools.keyring, "device-ticket", text)
     if body is None:
         return None
     session_id, given_at, request_id, code = body.split(".")

@@ -25,8 +25,8 @@ from urllib.parse import quote, urlencode
 
 from sqlalchemy import Connection
 
+from directory.base import signed_values
 from directory.base.crypto import random_id
-from idp import handles
 from idp.oidc import claims, grants
 from idp.oidc.authorization import pushed
 from idp.oidc.clients.kinds import IDENTITY_SCOPES, GrantType
@@ -82,7 +82,7 @@ def begin(
 ) -> str:
     """Keep the request; the path and query that take the owner to the authorization endpoint."""
     keyring, issuer = server.tools.keyring, server.tools.settings.issuer
-    state = handles.seal(
+    state = signed_values.seal(
         keyring, _PURPOSE, f"{client.id}.{view.id}.{int(now.timestamp())}.{random_id()}"
     )
     signed = client.options.signed_response_required
@@ -125,7 +125,7 @@ def allows(server: "Server", client: ClientView, uri: str, state: str | None) ->
     """Whether a pushed request of this client may be answered at this address of ours."""
     if uri != address(server.tools.settings.issuer, client.client_id):
         return False
-    body = handles.unseal(server.tools.keyring, _PURPOSE, state or "")
+    body = signed_values.unseal(server.tools.keyring, _PURPOSE, state or "")
     return body is not None and body.partition(".")[0] == str(client.id)
 
 
@@ -190,7 +190,7 @@ def _said(
 def _began_here(
     server: "Server", client: ClientView, view: "SessionView", state: str, *, now: datetime
 ) -> bool:
-    body = handles.unseal(server.tools.keyring, _PURPOSE, state)
+    body = signed_values.unseal(server.tools.keyring, _PURPOSE, state)
     parts = (body or "").split(".")
     if len(parts) != 4 or parts[:2] != [str(client.id), view.id]:
         return False

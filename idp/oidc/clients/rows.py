@@ -19,8 +19,8 @@ from directory.base.audit import Actor, Tag
 from directory.base.crypto import Keyring, random_id, random_secret
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput, NotFound
+from directory.base.text import by_name
 from directory.entitlements import Application
-from directory.text import by_name
 from idp.keys import ensure_keys
 from idp.oidc.clients import metadata, sectors
 from idp.oidc.clients.kinds import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from directory.spelling import garbled, is_syllable
+from directory.base.spelling import garbled, is_syllable
 
 MEANT = "Đặng Thị Thuỷ Tiên, xã Nghĩa Hưng: cường, thưởng, quyển, nguyệt"
 FAMILY = [

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from directory import values
+from directory.base import values
 from directory.base.errors import InvalidInput
 
 TODAY = date(2026, 3, 2)

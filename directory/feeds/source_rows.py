@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from directory import values as v
 from directory.base import private
+from directory.base import values as v
 from directory.base.errors import InvalidInput
 from directory.feeds.text import table
 

@@ -7,7 +7,7 @@ Two spellings of one name must find each other: NFC everywhere, search without d
 import re
 import unicodedata
 
-from directory.spelling import TONES
+from directory.base.spelling import TONES
 
 _ZERO_WIDTH = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"), None)
 _NOT_KEY = re.compile(r"[^a-z0-9]+")

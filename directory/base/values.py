@@ -13,8 +13,8 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 
 from directory.base.errors import InvalidInput
-from directory.spelling import garbled
-from directory.text import clean
+from directory.base.spelling import garbled
+from directory.base.text import clean
 
 OLDEST = 130
 """Nobody is older, in years."""
