@@ -2,7 +2,7 @@
 
     Alive               /healthz
     discovery.Ready     discovery and keys, as ready bytes
-    Flask               everything else; what every request goes through is in idp.security
+    Flask               everything else; what every request goes through is in idp.web.gate
 
 Each hands on what it does not answer. The first two cost a quarter of a Flask request.
 """
@@ -13,24 +13,13 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Request, Response
 from flask.sessions import SecureCookieSessionInterface
 
-from idp import (
-    api,
-    away,
-    form_keys,
-    health,
-    i18n,
-    page_policy,
-    pages,
-    pki,
-    security,
-    sessions,
-    unwritten,
-)
+from idp import api, health, pki, sessions
 from idp.console import views as console
 from idp.login import views as login
 from idp.oidc import discovery, logout, routes
 from idp.portal import views as portal
 from idp.services import Services
+from idp.web import away, form_keys, gate, i18n, page_policy, pages, unwritten
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -136,7 +125,7 @@ def create_app(services: Services) -> Flask:
     """The Flask application over these services."""
     app = Application()
     i18n.install(app)  # first: whoever is refused by the next is told so in her language
-    security.install(
+    gate.install(
         app,
         services,
         resolve_session=sessions.resolve,
@@ -150,8 +139,8 @@ def create_app(services: Services) -> Flask:
     health.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-        if blueprint.name in security.MACHINES:
-            security.csrf.exempt(blueprint)
+        if blueprint.name in gate.MACHINES:
+            gate.csrf.exempt(blueprint)
     for rule in app.url_map.iter_rules():
         if rule.endpoint in NOT_BY_HEAD and rule.methods is not None:
             rule.methods = rule.methods - {"HEAD"}

@@ -11,7 +11,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from directory.base.errors import DinhdanhError
-from idp import i18n, terminal
+from idp import terminal
 from idp.commands import (
     applications,
     changes,
@@ -24,6 +24,7 @@ from idp.commands import (
     restored,
     trail,
 )
+from idp.web import i18n
 
 PARTS = (ops, trail, restored, people, directory, applications, clients, keys, pki, changes)
 

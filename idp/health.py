@@ -31,8 +31,8 @@ from directory.changes.model import Change, ChangeState
 from directory.entitlements import Installation
 from idp import migrate
 from idp.connections import Connections
-from idp.security import services
 from idp.services import Services
+from idp.web.gate import services
 
 blueprint = Blueprint("health", __name__)
 

@@ -16,7 +16,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from connectors.pki import authority, crl, ocsp
 from connectors.pki.tables import Crl
 from directory.base.errors import NotFound
-from idp.security import services
+from idp.web.gate import services
 
 blueprint = Blueprint("pki", __name__, url_prefix="/pki")
 

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import pytest
 
 from directory.base.config import Settings
-from idp import cli, i18n
+from idp import cli
+from idp.web import i18n
 
 
 @dataclass(frozen=True)

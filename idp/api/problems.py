@@ -7,8 +7,8 @@ from typing import Any
 from flask import Response, jsonify
 
 from directory.base.errors import DinhdanhError, InvalidInput, Locked, NotAllowed
-from idp.i18n import error_text, gettext
-from idp.security import request_id, services
+from idp.web.gate import request_id, services
+from idp.web.i18n import error_text, gettext
 
 TYPE = "urn:dinhdanh:problem:"
 FAULT = "Hệ thống gặp lỗi. Hãy thử lại; nếu vẫn lỗi, hãy báo mã yêu cầu cho quản trị viên."

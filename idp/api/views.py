@@ -8,12 +8,12 @@ from werkzeug.exceptions import HTTPException
 from directory.base.audit import Actor
 from directory.base.errors import Conflict, DinhdanhError
 from directory.changes import history, present
-from idp import changes
+from idp import edge
 from idp.api import problems, reading
 from idp.api.openapi import document
-from idp.i18n import gettext
 from idp.oidc import bearer, protected_resource
-from idp.security import services
+from idp.web.gate import services
+from idp.web.i18n import gettext
 
 blueprint = Blueprint("api", __name__)
 
@@ -30,8 +30,8 @@ def openapi() -> Response:
 def preview() -> Response:
     """What a change would do."""
     actor = bearer.authenticate(request, scopes=WRITE)
-    ask = changes.asked(services(), reading.body(request))
-    return jsonify(changes.preview(services(), ask, actor))
+    ask = edge.asked(services(), reading.body(request))
+    return jsonify(edge.preview(services(), ask, actor))
 
 
 @blueprint.post("/api/v1/changes")
@@ -41,7 +41,7 @@ def commit() -> Response:
     key = reading.idempotency_key(request)
     values = reading.body(request)
     fingerprint = reading.fingerprint(values)
-    return _commit(changes.asked(services(), values), actor, fingerprint, key)
+    return _commit(edge.asked(services(), values), actor, fingerprint, key)
 
 
 @blueprint.get("/api/v1/changes")
@@ -53,7 +53,7 @@ def listed() -> Response:
     with has.db.read() as session:
         page = history.listed(
             session,
-            changes.rights(session, actor, now=now),
+            edge.rights(session, actor, now=now),
             after=request.args.get("after"),
             limit=reading.limit(request),
         )
@@ -66,7 +66,7 @@ def show(change_id: str) -> Response:
     actor = bearer.authenticate(request, scopes=READ)
     has = services()
     with has.db.read() as session:
-        found = changes.seen(session, actor, change_id, now=has.clock())
+        found = edge.seen(session, actor, change_id, now=has.clock())
         return jsonify(present.proof_as_dict(found))
 
 
@@ -74,7 +74,7 @@ def show(change_id: str) -> Response:
 def preview_undo(change_id: str) -> Response:
     """What undoing a change would do."""
     actor = bearer.authenticate(request, scopes=WRITE)
-    return jsonify(changes.preview(services(), changes.undoing(change_id), actor))
+    return jsonify(edge.preview(services(), edge.undoing(change_id), actor))
 
 
 @blueprint.post("/api/v1/changes/<change_id>/undo")
@@ -85,14 +85,14 @@ def undo(change_id: str) -> Response:
     values = reading.body(request)
     fingerprint = reading.fingerprint(values)
     reading.nothing_else(values)
-    return _commit(changes.undoing(change_id), actor, fingerprint, key)
+    return _commit(edge.undoing(change_id), actor, fingerprint, key)
 
 
-def _commit(ask: changes.Ask, actor: Actor, fingerprint: str, key: str) -> Response:
+def _commit(ask: edge.Ask, actor: Actor, fingerprint: str, key: str) -> Response:
     """The committed change, or a refusal that brings the fresh plan along."""
     has = services()
     try:
-        done = changes.commit(has, ask, actor, fingerprint=fingerprint, key=key)
+        done = edge.commit(has, ask, actor, fingerprint=fingerprint, key=key)
     except Conflict as error:
         return problems.of_error(error, plan=_fresh(ask, actor))
     response = jsonify({"id": done.id, "state": done.state})
@@ -101,10 +101,10 @@ def _commit(ask: changes.Ask, actor: Actor, fingerprint: str, key: str) -> Respo
     return response
 
 
-def _fresh(ask: changes.Ask, actor: Actor) -> dict[str, Any] | None:
+def _fresh(ask: edge.Ask, actor: Actor) -> dict[str, Any] | None:
     """The plan as it is now; None where the conflict keeps it from being made."""
     try:
-        return changes.preview(services(), ask, actor)
+        return edge.preview(services(), ask, actor)
     except DinhdanhError:
         return None
 

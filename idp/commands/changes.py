@@ -20,12 +20,12 @@ from directory.base.errors import DinhdanhError, InvalidInput
 from directory.changes.model import ChangeState
 from directory.changes.person import LEAVE_REASONS
 from directory.changes.proof import Proof
-from idp import changes, installation, wiring
-from idp.changes import Ask
+from idp import edge, installation, wiring
 from idp.console import forms
-from idp.console.labels import label
-from idp.i18n import day, duration, gettext, instant
+from idp.edge import Ask
 from idp.services import Services
+from idp.web.i18n import day, duration, gettext, instant
+from idp.web.labels import label
 
 _WAIT_AT_MOST = timedelta(seconds=120)
 
@@ -107,7 +107,7 @@ def leave(user: str, reason: str, **options: Any) -> None:
 def undo(change_id: str, **options: Any) -> None:
     """Hoàn tác. / Undo a change: directory rows come back, sessions and certificates do not."""
     has, actor = _opened()
-    _commit(has, actor, changes.undoing(change_id), options)
+    _commit(has, actor, edge.undoing(change_id), options)
 
 
 @change.command("show")
@@ -129,7 +129,7 @@ def _opened() -> tuple[Services, Actor]:
 def _change(kind: str, user: str, more: dict[str, Any], options: dict[str, Any]) -> None:
     has, actor = _opened()
     body = {"kind": kind, "user": user, **more, **_when_and_why(options)}
-    ask = changes.asked(has, body)
+    ask = edge.asked(has, body)
     _commit(has, actor, ask, options)
 
 
@@ -150,7 +150,7 @@ def _when_and_why(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _commit(has: Services, actor: Actor, ask: Ask, options: dict[str, Any]) -> None:
-    plan = changes.preview(has, ask, actor)
+    plan = edge.preview(has, ask, actor)
     if options["as_json"]:
         click.echo(json.dumps(plan, indent=2))
         return
@@ -161,7 +161,7 @@ def _commit(has: Services, actor: Actor, ask: Ask, options: dict[str, Any]) -> N
         return
     if not options["yes"]:
         click.confirm(gettext("Xác nhận thực hiện") + "?", abort=True)
-    done = changes.commit(
+    done = edge.commit(
         has, ask, actor, fingerprint=plan["fingerprint"], key=f"cli:{secrets.token_urlsafe(24)}"
     )
     click.echo(f"{done.id}  {done.state}")
@@ -175,7 +175,7 @@ def _proof(has: Services, actor: Actor, change_id: str, *, wait: bool) -> Proof:
     give_up = has.clock() + _WAIT_AT_MOST
     while True:
         with has.db.read() as session:
-            found = changes.seen(session, actor, change_id, now=has.clock())
+            found = edge.seen(session, actor, change_id, now=has.clock())
         waiting = found.change.state == ChangeState.COMMITTED.value
         if not wait or not waiting or found.change.needs_attention:
             return found

@@ -17,7 +17,6 @@ from directory.base.config import Settings, load_settings
 from directory.base.errors import DinhdanhError, NotFound
 from idp.console.client_forms import as_registered
 from idp.console.snippets import SCOPES, Snippet, snippet
-from idp.i18n import error_text, gettext
 from idp.oidc import clients
 from idp.oidc.clients import (
     PROBE,
@@ -36,6 +35,7 @@ from idp.oidc.clients import (
 )
 from idp.oidc.clients.registration import vouched
 from idp.services import Services
+from idp.web.i18n import error_text, gettext
 from idp.wiring import build
 
 SECRET = "<client_secret>"  # noqa: S105 (what stands where it belongs)

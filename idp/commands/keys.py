@@ -9,8 +9,8 @@ from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
 from idp import keys as signing
-from idp.i18n import error_text
 from idp.services import Services
+from idp.web.i18n import error_text
 from idp.wiring import build
 
 

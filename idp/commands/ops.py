@@ -18,10 +18,10 @@ from directory.base.rows import not_over
 from directory.permissions import AdminRole, Role
 from idp import anchor, health, installation, migrate, server, wiring
 from idp.commands import pki
-from idp.i18n import error_text, gettext, moment
 from idp.oidc import assurance
 from idp.oidc.clients import SCOPES
 from idp.services import Services
+from idp.web.i18n import error_text, gettext, moment
 
 
 @click.command("serve")

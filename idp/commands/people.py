@@ -19,8 +19,8 @@ from directory.people import User
 from directory.permissions import Role
 from idp import installation, wiring
 from idp.factors import slips
-from idp.i18n import gettext, moment
 from idp.services import Services
+from idp.web.i18n import gettext, moment
 
 
 @click.group("user")

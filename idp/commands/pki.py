@@ -24,8 +24,8 @@ from directory.base.audit import Actor, Tag
 from directory.base.clock import VIETNAM
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
-from idp.i18n import gettext
 from idp.services import Services
+from idp.web.i18n import gettext
 from idp.wiring import build
 
 STANDINGS = {

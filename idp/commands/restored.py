@@ -13,10 +13,10 @@ from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError, InvalidInput, Misconfigured, NotFound
 from idp import anchor, installation, migrate, restoring, shipped_log, wiring
-from idp.console.labels import label
-from idp.i18n import gettext, moment
 from idp.services import Services
 from idp.shipped_log import Known
+from idp.web.i18n import gettext, moment
+from idp.web.labels import label
 
 
 @click.command("backup")

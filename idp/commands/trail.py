@@ -13,7 +13,7 @@ from directory.base.crypto import Keyring
 from directory.base.verification import Verdict
 from idp import anchor, wiring
 from idp.anchor import Gathered
-from idp.i18n import gettext, moment
+from idp.web.i18n import gettext, moment
 
 LATE = timedelta(minutes=1)
 """A sealed entry is written down within a second or two; after this somebody has stopped."""

@@ -16,6 +16,6 @@
     labels, audit_labels    codes in the words of docs/vocabulary.md
     entries                 who did something, and an entry of the audit trail, in words
 
-Views hold no queries and no rules: they read a form, ask a page module or ``idp.changes``, and
+Views hold no queries and no rules: they read a form, ask a page module or ``idp.edge``, and
 render. What may be seen or done is decided by ``directory.permissions``.
 """

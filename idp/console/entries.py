@@ -14,8 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from directory.people import User
-from idp.console.labels import LABELS, label
-from idp.i18n import day, gettext, instant
+from idp.web.i18n import day, gettext, instant
+from idp.web.labels import LABELS, label
 
 _WORDED = {
     "action": ("done", "action"),

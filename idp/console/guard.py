@@ -17,11 +17,12 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput, NotAllowed
 from directory.permissions import Do, Rights, Role
-from idp import security, throttle, unwritten
+from idp import throttle
 from idp.factors import passwords
-from idp.i18n import gettext
-from idp.security import services
 from idp.sessions import SessionView
+from idp.web import gate, unwritten
+from idp.web.gate import services
+from idp.web.i18n import gettext
 
 _PURPOSE = "console"
 
@@ -88,16 +89,16 @@ def enter() -> Any:
 
     Raises NotAllowed for a person without any role.
     """
-    view = security.current_session()
+    view = gate.current_session()
     if view is None:
-        return redirect(security.login_url(security.back_here()), 303)
+        return redirect(gate.login_url(gate.back_here()), 303)
     has = services()
     now = has.clock()
     seen, confirmed = _remembered(view)
     limit = has.settings.admin_idle if seen else has.settings.session_idle
     if now - (seen or view.auth_time) > timedelta(seconds=limit):
-        return redirect(security.login_url(security.back_here(), prompt="login"), 303)
-    actor = security.actor()
+        return redirect(gate.login_url(gate.back_here(), prompt="login"), 303)
+    actor = gate.actor()
     with has.db.read() as session:
         granted = permissions.rights(session, actor, local_day(now))
         elsewhere = permissions.rights(session, replace(actor, posts=None), local_day(now))
@@ -124,7 +125,7 @@ def leave(response: Response) -> Response:
     stamps = (who.view.auth_time, who.now, who.confirmed_at)
     body = ".".join([who.view.id, *(str(int(t.timestamp())) if t else "0" for t in stamps)])
     response.set_cookie(
-        security.cookie_name(_PURPOSE),
+        gate.cookie_name(_PURPOSE),
         signed_values.seal(services().keyring, _PURPOSE, body),
         path="/",
         secure=services().settings.secure,
@@ -136,7 +137,7 @@ def leave(response: Response) -> Response:
 
 def _remembered(view: SessionView) -> tuple[datetime | None, datetime | None]:
     """(last here, password given again) of this session since this sign-in."""
-    value = request.cookies.get(security.cookie_name(_PURPOSE), "")
+    value = request.cookies.get(gate.cookie_name(_PURPOSE), "")
     parts = (signed_values.unseal(services().keyring, _PURPOSE, value) or "").split(".")
     if len(parts) != 4 or parts[:2] != [view.id, str(int(view.auth_time.timestamp()))]:
         return None, None

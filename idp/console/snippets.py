@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from idp.i18n import gettext
+from idp.web.i18n import gettext
 
 SCOPES = ("openid", "profile", "email", "org")
 _FOLDER = Path(__file__).parents[1] / "templates" / "snippets"

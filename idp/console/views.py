@@ -5,7 +5,6 @@ from flask import Blueprint, render_template
 from idp.console import (
     entries,
     guard,
-    labels,
     pages_home,
     views_applications,
     views_changes,
@@ -16,7 +15,8 @@ from idp.console import (
     views_units,
 )
 from idp.console.guard import asker
-from idp.security import services
+from idp.web import labels
+from idp.web.gate import services
 
 blueprint = Blueprint("console", __name__, url_prefix="/console")
 blueprint.before_request(guard.enter)

@@ -10,8 +10,8 @@ from directory.changes import rules
 from directory.units import Bloc
 from idp.console import guard, pages_applications
 from idp.console.guard import asker
-from idp.i18n import error_text, gettext
-from idp.security import services
+from idp.web.gate import services
+from idp.web.i18n import error_text, gettext
 
 
 def listing() -> str:

@@ -25,12 +25,12 @@ from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotAllo
 from directory.changes import history
 from directory.changes.model import ChangeState
 from directory.changes.person import LEAVE_REASONS
-from idp import changes
-from idp.changes import Ask
+from idp import edge
 from idp.console import entries, forms, guard, pages_changes, pages_units
 from idp.console.guard import asker
-from idp.i18n import error_text
-from idp.security import services
+from idp.edge import Ask
+from idp.web.gate import services
+from idp.web.i18n import error_text
 
 REFRESHES = 60
 """How often a proof under way reloads itself: an abandoned page must not keep a session alive."""
@@ -50,8 +50,8 @@ def ask(user_id: int, kind: str) -> Any:
         found = _units(request.args.get("unit_words", ""))
         if kind == "transfer" and not values.get("to_unit") and len(found) == 1:
             values["to_unit"] = str(found[0][0].id)
-        want = changes.asked(services(), forms.body(kind, user_id, values))
-        plan = changes.preview(services(), want, asker().actor)
+        want = edge.asked(services(), forms.body(kind, user_id, values))
+        plan = edge.preview(services(), want, asker().actor)
     except (InvalidInput, NotAllowed, Conflict) as error:
         return _form(user_id, kind, error=error)
     return _preview(plan, fields=forms.carried(values), back=_edit(user_id, kind), about=user_id)
@@ -64,7 +64,7 @@ def confirm(user_id: int, kind: str) -> Any:
     if request.form.get("decision") != "allow":
         return redirect(_edit(user_id, kind), 303)
     try:
-        want = changes.asked(services(), forms.body(kind, user_id, request.form))
+        want = edge.asked(services(), forms.body(kind, user_id, request.form))
     except InvalidInput as error:
         flash(error_text(error), "bad")
         return redirect(_edit(user_id, kind), 303)
@@ -120,7 +120,7 @@ def ask_undo(change_id: str) -> Any:
     """What undoing a change would do."""
     back = url_for("console.change", change_id=change_id)
     try:
-        plan = changes.preview(services(), changes.undoing(change_id), asker().actor)
+        plan = edge.preview(services(), edge.undoing(change_id), asker().actor)
     except (Conflict, NotAllowed) as error:
         flash(error_text(error), "bad")
         return redirect(back, 303)
@@ -132,7 +132,7 @@ def confirm_undo(change_id: str) -> Any:
     back = url_for("console.change", change_id=change_id)
     if request.form.get("decision") != "allow":
         return redirect(back, 303)
-    return _commit(changes.undoing(change_id), fields=[], back=back)
+    return _commit(edge.undoing(change_id), fields=[], back=back)
 
 
 # ---- preview and commit, whatever the kind ---------------------------------------------------
@@ -169,7 +169,7 @@ def _commit(
     key = request.form.get("key", "")[:255]
     try:
         guard.confirm_password()
-        done = changes.commit(
+        done = edge.commit(
             has,
             want,
             who.actor,
@@ -178,7 +178,7 @@ def _commit(
         )
     except (Conflict, InvalidInput) as error:
         try:
-            plan = changes.preview(has, want, who.actor)
+            plan = edge.preview(has, want, who.actor)
         except DinhdanhError as now_refused:
             flash(error_text(now_refused), "bad")
             return redirect(back, 303)
@@ -193,7 +193,7 @@ def show(change_id: str) -> Any:
     """The proof of a change, reloading itself while effects are under way."""
     has, who = services(), asker()
     with has.db.read() as session:
-        found = changes.seen(session, who.actor, change_id, now=who.now)
+        found = edge.seen(session, who.actor, change_id, now=who.now)
         page = pages_changes.proof(session, found)
     response = make_response(render_template("console/change.html", page=page, change=found.change))
     _reload(response, found.change.state, change_id)

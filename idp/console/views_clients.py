@@ -12,7 +12,6 @@ from idp.console import client_forms, guard, pages_clients
 from idp.console.client_forms import Use
 from idp.console.guard import asker
 from idp.console.snippets import SCOPES, Snippet, snippet
-from idp.i18n import error_text, gettext
 from idp.oidc.authorization import trial
 from idp.oidc.clients import (
     API_SCOPES,
@@ -27,7 +26,8 @@ from idp.oidc.clients import view as client_view
 from idp.oidc.clients.registration import vouched
 from idp.oidc.clients.view import ClientView
 from idp.oidc.routes.core import provider
-from idp.security import services
+from idp.web.gate import services
+from idp.web.i18n import error_text, gettext
 
 
 def listing() -> str:

@@ -7,10 +7,11 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from directory.base.errors import Conflict
 from directory.permissions import Do
 from idp import anchor
-from idp.console import guard, labels, pages_audit, pages_jobs, pages_logouts
+from idp.console import guard, pages_audit, pages_jobs, pages_logouts
 from idp.console.guard import asker
-from idp.i18n import error_text, gettext
-from idp.security import services
+from idp.web import labels
+from idp.web.gate import services
+from idp.web.i18n import error_text, gettext
 
 
 def jobs() -> str:

@@ -12,12 +12,12 @@ from connectors.accounts import mapping
 from directory.base.errors import InvalidInput
 from directory.people import UserStatus
 from directory.search import Found, Wanted
-from idp import security
 from idp.console import guard, pages_people, timeline
 from idp.console.guard import asker
-from idp.console.labels import label
-from idp.i18n import error_text, gettext
-from idp.security import services
+from idp.web import gate
+from idp.web.gate import services
+from idp.web.i18n import error_text, gettext
+from idp.web.labels import label
 
 
 def listing() -> str:
@@ -137,7 +137,7 @@ def activation(user_id: int) -> Any:
     return render_template(
         "console/slip.html",
         page=page,
-        url=security.absolute(url_for("login.activate", token=token, _external=False)),
+        url=gate.absolute(url_for("login.activate", token=token, _external=False)),
         until=who.now + timedelta(seconds=has.settings.activation_lifetime),
     )
 

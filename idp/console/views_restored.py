@@ -8,8 +8,8 @@ from directory.base.errors import Conflict, InvalidInput, Locked
 from idp import restoring
 from idp.console import guard
 from idp.console.guard import asker
-from idp.i18n import error_text, gettext
-from idp.security import services
+from idp.web.gate import services
+from idp.web.i18n import error_text, gettext
 
 
 def restored() -> Any:

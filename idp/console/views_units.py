@@ -7,8 +7,8 @@ from flask import Blueprint, render_template, request
 from directory.base.errors import InvalidInput
 from idp.console import forms, guard, pages_units
 from idp.console.guard import asker
-from idp.i18n import error_text
-from idp.security import services
+from idp.web.gate import services
+from idp.web.i18n import error_text
 
 
 def tree() -> str:

@@ -24,13 +24,14 @@ from directory.base.errors import (
     NotFound,
 )
 from directory.people import User
-from idp import i18n, page_policy, security, sessions, throttle
+from idp import sessions, throttle
 from idp.factors import passwords, slips
-from idp.i18n import error_text, gettext
 from idp.login import flow as flows
 from idp.login import unwritten, waiting
 from idp.login.policy import FlowState, Policy, Step, next_step
-from idp.security import services
+from idp.web import gate, i18n, page_policy
+from idp.web.gate import services
+from idp.web.i18n import error_text, gettext
 
 blueprint = Blueprint("login", __name__)
 
@@ -48,15 +49,15 @@ def start() -> Any:
     Nothing is written: anybody may ask.
     """
     has = services()
-    return_to = security.local_path(request.args.get("return_to")) or "/"
+    return_to = gate.local_path(request.args.get("return_to")) or "/"
     prompt = request.args.get("prompt")
-    if prompt != "login" and security.current_session() is not None:
+    if prompt != "login" and gate.current_session() is not None:
         return redirect(return_to, 303)
     name = unwritten.address(
         has.keyring,
         return_to=return_to,
         prompt=prompt,
-        browser=security.browser_id(),
+        browser=gate.browser_id(),
         now=has.clock(),
     )
     return redirect(url_for("login.show", flow_id=name), 303)
@@ -104,8 +105,8 @@ def record(flow_id: str) -> Any:
 
 def _load(flow_id: str) -> tuple[FlowState, Policy]:
     has = services()
-    browser = security.browser_id()
-    acting = security.current_session()
+    browser = gate.browser_id()
+    acting = gate.current_session()
     with has.db.hot() as connection:
         flow = unwritten.load(
             connection,
@@ -139,7 +140,7 @@ def _password(flow: FlowState, _policy: Policy) -> None:
     if not username or not password:
         raise InvalidInput("empty", "Hãy nhập tên đăng nhập và mật khẩu.", field="username")
     now = has.clock()
-    ip, port = security.client_address()
+    ip, port = gate.client_address()
     with has.db.hot() as connection:
         throttle.check_source(connection, ip, now=now, settings=has.settings)
         found = passwords.candidate(connection, username)
@@ -176,7 +177,7 @@ def _change(flow: FlowState, _policy: Policy) -> None:
         found = passwords.candidate(session, user.username)
     phc = _new_password(user, unlike=found)
     now = has.clock()
-    ip, port = security.client_address()
+    ip, port = gate.client_address()
     actor = Actor("user", user.id, user.username, ip, port)
     with has.db.write() as session:
         epoch, ended = sessions.cut_others(
@@ -185,7 +186,7 @@ def _change(flow: FlowState, _policy: Policy) -> None:
         flows.record_change(session, flow, user_epoch=epoch)
         slips.void(session, [user.id], why="password", now=now, actor=actor)
         passwords.store(session, user.id, phc, must_change=False, now=now, actor=actor)
-        security.sessions_ended(session, ended, now=now, reason="password")
+        gate.sessions_ended(session, ended, now=now, reason="password")
 
 
 def _new_password(user: User, *, unlike: passwords.Candidate | None) -> str:
@@ -233,7 +234,7 @@ def _page(flow: FlowState, step: Step, *, error: InvalidInput | None = None) -> 
         "settings": has.settings,
     }
     if step is Step.PASSWORD:
-        acting = security.current_session()
+        acting = gate.current_session()
         hint = str(flow.request.get("login_hint") or "") or (acting.username if acting else "")
         party: Any = flow.request.get("party") or {}
         page_policy.allow_image(party.get("logo_uri"))
@@ -256,21 +257,21 @@ def _page(flow: FlowState, step: Step, *, error: InvalidInput | None = None) -> 
 def _finish(flow: FlowState) -> Any:
     """Start the session in one transaction and send the browser on with its cookie."""
     has = services()
-    ip, port = security.client_address()
+    ip, port = gate.client_address()
     now = has.clock()
     try:
         with has.db.write() as session:
             done = flows.finish(
                 session,
                 flow.id,
-                browser=security.browser_id(),
-                acting=security.current_session(),
+                browser=gate.browser_id(),
+                acting=gate.current_session(),
                 source=flows.Source(ip, port, request.user_agent.string),
                 now=now,
                 settings=has.settings,
                 keyring=has.keyring,
             )
-            security.sessions_ended(session, done.replaced, now=now, reason=done.reason)
+            gate.sessions_ended(session, done.replaced, now=now, reason=done.reason)
     except Conflict as error:
         if error.code == "flow_done":
             return redirect(url_for("login.show", flow_id=flow.id), 303)
@@ -281,7 +282,7 @@ def _finish(flow: FlowState) -> Any:
     browser_state.clear()
     browser_state.update(kept | {OF: done.view.user_id})
     response = redirect(done.return_to, 303)
-    security.set_session_cookie(response, done.cookie_value)
+    gate.set_session_cookie(response, done.cookie_value)
     return response
 
 
@@ -332,7 +333,7 @@ def activated(token: str) -> Any:
         )
         return page, 422
     now = has.clock()
-    ip, port = security.client_address()
+    ip, port = gate.client_address()
     actor = Actor("user", owner.id, owner.username, ip, port)
     with has.db.write() as session:
         slips.use(session, has.keyring, token[:100], now=now)
@@ -342,7 +343,7 @@ def activated(token: str) -> Any:
         )
         passwords.store(session, owner.id, phc, must_change=False, now=now, actor=actor)
         throttle.unlock(session, owner.id, now=now, actor=actor)
-        security.sessions_ended(session, ended, now=now, reason="password")
+        gate.sessions_ended(session, ended, now=now, reason="password")
     return render_template("login/activated.html", owner=owner)
 
 
@@ -358,7 +359,7 @@ def _owner(token: str) -> User:
 @blueprint.get("/lang/<code>")
 def language(code: str) -> Any:
     """Keep the language in a cookie and go back."""
-    response = redirect(security.local_path(request.args.get("next")) or "/", 303)
+    response = redirect(gate.local_path(request.args.get("next")) or "/", 303)
     if code in i18n.LANGUAGES:
         response.set_cookie(
             i18n.COOKIE,

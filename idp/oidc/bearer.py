@@ -28,7 +28,7 @@ from idp.oidc.proofs import dpop, mtls
 from idp.oidc.proofs.arrival import Arrival, arrival
 from idp.oidc.proofs.mtls import BadCertificate
 from idp.oidc.tokens import Active, Tokens, token_type
-from idp.security import client_address, services
+from idp.web.gate import client_address, services
 
 if TYPE_CHECKING:
     from flask import Request as HttpRequest

@@ -12,7 +12,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from directory.base.errors import Locked
 from idp import throttle
 from idp.oidc.clients.view import ClientView
-from idp.security import client_address
+from idp.web.gate import client_address
 
 if TYPE_CHECKING:
     from idp.oidc.server import Server

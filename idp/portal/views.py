@@ -7,15 +7,16 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from connectors.pki import requests as certificates
 from directory.base.clock import local_day
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotFound
-from idp import security, sessions, throttle, unwritten
+from idp import sessions, throttle
 from idp.factors import passwords, slips
-from idp.i18n import error_text, gettext
 from idp.oidc import frontchannel
 from idp.oidc import logout as endings
 from idp.oidc.routes import signing_out
 from idp.portal import pages, pages_consents
-from idp.security import actor, current_session, require_session, services
 from idp.sessions import SessionView
+from idp.web import gate, unwritten
+from idp.web.gate import actor, current_session, require_session, services
+from idp.web.i18n import error_text, gettext
 
 blueprint = Blueprint("portal", __name__)
 
@@ -58,7 +59,7 @@ def end_sessions() -> Any:
         mine = {row.id for row in sessions.living(session, [me.user_id], now=now)}
         chosen = (mine if wanted == "others" else mine & {wanted}) - {me.id}
         ended = sessions.end_many(session, chosen, now=now, reason="ended by owner", actor=actor())
-        security.sessions_ended(session, ended, now=now, reason="ended by owner")
+        gate.sessions_ended(session, ended, now=now, reason="ended by owner")
     if wanted == me.id:
         return signing_out.sign_out()
     if ended:
@@ -114,7 +115,7 @@ def switch_capacity() -> Any:
     """Act as something else: a new session, the old one's relying parties are told."""
     has, me, now = services(), _me(), services().clock()
     wanted = request.form.get("assignment", "")
-    ip, port = security.client_address()
+    ip, port = gate.client_address()
     with has.db.write() as session:
         held = {h.id: h for h in pages.capacities(session, me.user_id, now=now)}
         chosen = held.get(int(wanted)) if wanted.isdecimal() and len(wanted) < 16 else None
@@ -136,7 +137,7 @@ def switch_capacity() -> Any:
             ip=ip,
             port=port,
         )
-        security.sessions_ended(session, [me.id], now=now, reason="switched")
+        gate.sessions_ended(session, [me.id], now=now, reason="switched")
     flash(
         gettext(
             "Bạn đang làm việc với vị trí {position}, {unit}.",
@@ -146,7 +147,7 @@ def switch_capacity() -> Any:
         "good",
     )
     response = redirect(url_for("portal.home"), 303)
-    security.set_session_cookie(response, cookie)
+    gate.set_session_cookie(response, cookie)
     return response
 
 
@@ -277,7 +278,7 @@ def change_password() -> Any:
         )
         slips.void(session, [user.id], why="password", now=now, actor=actor())
         passwords.store(session, user.id, phc, must_change=False, now=now, actor=actor())
-        security.sessions_ended(session, ended, now=now, reason="password")
+        gate.sessions_ended(session, ended, now=now, reason="password")
     flash(gettext("Đã đổi mật khẩu. Các phiên đăng nhập khác đã kết thúc."), "good")
     return redirect(url_for("portal.profile"), 303)
 
@@ -337,7 +338,7 @@ def end_everywhere() -> Any:
 def session_status() -> Any:
     """Whether the cookie presented opens doors; asking is no sign of life."""
     has = services()
-    value = request.cookies.get(security.cookie_name(), "")
+    value = request.cookies.get(gate.cookie_name(), "")
     if sessions.is_control(has.keyring, value):
         return jsonify(active=True)
     with has.db.hot() as connection:

@@ -638,7 +638,7 @@ def test_the_page_filters_and_goes_on(hr: Hr) -> None:
 @pytest.mark.parametrize("kind", snippets.Snippet)
 @pytest.mark.parametrize("language", ["vi", "en"])
 def test_a_snippet_carries_the_clients_values_and_pkce(kind: Any, language: str) -> None:
-    from idp import i18n
+    from idp.web import i18n
 
     i18n.use(language)
     text = snippets.snippet(

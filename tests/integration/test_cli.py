@@ -9,7 +9,8 @@ from sqlalchemy import select, text
 from directory.base.db import Database
 from directory.people import User
 from directory.permissions import AdminRole
-from idp import cli, i18n
+from idp import cli
+from idp.web import i18n
 
 
 @dataclass

@@ -36,7 +36,6 @@ from directory.base import signed_values
 from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.crypto import random_id
-from idp import i18n
 from idp.login import flow as flows
 from idp.login.flow import consume_completed
 from idp.login.rows import LoginFlow
@@ -55,8 +54,9 @@ from idp.oidc.clients.view import ClientView
 from idp.oidc.request import Request, storable
 from idp.oidc.resources import Service
 from idp.oidc.server import Server
-from idp.security import client_address
 from idp.sessions import SessionView
+from idp.web import i18n
+from idp.web.gate import client_address
 
 PATH = "/oauth2/authorize"
 CONSENT_WAITS = timedelta(minutes=15)

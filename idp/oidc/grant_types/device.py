@@ -41,7 +41,7 @@ from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
 from idp.oidc.grants import GRACE, GrantView
 from idp.oidc.request import Request
-from idp.security import client_address
+from idp.web.gate import client_address
 
 PAGE = "/device"
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from directory.base.config import Settings
-from idp import security
+from idp.web import gate
 
 if TYPE_CHECKING:
     from flask import Request as HttpRequest
@@ -28,8 +28,8 @@ class Arrival:
 
 def arrival(request: "HttpRequest") -> Arrival:
     """How the request of this moment came."""
-    settings = security.services().settings
-    believed = settings.client_certificates and security.from_trusted_proxy()
+    settings = gate.services().settings
+    believed = settings.client_certificates and gate.from_trusted_proxy()
     return Arrival(
         request.method,
         places(settings, request.path),

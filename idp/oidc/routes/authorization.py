@@ -7,14 +7,14 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 
-from idp import i18n, page_policy, security
 from idp.oidc.authorization import authorize, incoming
 from idp.oidc.authorization.answers import Answer
 from idp.oidc.authorization.authorize import Answered, NotEntitled, Outcome, SignIn, TooWeak
 from idp.oidc.authorization.shown import Shown
 from idp.oidc.request import parameters
 from idp.oidc.routes.core import asked, blueprint, elsewhere, provider, refused
-from idp.security import services
+from idp.web import gate, i18n, page_policy
+from idp.web.gate import services
 
 
 @blueprint.route("/oauth2/authorize", methods=["GET", "POST"])
@@ -34,7 +34,7 @@ def authorization() -> Any:
 @blueprint.post("/oauth2/consent")
 def consented() -> Any:
     """The answer given on the consent page; the request is checked once more, whole."""
-    security.csrf.protect()
+    gate.csrf.protect()
     try:
         values = parameters(MultiDict(parse_qsl(request.form.get("request", ""))))
         if request.form.get("decision") == "allow":
@@ -47,8 +47,8 @@ def consented() -> Any:
 @blueprint.post("/oauth2/cancel/<flow_id>")
 def cancelled(flow_id: str) -> Any:
     """Back to the application from the sign-in pages, without signing in."""
-    security.csrf.protect()
-    has, browser = services(), security.browser_id()
+    gate.csrf.protect()
+    has, browser = services(), gate.browser_id()
     with has.db.write() as session:
         query = authorize.give_up(session, flow_id, now=has.clock(), browser=browser)
     if query is None:
@@ -68,7 +68,7 @@ def _denied(given: dict[str, str]) -> Any:
 
 
 def _decide(given: dict[str, str], consent_proof: str = "") -> Outcome:
-    view = security.current_session()
+    view = gate.current_session()
     has = services()
     brought = incoming.read(provider(), given, now=has.clock())
     i18n.prefer(brought.values.get("ui_locales", ""))
@@ -114,7 +114,7 @@ def _answer(answer: Answer) -> Response:
 
 def _sign_in(outcome: SignIn) -> Any:
     has = services()
-    browser = security.browser_id()
+    browser = gate.browser_id()
     with has.db.hot() as connection:
         flow_id = authorize.begin(
             connection, outcome, now=has.clock(), settings=has.settings, browser=browser

@@ -9,7 +9,7 @@ from idp.oidc import bearer
 from idp.oidc.bearer import Refused
 from idp.oidc.routes.core import asked, blueprint, form, provider
 from idp.oidc.userinfo import userinfo as claims_for
-from idp.security import services
+from idp.web.gate import services
 
 
 def _called(name: str) -> Response:

@@ -5,13 +5,13 @@ from typing import Any, cast
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 from flask import Blueprint, Response, current_app, make_response, render_template, request
 
-from idp.i18n import gettext
 from idp.oidc import discovery
 from idp.oidc.authorization.shown import Shown
 from idp.oidc.proofs.arrival import arrival
 from idp.oidc.request import Request, parameters
 from idp.oidc.server import Server
-from idp.security import request_id, services
+from idp.web.gate import request_id, services
+from idp.web.i18n import gettext
 
 blueprint = Blueprint("oidc", __name__)
 

@@ -11,15 +11,16 @@ from typing import Any, cast
 from flask import make_response, redirect, render_template, request, url_for
 
 from directory.base.errors import DinhdanhError, InvalidInput
-from idp import security, throttle
-from idp.i18n import error_text
+from idp import throttle
 from idp.oidc import resources
 from idp.oidc.authorization import device as devices
 from idp.oidc.authorization.device import Asking
 from idp.oidc.grant_types.device import PAGE, letters, spelt
 from idp.oidc.routes.core import blueprint, provider
-from idp.security import current_session, require_session, services
 from idp.sessions import SessionView
+from idp.web import gate
+from idp.web.gate import current_session, require_session, services
+from idp.web.i18n import error_text
 
 GUESS_WINDOW = timedelta(minutes=10)
 """In which a person may mistype a code ``lock_after`` times."""
@@ -44,7 +45,7 @@ def device() -> Any:
 @require_session
 def device_code() -> Any:
     """The code of a waiting device leads to the page that asks; any other is counted."""
-    security.csrf.protect()
+    gate.csrf.protect()
     given = request.form.get("user_code", "")[:100]
     try:
         asking, code = _look_up(given)
@@ -57,7 +58,7 @@ def device_code() -> Any:
 
 def _look_up(given: str) -> tuple[Asking, str]:
     """The device that shows this code. Raises InvalidInput, Locked (§5.1)."""
-    has, now, ip = services(), services().clock(), security.client_address()[0]
+    has, now, ip = services(), services().clock(), gate.client_address()[0]
     code = letters(given)
     if code is None:
         raise InvalidInput(
@@ -110,7 +111,7 @@ def device_confirm() -> Any:
             eid_level=asking.client.options.minimum_eid_level,
         )
         return make_response(page, 403)
-    ip = security.client_address()[0]
+    ip = gate.client_address()[0]
     return render_template(
         "oidc/device_confirm.html", asking=asking, services=shown, code=code, ticket=text, ip=ip
     )
@@ -120,7 +121,7 @@ def device_confirm() -> Any:
 @require_session
 def device_decision() -> Any:
     """Her answer, given in the session that was asked."""
-    security.csrf.protect()
+    gate.csrf.protect()
     found = _of_ticket(request.form.get("ticket", ""))
     if found is None:
         return redirect(url_for("oidc.device"), 303)
@@ -129,7 +130,7 @@ def device_decision() -> Any:
     try:
         with has.db.write() as session:
             if allowed:
-                devices.allow(provider(), session, asking, _me(), actor=security.actor(), now=now)
+                devices.allow(provider(), session, asking, _me(), actor=gate.actor(), now=now)
             else:
                 devices.refuse(session, asking, now=now)
     except DinhdanhError as error:

@@ -8,7 +8,7 @@ from flask import Response, current_app, jsonify, request
 
 from idp.oidc import discovery, protected_resource
 from idp.oidc.routes.core import blueprint
-from idp.security import services
+from idp.web.gate import services
 
 
 @blueprint.get(discovery.OPENID)

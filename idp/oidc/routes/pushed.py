@@ -5,7 +5,7 @@ from flask import Response
 
 from idp.oidc.authorization import pushing
 from idp.oidc.routes.core import asked, blueprint, form, provider
-from idp.security import services
+from idp.web.gate import services
 
 
 @blueprint.post("/oauth2/par")

@@ -9,13 +9,13 @@ from flask import Response, abort, jsonify, make_response, request
 from directory.base.audit import Actor
 from directory.base.errors import Busy, InvalidInput
 from directory.entitlements import unconfirmed_since
-from idp import i18n
 from idp.oidc import clients
 from idp.oidc.clients import documents, registration
 from idp.oidc.clients.documents import Document
 from idp.oidc.clients.registration import Unauthorized
 from idp.oidc.routes.core import blueprint
-from idp.security import client_address, services
+from idp.web import i18n
+from idp.web.gate import client_address, services
 
 _SOFTWARE_STATEMENT = ("invalid_software_statement", "unapproved_software_statement")
 _ONE = registration.PATH + "/<client_id>"

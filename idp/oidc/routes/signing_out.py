@@ -8,7 +8,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Response, jsonify, make_response, render_template, request, url_for
 from flask import session as browser_state
 
-from idp import i18n, page_policy, security, sessions
+from idp import sessions
 from idp.oidc import frontchannel
 from idp.oidc import logout as signing_out
 from idp.oidc.authorization.shown import Shown
@@ -17,7 +17,8 @@ from idp.oidc.frontchannel import Frame
 from idp.oidc.logout import Wish
 from idp.oidc.request import parameters
 from idp.oidc.routes.core import blueprint, elsewhere, provider, refused
-from idp.security import services
+from idp.web import gate, i18n, page_policy
+from idp.web.gate import services
 
 KNOWN = (
     "id_token_hint",
@@ -34,9 +35,9 @@ def logout() -> Any:
     """RP-Initiated Logout §2: GET and POST."""
     confirmed = request.method == "POST" and request.form.get("decision") == "logout"
     if confirmed:
-        security.csrf.protect()
+        gate.csrf.protect()
     has = services()
-    view = security.current_session()
+    view = gate.current_session()
     try:
         values = _values()
         if request.method == "POST" and view is None and not confirmed:
@@ -60,7 +61,7 @@ def _ask(wish: Wish, values: dict[str, str]) -> str:
     i18n.prefer(values.get("ui_locales", ""))
     page_policy.allow_form_to(wish.location)
     return render_template(
-        "oidc/logout.html", wish=wish, values=values, signed_in=security.current_session()
+        "oidc/logout.html", wish=wish, values=values, signed_in=gate.current_session()
     )
 
 
@@ -71,14 +72,14 @@ def _values() -> dict[str, str]:
 
 def sign_out(*, location: str | None = None) -> Response:
     """End this browser's session, tell its relying parties, and go on to ``location``."""
-    has, view = services(), security.current_session()
+    has, view = services(), gate.current_session()
     frames: list[Frame] = []
     if view is not None:
         now = has.clock()
         with has.db.read() as session:
             frames = frontchannel.frames(session, has, view.id)
         with has.db.write() as session:
-            if sessions.end(session, view.id, now=now, reason="logout", actor=security.actor()):
+            if sessions.end(session, view.id, now=now, reason="logout", actor=gate.actor()):
                 signing_out.enqueue_logout(session, [view.id], now=now, reason="logout")
     return farewell(frames, location=location)
 
@@ -87,7 +88,7 @@ def farewell(frames: Sequence[Frame], *, location: str | None = None) -> Respons
     """The browser is nobody's any more. Where applications want to hear of it from the browser
     itself, a page of ours opens their addresses and goes on after a moment.
     """
-    security.forget_session()
+    gate.forget_session()
     browser_state.clear()
     if frames:
         page_policy.allow_frames(frame.url for frame in frames)
@@ -95,7 +96,7 @@ def farewell(frames: Sequence[Frame], *, location: str | None = None) -> Respons
         response = make_response(page)
     else:
         response = elsewhere(location or url_for("login.signed_out"), 303)
-    security.clear_session_cookie(response)
+    gate.clear_session_cookie(response)
     return response
 
 
@@ -103,7 +104,7 @@ def farewell(frames: Sequence[Frame], *, location: str | None = None) -> Respons
 def session_status() -> Response:
     """Whether the cookie's session is good: 200 or 401. Asking is no sign of life."""
     has = services()
-    cookie = request.cookies.get(security.cookie_name(), "")
+    cookie = request.cookies.get(gate.cookie_name(), "")
     good = sessions.is_control(has.keyring, cookie)
     if not good:
         with has.db.hot() as connection:

@@ -17,9 +17,9 @@ from directory.changes.table import Column
 from directory.people import UserStatus
 from directory.permissions import Role
 from directory.units import Bloc, Tier
-from idp.console.labels import LABELS
 from idp.factors.slip_artefact import VOID
-from idp.i18n import CATALOGS
+from idp.web.i18n import CATALOGS
+from idp.web.labels import LABELS
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/vocabulary.md").read_text("utf-8")
 ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from directory.base.errors import InvalidInput
-from idp import i18n
+from idp.web import i18n
 
 
 @pytest.fixture(autouse=True)

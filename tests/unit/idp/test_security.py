@@ -16,9 +16,10 @@ from directory.base.errors import (
     NotAllowed,
     NotFound,
 )
-from idp import form_keys, i18n, page_policy, pages, security, sessions, unwritten, wiring
+from idp import sessions, wiring
 from idp.login import views as login
 from idp.portal import views as portal
+from idp.web import form_keys, gate, i18n, page_policy, pages, unwritten
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def make_app(make_settings: Callable[..., Any], clock: Any) -> Any:
         opened.append(services)
         app = Flask("idp")
         app.config["TESTING"] = False
-        security.install(
+        gate.install(
             app,
             services,
             resolve_session=sessions.resolve,
@@ -160,7 +161,7 @@ def test_client_address(
     app = make_app(trusted_proxies=proxies)
     environ = {"REMOTE_ADDR": "10.0.0.1", "REMOTE_PORT": "1234"}
     with app.test_request_context(headers={"X-Forwarded-For": forwarded}, environ_base=environ):
-        assert security.client_address() == expected
+        assert gate.client_address() == expected
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_client_address(
     ],
 )
 def test_paths_of_this_server_are_followed(value: str) -> None:
-    assert security.local_path(value) == value
+    assert gate.local_path(value) == value
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_paths_of_this_server_are_followed(value: str) -> None:
     ],
 )
 def test_other_addresses_are_not(value: str | None) -> None:
-    assert security.local_path(value) is None
+    assert gate.local_path(value) is None
 
 
 @pytest.mark.parametrize(
@@ -283,7 +284,7 @@ def test_too_large_a_body_is_refused(app: Flask) -> None:
     app.extensions["csrf"].exempt(upload)
     client = app.test_client()
     assert client.post("/upload", data=b"x" * 1000).text == "1000"
-    assert client.post("/upload", data=b"x" * (security.BODY_LIMIT + 1)).status_code == 413
+    assert client.post("/upload", data=b"x" * (gate.BODY_LIMIT + 1)).status_code == 413
 
 
 def test_every_process_of_an_installation_reads_the_others_form_tokens(make_app: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
-from idp import i18n
+from idp.web import i18n
 
 ROOT = Path(__file__).parents[3]
 MARKS = {"_": None, "gettext": None, "lazy_gettext": None}
@@ -91,7 +91,7 @@ def wanted() -> dict[str, str]:
     """sentence → a file that says it"""
     found = dict([*_templates(), *_python()])
     found |= dict.fromkeys(
-        _constants("idp/pages.py", "_SENTENCES|_FAULT|_FORM_EXPIRED"), "idp/pages.py"
+        _constants("idp/web/pages.py", "_SENTENCES|_FAULT|_FORM_EXPIRED"), "idp/web/pages.py"
     )
     found |= dict.fromkeys(_constants("idp/login/views.py", "WRONG"), "idp/login/views.py")
     return {sentence: file for sentence, file in found.items() if sentence}

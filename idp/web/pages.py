@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from directory.base.errors import DinhdanhError, Locked, NeedsStepUp
-from idp.i18n import gettext
-from idp.security import current_session, here, login_url, request_id, services
+from idp.web.gate import current_session, here, login_url, request_id, services
+from idp.web.i18n import gettext
 
 log = structlog.get_logger(__name__)
 

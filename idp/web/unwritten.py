@@ -17,9 +17,9 @@ from sqlalchemy import select
 
 from directory.base import signed_values
 from directory.base.errors import Misconfigured, NotFound
-from idp import form_keys, security
-from idp.security import current_session, require_session, services
 from idp.sessions import SsoSession, answers
+from idp.web import form_keys, gate
+from idp.web.gate import current_session, require_session, services
 
 blueprint = Blueprint("unwritten", __name__)
 
@@ -59,7 +59,7 @@ def back() -> str:
 
 def _signed_in_before() -> str | None:
     """The session of this browser, dead or alive; None for who never had one."""
-    value = request.cookies.get(security.cookie_name(), "")
+    value = request.cookies.get(gate.cookie_name(), "")
     body = signed_values.unseal(services().keyring, "session", value)
     return body.partition(".")[0] if body else None
 
@@ -79,7 +79,7 @@ def _came_from() -> str:
     parts = urlsplit(request.headers.get("Referer", ""))
     ours = urlsplit(services().settings.issuer)
     where = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    found = security.local_path(where) if parts.netloc == ours.netloc else None
+    found = gate.local_path(where) if parts.netloc == ours.netloc else None
     return found or ("/console/" if request.blueprint == "console" else "/")
 
 

@@ -23,7 +23,7 @@ COOKIE = "lang"
 _language: ContextVar[str] = ContextVar("language", default=DEFAULT)
 _UNDECIDED = ""
 """A request has begun; which language it is in is asked when somebody speaks."""
-_FOLDER = Path(__file__).parent / "locale"
+_FOLDER = Path(__file__).parents[1] / "locale"
 
 
 def _load(language: str) -> dict[str, str]:

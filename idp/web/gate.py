@@ -314,7 +314,7 @@ def install(
 ) -> None:
     """Set the application up. ``resolve_session`` is ``idp.sessions.resolve``;
     ``on_session_end(session, session_ids, *, now, reason)`` is ``idp.oidc.logout.enqueue_logout``;
-    ``around_tokens`` is ``idp.form_keys.install``.
+    ``around_tokens`` is ``idp.web.form_keys.install``.
     """
     settings = has.settings
     app.extensions["dinhdanh"] = has

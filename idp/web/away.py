@@ -16,8 +16,8 @@ from flask import Flask, Response, g, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from directory.base import away
-from idp import pages
-from idp.i18n import gettext
+from idp.web import pages
+from idp.web.i18n import gettext
 
 log = structlog.get_logger(__name__)
 

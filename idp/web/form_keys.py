@@ -28,10 +28,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from directory.base.crypto import Keyring
 from directory.base.errors import Conflict, Misconfigured, NotFound
-from idp import security
-from idp.security import services
 from idp.sessions import answers
 from idp.sessions.answers import Kept
+from idp.web import gate
+from idp.web.gate import services
 
 log = structlog.get_logger(__name__)
 blueprint = Blueprint("answers", __name__)
@@ -57,7 +57,7 @@ def form_key() -> str:
 def browser_key() -> Keyring:
     """This browser's own key, which is stored nowhere else; made when it has none."""
     if "browser_key" not in g:
-        name = security.cookie_name("answers")
+        name = gate.cookie_name("answers")
         given = request.cookies.get(name, "")
         try:
             key = base64.urlsafe_b64decode(given + "=")
@@ -75,7 +75,7 @@ def browser_key() -> Keyring:
 def _digest() -> str | None:
     """What this form is kept under; None for one without a key, or of no page of ours."""
     key = request.form.get(FIELD, "")
-    if not key or security.cookie_name("answers") not in request.cookies:
+    if not key or gate.cookie_name("answers") not in request.cookies:
         return None
     fields = sorted(
         (name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"
@@ -146,13 +146,13 @@ def _again(found: Kept) -> Any:
 
 
 def _is_of(found: Kept) -> bool:
-    view = security.current_session()
+    view = gate.current_session()
     return view is not None and view.id == found.session_id
 
 
 def _begin() -> None:
     digest = g.get("form_digest")
-    view = security.current_session() if digest else None
+    view = gate.current_session() if digest else None
     if digest is None or view is None:
         return
     has = services()
@@ -181,7 +181,7 @@ def _finish(response: Response) -> Response:
             log.warning("form.answer_not_kept")
     if "new_browser_key" in g:
         name, value = g.new_browser_key
-        security.set_cookie(response, name, value)
+        gate.set_cookie(response, name, value)
     return response
 
 
@@ -203,9 +203,9 @@ def _kept(response: Response) -> Response:
     if not (claimed or page):
         return response  # nobody is signed in, or the form has no key
     digest = digest or browser_key().keyed_hash("form", secrets.token_urlsafe(16))
-    view = security.current_session()
+    view = gate.current_session()
     begins = any(
-        value.startswith(security.cookie_name() + "=")
+        value.startswith(gate.cookie_name() + "=")
         for value in response.headers.getlist("Set-Cookie")
     )
     with has.db.write() as session:

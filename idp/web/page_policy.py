@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
-from idp import security
+from idp.web import gate
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _WRITTEN = re.compile(r"[A-Za-z0-9._:\[\]-]*")
@@ -95,11 +95,11 @@ def _headers(response: Response) -> Response:
     wanted = [
         *_ALWAYS,
         ("Content-Security-Policy", policy),
-        ("X-Request-ID", security.request_id()),
+        ("X-Request-ID", gate.request_id()),
     ]
     if response.mimetype == "text/html" and not request.path.startswith(_SIGN_IN):
         wanted.append(("Cross-Origin-Opener-Policy", "same-origin"))
-    if security.services().settings.secure:
+    if gate.services().settings.secure:
         wanted.append(("Strict-Transport-Security", "max-age=31536000"))
     # Asking for each in turn raises and catches an exception for each that is not there.
     there = {name.lower() for name, _ in response.headers}

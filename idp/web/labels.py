@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from idp.console.audit_labels import AUDIT
-from idp.i18n import gettext, instant
+from idp.web.audit_labels import AUDIT
+from idp.web.i18n import gettext, instant
 
 LABELS: dict[str, dict[str, str]] = {
     "role": {

@@ -25,8 +25,8 @@ from directory.changes.model import Notice, Person, Plan, Spec
 from directory.changes.proof import Proof
 from directory.entitlements import Application, Desired, desired_accounts
 from directory.permissions import Do, Rights
-from idp.i18n import gettext
 from idp.services import Services
+from idp.web.i18n import gettext
 
 Ask = Callable[[Session, datetime, Rights], Spec]
 """Makes the Spec inside the transaction that plans it: references resolve where they are used."""

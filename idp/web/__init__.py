@@ -1,0 +1,11 @@
+"""What every page stands on, and nothing that a page is about.
+
+away            what whoever asks is told while the database is away
+unwritten       a form that came when its sender had to sign in again: nothing of it is lost
+form_keys       a form sent twice acts once; what is shown once survives a reload
+pages           what every page shares
+page_policy     what a page may load, and who may frame it
+gate            what every request goes through
+labels          words for what the directory keeps as codes; audit_labels: for the trail
+i18n            two languages; the message ids are the Vietnamese sentences
+"""
