@@ -46,7 +46,7 @@ format: setup-dev  ## Định dạng lại mã / reformat the code
 
 migration: setup-dev  ## Bản nâng cấp từ mã: make migration m="…" / a revision from the tables in the code
 	@[ -n "$(m)" ] || { echo 'make migration m="What it does"' >&2; exit 2; }
-	@$(BIN)/python -m idp.migrate "$(m)"
+	@$(BIN)/python -m idp.run.migrate "$(m)"
 	@$(BIN)/ruff format -q directory/migrations/versions
 
 lock:  ## Khóa lại phiên bản thư viện (cần uv) / lock the dependencies again (needs uv)

@@ -14,7 +14,7 @@ from bench import http, meter, report
 from bench.operations import OPERATIONS, Operation, Unexpected, User, register
 from dinhdanh import testing
 from dinhdanh.testing import Provider
-from idp.app import create_app
+from idp.run.app import create_app
 
 RESULTS = Path(__file__).parent / "results.json"
 

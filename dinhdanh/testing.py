@@ -49,10 +49,10 @@ from directory.feeds.load import load
 from directory.feeds.run import Feed
 from directory.feeds.source_rows import Report
 from directory.people import User
-from idp import installation, migrate, wiring
 from idp.factors import passwords
 from idp.oidc import clients
 from idp.oidc.clients import Registration
+from idp.run import installation, migrate, wiring
 
 T = TypeVar("T")
 
@@ -181,7 +181,7 @@ class Provider:
         environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "idp.cli", "serve", "--with-worker"],
+                [sys.executable, "-m", "idp.commands.main", "serve", "--with-worker"],
                 env=environment,
                 stdout=log,
                 stderr=log,

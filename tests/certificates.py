@@ -32,8 +32,8 @@ from directory.changes.door import Door
 from directory.changes.effects import Due, Effect, Foreseen
 from directory.changes.model import Change, Plan
 from directory.changes.table import Column
-from idp.performing import HANDLERS
-from idp.pki import blueprint
+from idp.api.authority import blueprint
+from idp.run.performing import HANDLERS
 from tests.properties.conftest import Province, build_province
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 from directory.base.config import Settings
-from idp import cli
+from idp.commands import main
 from idp.web import i18n
 
 
@@ -56,7 +56,7 @@ def operator(
             for name, value in (own | others).items():
                 patch.setenv(f"DINHDANH_{name.upper()}", str(value))
             with pytest.raises(SystemExit) as ended:
-                cli.main()
+                main.main()
         code = ended.value.code
         return Outcome(code if isinstance(code, int) else 1, *capsys.readouterr())
 

@@ -31,8 +31,8 @@ from sqlalchemy import event, make_url, text
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database, unpooled
-from idp import installation, logs, migrate, wiring
-from idp.app import create_app
+from idp.run import installation, logs, migrate, wiring
+from idp.run.app import create_app
 from idp.services import Services
 from tests import once
 

@@ -23,7 +23,7 @@ from dinhdanh import ports
 from tests.browser_client import hidden_fields
 
 ROOT = Path(__file__).parents[1]
-COMMAND = [sys.executable, "-m", "idp.cli"]
+COMMAND = [sys.executable, "-m", "idp.commands.main"]
 
 
 def until(holds: Callable[[], Any], within: float = 30.0) -> Any:

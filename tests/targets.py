@@ -25,7 +25,7 @@ from directory import entitlements
 from directory.base import outbox
 from directory.base.outbox import Claim, JobKind
 from directory.changes.model import Change
-from idp import performing, wiring
+from idp.run import performing, wiring
 from tests.factories import make_application, make_rule
 from tests.properties.conftest import Province, build_province
 

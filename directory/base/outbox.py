@@ -5,7 +5,7 @@ retries, duplicates and reordering are harmless. While a job is ready, (kind, ke
 unique: duplicates collapse, and urgent work never merges into a job that waits for a future
 midnight. One job runs per lane. A claim (``claiming``) takes a lease; the attempt number fences
 it, so that a worker that lost its lease cannot finish the job any more. ``now`` is the database's
-time wherever several nodes may look at the same job (``idp.worker``).
+time wherever several nodes may look at the same job (``idp.run.worker``).
 
     ready ──claim──▶ running ──finish──▶ done
       ▲                 │ ├──park────▶ parked ──retry_parked──▶ ready

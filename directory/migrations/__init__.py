@@ -1,1 +1,1 @@
-"""The Alembic chain for all tables of the product; ``idp/migrate.py`` runs it."""
+"""The Alembic chain for all tables of the product; ``idp/run/migrate.py`` runs it."""

@@ -1,4 +1,4 @@
-"""Runs inside Alembic. Connection and metadata come from whoever runs it (``idp/migrate.py``).
+"""Runs inside Alembic. Connection and metadata come from whoever runs it (``idp/run/migrate.py``).
 
 On PostgreSQL every text column of ours is then made to compare by its bytes (``COLLATE "C"``),
 those of installations that were made before this was said among them: a revision need not say it,

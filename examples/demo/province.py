@@ -30,7 +30,7 @@ from examples.demo.roles import user_of
 from examples.demo.terminal import Progress, step
 from examples.demo.work import Work
 from idp.factors import passwords
-from idp.wiring import build
+from idp.run.wiring import build
 
 SAMPLE = ROOT / "examples" / "thanh-hoa"
 REFERENCE_FILES = ("positions.csv", "units.csv", "posts.csv")
@@ -89,7 +89,7 @@ def set_up(ground: Ground) -> dict[str, Any]:
 def _command(ground: Ground, *arguments: str) -> None:
     """Run ``dinhdanh`` as an operator would."""
     done = subprocess.run(
-        [sys.executable, "-m", "idp.cli", *arguments],
+        [sys.executable, "-m", "idp.commands.main", *arguments],
         cwd=ROOT,
         env=ground.environment,
         capture_output=True,

@@ -22,7 +22,7 @@ from examples.demo import certificate, clients, province, screen, standing
 from examples.demo.ground import DEFAULT_FOLDER, ROOT, Ground
 from examples.demo.processes import CannotStart, Children, require_free
 from examples.demo.terminal import step
-from idp.terminal import accept
+from idp.commands.terminal import accept
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -82,7 +82,7 @@ def start(ground: Ground, children: Children, *, serve: tuple[str, ...] = ()) ->
 
     ``serve`` is the command that runs Dinhdanh, for tests that run a broken build.
     """
-    command = serve or (sys.executable, "-m", "idp.cli", "serve", "--with-worker")
+    command = serve or (sys.executable, "-m", "idp.commands.main", "serve", "--with-worker")
     children.start("dinhdanh", command)
     for app in ground.apps:
         config = clients.app_config(ground, app)

@@ -9,7 +9,7 @@ from directory import assignments, entitlements, units
 from directory.base.clock import local_day
 from directory.people import User
 from examples.demo.ground import Ground
-from idp.wiring import build
+from idp.run.wiring import build
 
 
 @dataclass(frozen=True)

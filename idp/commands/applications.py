@@ -20,8 +20,8 @@ from directory.entitlements import Rule
 from directory.permissions import AdminRole, Role
 from idp.factors import slips
 from idp.oidc import clients
+from idp.run.wiring import build
 from idp.services import Services
-from idp.wiring import build
 
 
 def _open() -> tuple[Services, Actor]:

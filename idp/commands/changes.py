@@ -20,9 +20,10 @@ from directory.base.errors import DinhdanhError, InvalidInput
 from directory.changes.model import ChangeState
 from directory.changes.person import LEAVE_REASONS
 from directory.changes.proof import Proof
-from idp import edge, installation, wiring
+from idp import edge
 from idp.console import forms
 from idp.edge import Ask
+from idp.run import installation, wiring
 from idp.services import Services
 from idp.web.i18n import day, duration, gettext, instant
 from idp.web.labels import label

@@ -34,9 +34,9 @@ from idp.oidc.clients import (
     profiles,
 )
 from idp.oidc.clients.registration import vouched
+from idp.run.wiring import build
 from idp.services import Services
 from idp.web.i18n import error_text, gettext
-from idp.wiring import build
 
 SECRET = "<client_secret>"  # noqa: S105 (what stands where it belongs)
 """Secrets are printed once, when they are made; a snippet has this in its place."""

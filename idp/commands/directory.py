@@ -11,7 +11,7 @@ from directory.changes.table import render_table
 from directory.feeds.load import load
 from directory.feeds.run import Feed
 from directory.feeds.source_rows import Report
-from idp.wiring import build
+from idp.run.wiring import build
 
 
 @click.group()

@@ -17,8 +17,8 @@ from directory.changes.model import ChangeKind, Spec
 from directory.changes.spec import person_row
 from directory.people import User
 from directory.permissions import Role
-from idp import installation, wiring
 from idp.factors import slips
+from idp.run import installation, wiring
 from idp.services import Services
 from idp.web.i18n import gettext, moment
 

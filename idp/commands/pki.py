@@ -24,9 +24,9 @@ from directory.base.audit import Actor, Tag
 from directory.base.clock import VIETNAM
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
+from idp.run.wiring import build
 from idp.services import Services
 from idp.web.i18n import gettext
-from idp.wiring import build
 
 STANDINGS = {
     Standing.GOOD: "đang hiệu lực",

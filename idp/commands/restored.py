@@ -12,9 +12,10 @@ from directory import people
 from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError, InvalidInput, Misconfigured, NotFound
-from idp import anchor, installation, migrate, restoring, shipped_log, wiring
+from idp.run import installation, migrate, wiring
 from idp.services import Services
-from idp.shipped_log import Known
+from idp.trail import anchor, restoring, shipped_log
+from idp.trail.shipped_log import Known
 from idp.web.i18n import gettext, moment
 from idp.web.labels import label
 

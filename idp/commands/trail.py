@@ -11,8 +11,9 @@ from directory.base import checkpoints, verification
 from directory.base.config import load_settings
 from directory.base.crypto import Keyring
 from directory.base.verification import Verdict
-from idp import anchor, wiring
-from idp.anchor import Gathered
+from idp.run import wiring
+from idp.trail import anchor
+from idp.trail.anchor import Gathered
 from idp.web.i18n import gettext, moment
 
 LATE = timedelta(minutes=1)

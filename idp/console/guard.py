@@ -17,8 +17,7 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput, NotAllowed
 from directory.permissions import Do, Rights, Role
-from idp import throttle
-from idp.factors import passwords
+from idp.factors import passwords, throttle
 from idp.sessions import SessionView
 from idp.web import gate, unwritten
 from idp.web.gate import services

@@ -25,9 +25,9 @@ from directory.entitlements import Account, Desired
 from directory.permissions import AdminRole, Do, Rights
 from directory.search import Found, Page, PersonView, Wanted
 from directory.units import OrgUnit
-from idp import sessions, throttle
+from idp import sessions
 from idp.console import entries
-from idp.factors import slips
+from idp.factors import slips, throttle
 from idp.sessions import SessionView
 
 

@@ -6,9 +6,9 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from directory.base.errors import Conflict
 from directory.permissions import Do
-from idp import anchor
 from idp.console import guard, pages_audit, pages_jobs, pages_logouts
 from idp.console.guard import asker
+from idp.trail import anchor
 from idp.web import labels
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext

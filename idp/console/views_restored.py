@@ -5,9 +5,9 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from directory.base.errors import Conflict, InvalidInput, Locked
-from idp import restoring
 from idp.console import guard
 from idp.console.guard import asker
+from idp.trail import restoring
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
 

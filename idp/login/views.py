@@ -24,8 +24,8 @@ from directory.base.errors import (
     NotFound,
 )
 from directory.people import User
-from idp import sessions, throttle
-from idp.factors import passwords, slips
+from idp import sessions
+from idp.factors import passwords, slips, throttle
 from idp.login import flow as flows
 from idp.login import unwritten, waiting
 from idp.login.policy import FlowState, Policy, Step, next_step

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from authlib.oauth2.rfc6749 import OAuth2Error
 
 from directory.base.errors import Locked
-from idp import throttle
+from idp.factors import throttle
 from idp.oidc.clients.view import ClientView
 from idp.web.gate import client_address
 

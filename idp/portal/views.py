@@ -7,8 +7,8 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from connectors.pki import requests as certificates
 from directory.base.clock import local_day
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotFound
-from idp import sessions, throttle
-from idp.factors import passwords, slips
+from idp import sessions
+from idp.factors import passwords, slips, throttle
 from idp.oidc import frontchannel
 from idp.oidc import logout as endings
 from idp.oidc.routes import signing_out

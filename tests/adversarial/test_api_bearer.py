@@ -499,8 +499,8 @@ def test_what_a_grant_was_given_for_is_all_it_is_good_for(scene: Scene) -> None:
 
 def test_a_weaker_sign_in_than_the_rule_wants_is_told_so(make_settings: Any, scene: Scene) -> None:
     """RFC 9470 §3: acr_values name what is enough."""
-    from idp import wiring
-    from idp.app import create_app
+    from idp.run import wiring
+    from idp.run.app import create_app
 
     strict = make_settings(scope_acr={"changes:write": AAL2})
     services = wiring.build(strict, clock=scene.world.clock)

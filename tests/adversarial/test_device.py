@@ -15,6 +15,7 @@ from directory.assignments import Assignment
 from directory.base.clock import local_day
 from directory.entitlements import Installation
 from directory.people import User
+from idp.factors.throttle import Throttle
 from idp.oidc import crowding
 from idp.oidc.authorization import consent
 from idp.oidc.clients import AuthMethod, Client, GrantType, Options
@@ -22,7 +23,6 @@ from idp.oidc.grant_types import device as devices
 from idp.oidc.grant_types.device import DeviceRequest
 from idp.oidc.grants import Grant
 from idp.oidc.handles import Handles
-from idp.throttle import Throttle
 from tests.browser_client import hidden_fields
 from tests.device_flow import DEVICE, Device, register_device
 from tests.factories import make_assignment, make_user

@@ -21,10 +21,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from directory.people import User
-from idp import wiring
-from idp.app import create_app
 from idp.factors import passwords
 from idp.oidc.clients import Client, Options
+from idp.run import wiring
+from idp.run.app import create_app
 from tests.browser.text_window import LYNX, TextWindow
 from tests.browser.window import CHROMIUM, DRIVER, Window
 from tests.conftest import missing

@@ -32,10 +32,10 @@ from directory.entitlements import Account, AccountState
 from directory.people import User
 from directory.permissions import AdminRole
 from directory.units import OrgUnit
-from idp import installation, migrate, wiring
 from idp.factors import passwords
 from idp.oidc import clients
 from idp.oidc.clients import GrantType, Registration
+from idp.run import installation, migrate, wiring
 from idp.services import Services
 from tests import factories
 
@@ -152,7 +152,9 @@ class Installation:
 
     def start(self) -> None:
         """``dinhdanh serve --with-worker``; returns when it answers and all its parts run."""
-        self.running["dinhdanh"] = self.spawn("dinhdanh", "-m", "idp.cli", "serve", "--with-worker")
+        self.running["dinhdanh"] = self.spawn(
+            "dinhdanh", "-m", "idp.commands.main", "serve", "--with-worker"
+        )
         self.tree()
 
     def start_application(self) -> None:

@@ -224,7 +224,7 @@ def test_a_process_dies_at_any_moment(calm: Installation, who: str, delay: float
 
 def test_two_instances_never_serve_one_database(here: Installation) -> None:
     before = here.tree()
-    second = here.spawn("second", "-m", "idp.cli", "serve", "--with-worker")
+    second = here.spawn("second", "-m", "idp.commands.main", "serve", "--with-worker")
     assert second.wait(30) == 1
     assert here.tree() == before
     assert set(children(before.main)) == {before.child}

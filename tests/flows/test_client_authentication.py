@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
-from idp import housekeeping
 from idp.oidc.clients import AuthMethod, Client, Options, get, rotate_secret
 from idp.oidc.proofs.once import UsedOnce
+from idp.run import housekeeping
 from tests.proving import TOKEN, Asserting
 from tests.relying_party import OPERATOR, Flow, World, build_world
 from tests.signed_requests import ISSUER, key_for, public

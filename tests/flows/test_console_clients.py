@@ -19,7 +19,7 @@ from directory.permissions import Role
 from idp.console import snippets
 from idp.oidc.clients import Client, GrantType, Options, Profile, Registration, register
 from idp.oidc.grants import Grant
-from idp.performing import drain
+from idp.run.performing import drain
 from tests import hr_world
 from tests.browser_client import hidden_fields, shown
 from tests.factories import make_role

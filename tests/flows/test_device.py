@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import select
 
 from directory.base.audit import AuditEntry, Tag
-from idp.housekeeping import sweep
 from idp.oidc.authorization.consent import Consent
 from idp.oidc.clients import AuthMethod, Client, GrantType, Options
 from idp.oidc.grant_types.device import DeviceRequest
 from idp.oidc.grants import Grant
+from idp.run.housekeeping import sweep
 from tests.browser_client import hidden_fields
 from tests.device_flow import DEVICE, Device, register_device
 from tests.relying_party import World, build_world

@@ -15,13 +15,13 @@ from joserfc.jwk import ECKey, KeySet
 
 from directory.base.outbox import Job, JobKind
 from directory.people import User
-from idp import wiring
-from idp.app import create_app
 from idp.factors import passwords
 from idp.keys import ALGORITHMS
 from idp.oidc.authorization.answers import Mode
 from idp.oidc.clients import AuthMethod, GrantType, Options, ResponseType, SubjectType
 from idp.oidc.discovery import JWKS, OAUTH, OPENID
+from idp.run import wiring
+from idp.run.app import create_app
 from idp.sessions import SsoSession
 from tests.browser_client import hidden_fields, submit
 from tests.proving import Asserting, Authority, Certified, Holding, hs256, self_signed, unsigned
@@ -748,7 +748,7 @@ def test_an_unchanged_document_is_not_sent_again(provider: Provider) -> None:
 def test_a_rotated_key_changes_the_key_set_and_not_the_metadata(provider: Provider) -> None:
     from datetime import timedelta
 
-    from idp import housekeeping
+    from idp.run import housekeeping
 
     before = {path: provider.browser.get(path).headers["ETag"] for path in (OPENID, JWKS)}
     provider.world.clock.advance(days=90)

@@ -161,9 +161,9 @@ def test_back_channel_and_front_channel_go_together(world: World, client: FlaskC
 def test_a_client_that_got_its_tokens_in_the_front_channel_is_told_as_well(
     make_settings: Any, clock: Any
 ) -> None:
-    from idp import wiring
-    from idp.app import create_app
     from idp.oidc.clients import GrantType, ResponseType
+    from idp.run import wiring
+    from idp.run.app import create_app
 
     settings = make_settings(response_types=["code", "id_token"])
     services = wiring.build(settings, clock=clock)

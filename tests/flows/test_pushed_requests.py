@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from directory.people import User
-from idp import housekeeping
 from idp.factors import passwords
 from idp.oidc.authorization.pushed import URN, PushedRequest
 from idp.oidc.clients import AuthMethod, Options, Profile
 from idp.oidc.grants import Grant
+from idp.run import housekeeping
 from tests.browser_client import hidden_fields, submit
 from tests.relying_party import REDIRECT, Flow, Party, World, build_world
 from tests.signed_requests import (

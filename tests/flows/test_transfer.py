@@ -19,8 +19,8 @@ from directory.changes.effects import Effect
 from directory.changes.model import Change, ChangeLine
 from directory.changes.proof import proof
 from directory.permissions import Role
-from idp import wiring
 from idp.commands import changes as commands
+from idp.run import wiring
 from tests import hr_world
 from tests.browser_client import hidden_fields
 from tests.hr_world import PASSWORD, Hr, text_of

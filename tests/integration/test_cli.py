@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from directory.base.db import Database
 from directory.people import User
 from directory.permissions import AdminRole
-from idp import cli
+from idp.commands import main
 from idp.web import i18n
 
 
@@ -33,7 +33,7 @@ def dinhdanh(tmp_path, monkeypatch, capsys):
             for name, value in settings.items():
                 patch.setenv(f"DINHDANH_{name.upper()}", value)
             with pytest.raises(SystemExit) as ended:
-                cli.main()
+                main.main()
         return Outcome(ended.value.code, *capsys.readouterr())
 
     yield run

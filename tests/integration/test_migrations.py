@@ -6,7 +6,7 @@ from sqlalchemy import func, inspect, select, text
 from directory.base.db import Database
 from directory.base.errors import Misconfigured
 from directory.people import User
-from idp import migrate, wiring
+from idp.run import migrate, wiring
 from tests.factories import make_assignment, make_unit, make_user
 
 pytestmark = pytest.mark.both_databases

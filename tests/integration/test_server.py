@@ -18,7 +18,7 @@ from dinhdanh import ports
 
 pytestmark = [pytest.mark.serial, pytest.mark.timeout(180)]
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "idp.cli"]
+COMMAND = [sys.executable, "-m", "idp.commands.main"]
 
 
 def _until(holds, within=30.0):

@@ -21,10 +21,10 @@ from dinhdanh import ports
 from directory.base.audit import Actor
 from directory.base.config import Settings, load_settings
 from directory.base.crypto import PasswordHasher
-from idp import installation, migrate, wiring
 from idp.factors import passwords
 from idp.oidc import clients
 from idp.oidc.clients import Registration
+from idp.run import installation, migrate, wiring
 from idp.services import Services
 from tests import factories
 from tests.crash.installation import PATIENCE, answers, wait_for
@@ -83,7 +83,7 @@ class Provider:
             "DINHDANH_CONFIG": str(self.folder / "dinhdanh.toml"),
             "PYTHONPATH": str(ROOT),
         }
-        command = (sys.executable, "-m", "idp.cli", "serve", "--with-worker")
+        command = (sys.executable, "-m", "idp.commands.main", "serve", "--with-worker")
         with (self.folder / "log").open("ab") as log:
             self.running = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log

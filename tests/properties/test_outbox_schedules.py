@@ -17,7 +17,7 @@ from directory.base.db import Base, Database
 from directory.base.outbox import LEASE, Job, JobKind
 from directory.changes.effects import Effect
 from directory.changes.model import Change
-from idp import performing
+from idp.run import performing
 
 KIND = JobKind.ACCOUNT_APPLY
 LANES = {"k0": None, "k1": "a", "k2": "a", "k3": "b", "k4": "b"}

@@ -31,7 +31,7 @@ from directory.entitlements import Application
 from directory.people import User
 from examples.apps.relying_party import create_app
 from examples.apps.settings import Settings as AppSettings
-from idp import performing
+from idp.run import performing
 from tests.factories import (
     make_application,
     make_assignment,

@@ -180,7 +180,7 @@ def fresh(services: Any, clock: Any, tmp_path: Any, make_settings: Any) -> Any:
     import shutil
     from itertools import count
 
-    from idp import wiring
+    from idp.run import wiring
     from tests.conftest import FrozenClock, _hurry
 
     source, numbers = tmp_path / "dinhdanh.db", count()

@@ -343,7 +343,7 @@ def old_capacity() -> None:
 def main(name: str, arguments: list[str]) -> None:
     """Break the product and run its command line."""
     BUILDS[name].breaks()
-    from idp import cli
+    from idp.commands import main as cli
 
     sys.argv = ["dinhdanh", *arguments]
     cli.main()

@@ -23,7 +23,7 @@ from sqlalchemy import text
 from directory.base import audit, verification
 from directory.base.config import Settings
 from directory.base.db import Database
-from idp import housekeeping
+from idp.run import housekeeping
 from tests import hr_world
 from tests.command_line import Operator, operator
 

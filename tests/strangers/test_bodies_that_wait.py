@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from idp.gate import Gate
+from idp.run.admission import Gate
 
 MEGABYTE = 1024 * 1024
 MOST = 64 * MEGABYTE

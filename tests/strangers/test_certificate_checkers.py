@@ -74,7 +74,7 @@ def settings(
 @pytest.fixture
 def cert(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """``dinhdanh cert`` on this installation."""
-    from idp.cli import cli
+    from idp.commands.main import cli
 
     for name in ("issuer", "data_dir", "ocsp_life"):
         monkeypatch.setenv(f"DINHDANH_{name.upper()}", str(getattr(settings, name)))

@@ -380,7 +380,7 @@ def test_a_stranger_cannot_fill_the_list(
     for _ in range(300):
         clock.advance(minutes=1)
         flow.refresh("x")
-    from idp import housekeeping
+    from idp.run import housekeeping
 
     housekeeping.sweep(services, clock())
     assert kept() <= 100

@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from directory.base.db import unpooled
-from idp import cli
+from idp.commands import main
 from tests.command_line import Outcome
 from tests.conftest import SERVER, missing
 
@@ -44,7 +44,7 @@ def dinhdanh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 patch.setattr(sys, "stdout", out)
                 patch.setattr(sys, "stderr", err)
                 with pytest.raises(SystemExit) as ended:
-                    cli.main()
+                    main.main()
         finally:
             os.umask(before)
         said = []
@@ -258,7 +258,7 @@ def _commands(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tupl
 def test_no_command_ends_in_a_traceback_for_want_of_letters(
     dinhdanh: Any, tmp_path: Path, encoding: str
 ) -> None:
-    for path in _commands(cli.cli):
+    for path in _commands(main.cli):
         helped = dinhdanh(*path, "--help", encoding=encoding)
         assert helped.code == 0, (path, helped.said)
     for arguments, code in (
@@ -283,7 +283,7 @@ def test_no_command_ends_in_a_traceback_for_want_of_letters(
 
 
 def test_a_real_terminal_of_another_encoding_is_spoken_to(tmp_path: Path) -> None:
-    program = "import sys; sys.argv[0] = 'dinhdanh'; from idp.cli import main; main()"
+    program = "import sys; sys.argv[0] = 'dinhdanh'; from idp.commands.main import main; main()"
     own = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "PYTHON", "LANG"))}
     for env in (
         {"PYTHONIOENCODING": "latin-1"},

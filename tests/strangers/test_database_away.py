@@ -20,9 +20,9 @@ from sqlalchemy import Connection, make_url, text
 
 from directory.base import patience
 from directory.base.db import unpooled
-from idp import wiring
-from idp.app import create_app
 from idp.keys import signing_keys
+from idp.run import wiring
+from idp.run.app import create_app
 from tests.browser_client import open_login
 from tests.conftest import SERVER, missing
 from tests.relying_party import Flow, Party, World, build_world

@@ -16,7 +16,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from idp.app import create_app
+from idp.run.app import create_app
 from tests.browser_client import hidden_fields, sign_in
 from tests.command_line import Operator, operator
 from tests.hr_world import PASSWORD, build
@@ -45,7 +45,7 @@ ISSUERS = [
 
 def world_at(make_settings: Any, services: Any, clock: Any, **others: Any) -> Any:
     """An installation with these settings, and people in it."""
-    from idp import wiring
+    from idp.run import wiring
 
     built = wiring.build(make_settings(**others), clock=clock)
     app = create_app(built)

@@ -22,9 +22,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from directory.base.audit import Actor
 from directory.base.db import Database, unpooled
 from directory.permissions import Role
-from idp.app import create_app
 from idp.factors import passwords
-from idp.wiring import build
+from idp.run.app import create_app
+from idp.run.wiring import build
 from tests.browser_client import sign_in
 from tests.command_line import Operator, operator
 from tests.conftest import missing

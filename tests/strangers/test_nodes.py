@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, delete, exc, text
 from directory.base import claiming, outbox
 from directory.base.clock import system_clock
 from directory.base.outbox import Job, JobKind
-from idp import performing, wiring, worker
+from idp.run import performing, wiring, worker
 from tests.conftest import SERVER, missing
 from tests.serving import ROOT, Serving, until
 from tests.wire import Wire
@@ -309,7 +309,7 @@ def test_a_start_with_a_schema_it_cannot_serve_is_refused_in_one_sentence(made: 
 def test_a_keyring_is_written_whole_or_not_at_all(made: Serving) -> None:
     made.folder.joinpath("var").mkdir()
     process = subprocess.run(
-        [sys.executable, "-m", "idp.cli", "migrate"],
+        [sys.executable, "-m", "idp.commands.main", "migrate"],
         cwd=ROOT,
         env=made.environment | {"PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

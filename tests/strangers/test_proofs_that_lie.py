@@ -460,7 +460,7 @@ class TestScim:
             assert stage.state_of(change) == "parked"
 
     def test_gone_is_shown_apart_and_on_the_proof_page(self, at_scim: Open) -> None:
-        from idp.app import create_app
+        from idp.run.app import create_app
 
         with at_scim() as (stage, service):
             stage.make()
@@ -549,8 +549,8 @@ def test_any_401_does_not_prove_an_end(
     """A proxy in front wants a password of its own, or drops our cookie."""
     from connectors.errors import ConnectorError
     from directory.base.outbox import Claim, JobKind
-    from idp import wiring
     from idp.oidc import jobs
+    from idp.run import wiring
 
     with strange_issuer(lambda request: Response(body, status)) as port:
         services = wiring.build(
@@ -570,8 +570,8 @@ def test_a_service_that_calls_every_token_inactive_does_not_prove_an_end(
     """The probe must see its own good token called active before it believes "inactive"."""
     from connectors.errors import ConnectorError
     from directory.base.outbox import Claim, JobKind
-    from idp import wiring
     from idp.oidc import jobs
+    from idp.run import wiring
 
     asked = threading.Event()
 

@@ -18,7 +18,7 @@ from directory import entitlements
 from directory.base import outbox
 from directory.base.clock import system_clock
 from directory.base.outbox import JobKind
-from idp import performing, worker
+from idp.run import performing, worker
 from tests.factories import make_application
 from tests.odd_scim import ERROR, LIST, TOKEN, odd_scim
 from tests.scim_fixture import serving

@@ -26,8 +26,8 @@ from directory.base.clock import system_clock
 from directory.base.config import Settings
 from directory.base.db import unpooled
 from directory.entitlements import Application
-from idp import performing, wiring
-from idp.app import create_app
+from idp.run import performing, wiring
+from idp.run.app import create_app
 from tests import hr_world
 from tests.browser_client import hidden_fields, open_login, submit
 from tests.command_line import Operator, Outcome, operator

@@ -292,8 +292,8 @@ def operators_slip(hr: Hr, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Ca
     """The address that ``dinhdanh user slip`` prints, at the test's own time."""
     from click.testing import CliRunner
 
-    from idp import wiring
-    from idp.cli import cli
+    from idp.commands.main import cli
+    from idp.run import wiring
 
     monkeypatch.setenv("DINHDANH_DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("DINHDANH_DATABASE_URL", settings.database_url)
@@ -303,7 +303,7 @@ def operators_slip(hr: Hr, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Ca
     def at_the_tests_time(found: Any) -> Any:
         return build(found, clock=hr.clock)
 
-    for module in ("idp.wiring", "idp.commands.applications"):
+    for module in ("idp.run.wiring", "idp.commands.applications"):
         monkeypatch.setattr(f"{module}.build", at_the_tests_time)
 
     def issue(who: str) -> str:
@@ -331,7 +331,7 @@ def test_the_command_line_s_roles_void_a_slip_and_the_trail_says_why(
 ) -> None:
     from click.testing import CliRunner
 
-    from idp.cli import cli
+    from idp.commands.main import cli
 
     def role_command(*arguments: str) -> str:
         answer = CliRunner().invoke(cli, ["role", *arguments])

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from idp import migrate
+from idp.run import migrate
 from tests import hr_world
 from tests.hr_world import Api, Hr
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from directory.base.outbox import JobKind
-from idp.performing import HANDLERS
+from idp.run.performing import HANDLERS
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 400

@@ -63,7 +63,7 @@ class PersonnelSystem:
 def dinhdanh(config: str, *arguments: str) -> str:
     """Run the product's command line as the installation's operator; what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "idp.cli", *arguments],
+        [sys.executable, "-m", "idp.commands.main", *arguments],
         cwd=ROOT,
         env=os.environ | {"DINHDANH_CONFIG": config},
         capture_output=True,

@@ -27,7 +27,7 @@ from directory.base.audit import Actor
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, random_secret
 from directory.base.errors import DinhdanhError, InvalidInput
-from idp import throttle
+from idp.factors import throttle
 from idp.oidc.clients import documents, invites, metadata, rows, sectors
 from idp.oidc.clients.documents import Document
 from idp.oidc.clients.kinds import BY_SECRET, Profile, SubjectType, TokenFormat

@@ -11,7 +11,7 @@ from typing import Any, cast
 from flask import make_response, redirect, render_template, request, url_for
 
 from directory.base.errors import DinhdanhError, InvalidInput
-from idp import throttle
+from idp.factors import throttle
 from idp.oidc import resources
 from idp.oidc.authorization import device as devices
 from idp.oidc.authorization.device import Asking

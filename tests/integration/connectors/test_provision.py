@@ -24,7 +24,7 @@ from directory.changes.effects import Effect, State
 from directory.changes.model import Change
 from directory.entitlements import Account, Application, Installation, Rule
 from directory.people import User
-from idp import performing, wiring
+from idp.run import performing, wiring
 from tests.factories import make_application, make_rule, make_user
 from tests.properties.conftest import Province, build_province
 from tests.scim_fixture import TOKEN, ScimServer, scim_server  # noqa: F401 (a fixture)

@@ -17,7 +17,7 @@ from directory.changes.table import Column
 from directory.people import UserStatus
 from directory.permissions import Role
 from directory.units import Bloc, Tier
-from idp.factors.slip_artefact import VOID
+from idp.factors.slip_cutter import VOID
 from idp.web.i18n import CATALOGS
 from idp.web.labels import LABELS
 

@@ -7,9 +7,9 @@ from connectors.pki.tables import Authority
 from directory.base.crypto import Keyring
 from directory.base.errors import Misconfigured
 from directory.entitlements import Installation
-from idp import installation
 from idp.keys import SigningKey
 from idp.oidc.clients import Client
+from idp.run import installation
 
 pytestmark = pytest.mark.both_databases
 

@@ -10,8 +10,9 @@ from sqlalchemy import delete, select
 
 from directory.base.audit import Actor, AuditEntry, Tag
 from directory.base.errors import Conflict, InvalidInput, Misconfigured
-from idp import housekeeping, keys, wiring
+from idp import keys
 from idp.keys import SigningKey, SigningKeys
+from idp.run import housekeeping, wiring
 
 OPERATOR = Actor.operator("kiểm thử")
 

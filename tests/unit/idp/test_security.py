@@ -16,9 +16,10 @@ from directory.base.errors import (
     NotAllowed,
     NotFound,
 )
-from idp import sessions, wiring
+from idp import sessions
 from idp.login import views as login
 from idp.portal import views as portal
+from idp.run import wiring
 from idp.web import form_keys, gate, i18n, page_policy, pages, unwritten
 
 

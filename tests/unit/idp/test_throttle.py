@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from directory.base.audit import Actor, AuditEntry, Tag
 from directory.base.errors import Locked
-from idp import throttle
+from idp.factors import throttle
 
 ANYBODY = Actor("anonymous", None, "", "203.0.113.9", 4711)
 

@@ -15,7 +15,7 @@ from directory.changes import effects
 from directory.changes.effects import Due, Effect, State
 from directory.changes.model import Change, ChangeState
 from directory.changes.table import Column
-from idp import performing, worker
+from idp.run import performing, worker
 from tests.factories import make_user
 
 pytestmark = pytest.mark.both_databases

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Request, Response
 from flask.sessions import SecureCookieSessionInterface
 
-from idp import api, health, pki, sessions
+from idp import api, sessions
+from idp.api import authority
 from idp.console import views as console
 from idp.login import views as login
 from idp.oidc import discovery, logout, routes
 from idp.portal import views as portal
+from idp.run import health
 from idp.services import Services
 from idp.web import away, form_keys, gate, i18n, page_policy, pages, unwritten
 
@@ -32,7 +34,7 @@ BLUEPRINTS = (
     portal.blueprint,
     console.blueprint,
     api.blueprint,
-    pki.blueprint,
+    authority.blueprint,
     health.blueprint,
 )
 

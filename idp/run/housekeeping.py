@@ -31,7 +31,8 @@ from directory.base.errors import Conflict, InvalidInput
 from directory.base.outbox import Job
 from directory.changes import proof
 from directory.changes.model import Idempotency
-from idp import anchor, keys, throttle
+from idp import keys
+from idp.factors import throttle
 from idp.login.rows import LoginFlow
 from idp.oidc import artefact
 from idp.oidc.authorization import pushed
@@ -40,6 +41,7 @@ from idp.oidc.grant_types import device
 from idp.oidc.proofs import once
 from idp.services import Services
 from idp.sessions import answers
+from idp.trail import anchor
 
 log = structlog.get_logger(__name__)
 

@@ -1,6 +1,6 @@
 """Whether the installation is fit to work: ``/readyz`` and ``/metrics``.
 
-``/readyz`` looks at what a process needs and is for load balancers (``/healthz``, in idp.app,
+``/readyz`` looks at what a process needs and is for load balancers (``/healthz``, in idp.run.app,
 only says that it answers). ``/metrics`` is for Prometheus on this machine. Several web processes
 count their requests each for itself, told apart by the label ``process``.
 """
@@ -29,8 +29,8 @@ from directory.base.away import is_away, kind_of
 from directory.base.outbox import Job
 from directory.changes.model import Change, ChangeState
 from directory.entitlements import Installation
-from idp import migrate
-from idp.connections import Connections
+from idp.run import migrate
+from idp.run.connections import Connections
 from idp.services import Services
 from idp.web.gate import services
 

@@ -11,7 +11,7 @@ Every child dies with its parent by PR_SET_PDEATHSIG, down to granian's own work
 otherwise keep the port and go on serving after a ``kill -9``. Measured: a trivial request costs
 0.12 ms of processor time whatever the number of threads. ``web_threads`` requests are worked on
 at once, so that slow ones (a password hash, a wait for the writer) do not hold up the others;
-``idp.gate`` counts them, ``idp.connections`` closes what brings none.
+``idp.run.admission`` counts them, ``idp.run.connections`` closes what brings none.
 """
 
 import contextlib
@@ -30,20 +30,11 @@ from granian.server import Server
 
 from directory.base import outbox, patience
 from directory.base.config import Settings
-from idp import (
-    anchor,
-    connections,
-    gate,
-    health,
-    installation,
-    keys,
-    logs,
-    migrate,
-    supervisor,
-    wiring,
-)
-from idp.app import create_app
-from idp.worker import Worker
+from idp import keys
+from idp.run import admission, connections, health, installation, logs, migrate, supervisor, wiring
+from idp.run.app import create_app
+from idp.run.worker import Worker
+from idp.trail import anchor
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -169,12 +160,12 @@ def _run(
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=gate.threads(settings.web_threads),
+        blocking_threads=admission.threads(settings.web_threads),
         backlog=BACKLOG,
         # It counts connections. Requests are counted by the gate.
         backpressure=settings.web_open_connections + MORE_CONNECTIONS,
         http=HTTPModes.auto,
-        # Of idle connections, too; what ends earlier is ended by idp.connections.
+        # Of idle connections, too; what ends earlier is ended by idp.run.connections.
         http1_settings=HTTP1Settings(header_read_timeout=round(longest * 1000)),
         websockets=False,
         respawn_failed_workers=True,
@@ -188,7 +179,7 @@ def _run(
 
 def _mind(app: "Flask", settings: Settings, port: int) -> None:
     """Count the application's requests and close connections that bring none."""
-    counted = gate.Gate(app.wsgi_app, places=settings.web_threads)
+    counted = admission.Gate(app.wsgi_app, places=settings.web_threads)
     app.wsgi_app = counted  # type: ignore[method-assign]
     minded = connections.Connections(
         counted,

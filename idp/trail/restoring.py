@@ -32,7 +32,7 @@ from directory.base.errors import Conflict, InvalidInput
 from directory.base.outbox import Job, JobKind
 from directory.entitlements import Application, Installation
 from directory.people import User
-from idp import anchor, sessions
+from idp import sessions
 from idp.factors import slips
 from idp.factors.slips import Activation
 from idp.login.rows import LoginFlow
@@ -42,6 +42,7 @@ from idp.oidc.clients.invites import Invite
 from idp.oidc.grant_types.device import DeviceRequest
 from idp.services import Services
 from idp.sessions import SsoSession
+from idp.trail import anchor
 
 _JUMP = 1_000_000
 """The epoch rises by up to this, at random: counted on, it would repeat the one that the lost

@@ -11,7 +11,6 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from directory.base.errors import DinhdanhError
-from idp import terminal
 from idp.commands import (
     applications,
     changes,
@@ -22,6 +21,7 @@ from idp.commands import (
     people,
     pki,
     restored,
+    terminal,
     trail,
 )
 from idp.web import i18n

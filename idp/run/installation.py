@@ -7,9 +7,10 @@ from connectors.pki.tables import Authority
 from directory.base import audit
 from directory.base.errors import Misconfigured
 from directory.entitlements import Installation
-from idp import anchor, keys
+from idp import keys
 from idp.oidc import clients
 from idp.services import Services
+from idp.trail import anchor
 
 
 def prepare(services: Services, *, name: str = "Dinhdanh") -> None:

@@ -18,7 +18,7 @@ LONGEST = 2000
 MESSAGE = 300
 FRAMES = 12
 CAUSES = 4
-_ROOT = str(Path(__file__).parents[1]) + "/"
+_ROOT = str(Path(__file__).parents[2]) + "/"
 
 
 def _told(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -29,7 +29,7 @@ from pathlib import Path
 
 import structlog
 
-from idp.gate import ARRIVING, Gate
+from idp.run.admission import ARRIVING, Gate
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ FULL = 0.9
 ENOUGH = 0.8
 """Of the places for connections: more than ``FULL`` taken, and some are closed down to this."""
 TOO_MANY_BODIES = 0.75
-"""The same for bodies that are arriving (``idp.gate.ARRIVING``)."""
+"""The same for bodies that are arriving (``idp.run.admission.ARRIVING``)."""
 TICK = 1.0
 HURRIED = 0.1
 """Between two looks, and when places are short."""

@@ -7,6 +7,7 @@ import directory.base.nodes
 import directory.changes.model
 import idp.factors.passwords
 import idp.factors.slips
+import idp.factors.throttle
 import idp.keys
 import idp.login.rows
 import idp.oidc.authorization.consent
@@ -19,7 +20,6 @@ import idp.oidc.grants
 import idp.oidc.proofs.once
 import idp.sessions
 import idp.sessions.answers
-import idp.throttle
 from connectors.accounts.apply import AccountCutter
 from connectors.outbound import Outbound
 from connectors.pki.cutter import CertificateCutter
@@ -30,7 +30,7 @@ from directory.base.db import Base, Database
 from directory.base.patience import UNHURRIED, Limits
 from directory.changes.door import Door
 from directory.changes.roles import RoleCutter
-from idp.factors.slip_artefact import SlipCutter
+from idp.factors.slip_cutter import SlipCutter
 from idp.oidc.artefact import AccessCutter
 from idp.services import Services
 

@@ -31,9 +31,9 @@ from sqlalchemy import Connection, Engine, delete, insert, inspect
 from directory.base import nodes
 from directory.base.db import Database
 from directory.base.errors import Misconfigured
-from idp import wiring
+from idp.run import wiring
 
-SCRIPTS = Path(__file__).parents[1] / "directory" / "migrations"
+SCRIPTS = Path(__file__).parents[2] / "directory" / "migrations"
 _LOCK = 7_233_114_001
 """PostgreSQL advisory lock: two nodes that start at once do not both upgrade."""
 

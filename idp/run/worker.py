@@ -5,8 +5,8 @@ dispatch loop     looks for due jobs and hands one to each free thread. Jobs tha
                   one for what we ask ourselves), and a slow target gets one
 keeping           a thread of its own: renews leases, shows that the worker lives, and learns
                   how far our clock is from the database's, by which leases are told
-job threads       ``idp.performing``: one job to whatever end it comes to
-housekeeping      a thread of its own: ``idp.housekeeping``
+job threads       ``idp.run.performing``: one job to whatever end it comes to
+housekeeping      a thread of its own: ``idp.run.housekeeping``
 """
 
 import queue
@@ -22,8 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from directory.base import claiming, nodes, outbox
 from directory.base.away import is_away, kind_of
 from directory.base.outbox import Claim, JobKind, LeaseLost
-from idp import housekeeping
-from idp.performing import HANDLERS, Handler, perform
+from idp.run import housekeeping
+from idp.run.performing import HANDLERS, Handler, perform
 from idp.services import Services
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@
 
 The server's threads are cheap while they wait (one costs some 60 KB), and there are enough of them
 for all of these together; who is refused hears 503 with Retry-After. How long a connection may
-take, or say nothing, is the business of ``idp.connections``, which asks ``Gate.moments`` here.
+take, or say nothing, is the business of ``idp.run.connections``, which asks ``Gate.moments`` here.
 """
 
 import io
