@@ -32,7 +32,7 @@ from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
 from directory.base import db
-from idp import keys
+from idp.oidc import signing_keys
 
 STATEMENTS = 5000
 """Kept; the product has about a thousand."""
@@ -65,7 +65,9 @@ def _remembered(make: Callable[..., Any], said: Callable[..., Hashable]) -> Call
 
 def _keys() -> None:
     """30 ms each."""
-    keys._import = _remembered(keys._import, lambda jwk: json.dumps(jwk, sort_keys=True))
+    signing_keys._import = _remembered(
+        signing_keys._import, lambda jwk: json.dumps(jwk, sort_keys=True)
+    )
 
 
 def _trust() -> None:

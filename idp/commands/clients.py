@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from directory import entitlements
-from idp import keys as signing
+from idp.assurance import Level
 from idp.commands import client_changes
 from idp.commands.client_changes import explained, operator, require_answered, services
 from idp.oidc import clients
-from idp.oidc.assurance import Level
+from idp.oidc import signing_keys as signing
 from idp.oidc.clients import (
     AuthMethod,
     GrantType,

@@ -8,7 +8,7 @@ import click
 from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
-from idp import keys as signing
+from idp.oidc import signing_keys as signing
 from idp.run.wiring import build
 from idp.services import Services
 from idp.web.i18n import error_text

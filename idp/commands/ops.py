@@ -16,8 +16,8 @@ from directory.base.db import Database
 from directory.base.errors import DinhdanhError
 from directory.base.rows import not_over
 from directory.permissions import AdminRole, Role
+from idp import assurance
 from idp.commands import pki
-from idp.oidc import assurance
 from idp.oidc.clients import SCOPES
 from idp.run import health, installation, migrate, server, wiring
 from idp.services import Services

@@ -13,7 +13,6 @@
     forms client_forms      what people type → the body of the changes API, a registration
     snippets                what an owner copies into her application
     timeline                a person's assignments as SVG
-    labels, audit_labels    codes in the words of docs/vocabulary.md
     entries                 who did something, and an entry of the audit trail, in words
 
 Views hold no queries and no rules: they read a form, ask a page module or ``idp.edge``, and

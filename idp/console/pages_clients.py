@@ -20,8 +20,8 @@ from directory.base.errors import InvalidInput, NotAllowed, NotFound
 from directory.entitlements import Application
 from directory.permissions import Do, Rights
 from idp.console import pages_logouts
-from idp.oidc import clients
-from idp.oidc.authorization import consent, entitlement
+from idp.oidc import clients, entitlement
+from idp.oidc.authorization import consent
 from idp.oidc.clients import Client, Options, Registration, refusals
 from idp.oidc.clients.refusals import Refusal
 from idp.oidc.clients.view import ClientView

@@ -21,7 +21,7 @@ from directory.entitlements import Application
 from directory.people import User
 from directory.permissions import GIVES, Do, Rights
 from idp.console import pages_jobs
-from idp.oidc.clients.rows import Client
+from idp.oidc.clients.client_rows import Client
 from idp.oidc.grants import Grant
 
 PAGE = 50

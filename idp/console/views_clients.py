@@ -12,7 +12,7 @@ from idp.console import client_forms, guard, pages_clients
 from idp.console.client_forms import Use
 from idp.console.guard import asker
 from idp.console.snippets import SCOPES, Snippet, snippet
-from idp.oidc.authorization import trial
+from idp.oidc.authorization import test_sign_in
 from idp.oidc.clients import (
     API_SCOPES,
     IDENTITY_SCOPES,
@@ -243,7 +243,7 @@ def _back(client_id: str) -> Any:
 
 
 def try_it(client_id: str) -> Any:
-    """Send the owner through the real endpoints; see ``idp.oidc.authorization.trial``."""
+    """Send the owner through the real endpoints; see ``idp.oidc.authorization.test_sign_in``."""
     found = _trial_client(client_id)
     if found is None:
         flash(
@@ -251,12 +251,12 @@ def try_it(client_id: str) -> Any:
             "bad",
         )
         return _back(client_id)
-    if not trial.possible(found):
+    if not test_sign_in.possible(found):
         flash(gettext("Ứng dụng khách này không dùng mã cấp quyền (code) để đăng nhập."), "wait")
         return _back(client_id)
     who = asker()
     with services().db.hot() as connection:
-        path = trial.begin(provider(), connection, found, who.view, now=who.now)
+        path = test_sign_in.begin(provider(), connection, found, who.view, now=who.now)
     return redirect(path, 303)
 
 
@@ -266,14 +266,14 @@ def tried(client_id: str) -> Any:
     found = _trial_client(client_id)
     told = failed = None
     if found is None:
-        failed = trial.Failed("client_disabled")
+        failed = test_sign_in.Failed("client_disabled")
     else:
         with has.db.hot() as connection:
             try:
-                told = trial.finish(
+                told = test_sign_in.finish(
                     provider(), connection, found, who.view, request.args.to_dict(), now=who.now
                 )
-            except trial.Failed as error:
+            except test_sign_in.Failed as error:
                 failed = error
     with has.db.read() as session:
         page = pages_clients.whole(session, who.rights, client_id, now=who.now)

@@ -4,6 +4,7 @@ views           records what a person enters, redirects to /login/<flow>; never 
 flow            the stored state of one sign-in; finishing it, once
 unwritten       a sign-in in which nothing was proven yet: its address says it all
 waiting         pages that have waited: carried on, or begun again
+flow_rows       the table of flows
 policy          next_step(state, policy): pure; what is asked for, in which order
 
 /login ──begin──▶ /login/<flow> ──▶ PASSWORD ▶ CHANGE_PASSWORD ▶ CAPACITY ▶ DONE ──▶ return_to

@@ -28,8 +28,7 @@ from directory.permissions import Do
 from idp import sessions
 from idp.factors.passwords import Candidate
 from idp.login import policy
-from idp.login.policy import FlowState, Policy, Step
-from idp.login.rows import (
+from idp.login.flow_rows import (
     BEGIN,
     BY_PASSWORD,
     CONSUME,
@@ -39,6 +38,7 @@ from idp.login.rows import (
     LOAD,
     LoginFlow,
 )
+from idp.login.policy import FlowState, Policy, Step
 from idp.sessions import SessionView
 
 __all__ = ["FlowState", "Policy", "Step", "begin", "consume_completed", "finish"]

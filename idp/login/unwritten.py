@@ -20,8 +20,8 @@ from directory.base.crypto import Keyring, random_id
 from directory.base.db import core
 from directory.base.errors import NotFound
 from idp.login import flow as flows
+from idp.login.flow_rows import LoginFlow
 from idp.login.policy import FlowState
-from idp.login.rows import LoginFlow
 
 LONGEST = 2000
 """Bytes of a way back that an address holds; of a longer one the query is left out."""

@@ -8,15 +8,17 @@
     server                      Authlib's server with its unsafe defaults closed, in one place
     introspection userinfo revocation logout frontchannel discovery bearer
     claims/ id_token            what is told about a person
-    assurance                   how strong a sign-in was, and whether that is enough
-    crowding                    how much clients that prove nothing may have us keep
+    entitlement                 whether her capacity earns the application
+    connection                  where a request was sent to, and the proofs that came beside it
+    signing_keys                what tokens are signed with
+    rate_limit                  how much clients that prove nothing may have us keep
     resources                   which resource servers a token is for
     protected_resource          what our own API says about itself
-    artefact jobs               how the door cuts access, how the cut is pushed and proven
+    cutter jobs                 how the door cuts access, how the cut is pushed and proven
     grants                      the grant row: issued, living, consumed, revoked
-    held                        grants as the door and sign-out see them
+    live_grants                 grants as the door and sign-out see them
     tokens                      access tokens made, opened, and whether they are good now
-    handles                     codes and tokens that are stored nowhere (MACs), and our JWTs
+    opaque_tokens               codes and tokens that are stored nowhere (MACs), and our JWTs
     request                     parameters, once each
     strict_json                 one JSON object, read strictly
 

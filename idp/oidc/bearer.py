@@ -22,10 +22,11 @@ from connectors.tools import Tools
 from directory.base.audit import Actor
 from directory.base.config import Settings
 from directory.base.errors import DinhdanhError
-from idp.oidc import assurance, resources
-from idp.oidc.assurance import StepUp
+from idp import assurance
+from idp.assurance import StepUp
+from idp.oidc import resources
+from idp.oidc.connection import Arrival, arrival
 from idp.oidc.proofs import dpop, mtls
-from idp.oidc.proofs.arrival import Arrival, arrival
 from idp.oidc.proofs.mtls import BadCertificate
 from idp.oidc.tokens import Active, Tokens, token_type
 from idp.web.gate import client_address, services

@@ -11,10 +11,10 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from connectors.tools import Tools
-from idp.oidc.authorization import trial
+from idp.oidc.authorization import test_sign_in
+from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.options import Options
 from idp.oidc.clients.redirects import with_query
-from idp.oidc.clients.rows import Client
 from idp.oidc.clients.sectors import subjects
 from idp.oidc.grants import Grant
 
@@ -36,7 +36,7 @@ def frames(session: Session, tools: Tools, session_id: str) -> list[Frame]:
         Grant.session_id == session_id,
         or_(Grant.front_channel, Grant.code_used_at.is_not(None)),
         # What a trial was given has never reached the application.
-        or_(Grant.revoke_reason.is_(None), Grant.revoke_reason != trial.REASON),
+        or_(Grant.revoke_reason.is_(None), Grant.revoke_reason != test_sign_in.REASON),
     )
     rows = session.execute(
         select(Client.name, Client.options, Client.sector)

@@ -40,8 +40,8 @@ from directory.base.db import Base, UTCDateTime
 from directory.entitlements import Application
 from directory.people import User
 from idp.oidc.claims import Person, person, with_person
+from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import Profile
-from idp.oidc.clients.rows import Client
 from idp.sessions import SsoSession
 
 GRACE = timedelta(seconds=10)

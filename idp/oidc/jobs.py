@@ -27,10 +27,10 @@ from directory.changes import effects
 from directory.changes.effects import State
 from directory.people import User
 from idp import sessions
+from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.probe import PROBE, probe_secret
-from idp.oidc.clients.rows import Client
 from idp.oidc.grants import Grant
-from idp.oidc.handles import Access, serial
+from idp.oidc.opaque_tokens import Access, serial
 from idp.oidc.tokens import Tokens
 from idp.sessions import SsoSession
 

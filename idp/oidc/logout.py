@@ -22,13 +22,13 @@ from directory.base.failpoints import failpoint
 from directory.base.outbox import Priority
 from idp import sessions
 from idp.oidc import grants
-from idp.oidc.artefact import RELYING_PARTY_SESSION, latest_per_party, logout_job, not_ended
 from idp.oidc.authorization import consent
-from idp.oidc.authorization.shown import Shown
+from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.redirects import with_query
 from idp.oidc.clients.view import ClientView
-from idp.oidc.held import Held, not_revoked
+from idp.oidc.cutter import RELYING_PARTY_SESSION, latest_per_party, logout_job, not_ended
+from idp.oidc.live_grants import Held, not_revoked
 from idp.oidc.tokens import Tokens
 from idp.sessions import SessionView
 
@@ -59,20 +59,20 @@ def wish(
     *,
     now: datetime,
 ) -> Wish:
-    """What a logout request asks for. Raises Shown when nothing of it may be followed."""
+    """What a logout request asks for. Raises PageError when nothing of it may be followed."""
     hint = _hint(tokens, values, now=now)
     client = _client(connection, values.get("client_id"), hint)
     uri = values.get("post_logout_redirect_uri")
     location = None
     if uri is not None:
         if client is None and not values.keys() & {"client_id", "id_token_hint"}:
-            raise Shown(
+            raise PageError(
                 "logout_client_missing",
                 "Ứng dụng muốn đưa bạn về một địa chỉ sau khi đăng xuất nhưng không nói nó là "
                 "ứng dụng nào (id_token_hint hoặc client_id). Bạn chưa được đăng xuất.",
             )
         if client is None or uri not in client.post_logout_redirect_uris:
-            raise Shown(
+            raise PageError(
                 "post_logout_redirect_uri",
                 "Địa chỉ chuyển về sau khi đăng xuất không đúng với đăng ký của ứng dụng. "
                 "Bạn chưa được đăng xuất.",
@@ -98,7 +98,7 @@ def _hint(tokens: Tokens, values: dict[str, str], *, now: datetime) -> dict[str,
     # Other JWTs of ours lack one of these: signed responses have no sub, signed userinfo no exp.
     whole = found is not None and {"sub", "iat", "exp"} <= found.keys()
     if found is None or not whole or not isinstance(found.get("aud"), str):
-        raise Shown(
+        raise PageError(
             "id_token_hint",
             "Ứng dụng gửi kèm một ID token không do hệ thống này cấp hoặc đã bị sửa. "
             "Bạn chưa được đăng xuất.",
@@ -122,7 +122,7 @@ def _client(
     audience = hint["aud"] if hint is not None else None
     # §2: when both are present they must be the same.
     if client_id is not None and audience is not None and client_id != audience:
-        raise Shown(
+        raise PageError(
             "client_id", "Yêu cầu đăng xuất nêu hai ứng dụng khác nhau. Bạn chưa được đăng xuất."
         )
     named = client_id or audience

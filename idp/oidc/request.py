@@ -18,7 +18,7 @@ from werkzeug.datastructures import MultiDict
 
 from idp.oidc.clients.kinds import ResponseType
 from idp.oidc.clients.view import ClientView
-from idp.oidc.proofs.arrival import Arrival
+from idp.oidc.connection import Arrival
 
 REPEATABLE = frozenset({"resource"})
 LONGEST = 8192

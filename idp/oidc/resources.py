@@ -19,9 +19,9 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
+from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import API_SCOPES
 from idp.oidc.clients.options import Options
-from idp.oidc.clients.rows import Client
 from idp.oidc.clients.view import ClientView
 
 API = "/api/v1"

@@ -12,7 +12,7 @@ from idp.oidc import grants
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import EVERY_METHOD
 from idp.oidc.grants import GrantView
-from idp.oidc.handles import Machine
+from idp.oidc.opaque_tokens import Machine
 from idp.oidc.request import Request
 
 

@@ -14,8 +14,8 @@ from directory.entitlements import Application
 from idp.oidc import grants, resources
 from idp.oidc.authorization import consent as consents
 from idp.oidc.authorization.consent import Consent
+from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import SCOPES
-from idp.oidc.clients.rows import Client
 from idp.oidc.grants import Grant
 from idp.oidc.resources import Service
 

@@ -31,14 +31,13 @@ from directory.base.errors import Conflict, InvalidInput
 from directory.base.outbox import Job
 from directory.changes import proof
 from directory.changes.model import Idempotency
-from idp import keys
 from idp.factors import throttle
-from idp.login.rows import LoginFlow
-from idp.oidc import artefact
+from idp.login.flow_rows import LoginFlow
+from idp.oidc import cutter, signing_keys
 from idp.oidc.authorization import pushed
 from idp.oidc.clients import invites, refusals
 from idp.oidc.grant_types import device
-from idp.oidc.proofs import once
+from idp.oidc.proofs import replay_cache
 from idp.services import Services
 from idp.sessions import answers
 from idp.trail import anchor
@@ -94,7 +93,7 @@ def _tell(event: str, now: datetime, **facts: object) -> None:
 def lapse(services: Services, now: datetime) -> None:
     """Complete the effects that only waited for tokens to run out."""
     with services.db.write() as session:
-        proof.settle(session, artefact.lapse_due(session, now), now=now)
+        proof.settle(session, cutter.lapse_due(session, now), now=now)
 
 
 def renew_lists(services: Services, now: datetime) -> None:
@@ -131,17 +130,17 @@ def rotate_keys(services: Services, now: datetime) -> None:
     """Replace the signing keys that are as old as they are to get."""
     age = timedelta(days=services.settings.signing_key_days)
     with services.db.read() as session:
-        due = keys.due(session, now, age=age)
+        due = signing_keys.due(session, now, age=age)
     for alg in due:
         with contextlib.suppress(Conflict, InvalidInput), services.db.write() as session:
             # Refused when another worker was first: the next key is then too new to sign.
-            keys.rotate(
+            signing_keys.rotate(
                 session,
                 services.keyring,
                 now,
                 alg=alg,
                 actor=Actor.system(),
-                overlap=keys.overlap(services.settings),
+                overlap=signing_keys.overlap(services.settings),
             )
 
 
@@ -165,7 +164,7 @@ def sweep(services: Services, now: datetime) -> None:
     with services.db.write() as session:
         device.purge(session, now=now)
         pushed.purge(session, now=now)
-        once.purge(session, now=now)
+        replay_cache.purge(session, now=now)
         answers.purge(session, now=now)
         refusals.purge(session, now=now)
 

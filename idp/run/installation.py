@@ -7,8 +7,7 @@ from connectors.pki.tables import Authority
 from directory.base import audit
 from directory.base.errors import Misconfigured
 from directory.entitlements import Installation
-from idp import keys
-from idp.oidc import clients
+from idp.oidc import clients, signing_keys
 from idp.services import Services
 from idp.trail import anchor
 
@@ -26,7 +25,7 @@ def prepare(services: Services, *, name: str = "Dinhdanh") -> None:
             session.add(row)
             session.flush()
         _fits(row, services)
-        keys.ensure_keys(session, keyring, now)
+        signing_keys.ensure_keys(session, keyring, now)
         clients.ensure_probe_client(session, keyring, now)
         if session.scalar(select(Authority.id).limit(1)) is None:
             authority.create(session, keyring, services.settings, organization=row.name, now=now)

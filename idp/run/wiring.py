@@ -8,8 +8,7 @@ import directory.changes.model
 import idp.factors.passwords
 import idp.factors.slips
 import idp.factors.throttle
-import idp.keys
-import idp.login.rows
+import idp.login.flow_rows
 import idp.oidc.authorization.consent
 import idp.oidc.authorization.pushed
 import idp.oidc.clients
@@ -17,7 +16,8 @@ import idp.oidc.clients.invites
 import idp.oidc.clients.sectors
 import idp.oidc.grant_types.device
 import idp.oidc.grants
-import idp.oidc.proofs.once
+import idp.oidc.proofs.replay_cache
+import idp.oidc.signing_keys
 import idp.sessions
 import idp.sessions.answers
 from connectors.accounts.apply import AccountCutter
@@ -31,7 +31,7 @@ from directory.base.patience import UNHURRIED, Limits
 from directory.changes.door import Door
 from directory.changes.roles import RoleCutter
 from idp.factors.slip_cutter import SlipCutter
-from idp.oidc.artefact import AccessCutter
+from idp.oidc.cutter import AccessCutter
 from idp.services import Services
 
 

@@ -9,15 +9,15 @@ A session acts in one capacity. ``switch`` ends the row and starts another under
 ``renew`` keeps the row (and what hangs on it) but changes the cookie after a fresh sign-in.
 Whoever ends sessions tells the relying parties: these functions return what they ended.
 
-    acts            start, renew, switch, end
+    lifecycle       start, renew, switch, end
     answers         what forms were answered with, until it may be forgotten
     devices         a browser by the name its owner knows
-    rows            the table, the one condition, peek, resolve, living
+    session_rows    the table, the one condition, peek, resolve, living
 """
 
-from idp.sessions.acts import cut_others, end, end_many, renew, start, switch
 from idp.sessions.devices import describe_browser
-from idp.sessions.rows import (
+from idp.sessions.lifecycle import cut_others, end, end_many, renew, start, switch
+from idp.sessions.session_rows import (
     SessionView,
     SsoSession,
     control,

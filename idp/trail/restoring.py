@@ -35,7 +35,7 @@ from directory.people import User
 from idp import sessions
 from idp.factors import slips
 from idp.factors.slips import Activation
-from idp.login.rows import LoginFlow
+from idp.login.flow_rows import LoginFlow
 from idp.oidc import logout
 from idp.oidc.authorization.pushed import PushedRequest
 from idp.oidc.clients.invites import Invite

@@ -12,10 +12,10 @@ import pytest
 from directory.changes.model import Change
 from directory.people import User, UserStatus
 from directory.permissions import Role
-from idp.keys import SigningKeys
 from idp.oidc.clients import Client, GrantType, Options, TokenFormat
 from idp.oidc.grants import Grant
-from idp.oidc.handles import Handles
+from idp.oidc.opaque_tokens import Handles
+from idp.oidc.signing_keys import SigningKeys
 from idp.oidc.tokens import Tokens
 from tests.factories import make_assignment, make_role, make_user
 from tests.forgeries import FORGERIES, Genuine

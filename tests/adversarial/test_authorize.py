@@ -27,7 +27,7 @@ from idp import sessions
 from idp.oidc.authorization.pushed import URN
 from idp.oidc.clients import AuthMethod, Client, GrantType, Kind, Options, Profile, ResponseType
 from idp.oidc.grants import Grant
-from idp.oidc.handles import Code, Handles
+from idp.oidc.opaque_tokens import Code, Handles
 from idp.oidc.server import Server
 from tests.browser_client import hidden_fields
 from tests.relying_party import REDIRECT, Flow, World, build_world

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from idp.oidc.clients import AuthMethod, Options, Profile, TokenFormat
-from idp.oidc.proofs.once import UsedOnce
+from idp.oidc.proofs.replay_cache import UsedOnce
 from tests.proving import (
     AWAY,
     TOKEN,

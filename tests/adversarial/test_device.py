@@ -16,13 +16,13 @@ from directory.base.clock import local_day
 from directory.entitlements import Installation
 from directory.people import User
 from idp.factors.throttle import Throttle
-from idp.oidc import crowding
+from idp.oidc import rate_limit
 from idp.oidc.authorization import consent
 from idp.oidc.clients import AuthMethod, Client, GrantType, Options
 from idp.oidc.grant_types import device as devices
 from idp.oidc.grant_types.device import DeviceRequest
 from idp.oidc.grants import Grant
-from idp.oidc.handles import Handles
+from idp.oidc.opaque_tokens import Handles
 from tests.browser_client import hidden_fields
 from tests.device_flow import DEVICE, Device, register_device
 from tests.factories import make_assignment, make_user
@@ -696,11 +696,11 @@ def test_one_address_has_so_many_devices_of_a_public_client_wait(scene: Scene) -
     """RFC 6819 §4.4.1.11, OWASP API4:2023: whoever knows a client_id fills no table."""
     party = register_device(scene.world, auth_method=AuthMethod.NONE)
     device = Device(scene.device.browser, party)
-    for _ in range(crowding.MOST):
+    for _ in range(rate_limit.MOST):
         device.begin()
     answer = device.ask()
     assert (answer.status_code, answer.get_json()["error"]) == (429, "temporarily_unavailable")
-    assert len(scene.world.all(DeviceRequest)) == crowding.MOST + 1
+    assert len(scene.world.all(DeviceRequest)) == rate_limit.MOST + 1
     scene.device.begin()  # A client that proves who it is does not count.
     scene.world.clock.advance(minutes=10)
     device.begin()

@@ -13,7 +13,7 @@ from directory.entitlements import Application, Installation
 from directory.people import User
 from idp.oidc import clients
 from idp.oidc.clients import AuthMethod, Client, GrantType, Options, TokenFormat
-from idp.oidc.handles import Handles, Refresh
+from idp.oidc.opaque_tokens import Handles, Refresh
 from idp.oidc.tokens import Tokens
 from tests.factories import make_application
 from tests.forgeries import FORGERIES, Genuine

@@ -16,11 +16,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from idp.oidc import crowding
+from idp.oidc import rate_limit
 from idp.oidc.authorization.pushed import URN, PushedRequest
 from idp.oidc.clients import AuthMethod, Client, Options
 from idp.oidc.grants import Grant
-from idp.oidc.handles import Code, Handles
+from idp.oidc.opaque_tokens import Code, Handles
 from idp.oidc.tokens import Tokens
 from tests.relying_party import REDIRECT, Flow, Party, World, build_world
 from tests.signed_requests import (
@@ -285,7 +285,7 @@ def in_the_address(scene: Scene) -> Any:
 def crowded(scene: Scene) -> Any:
     """In the name of a public client, whose client_id everybody knows."""
     flow = Flow(scene.browser, scene.world.register("Công khai", auth_method=AuthMethod.NONE))
-    for _ in range(crowding.MOST):
+    for _ in range(rate_limit.MOST):
         assert flow.post(PAR, flow.query).status_code == 201
     _forget(scene)
     answer = flow.post(PAR, flow.query)

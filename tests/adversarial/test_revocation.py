@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from idp.oidc.clients import AuthMethod, Client, GrantType, TokenFormat
-from idp.oidc.handles import Handles
+from idp.oidc.opaque_tokens import Handles
 from idp.oidc.tokens import Tokens
 from tests.forgeries import FORGERIES, Genuine
 from tests.relying_party import Flow, World, build_world

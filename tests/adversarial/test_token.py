@@ -20,7 +20,7 @@ from directory.people import User
 from idp.oidc.authorization import consent
 from idp.oidc.clients import AuthMethod, Client, GrantType, Options, TokenFormat
 from idp.oidc.grants import Grant
-from idp.oidc.handles import Access, Code, Handles, Machine, Refresh
+from idp.oidc.opaque_tokens import Access, Code, Handles, Machine, Refresh
 from idp.oidc.tokens import Tokens
 from tests.device_flow import DEVICE
 from tests.forgeries import FORGERIES as BENT

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from directory.people import User
-from idp.keys import SigningKeys
 from idp.oidc.clients import AuthMethod, Client, GrantType, Options, TokenFormat
 from idp.oidc.grants import Grant
-from idp.oidc.handles import Handles
 from idp.oidc.jobs import logout_token
+from idp.oidc.opaque_tokens import Handles
+from idp.oidc.signing_keys import SigningKeys
 from idp.oidc.tokens import Tokens
 from tests.forgeries import FORGERIES, Genuine
 from tests.relying_party import Flow, World, build_world

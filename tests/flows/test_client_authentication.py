@@ -6,7 +6,7 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 
 from idp.oidc.clients import AuthMethod, Client, Options, get, rotate_secret
-from idp.oidc.proofs.once import UsedOnce
+from idp.oidc.proofs.replay_cache import UsedOnce
 from idp.run import housekeeping
 from tests.proving import TOKEN, Asserting
 from tests.relying_party import OPERATOR, Flow, World, build_world

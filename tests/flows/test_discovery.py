@@ -16,10 +16,10 @@ from joserfc.jwk import ECKey, KeySet
 from directory.base.outbox import Job, JobKind
 from directory.people import User
 from idp.factors import passwords
-from idp.keys import ALGORITHMS
 from idp.oidc.authorization.answers import Mode
 from idp.oidc.clients import AuthMethod, GrantType, Options, ResponseType, SubjectType
 from idp.oidc.discovery import JWKS, OAUTH, OPENID
+from idp.oidc.signing_keys import ALGORITHMS
 from idp.run import wiring
 from idp.run.app import create_app
 from idp.sessions import SsoSession

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from directory.base.audit import AuditEntry, Tag
 from idp.oidc.clients import Client, GrantType
 from idp.oidc.grants import Grant
-from idp.oidc.handles import Refresh
+from idp.oidc.opaque_tokens import Refresh
 from idp.oidc.tokens import Tokens
 from tests.relying_party import REDIRECT, Flow, World, build_world
 

@@ -14,7 +14,7 @@ import pytest
 from directory.entitlements import Application
 from directory.people import User
 from idp.oidc.clients import Client, Options
-from idp.oidc.handles import Access, Code, Refresh, serial
+from idp.oidc.opaque_tokens import Access, Code, Refresh, serial
 from idp.oidc.tokens import Tokens
 from tests.hr_world import Hr
 from tests.relying_party import REDIRECT, Flow, World, build_world

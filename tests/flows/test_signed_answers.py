@@ -6,8 +6,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from idp.keys import ALGORITHMS
 from idp.oidc.clients import Options
+from idp.oidc.signing_keys import ALGORITHMS
 from tests.relying_party import Flow, World, build_world
 
 JWT = "application/token-introspection+jwt"

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from idp.login.rows import LoginFlow
+from idp.login.flow_rows import LoginFlow
 from idp.oidc.clients import Client, Options
 from idp.oidc.grants import Grant
 from tests.browser_client import hidden_fields, open_login

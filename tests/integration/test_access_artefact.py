@@ -21,11 +21,11 @@ from directory.changes.effects import Effect, State
 from directory.changes.model import Change
 from directory.changes.table import Column
 from directory.people import User
-from idp.keys import signing_keys
 from idp.oidc import jobs
-from idp.oidc.artefact import lapse_due
 from idp.oidc.clients import TokenFormat
+from idp.oidc.cutter import lapse_due
 from idp.oidc.grants import Grant
+from idp.oidc.signing_keys import signing_keys
 from idp.run import wiring
 from idp.sessions import SsoSession
 from tests.relying_party import Flow, World, build_world

@@ -31,7 +31,7 @@ from directory.units import OrgUnit
 from idp import sessions
 from idp.factors import passwords
 from idp.oidc import grants
-from idp.sessions import acts
+from idp.sessions import lifecycle
 from tests.browser_client import open_login, submit
 from tests.factories import make_assignment, make_user
 from tests.properties.stepping import Stepper, install, reach
@@ -243,7 +243,7 @@ def stage(services: Any, clock: Any, app: Flask, monkeypatch: pytest.MonkeyPatch
         (passwords, "verify", PROVEN),
         (grants, "consume_code", "code.consuming"),
         (grants, "consume_refresh", "refresh.consuming"),
-        (acts, "_open", OPENING),
+        (lifecycle, "_open", OPENING),
     ):
         monkeypatch.setattr(module, name, _announced(getattr(module, name), point))
     return Stage(services, clock, app)

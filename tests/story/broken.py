@@ -46,7 +46,8 @@ def _nothing_is_cut() -> None:
 def _rows_stay() -> None:
     """The artefact marks neither sessions nor grants."""
     from idp import sessions
-    from idp.oidc import artefact, grants
+    from idp.oidc import cutter as artefact
+    from idp.oidc import grants
 
     sessions.end_many = lambda *_, **__: []
     artefact.grants.revoke = grants.revoke = lambda *_, **__: []
@@ -68,7 +69,7 @@ def refresh_survives() -> None:
     import idp.sessions  # noqa: F401 (its condition is made while still_good is what it should be)
 
     _nothing_is_cut()
-    from idp.oidc import artefact
+    from idp.oidc import cutter as artefact
 
     artefact.grants.revoke = lambda *_, **__: []
 

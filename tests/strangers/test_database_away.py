@@ -20,7 +20,7 @@ from sqlalchemy import Connection, make_url, text
 
 from directory.base import patience
 from directory.base.db import unpooled
-from idp.keys import signing_keys
+from idp.oidc.signing_keys import signing_keys
 from idp.run import wiring
 from idp.run.app import create_app
 from tests.browser_client import open_login

@@ -34,7 +34,7 @@ def decoded(part: str) -> dict[str, Any]:
 
 
 @dataclass
-class Shown:
+class PageError:
     """A reader, the honest token it takes, the key that signs it, and whether it was taken."""
 
     header: dict[str, Any]
@@ -65,7 +65,7 @@ def by_us(world: World, text: str) -> tuple[dict[str, Any], dict[str, Any], Any,
     return decoded(header), decoded(claims), signer.key, "RS256"
 
 
-def _assertion(world: World, flow: Flow) -> Shown:
+def _assertion(world: World, flow: Flow) -> PageError:
     options = Options(jwks=public(key_for("ES256")))
     party = world.machine(auth_method=AuthMethod.KEY_JWT, options=options)
     now = int(world.clock().timestamp())
@@ -77,10 +77,10 @@ def _assertion(world: World, flow: Flow) -> Shown:
         form = {"grant_type": "client_credentials", "client_assertion_type": BY_ASSERTION}
         return flow.browser.post("/oauth2/token", data=form | {"client_assertion": text})
 
-    return Shown(header, said, key_for("ES256"), "ES256", present, _ok)
+    return PageError(header, said, key_for("ES256"), "ES256", present, _ok)
 
 
-def _request_object(world: World, flow: Flow) -> Shown:
+def _request_object(world: World, flow: Flow) -> PageError:
     party = world.register(options=Options(jwks=public(key_for("ES256"))))
     own = Flow(flow.browser, party, scope="openid")
     now = int(world.clock().timestamp())
@@ -95,10 +95,10 @@ def _request_object(world: World, flow: Flow) -> Shown:
     def taken(answer: Any) -> bool:
         return "code=" in answer.headers.get("Location", "")
 
-    return Shown(header, said, key_for("ES256"), "ES256", present, taken)
+    return PageError(header, said, key_for("ES256"), "ES256", present, taken)
 
 
-def _proof(world: World, flow: Flow) -> Shown:
+def _proof(world: World, flow: Flow) -> PageError:
     party = world.machine()
     key = key_for("ES256", "dpop")
     said = {"htm": "POST", "htu": ISSUER + "/oauth2/token", "jti": "x"}
@@ -111,20 +111,20 @@ def _proof(world: World, flow: Flow) -> Shown:
         form = {"grant_type": "client_credentials"}
         return flow.browser.post("/oauth2/token", data=form, headers=headers)
 
-    return Shown(header, said, key, "ES256", present, _ok)
+    return PageError(header, said, key, "ES256", present, _ok)
 
 
-def _hint_of_a_request(world: World, flow: Flow) -> Shown:
+def _hint_of_a_request(world: World, flow: Flow) -> PageError:
     def present(text: str) -> Any:
         return flow.ask(id_token_hint=text, prompt="none")
 
     def taken(answer: Any) -> bool:
         return "code=" in answer.headers.get("Location", "")
 
-    return Shown(*by_us(world, flow.tokens()["id_token"]), present, taken)
+    return PageError(*by_us(world, flow.tokens()["id_token"]), present, taken)
 
 
-def _hint_of_a_logout(world: World, flow: Flow) -> Shown:
+def _hint_of_a_logout(world: World, flow: Flow) -> PageError:
     text = flow.tokens()["id_token"]
     browser = flow.browser.application.test_client()
 
@@ -134,36 +134,36 @@ def _hint_of_a_logout(world: World, flow: Flow) -> Shown:
     def taken(answer: Any) -> bool:
         return bool(answer.status_code == 303)
 
-    return Shown(*by_us(world, text), present, taken)
+    return PageError(*by_us(world, text), present, taken)
 
 
 def _access(world: World, flow: Flow) -> tuple[dict[str, Any], dict[str, Any], Any, str]:
     return by_us(world, flow.tokens()["access_token"])
 
 
-def _userinfo(world: World, flow: Flow) -> Shown:
-    return Shown(*_access(world, flow), flow.userinfo, _ok)
+def _userinfo(world: World, flow: Flow) -> PageError:
+    return PageError(*_access(world, flow), flow.userinfo, _ok)
 
 
-def _introspection(world: World, flow: Flow) -> Shown:
+def _introspection(world: World, flow: Flow) -> PageError:
     def present(text: str) -> Any:
         return flow.post("/oauth2/introspect", {"token": text})
 
     def taken(answer: Any) -> bool:
         return bool(answer.get_json().get("active"))
 
-    return Shown(*_access(world, flow), present, taken)
+    return PageError(*_access(world, flow), present, taken)
 
 
-def _subject_token(world: World, flow: Flow) -> Shown:
+def _subject_token(world: World, flow: Flow) -> PageError:
     def present(text: str) -> Any:
         form = {"grant_type": EXCHANGE, "subject_token": text, "subject_token_type": ACCESS}
         return flow.token(**form)
 
-    return Shown(*_access(world, flow), present, _ok)
+    return PageError(*_access(world, flow), present, _ok)
 
 
-def _api(world: World, flow: Flow) -> Shown:
+def _api(world: World, flow: Flow) -> PageError:
     def present(text: str) -> Any:
         headers = {"Authorization": f"Bearer {text}"}
         return flow.browser.get("/api/v1/changes/nothing", headers=headers)
@@ -171,7 +171,7 @@ def _api(world: World, flow: Flow) -> Shown:
     def taken(answer: Any) -> bool:
         return answer.status_code in (403, 404)
 
-    return Shown(*_access(world, flow), present, taken)
+    return PageError(*_access(world, flow), present, taken)
 
 
 def _ok(answer: Any) -> bool:

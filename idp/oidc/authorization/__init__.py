@@ -1,7 +1,7 @@
 """An authorization request: read, checked in order, decided and answered.
 
 authorize       the checks, and what comes of them
-asked           what can be judged without a person
+checked_request what can be judged without a person
 incoming        where the parameters come from
 pushed          pushed requests (RFC 9126), kept
 pushing         the endpoint where they are pushed
@@ -9,7 +9,7 @@ request_object  signed requests (RFC 9101)
 answers         the channel an answer takes: query, fragment, form_post, JARM
 giving          one grant row, while what it rests on stands
 device          what a person is shown of a device that waits (RFC 8628), and her answer
-trial           a sign-in tried by the application's owner, answered at our console
+test_sign_in    a sign-in tried by the application's owner, answered at our console
 consent         what a person has allowed a client
-entitlement     whether her capacity earns the application
+page_error      what is told on a page, because no address can be trusted with it
 """

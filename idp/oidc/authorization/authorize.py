@@ -18,7 +18,7 @@
     code            one INSERT
 
 ``decide`` gives one of ``Answered``, ``SignIn``, ``AskConsent``, ``NotEntitled``, ``TooWeak``; it
-raises ``Shown`` for what must stay on our own page.
+raises ``PageError`` for what must stay on our own page.
 """
 
 import hashlib
@@ -38,15 +38,15 @@ from directory.base.config import Settings
 from directory.base.crypto import random_id
 from idp.login import flow as flows
 from idp.login.flow import consume_completed
-from idp.login.rows import LoginFlow
-from idp.oidc import resources
-from idp.oidc.authorization import asked as requests
-from idp.oidc.authorization import consent, entitlement, pushed
+from idp.login.flow_rows import LoginFlow
+from idp.oidc import entitlement, resources
+from idp.oidc.authorization import checked_request as requests
+from idp.oidc.authorization import consent, pushed
 from idp.oidc.authorization import incoming as incomings
 from idp.oidc.authorization.answers import Answer, Channel
-from idp.oidc.authorization.asked import Asked
+from idp.oidc.authorization.checked_request import Asked
 from idp.oidc.authorization.incoming import FLOW, Incoming
-from idp.oidc.authorization.shown import Shown
+from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.kinds import SCOPES, Kind
 from idp.oidc.clients.redirects import origin
 from idp.oidc.clients.refusals import Reason
@@ -134,7 +134,7 @@ def decide(
 ) -> Outcome:
     """What comes of the request for the person of this session.
 
-    ``consent_proof`` is that of the page on which she has just agreed. Raises Shown.
+    ``consent_proof`` is that of the page on which she has just agreed. Raises PageError.
     """
     channel = _channel(server, request, incoming)
     try:
@@ -151,10 +151,10 @@ def decide(
 
 
 def _channel(server: Server, request: Request, incoming: Incoming) -> Channel:
-    """Where the client is told things. Raises Shown, and keeps why for its owner."""
+    """Where the client is told things. Raises PageError, and keeps why for its owner."""
     try:
         return requests.channel(server, request, incoming)
-    except Shown as shown:
+    except PageError as shown:
         if shown.code == Reason.REDIRECT_URI:
             sent = request.get("redirect_uri")
             reason = Reason.REDIRECT_URI_MISSING if sent is None else Reason.REDIRECT_URI
@@ -166,7 +166,7 @@ def _channel(server: Server, request: Request, incoming: Incoming) -> Channel:
 
 
 def denied(server: Server, request: Request, incoming: Incoming) -> Answered:
-    """The person said no on our page. Raises Shown."""
+    """The person said no on our page. Raises PageError."""
     channel = requests.channel(server, request, incoming)
     if incoming.pushed_id is not None:
         pushed.consume(request.connection, incoming.pushed_id, now=request.now)

@@ -18,8 +18,9 @@ from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.crypto import random_id
 from directory.base.errors import Conflict, NotAllowed
-from idp.oidc import assurance, grants, resources
-from idp.oidc.authorization import consent, entitlement
+from idp import assurance
+from idp.oidc import entitlement, grants, resources
+from idp.oidc.authorization import consent
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.clients.view import ClientView

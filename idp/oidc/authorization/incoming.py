@@ -17,7 +17,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from sqlalchemy import Connection
 
 from idp.oidc.authorization import pushed, request_object
-from idp.oidc.authorization.shown import Shown
+from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.refusals import Reason, Refused
 from idp.oidc.clients.view import ClientView
@@ -55,7 +55,7 @@ class Incoming:
 
 
 def read(server: "Server", given: Mapping[str, str], *, now: datetime) -> Incoming:
-    """The request a browser brings. Raises Shown. Calls out for a signed one, and so opens and
+    """The request a browser brings. Raises PageError. Calls out for a signed one, and so opens and
     closes its own connection before.
     """
     with server.tools.db.hot() as connection:
@@ -104,14 +104,16 @@ def _brought(
         if client_id:
             switched_off = Refused(Reason.DISABLED, "/oauth2/authorize")
             server.refusals.note(connection, client_id, switched_off, now=now)
-        raise Shown("client_unknown", "Ứng dụng gửi bạn đến đây chưa được đăng ký hoặc đã bị khóa.")
+        raise PageError(
+            "client_unknown", "Ứng dụng gửi bạn đến đây chưa được đăng ký hoặc đã bị khóa."
+        )
     flow = given.get(FLOW)
     brought = {name: value for name, value in given.items() if name != FLOW}
     uri = given.get("request_uri", "")
     if uri.startswith(pushed.URN) and "request" not in given:
         try:
             found = pushed.find(server, connection, uri, client, now=now)
-        except Shown:
+        except PageError:
             # Beside it some clients say where they are to be told (FAPI 2.0 allows it).
             if not client.check_redirect_uri(given.get("redirect_uri", "")):
                 raise

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.crypto import random_id
 from directory.base.db import Base
-from idp.oidc.authorization.shown import Shown
+from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.view import ClientView
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def find(
 ) -> Found:
     """The request of a ``request_uri``, if this client pushed it and it may still be used.
 
-    Raises Shown.
+    Raises PageError.
     """
     request_id = server.tokens.handles.open_pushed(request_uri.removeprefix(URN))
     row = (
@@ -110,7 +110,7 @@ def find(
         else None
     )
     if request_id is None or row is None:
-        raise Shown("invalid_request_uri", "Yêu cầu đăng nhập này đã dùng rồi hoặc đã hết hạn.")
+        raise PageError("invalid_request_uri", "Yêu cầu đăng nhập này đã dùng rồi hoặc đã hết hạn.")
     return Found(request_id, row.parameters, row.jkt, row.signed, row.pushed_at)
 
 
@@ -131,7 +131,7 @@ def prolong(connection: Connection, request_id: str, *, until: datetime) -> None
 
 
 def consume(connection: Connection, request_id: str, *, now: datetime) -> None:
-    """The client is answered: use it up. Raises Shown for whoever comes second."""
+    """The client is answered: use it up. Raises PageError for whoever comes second."""
     used = connection.execute(
         update(PushedRequest)
         .where(PushedRequest.id == request_id, PushedRequest.used_at.is_(None))
@@ -139,7 +139,7 @@ def consume(connection: Connection, request_id: str, *, now: datetime) -> None:
         .returning(PushedRequest.id)
     ).first()
     if used is None:
-        raise Shown("invalid_request_uri", "Yêu cầu đăng nhập này đã dùng rồi hoặc đã hết hạn.")
+        raise PageError("invalid_request_uri", "Yêu cầu đăng nhập này đã dùng rồi hoặc đã hết hạn.")
 
 
 def purge(session: Session, *, now: datetime) -> None:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
-from idp.oidc import crowding
-from idp.oidc.authorization import asked, pushed, request_object
+from idp.oidc import rate_limit
+from idp.oidc.authorization import checked_request, pushed, request_object
 from idp.oidc.authorization.incoming import Incoming
-from idp.oidc.authorization.shown import Shown
+from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.refusals import Reason
 from idp.oidc.grant_types.issuing import EVERY_METHOD
 from idp.oidc.proofs import dpop
@@ -42,7 +42,7 @@ class Kept:
 def push(server: "Server", request: Request) -> Kept:
     """Remember the client's request. Raises OAuth2Error."""
     client = server.authenticate_client(request, EVERY_METHOD, "pushed_authorization_request")
-    crowding.admit(server, client, "par", now=request.now)
+    rate_limit.admit(server, client, "par", now=request.now)
     given = {k: v for k, v in request.payload.data.items() if k not in CREDENTIALS}
     if "request_uri" in given:
         raise InvalidRequestError("A request_uri cannot be pushed.")
@@ -78,11 +78,11 @@ def _check(server: "Server", request: Request, incoming: Incoming) -> None:
         arrival=request.arrival,
     )
     try:
-        channel = asked.channel(server, wanted, incoming)
-    except Shown as exc:
+        channel = checked_request.channel(server, wanted, incoming)
+    except PageError as exc:
         sent = wanted.get("redirect_uri")
         reason = Reason.REDIRECT_URI_MISSING if sent is None else Reason.REDIRECT_URI
         server.keep(request, incoming.client, reason, sent or "")
         # RFC 9126 §2.3.
         raise InvalidRequestError("The redirect_uri is missing or not registered.") from exc
-    asked.check(server, wanted, incoming, channel)
+    checked_request.check(server, wanted, incoming, channel)

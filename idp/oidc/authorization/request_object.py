@@ -20,8 +20,8 @@ from urllib.parse import urldefrag
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 
 from connectors.errors import ConnectorError
+from idp.oidc.clients.call_limits import Slots
 from idp.oidc.clients.keyset import NoKeys, opened
-from idp.oidc.clients.slots import Slots
 from idp.oidc.clients.view import ClientView
 from idp.oidc.proofs import jws
 from idp.oidc.proofs.jws import Untrusted

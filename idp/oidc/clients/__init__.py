@@ -16,6 +16,21 @@ dn              names of certificates' subjects
 options kinds   the metadata beyond the row's columns; the closed sets
 """
 
+from idp.oidc.clients.client_rows import (
+    SECRET_OVERLAP,
+    Client,
+    Registration,
+    all_clients,
+    clients_of,
+    disable,
+    enable,
+    get,
+    held,
+    register,
+    replace,
+    retire_secrets,
+    rotate_secret,
+)
 from idp.oidc.clients.kinds import (
     API_SCOPES,
     BY_KEY,
@@ -33,21 +48,6 @@ from idp.oidc.clients.kinds import (
 )
 from idp.oidc.clients.options import Options
 from idp.oidc.clients.probe import PROBE, ensure_probe_client, probe_secret
-from idp.oidc.clients.rows import (
-    SECRET_OVERLAP,
-    Client,
-    Registration,
-    all_clients,
-    clients_of,
-    disable,
-    enable,
-    get,
-    held,
-    register,
-    replace,
-    retire_secrets,
-    rotate_secret,
-)
 
 __all__ = [
     "API_SCOPES",

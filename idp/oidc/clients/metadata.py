@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from directory.base.errors import InvalidInput
-from idp.keys import ALGORITHMS
-from idp.oidc.assurance import Level
+from idp.assurance import Level
 from idp.oidc.clients import dn, jwks, profiles, redirects, sectors
 from idp.oidc.clients.kinds import (
     BY_KEY,
@@ -32,9 +31,10 @@ from idp.oidc.clients.kinds import (
 )
 from idp.oidc.clients.options import Options
 from idp.oidc.proofs import jws
+from idp.oidc.signing_keys import ALGORITHMS
 
 if TYPE_CHECKING:
-    from idp.oidc.clients.rows import Registration
+    from idp.oidc.clients.client_rows import Registration
 
 MOST = 50
 """Addresses, contacts and the like in one list."""

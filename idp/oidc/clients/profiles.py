@@ -17,7 +17,7 @@ from idp.oidc.clients.options import Options
 from idp.oidc.proofs import jws
 
 if TYPE_CHECKING:
-    from idp.oidc.clients.rows import Registration
+    from idp.oidc.clients.client_rows import Registration
 
 METHODS = frozenset({AuthMethod.KEY_JWT, AuthMethod.TLS, AuthMethod.SELF_SIGNED_TLS})
 _BY_CERTIFICATE = frozenset({AuthMethod.TLS, AuthMethod.SELF_SIGNED_TLS})

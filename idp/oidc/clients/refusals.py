@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.db import Base, UTCDateTime
 from directory.base.errors import DinhdanhError
-from idp.oidc.clients.rows import Client
+from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.view import ClientView
 
 log = structlog.get_logger(__name__)

@@ -28,11 +28,11 @@ from directory.base.config import Settings
 from directory.base.crypto import Keyring, random_secret
 from directory.base.errors import DinhdanhError, InvalidInput
 from idp.factors import throttle
-from idp.oidc.clients import documents, invites, metadata, rows, sectors
+from idp.oidc.clients import client_rows, documents, invites, metadata, sectors
+from idp.oidc.clients.client_rows import Client, Registration
 from idp.oidc.clients.documents import Document
 from idp.oidc.clients.kinds import BY_SECRET, Profile, SubjectType, TokenFormat
 from idp.oidc.clients.options import Options
-from idp.oidc.clients.rows import Client, Registration
 from idp.oidc.request import storable
 
 PATH = "/oauth2/register"
@@ -120,7 +120,7 @@ def register(
         if note is None:
             raise Unauthorized("invalid_token")
         actor = changed(actor, label=note or actor.label)
-    client, secret = rows.register(session, wanted, keyring=keyring, actor=actor, now=now)
+    client, secret = client_rows.register(session, wanted, keyring=keyring, actor=actor, now=now)
     own_token = PREFIX + random_secret()
     client.registration_token = _hash(keyring, own_token)
     session.flush()
@@ -213,7 +213,7 @@ def remove(session: Session, client: Client, *, actor: Actor, now: datetime) -> 
     trail and people's consents speak of it; its own token does not open it again.
     """
     client.registration_token = None
-    rows.disable(session, client, actor=actor, now=now)
+    client_rows.disable(session, client, actor=actor, now=now)
 
 
 def _require_same(client: Client, document: Document, *, keyring: Keyring, now: datetime) -> None:
@@ -228,7 +228,7 @@ def _require_same(client: Client, document: Document, *, keyring: Keyring, now: 
     secret = document.text("client_secret")
     if secret is not None and not (
         client.auth_method in BY_SECRET
-        and rows.secret_fits(client.secrets, secret, keyring=keyring, now=now)
+        and client_rows.secret_fits(client.secrets, secret, keyring=keyring, now=now)
     ):
         raise InvalidInput(
             "client_client_secret", "Mật khẩu của ứng dụng không đúng.", field="client_secret"

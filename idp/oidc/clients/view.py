@@ -16,10 +16,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from directory.base.crypto import Keyring
 from directory.entitlements import Application, Installation
-from idp.oidc.clients import redirects, rows
+from idp.oidc.clients import client_rows, redirects
+from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import INTERCHANGEABLE, AuthMethod, Kind
 from idp.oidc.clients.options import Options
-from idp.oidc.clients.rows import Client
 
 _SHOWN = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
 
@@ -133,7 +133,7 @@ class ClientView:
 
     def secret_fits(self, secret: str, *, keyring: Keyring, now: datetime) -> bool:
         """Whether this is one of its secrets in force."""
-        return rows.secret_fits(self.secrets, secret, keyring=keyring, now=now)
+        return client_rows.secret_fits(self.secrets, secret, keyring=keyring, now=now)
 
 
 _ELSEWHERE: dict[str, InstrumentedAttribute[Any]] = {

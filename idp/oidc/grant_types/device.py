@@ -35,7 +35,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.crypto import Keyring, random_id
 from directory.base.db import Base, UTCDateTime
-from idp.oidc import crowding, grants, resources
+from idp.oidc import grants, rate_limit, resources
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
@@ -131,7 +131,7 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):  # type: ignore[misc]
         client: ClientView = self.authenticate_client(request)
         if not client.check_grant_type(GrantType.DEVICE):
             raise UnauthorizedClientError("The client may not use the device flow.")
-        crowding.admit(self.server, client, "device-authorization", now=request.now)
+        rate_limit.admit(self.server, client, "device-authorization", now=request.now)
         settings, tokens = self.server.tools.settings, self.server.tokens
         row = {
             "id": random_id(),

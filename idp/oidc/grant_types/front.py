@@ -20,14 +20,14 @@ from authlib.oidc.core.grants import OpenIDHybridGrant, OpenIDImplicitGrant
 
 from directory.base.crypto import random_id
 from directory.base.failpoints import failpoint
+from idp.assurance import Demand
 from idp.oidc import grants
-from idp.oidc.assurance import Demand
 from idp.oidc.authorization import giving
 from idp.oidc.clients.kinds import GrantType, ResponseType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import Issues
-from idp.oidc.handles import Code
 from idp.oidc.id_token import id_token
+from idp.oidc.opaque_tokens import Code
 
 if TYPE_CHECKING:
     from idp.sessions import SessionView

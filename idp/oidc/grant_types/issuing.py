@@ -14,14 +14,14 @@ from authlib.oidc.core.grants.code import OpenIDToken
 from directory.base.audit import Actor, Tag, record
 from directory.base.clock import local_day
 from directory.base.failpoints import failpoint
-from idp.oidc import assurance, grants
+from idp import assurance
+from idp.oidc import entitlement, grants
 from idp.oidc import resources as targets
-from idp.oidc.authorization import entitlement
 from idp.oidc.clients.kinds import AuthMethod
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grants import GrantView
-from idp.oidc.handles import Refresh
 from idp.oidc.id_token import id_token
+from idp.oidc.opaque_tokens import Refresh
 from idp.oidc.request import Request
 from idp.oidc.tokens import token_type
 

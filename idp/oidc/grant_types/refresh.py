@@ -19,7 +19,7 @@ from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 from idp.oidc import grants
 from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
 from idp.oidc.grants import GRACE, GrantView
-from idp.oidc.handles import Refresh
+from idp.oidc.opaque_tokens import Refresh
 from idp.oidc.proofs import possession
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from idp.oidc.clients import keyset
 from idp.oidc.clients.kinds import AuthMethod
-from idp.oidc.proofs import jws, once
-from idp.oidc.proofs.arrival import ENDPOINTS, places
+from idp.oidc.connection import ENDPOINTS, places
+from idp.oidc.proofs import jws, replay_cache
 from idp.oidc.proofs.jws import Untrusted
 from idp.oidc.request import storable
 
@@ -87,8 +87,8 @@ def verify(
     if not isinstance(jti, str) or not 0 < len(jti) <= LONGEST_JTI:
         raise Untrusted("Missing jti.")
     # RFC 7523 §3 item 7.
-    digest = once.digest("assertion", client.client_id, jti)
-    if not once.first(request.connection, digest, until=ends + SKEW):
+    digest = replay_cache.digest("assertion", client.client_id, jti)
+    if not replay_cache.first(request.connection, digest, until=ends + SKEW):
         raise Untrusted("The assertion was used before.")
 
 

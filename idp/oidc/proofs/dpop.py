@@ -26,8 +26,8 @@ from connectors.tools import Tools
 from directory.base.config import Settings
 from directory.base.hosts import Host
 from idp.oidc.clients import keyset
-from idp.oidc.proofs import jws, once
-from idp.oidc.proofs.arrival import Arrival
+from idp.oidc.connection import Arrival
+from idp.oidc.proofs import jws, replay_cache
 from idp.oidc.proofs.jws import Untrusted
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Proof:
 
     def spend(self, connection: Connection) -> None:
         """Raises InvalidProof when it was presented before. One INSERT."""
-        if not once.first(connection, self.digest, until=self.until):
+        if not replay_cache.first(connection, self.digest, until=self.until):
             raise InvalidProof("The DPoP proof was used before.")
 
 
@@ -133,7 +133,7 @@ def read(
         raise InvalidProof(exc.why) from exc
     # Not the key as it was spelt: one key has one thumbprint.
     jkt = type(key).import_key(key.public_key).thumbprint()
-    return Proof(jkt, once.digest("dpop", jkt, jti), until)
+    return Proof(jkt, replay_cache.digest("dpop", jkt, jti), until)
 
 
 def token_hash(access_token: str) -> str:

@@ -29,8 +29,8 @@ from directory.base.config import Settings
 from directory.base.errors import DinhdanhError, Misconfigured
 from idp.oidc.clients import dn, keyset
 from idp.oidc.clients.options import Options
+from idp.oidc.connection import Arrival
 from idp.oidc.proofs import jws
-from idp.oidc.proofs.arrival import Arrival
 
 if TYPE_CHECKING:
     from idp.oidc.clients.view import ClientView

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from idp.oidc.clients.view import ClientView
-    from idp.oidc.proofs.arrival import Arrival
+    from idp.oidc.connection import Arrival
     from idp.oidc.request import Request
     from idp.oidc.server import Server
 

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from idp.oidc.authorization import authorize, incoming
 from idp.oidc.authorization.answers import Answer
 from idp.oidc.authorization.authorize import Answered, NotEntitled, Outcome, SignIn, TooWeak
-from idp.oidc.authorization.shown import Shown
+from idp.oidc.authorization.page_error import PageError
 from idp.oidc.request import parameters
 from idp.oidc.routes.core import asked, blueprint, elsewhere, provider, refused
 from idp.web import gate, i18n, page_policy
@@ -27,7 +27,7 @@ def authorization() -> Any:
             values.pop(incoming.FLOW, None)
             return elsewhere(f"{authorize.PATH}?{urlencode(values)}", 303)
         return _page(_decide(parameters(request.args)))
-    except (Shown, OAuth2Error) as error:
+    except (PageError, OAuth2Error) as error:
         return refused(error)
 
 
@@ -40,7 +40,7 @@ def consented() -> Any:
         if request.form.get("decision") == "allow":
             return _page(_decide(values, request.form.get("proof", "")))
         return _denied(values)
-    except (Shown, OAuth2Error) as error:
+    except (PageError, OAuth2Error) as error:
         return refused(error)
 
 
@@ -55,12 +55,12 @@ def cancelled(flow_id: str) -> Any:
         return redirect(url_for("login.show", flow_id=flow_id), 303)
     try:
         return _denied(parameters(MultiDict(parse_qsl(query))))
-    except (Shown, OAuth2Error) as error:
+    except (PageError, OAuth2Error) as error:
         return refused(error)
 
 
 def _denied(given: dict[str, str]) -> Any:
-    """She said no. Raises Shown, OAuth2Error."""
+    """She said no. Raises PageError, OAuth2Error."""
     brought = incoming.read(provider(), given, now=services().clock())
     with services().db.hot() as connection:
         wanted = asked(connection, dict(brought.values))

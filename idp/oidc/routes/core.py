@@ -6,8 +6,8 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 from flask import Blueprint, Response, current_app, make_response, render_template, request
 
 from idp.oidc import discovery
-from idp.oidc.authorization.shown import Shown
-from idp.oidc.proofs.arrival import arrival
+from idp.oidc.authorization.page_error import PageError
+from idp.oidc.connection import arrival
 from idp.oidc.request import Request, parameters
 from idp.oidc.server import Server
 from idp.web.gate import request_id, services
@@ -60,7 +60,7 @@ def refused(error: Exception) -> Response:
     """A page of our own: the browser was not sent by a client we know, or not as registered."""
     sentence = "Ứng dụng đã gửi một yêu cầu không hợp lệ."
     code, hint = str(getattr(error, "error", "")), ""
-    if isinstance(error, Shown):
+    if isinstance(error, PageError):
         sentence, code = error.sentence, error.code
     elif isinstance(error, OAuth2Error):
         hint = str(error.get_error_description() or "")

@@ -11,7 +11,7 @@ from flask import session as browser_state
 from idp import sessions
 from idp.oidc import frontchannel
 from idp.oidc import logout as signing_out
-from idp.oidc.authorization.shown import Shown
+from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.refusals import Reason, Refused
 from idp.oidc.frontchannel import Frame
 from idp.oidc.logout import Wish
@@ -45,8 +45,8 @@ def logout() -> Any:
             return elsewhere(f"{url_for('oidc.logout')}?{urlencode(values)}", 303)
         with has.db.hot() as connection:
             wish = signing_out.wish(connection, provider().tokens, values, view, now=has.clock())
-    except (Shown, OAuth2Error) as error:
-        if isinstance(error, Shown) and error.client_id:
+    except (PageError, OAuth2Error) as error:
+        if isinstance(error, PageError) and error.client_id:
             why = Refused(Reason(error.code), request.path, error.sent)
             with has.db.hot() as connection:
                 refusals = provider().refusals

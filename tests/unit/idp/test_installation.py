@@ -7,8 +7,8 @@ from connectors.pki.tables import Authority
 from directory.base.crypto import Keyring
 from directory.base.errors import Misconfigured
 from directory.entitlements import Installation
-from idp.keys import SigningKey
 from idp.oidc.clients import Client
+from idp.oidc.signing_keys import SigningKey
 from idp.run import installation
 
 pytestmark = pytest.mark.both_databases

@@ -10,8 +10,8 @@ from sqlalchemy import delete, select
 
 from directory.base.audit import Actor, AuditEntry, Tag
 from directory.base.errors import Conflict, InvalidInput, Misconfigured
-from idp import keys
-from idp.keys import SigningKey, SigningKeys
+from idp.oidc import signing_keys
+from idp.oidc.signing_keys import SigningKey, SigningKeys
 from idp.run import housekeeping, wiring
 
 OPERATOR = Actor.operator("kiểm thử")
@@ -19,7 +19,7 @@ OPERATOR = Actor.operator("kiểm thử")
 
 def _rotate(services: Any, clock: Any, alg: str = "ES256") -> tuple[str, str]:
     with services.db.write() as session:
-        return keys.rotate(session, services.keyring, clock(), alg=alg, actor=OPERATOR)
+        return signing_keys.rotate(session, services.keyring, clock(), alg=alg, actor=OPERATOR)
 
 
 def _kids(services: Any, clock: Any) -> set[str]:
@@ -39,9 +39,9 @@ def test_ensuring_twice_makes_nothing_more_and_replaces_what_is_missing(
     services: Any, clock: Any
 ) -> None:
     with services.db.write() as session:
-        assert keys.ensure_keys(session, services.keyring, clock()) == []
+        assert signing_keys.ensure_keys(session, services.keyring, clock()) == []
         session.execute(delete(SigningKey).where(SigningKey.alg == "PS256"))
-        assert len(keys.ensure_keys(session, services.keyring, clock())) == 2
+        assert len(signing_keys.ensure_keys(session, services.keyring, clock())) == 2
 
 
 PUBLIC = {"RSA": {"kty", "n", "e"}, "EC": {"kty", "crv", "x", "y"}}
@@ -125,7 +125,7 @@ def test_a_process_notices_a_rotation_within_half_a_minute(services: Any, clock:
 
 def _signing(services: Any, clock: Any) -> dict[str, str]:
     view = SigningKeys(services.db, services.keyring)
-    return {alg: view.signer(alg, now=clock()).kid for alg in keys.ALGORITHMS}
+    return {alg: view.signer(alg, now=clock()).kid for alg in signing_keys.ALGORITHMS}
 
 
 def test_a_key_signs_for_as_many_days_as_is_set_and_not_one_more(services: Any, clock: Any) -> None:
@@ -168,7 +168,7 @@ def test_two_workers_replace_a_key_once(services: Any, clock: Any) -> None:
     housekeeping.rotate_keys(services, clock())
     after = _signing(services, clock)
     with services.db.read() as session:
-        assert keys.due(session, clock(), age=timedelta(days=90)) == []
+        assert signing_keys.due(session, clock(), age=timedelta(days=90)) == []
     with pytest.raises(Conflict):
         _rotate(services, clock)
     housekeeping.rotate_keys(services, clock())
@@ -182,5 +182,5 @@ def test_a_rotation_is_in_the_audit_trail(services: Any, clock: Any) -> None:
         found = session.scalars(
             select(AuditEntry).where(AuditEntry.tag == Tag.KEY_ROTATE.value)
         ).all()
-    assert sorted(entry.data["alg"] for entry in found) == sorted(keys.ALGORITHMS)
+    assert sorted(entry.data["alg"] for entry in found) == sorted(signing_keys.ALGORITHMS)
     assert {entry.actor_kind for entry in found} == {"system"}

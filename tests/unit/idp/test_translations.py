@@ -22,10 +22,10 @@ ERRORS = {
     "NeedsStepUp",
     "NotAllowed",
     "NotFound",
-    "Shown",
+    "PageError",
 }
 OPERATORS_ONLY = {"Misconfigured"}
-"""Shown at the command line and in the log, never on a page."""
+"""PageError at the command line and in the log, never on a page."""
 VIETNAMESE = re.compile(r"[^\x00-\x7f]")
 
 

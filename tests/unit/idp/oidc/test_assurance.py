@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from idp.oidc import assurance
-from idp.oidc.assurance import Demand, StepUp
+from idp import assurance
+from idp.assurance import Demand, StepUp
 
 AAL1, AAL2, AAL3, AAL4 = (f"urn:vn:aal:{n}" for n in (1, 2, 3, 4))
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)

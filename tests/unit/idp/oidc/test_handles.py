@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from directory.base.crypto import Keyring, random_id
-from idp.oidc.handles import Access, Code, Handles, Machine, Refresh, mask, serial
+from idp.oidc.opaque_tokens import Access, Code, Handles, Machine, Refresh, mask, serial
 
 MOMENT = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 KINDS = ["code", "refresh", "access", "machine", "pushed", "device"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from idp.oidc.clients.slots import Slots
+from idp.oidc.clients.call_limits import Slots
 
 LONG = 20.0
 

@@ -33,7 +33,7 @@ from directory.people import UserCut
 from idp import sessions
 from idp.oidc import grants
 from idp.oidc.clients.kinds import TokenFormat
-from idp.oidc.held import Held, not_revoked
+from idp.oidc.live_grants import Held, not_revoked
 from idp.sessions import SsoSession, describe_browser
 
 RELYING_PARTY_SESSION = timedelta(days=1)

@@ -13,13 +13,14 @@ from urllib.parse import urlencode
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 
-from idp.oidc import assurance, resources
+from idp import assurance
+from idp.assurance import Demand
 from idp.oidc import claims as claim_rules
-from idp.oidc.assurance import Demand
-from idp.oidc.authorization import answers, consent, trial
+from idp.oidc import resources
+from idp.oidc.authorization import answers, consent, test_sign_in
 from idp.oidc.authorization.answers import Channel
 from idp.oidc.authorization.incoming import Incoming
-from idp.oidc.authorization.shown import Shown
+from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.kinds import ResponseType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.front import Front
@@ -87,7 +88,7 @@ class Asked:
 
 
 def channel(server: "Server", request: Request, incoming: Incoming) -> Channel:
-    """Where errors may be told from here on. Raises Shown, and OAuth2Error of a signed request."""
+    """Where errors may be told from here on. Raises PageError, and OAuth2Error of a signed request."""
     client = request.client = incoming.client
     uri = request.get("redirect_uri")
     # Required by OIDC Core §3.1.2.1 also where only one is registered.
@@ -97,11 +98,11 @@ def channel(server: "Server", request: Request, incoming: Incoming) -> Channel:
         if incoming.fault is not None:
             raise incoming.fault
         if uri is None:
-            raise Shown(
+            raise PageError(
                 "redirect_uri",
                 "Ứng dụng không nói địa chỉ chuyển về (redirect_uri) sau khi đăng nhập.",
             )
-        raise Shown("redirect_uri", "Địa chỉ chuyển về của ứng dụng không đúng với đăng ký.")
+        raise PageError("redirect_uri", "Địa chỉ chuyển về của ứng dụng không đúng với đăng ký.")
     wanted = request.payload.response_type
     try:
         mode = answers.mode(request.get("response_mode"), wanted, client)
@@ -113,7 +114,7 @@ def channel(server: "Server", request: Request, incoming: Incoming) -> Channel:
 def _tries(server: "Server", request: Request, incoming: Incoming, uri: str) -> bool:
     """Whether the console itself asks, for a trial of the client by its owner."""
     pushed = incoming.pushed_id is not None
-    return pushed and trial.allows(server, incoming.client, uri, request.get("state"))
+    return pushed and test_sign_in.allows(server, incoming.client, uri, request.get("state"))
 
 
 def check(server: "Server", request: Request, incoming: Incoming, channel: Channel) -> Asked:

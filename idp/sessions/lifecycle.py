@@ -18,7 +18,16 @@ from directory.base.failpoints import failpoint
 from directory.entitlements import Installation
 from directory.people import Standing, User
 from idp.sessions import answers
-from idp.sessions.rows import GOOD, VIEW, SessionView, SsoSession, at, handle, living, view_of
+from idp.sessions.session_rows import (
+    GOOD,
+    VIEW,
+    SessionView,
+    SsoSession,
+    at,
+    handle,
+    living,
+    view_of,
+)
 
 
 def start(  # noqa: PLR0913 (one keyword per column)

@@ -21,7 +21,6 @@ from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput, NotFound
 from directory.base.text import by_name
 from directory.entitlements import Application
-from idp.keys import ensure_keys
 from idp.oidc.clients import metadata, sectors
 from idp.oidc.clients.kinds import (
     BY_SECRET,
@@ -33,6 +32,7 @@ from idp.oidc.clients.kinds import (
     TokenFormat,
 )
 from idp.oidc.clients.options import Options
+from idp.oidc.signing_keys import ensure_keys
 
 SECRET_OVERLAP = timedelta(days=7)
 """How long the old secret still works after a rotation."""

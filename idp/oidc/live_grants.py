@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from directory.entitlements import Application
-from idp.oidc.clients.rows import Client
+from idp.oidc.clients.client_rows import Client
 from idp.oidc.grants import Grant
 
 

@@ -1,7 +1,7 @@
 """What must stay on a page of our own: we do not know that the browser came from a client."""
 
 
-class Shown(Exception):
+class PageError(Exception):
     """Not to be told to the client. ``sentence`` is ours; ``client_id`` and ``sent`` say whose
     doing it is and what it sent, where that is known.
     """
