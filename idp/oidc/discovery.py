@@ -16,13 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from connectors.tools import Tools
 from directory.base.config import Settings
 from idp import assurance
-from idp.oidc import claims, resources
+from idp.oidc import claims, jws, resources
 from idp.oidc.authorization.answers import Mode
 from idp.oidc.clients import documents, registration
 from idp.oidc.clients.kinds import SCOPES, AuthMethod, GrantType, ResponseType, SubjectType
 from idp.oidc.connection import ENDPOINTS
 from idp.oidc.grant_types.code import Pkce
-from idp.oidc.proofs import dpop, jws
+from idp.oidc.proofs import dpop
 from idp.oidc.server import GRANT_TYPES
 from idp.oidc.signing_keys import signing_keys
 

@@ -15,16 +15,15 @@ from sqlalchemy import Connection
 
 from connectors.tools import Tools
 from directory.base.crypto import random_id
-from idp.oidc import grants
+from idp.oidc import grants, jws
 from idp.oidc import resources as targets
 from idp.oidc.clients import sectors
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.kinds import TokenFormat
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grants import GrantView
+from idp.oidc.jws import Untrusted
 from idp.oidc.opaque_tokens import Access, Handles, Machine, mask, serial
-from idp.oidc.proofs import jws
-from idp.oidc.proofs.jws import Untrusted
 from idp.oidc.signing_keys import ALGORITHMS, SigningKeys, signing_keys
 
 ACCESS_TYPE = "at+jwt"

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from directory.base.config import Settings
 from directory.base.errors import InvalidInput
-from idp.oidc import strict_json
+from idp.oidc import jws, strict_json
 from idp.oidc.clients.client_rows import Client, Registration
 from idp.oidc.clients.kinds import (
     BY_SECRET,
@@ -27,7 +27,6 @@ from idp.oidc.clients.kinds import (
 )
 from idp.oidc.clients.metadata import LOCALIZED
 from idp.oidc.clients.options import Options
-from idp.oidc.proofs import jws
 from idp.oidc.request import storable
 
 LARGEST = 64 * 1024

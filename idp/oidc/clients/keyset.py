@@ -22,10 +22,10 @@ from joserfc.util import base64_to_int
 from connectors.errors import ConnectorError
 from connectors.outbound import Outbound, Response
 from directory.base.errors import DinhdanhError
+from idp.oidc import jws
 from idp.oidc.clients.call_limits import Slots
 from idp.oidc.clients.view import ClientView
-from idp.oidc.proofs import jws
-from idp.oidc.proofs.jws import Untrusted
+from idp.oidc.jws import Untrusted
 
 if TYPE_CHECKING:
     from idp.oidc.server import Server

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from directory.base.errors import InvalidInput
 from idp.assurance import Level
+from idp.oidc import jws
 from idp.oidc.clients import dn, jwks, profiles, redirects, sectors
 from idp.oidc.clients.kinds import (
     BY_KEY,
@@ -30,7 +31,6 @@ from idp.oidc.clients.kinds import (
     SubjectType,
 )
 from idp.oidc.clients.options import Options
-from idp.oidc.proofs import jws
 from idp.oidc.signing_keys import ALGORITHMS
 
 if TYPE_CHECKING:

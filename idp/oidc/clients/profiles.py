@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from directory.base.errors import InvalidInput
+from idp.oidc import jws
 from idp.oidc.clients.kinds import AuthMethod, GrantType, Kind, Profile, ResponseType
 from idp.oidc.clients.options import Options
-from idp.oidc.proofs import jws
 
 if TYPE_CHECKING:
     from idp.oidc.clients.client_rows import Registration

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from idp.oidc import jws
 from idp.oidc.clients import keyset
 from idp.oidc.clients.kinds import AuthMethod
 from idp.oidc.connection import ENDPOINTS, places
-from idp.oidc.proofs import jws, replay_cache
-from idp.oidc.proofs.jws import Untrusted
+from idp.oidc.jws import Untrusted
+from idp.oidc.proofs import replay_cache
 from idp.oidc.request import storable
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from idp.oidc.clients.keyset import NoKeys
 from idp.oidc.clients.kinds import AuthMethod
 from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
+from idp.oidc.jws import Untrusted
 from idp.oidc.proofs import assertion, mtls
 from idp.oidc.proofs.assertion import Asserted
-from idp.oidc.proofs.jws import Untrusted
 from idp.oidc.proofs.mtls import BadCertificate
 from idp.oidc.request import Headers, Request, storable
 

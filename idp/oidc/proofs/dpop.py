@@ -25,10 +25,11 @@ from sqlalchemy import Connection
 from connectors.tools import Tools
 from directory.base.config import Settings
 from directory.base.hosts import Host
+from idp.oidc import jws
 from idp.oidc.clients import keyset
 from idp.oidc.connection import Arrival
-from idp.oidc.proofs import jws, replay_cache
-from idp.oidc.proofs.jws import Untrusted
+from idp.oidc.jws import Untrusted
+from idp.oidc.proofs import replay_cache
 
 if TYPE_CHECKING:
     from idp.oidc.clients.view import ClientView

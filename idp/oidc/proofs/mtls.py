@@ -27,10 +27,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from directory.base.config import Settings
 from directory.base.errors import DinhdanhError, Misconfigured
+from idp.oidc import jws
 from idp.oidc.clients import dn, keyset
 from idp.oidc.clients.options import Options
 from idp.oidc.connection import Arrival
-from idp.oidc.proofs import jws
 
 if TYPE_CHECKING:
     from idp.oidc.clients.view import ClientView
