@@ -12,6 +12,14 @@ LONGEST = 1_000
 """Characters of one text; what is longer is cut, and says so."""
 DEPTH = 20
 _UNHOLDABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def is_text(value: str) -> bool:
+    """Whether a database can hold it as it is: PostgreSQL knows no NUL (CWE-158), and JSON (a
+    signed request, an assertion) can hold halves of characters, which UTF-8 cannot (CWE-176).
+    """
+    return "\0" not in value and (value.isascii() or _HALVES.search(value) is None)
 
 
 def text(value: str, longest: int = LONGEST) -> str:

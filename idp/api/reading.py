@@ -7,13 +7,13 @@ from typing import Any
 from flask import Request
 
 from directory.base.errors import DinhdanhError, InvalidInput
+from directory.base.storable import is_text
 
 BODY_LIMIT = 256 * 1024
 """Bytes. A change of 2,000 people named by long usernames takes a quarter of it."""
 DEEPEST = 8
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
-_PLAIN = re.compile(r"[^\x00\ud800-\udfff]*")
 
 
 class BadRequest(DinhdanhError):
@@ -82,7 +82,7 @@ def _check(value: Any, levels: int) -> None:
     elif isinstance(value, list):
         for item in value:
             _check(item, levels - 1)
-    elif isinstance(value, str) and not _PLAIN.fullmatch(value):
+    elif isinstance(value, str) and not is_text(value):
         raise BadRequest("json_invalid", "Nội dung có ký tự không hợp lệ.")
 
 

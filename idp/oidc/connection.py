@@ -54,3 +54,6 @@ ENDPOINTS: Mapping[str, str] = {
     "pushed_authorization_request": "/oauth2/par",
 }
 """Where clients prove who they are; the names are those of the metadata, without ``_endpoint``."""
+USERINFO = "/oauth2/userinfo"
+API = "/api/v1"
+"""The changes API. Tokens are used at these two."""

@@ -20,7 +20,7 @@ from idp.oidc import claims, jws, resources
 from idp.oidc.authorization.answers import Mode
 from idp.oidc.clients import documents, registration
 from idp.oidc.clients.kinds import SCOPES, AuthMethod, GrantType, ResponseType, SubjectType
-from idp.oidc.connection import ENDPOINTS
+from idp.oidc.connection import ENDPOINTS, USERINFO
 from idp.oidc.grant_types.code import Pkce
 from idp.oidc.proofs import dpop
 from idp.oidc.server import GRANT_TYPES
@@ -128,7 +128,7 @@ def _possession(settings: Settings) -> dict[str, Any]:
     if settings.client_certificates and settings.mtls_base:
         found["mtls_endpoint_aliases"] = {
             f"{name}_endpoint": settings.mtls_base + path
-            for name, path in {**ENDPOINTS, "userinfo": resources.USERINFO}.items()
+            for name, path in {**ENDPOINTS, "userinfo": USERINFO}.items()
         }
     return found
 

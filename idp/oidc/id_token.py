@@ -6,7 +6,7 @@ give where no access token is issued to ask userinfo with (§5.4).
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidGrantError
 from authlib.oidc.core.util import create_half_hash
@@ -16,13 +16,11 @@ from sqlalchemy import Connection
 from idp.oidc import claims
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grants import GrantView
-
-if TYPE_CHECKING:
-    from idp.oidc.server import Server
+from idp.oidc.provider import Provider
 
 
 def id_token(  # noqa: PLR0913 (one keyword per fact)
-    server: "Server",
+    provider: Provider,
     client: ClientView,
     grant: GrantView,
     *,
@@ -43,8 +41,8 @@ def id_token(  # noqa: PLR0913 (one keyword per fact)
     """
     if grant.person is None:
         raise InvalidGrantError
-    settings = server.tools.settings
-    signer = server.tokens.keys.signer(client.id_token_alg, now=now)
+    settings = provider.tools.settings
+    signer = provider.tokens.keys.signer(client.id_token_alg, now=now)
     held = grant.scopes if scopes is None else scopes
     may = client.scopes if set(grant.scopes) <= set(held) else held
     asked = claims.asked_of(grant.claims, "id_token", may)
@@ -55,7 +53,7 @@ def id_token(  # noqa: PLR0913 (one keyword per fact)
     )
     body |= {
         "iss": settings.issuer,
-        "sub": server.tokens.subject(grant),
+        "sub": provider.tokens.subject(grant),
         "aud": client.client_id,
         "iat": int(now.timestamp()),
         "exp": int((now + timedelta(seconds=settings.id_token_lifetime)).timestamp()),
@@ -67,7 +65,7 @@ def id_token(  # noqa: PLR0913 (one keyword per fact)
         if beside is not None:
             body[name] = create_half_hash(beside, signer.alg).decode()
     if grant.session_id is not None:
-        body["sid"] = server.tokens.subjects.session(grant.session_id, grant.sector)
+        body["sid"] = provider.tokens.subjects.session(grant.session_id, grant.sector)
     if nonce is not None:
         body["nonce"] = nonce
     return jwt.encode(signer.header(typ="JWT"), body, signer.key, [signer.alg])

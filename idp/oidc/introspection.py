@@ -37,7 +37,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         if text is None:
             raise InvalidRequestError("Missing token.")
         # §2.1: the hint only speeds up the search; ours needs none.
-        tokens = self.server.tokens
+        tokens = self.server.provider.tokens
         found: Active | None = (
             tokens.active(request.connection, text, now=request.now)
             if not text.startswith("ddr_")
@@ -56,9 +56,9 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
     def _signed(self, body: dict[str, Any], client: ClientView, request: Request) -> str:
         """RFC 9701 §5."""
         alg = client.options.introspection_signed_response_alg or "RS256"
-        signer = self.server.tokens.keys.signer(alg, now=request.now)
+        signer = self.server.provider.tokens.keys.signer(alg, now=request.now)
         claims = {
-            "iss": self.server.tools.settings.issuer,
+            "iss": self.server.provider.tools.settings.issuer,
             "aud": client.client_id,
             "iat": int(request.now.timestamp()),
             "token_introspection": body,
@@ -72,7 +72,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
             return {"active": False}
         body: dict[str, Any] = {
             "active": True,
-            "iss": self.server.tools.settings.issuer,
+            "iss": self.server.provider.tools.settings.issuer,
             "aud": audience(token.audience),
             "client_id": token.public_client_id,
             "scope": " ".join(token.scopes),
@@ -88,7 +88,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
             body["cnf"] = token.cnf
         if token.grant is not None:
             body |= {
-                "sub": self.server.tokens.subject(token.grant),
+                "sub": self.server.provider.tokens.subject(token.grant),
                 "auth_time": int(token.grant.auth_time.timestamp()),
                 "acr": token.grant.acr,
                 "amr": token.grant.amr,

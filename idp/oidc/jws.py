@@ -30,6 +30,7 @@ from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry, deserialize_compact
 
 from directory.base.errors import DinhdanhError
+from directory.base.storable import is_text
 from idp.oidc import strict_json
 
 ASYMMETRIC = ("RS256", "PS256", "ES256", "ES384", "ES512")
@@ -43,8 +44,6 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 _TEXTS_OF_HEADER = ("kid", "typ", "cty")
 _TEXTS_OF_CLAIMS = ("iss", "sub", "jti")
 _MOMENTS = ("exp", "nbf", "iat")
-# PostgreSQL knows no NUL, and UTF-8 no half of a character, which JSON can write.
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 SKEW = 30
 """Seconds by which another clock may be ahead of ours: more than the 10 that FAPI 2.0
 (§5.3.2.1) wants accepted, less than the 60 it wants refused."""
@@ -164,4 +163,4 @@ def _claims(raw: bytes | None) -> dict[str, Any]:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and not _UNSTORABLE.search(value)
+    return isinstance(value, str) and is_text(value)

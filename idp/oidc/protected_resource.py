@@ -9,10 +9,11 @@ from typing import Any
 from directory.base.config import Settings
 from idp.oidc import resources
 from idp.oidc.clients.kinds import API_SCOPES
+from idp.oidc.connection import API
 from idp.oidc.proofs import dpop
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
-PATH = WELL_KNOWN + resources.API
+PATH = WELL_KNOWN + API
 """§3.1: the well-known part comes before the resource's own path."""
 
 

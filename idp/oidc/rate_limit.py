@@ -5,17 +5,14 @@ of one address are taken in a window (RFC 6819 §4.4.1.11, OWASP API4:2023).
 """
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from authlib.oauth2.rfc6749 import OAuth2Error
 
 from directory.base.errors import Locked
 from idp.factors import throttle
 from idp.oidc.clients.view import ClientView
+from idp.oidc.provider import Provider
 from idp.web.gate import client_address
-
-if TYPE_CHECKING:
-    from idp.oidc.server import Server
 
 MOST = 100
 WINDOW = timedelta(minutes=10)
@@ -37,7 +34,7 @@ class Crowded(OAuth2Error):  # type: ignore[misc]
         return [*super().get_headers(), ("Retry-After", str(self._wait))]
 
 
-def admit(server: "Server", client: ClientView, endpoint: str, *, now: datetime) -> None:
+def admit(provider: Provider, client: ClientView, endpoint: str, *, now: datetime) -> None:
     """One more request of this address at this endpoint; those that prove who they are do not
     count. Raises Crowded.
     """
@@ -45,7 +42,7 @@ def admit(server: "Server", client: ClientView, endpoint: str, *, now: datetime)
         return
     key = f"{endpoint}:{throttle.source_key(client_address()[0])}"
     try:
-        with server.tools.db.write() as session:
+        with provider.tools.db.write() as session:
             throttle.admit(session, key, most=MOST, window=WINDOW, now=now)
     except Locked as exc:
         raise Crowded(exc.until - now) from exc

@@ -5,7 +5,6 @@ Authlib reads query and body together and takes the first of several equal param
 token endpoint's belong in the body. Only ``resource`` may come several times (RFC 8707 §2).
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,14 +15,15 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload, OAuth2Req
 from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
+from directory.base.storable import is_text
 from idp.oidc.clients.kinds import ResponseType
+from idp.oidc.clients.refusals import Reason, Refusals, Refused
 from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import Arrival
 
 REPEATABLE = frozenset({"resource"})
 LONGEST = 8192
 """Characters of all parameters together."""
-_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def parameters(values: "MultiDict[str, str]") -> dict[str, str]:
@@ -42,16 +42,9 @@ def bounded(found: dict[str, str]) -> dict[str, str]:
     """These parameters. Raises InvalidRequestError for too many, and for one no database holds."""
     if sum(len(k) + len(v) for k, v in found.items()) > LONGEST:
         raise InvalidRequestError("The request is too long.")
-    if not all(storable(name) and storable(value) for name, value in found.items()):
+    if not all(is_text(name) and is_text(value) for name, value in found.items()):
         raise InvalidRequestError("A parameter holds what is no text.")
     return found
-
-
-def storable(text: str) -> bool:
-    """Whether a database can hold it: PostgreSQL knows no NUL, and JSON (a signed request, an
-    assertion) can hold halves of characters, which UTF-8 cannot.
-    """
-    return "\0" not in text and (text.isascii() or _HALVES.search(text) is None)
 
 
 class Headers(Protocol):
@@ -124,3 +117,9 @@ class Request(OAuth2Request):  # type: ignore[misc]
         """One parameter, None when it is missing or empty."""
         value: Any = self.payload.data.get(name)
         return value if isinstance(value, str) else None
+
+    def keep_refusal(
+        self, refusals: Refusals, client: ClientView | str, reason: Reason, detail: str = ""
+    ) -> None:
+        """Keep for the client's owner why this request was refused."""
+        refusals.note(self.connection, client, Refused(reason, self.place, detail), now=self.now)

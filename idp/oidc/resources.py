@@ -23,9 +23,8 @@ from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import API_SCOPES
 from idp.oidc.clients.options import Options
 from idp.oidc.clients.view import ClientView
+from idp.oidc.connection import API, USERINFO
 
-API = "/api/v1"
-USERINFO = "/oauth2/userinfo"
 MOST = 8
 """Handles count a token's resources along one byte."""
 LONGEST = 500

@@ -32,7 +32,7 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
         text = request.get("token")
         if text is None:
             raise InvalidRequestError("Missing token.")
-        tokens = self.server.tokens
+        tokens = self.server.provider.tokens
         found = tokens.handles.open_refresh(text) or tokens.open(text, now=request.now)
         if isinstance(found, Machine):
             raise CannotRevoke

@@ -24,9 +24,8 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 from flask import Response, json
 
 from connectors.tools import Tools
-from idp.oidc.clients.keyset import ClientKeys
 from idp.oidc.clients.kinds import GrantType
-from idp.oidc.clients.refusals import BY_ERROR, Reason, Refusals, Refused
+from idp.oidc.clients.refusals import BY_ERROR, Reason
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.client_credentials import MachineGrant
 from idp.oidc.grant_types.code import CodeGrant, Pkce
@@ -37,9 +36,9 @@ from idp.oidc.grant_types.issuing import IdToken
 from idp.oidc.grant_types.refresh import RefreshGrant
 from idp.oidc.introspection import Introspection
 from idp.oidc.proofs import authentication, possession
+from idp.oidc.provider import Provider
 from idp.oidc.request import Request
 from idp.oidc.revocation import Revocation
-from idp.oidc.tokens import Tokens
 
 logging.getLogger("authlib").setLevel(logging.INFO)
 """Authlib writes whole token answers to its debug log."""
@@ -62,11 +61,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]
 
     def __init__(self, tools: Tools) -> None:
         super().__init__()
-        self.tools = tools
-        self.tokens = Tokens(tools)
-        self.client_keys = ClientKeys(tools.outbound)
-        self.refusals = Refusals()
-        id_token = IdToken(self)
+        self.provider = Provider.of(tools)
+        id_token = IdToken(self.provider)
         self.register_grant(CodeGrant, [Pkce(required=True), id_token])
         self.register_grant(ImplicitGrant)
         self.register_grant(HybridGrant, [Pkce(required=True)])
@@ -88,9 +84,9 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         """By the one method the client has registered; where tokens are given, the key they will
         belong to is proven with it, before any code or token is looked at.
         """
-        client = authentication.authenticate(request, server=self, endpoint=endpoint)
+        client = authentication.authenticate(self.provider, request, endpoint=endpoint)
         if endpoint == "token":
-            request.bound_to = possession.bound_to(self, request, client)
+            request.bound_to = possession.bound_to(self.provider, request, client)
         return client
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
@@ -113,14 +109,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         """Keep why a client that is known by now was refused, if it is its own doing."""
         reason = getattr(error, "reason", None) or BY_ERROR.get(str(error.error))
         if request.client is not None and reason is not None:
-            self.keep(request, request.client, reason, _told(error, reason, request))
-
-    def keep(
-        self, request: Request, client: ClientView | str, reason: Reason, detail: str = ""
-    ) -> None:
-        """Keep one reason for the client's owner."""
-        refused = Refused(reason, request.place, detail)
-        self.refusals.note(request.connection, client, refused, now=request.now)
+            detail = _told(error, reason, request)
+            request.keep_refusal(self.provider.refusals, request.client, reason, detail)
 
     def refuse(self, error: OAuth2Error) -> Response:
         """The JSON answer to an error at an endpoint a client calls."""

@@ -16,11 +16,11 @@ from sqlalchemy import Connection
 from connectors.tools import Tools
 from directory.base.crypto import random_id
 from idp.oidc import grants, jws
-from idp.oidc import resources as targets
 from idp.oidc.clients import sectors
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.kinds import TokenFormat
 from idp.oidc.clients.view import ClientView
+from idp.oidc.connection import API
 from idp.oidc.grants import GrantView
 from idp.oidc.jws import Untrusted
 from idp.oidc.opaque_tokens import Access, Handles, Machine, mask, serial
@@ -178,7 +178,7 @@ class Tokens:
         which is who presents it.
         """
         issuer = self._settings.issuer
-        return audience or (targets.api(issuer) if api else issuer)
+        return audience or (issuer + API if api else issuer)
 
     def _jwt(
         self,

@@ -667,7 +667,7 @@ def refers(uri: str, **outer: str) -> Act:
 
 
 def code_as_name(scene: Scene) -> Any:
-    return scene.refer(URN + scene.server.tokens.handles.code(Code("A" * 22)))
+    return scene.refer(URN + scene.server.provider.tokens.handles.code(Code("A" * 22)))
 
 
 def strange_name(scene: Scene) -> Any:

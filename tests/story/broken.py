@@ -120,7 +120,7 @@ def code_survives() -> None:
     honest = CodeGrant.query_authorization_code
 
     def renewed(self: Any, code: str, client: Any) -> Any:
-        handle = self.server.tokens.handles.open_code(code)
+        handle = self.server.provider.tokens.handles.open_code(code)
         if handle is not None:
             mine = and_(Grant.id == handle.grant_id, Grant.revoked_at.is_not(None))
             session_id = select(Grant.session_id).where(mine).scalar_subquery()

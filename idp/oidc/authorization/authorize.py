@@ -36,12 +36,13 @@ from directory.base import signed_values
 from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.crypto import random_id
+from directory.base.storable import is_text
 from idp.login import flow as flows
 from idp.login.flow import consume_completed
 from idp.login.flow_rows import LoginFlow
 from idp.oidc import entitlement, resources
 from idp.oidc.authorization import checked_request as requests
-from idp.oidc.authorization import consent, pushed
+from idp.oidc.authorization import consent, giving, pushed
 from idp.oidc.authorization import incoming as incomings
 from idp.oidc.authorization.answers import Answer, Channel
 from idp.oidc.authorization.checked_request import Asked
@@ -51,7 +52,7 @@ from idp.oidc.clients.kinds import SCOPES, Kind
 from idp.oidc.clients.redirects import origin
 from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
-from idp.oidc.request import Request, storable
+from idp.oidc.request import Request
 from idp.oidc.resources import Service
 from idp.oidc.server import Server
 from idp.sessions import SessionView
@@ -144,7 +145,7 @@ def decide(
         outcome = _answered(server, asked, view, agreed=agreed)
     except OAuth2Error as error:
         server.note(request, error)
-        outcome = Answered(channel.refusal(error, tokens=server.tokens, now=request.now))
+        outcome = Answered(channel.refusal(error, tokens=server.provider.tokens, now=request.now))
         if incoming.pushed_id is not None:
             pushed.consume(request.connection, incoming.pushed_id, now=request.now)
     return outcome
@@ -158,7 +159,7 @@ def _channel(server: Server, request: Request, incoming: Incoming) -> Channel:
         if shown.code == Reason.REDIRECT_URI:
             sent = request.get("redirect_uri")
             reason = Reason.REDIRECT_URI_MISSING if sent is None else Reason.REDIRECT_URI
-            server.keep(request, incoming.client, reason, sent or "")
+            request.keep_refusal(server.provider.refusals, incoming.client, reason, sent or "")
         raise
     except OAuth2Error as error:
         server.note(request, error)
@@ -171,7 +172,7 @@ def denied(server: Server, request: Request, incoming: Incoming) -> Answered:
     if incoming.pushed_id is not None:
         pushed.consume(request.connection, incoming.pushed_id, now=request.now)
     error = AccessDeniedError()
-    return Answered(channel.refusal(error, tokens=server.tokens, now=request.now))
+    return Answered(channel.refusal(error, tokens=server.provider.tokens, now=request.now))
 
 
 def _require_pushed(incoming: Incoming) -> None:
@@ -201,7 +202,7 @@ def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed:
             now=asked.request.now,
         )
         day = local_day(asked.request.now)
-        if not entitlement.entitled(server.tools.db, client, standing.person, on=day):
+        if not entitlement.entitled(server.provider.tools.db, client, standing.person, on=day):
             return _not_entitled(server, asked, quiet=quiet)
         known = client.first_party or asked.needs_allowed <= standing.allowed
         if asks or not (known or agreed):
@@ -214,15 +215,17 @@ def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed:
         pushed.consume(asked.request.connection, asked.incoming.pushed_id, now=asked.request.now)
     if agreed:
         consent_id = _agree(server, asked, view)
-    said = asked.grant.give(view, consent_id=consent_id)
-    return Answered(asked.channel.answer(said, tokens=server.tokens, now=asked.request.now))
+    said = giving.give(server.provider, asked, view, consent_id=consent_id)
+    return Answered(
+        asked.channel.answer(said, tokens=server.provider.tokens, now=asked.request.now)
+    )
 
 
 def _agree(server: Server, asked: Asked, view: SessionView) -> int:
     """She has just said yes: remembered before anything is given, so that whoever takes it back
     from now on finds both.
     """
-    with server.tools.db.write() as session:
+    with server.provider.tools.db.write() as session:
         return consent.remember(
             session,
             user_id=view.user_id,
@@ -262,7 +265,7 @@ def _sign_in_missing(
 def _ask(server: Server, asked: Asked, view: SessionView) -> AskConsent:
     now = int(asked.request.now.timestamp())
     body = f"{view.id}.{now}.{_digest(asked)}"
-    proof = signed_values.seal(server.tools.keyring, "oidc-consent", body)
+    proof = signed_values.seal(server.provider.tools.keyring, "oidc-consent", body)
     scopes = [s for s in SCOPES if s in asked.consent_scopes]
     _remember(server, asked, CONSENT_WAITS)
     uri, named = asked.channel.redirect_uri, asked.grant.resources
@@ -274,7 +277,7 @@ def _proves(server: Server, asked: Asked, view: SessionView, proof: str) -> bool
     """Whether this very request was shown to this very session, with all else in order, and
     not too long ago.
     """
-    body = signed_values.unseal(server.tools.keyring, "oidc-consent", proof)
+    body = signed_values.unseal(server.provider.tools.keyring, "oidc-consent", proof)
     if body is None:
         return False
     session_id, shown_at, digest = body.split(".")
@@ -319,13 +322,17 @@ def _must_sign_in(asked: Asked, view: SessionView) -> bool:
 def _remember(server: Server, asked: Asked, waits: timedelta) -> None:
     now = asked.request.now
     asked.incoming = incomings.remember(
-        server, asked.request.connection, asked.incoming, now=now, until=now + waits
+        server.provider,
+        asked.request.connection,
+        asked.incoming,
+        now=now,
+        until=now + waits,
     )
 
 
 def _sign_in(server: Server, asked: Asked) -> SignIn:
     request = asked.request
-    _remember(server, asked, timedelta(seconds=server.tools.settings.flow_lifetime))
+    _remember(server, asked, timedelta(seconds=server.provider.tools.settings.flow_lifetime))
     passed = ("prompt", "max_age", "acr_values", "login_hint", "ui_locales")
     wanted: dict[str, Any] = {name: request.get(name) for name in passed if request.get(name)}
     wanted["form_origin"] = origin(asked.channel.redirect_uri)
@@ -354,7 +361,7 @@ def give_up(session: Session, flow_id: str, *, now: datetime, browser: str) -> s
     """Whoever was to sign in for a client would rather not: the sign-in is over. The query of the
     request it was for; None where this browser has no such sign-in under way.
     """
-    if not storable(flow_id):
+    if not is_text(flow_id):
         return None
     came_for = session.execute(
         update(LoginFlow)
@@ -376,7 +383,7 @@ def _not_entitled(server: Server, asked: Asked, *, quiet: bool) -> NotEntitled:
     error = AccessDeniedError("The person may not use this application in her present capacity.")
     if quiet:
         raise error
-    back = asked.channel.refusal(error, tokens=server.tokens, now=asked.request.now)
+    back = asked.channel.refusal(error, tokens=server.provider.tokens, now=asked.request.now)
     return NotEntitled(asked.client, back)
 
 
@@ -386,5 +393,5 @@ def _too_weak(server: Server, asked: Asked, view: SessionView | None) -> TooWeak
     ours = demand.short_of(view.acr) if view is not None else not demand.within_reach
     if "none" in asked.prompts or not ours:
         raise Unmet
-    back = asked.channel.refusal(Unmet(), tokens=server.tokens, now=asked.request.now)
+    back = asked.channel.refusal(Unmet(), tokens=server.provider.tokens, now=asked.request.now)
     return TooWeak(asked.client, back)

@@ -25,9 +25,9 @@ from idp.oidc.clients.kinds import ResponseType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.front import Front
 from idp.oidc.request import Request
+from idp.oidc.server import Server
 
 if TYPE_CHECKING:
-    from idp.oidc.server import Server
     from idp.sessions import SessionView
 
 PROMPTS = {"none", "login", "consent", "select_account"}
@@ -78,7 +78,7 @@ class Asked:
 
     def may_be_about(self, view: "SessionView") -> bool:
         """Whether the client wants an answer about her, as it knows her (OIDC Core §8)."""
-        names = self.grant.server.tokens.subjects
+        names = self.grant.server.provider.tokens.subjects
         return self.subjects is None or names.subject(view.sub, self.client.sector) in self.subjects
 
     @property
@@ -87,7 +87,7 @@ class Asked:
         return urlencode(sorted(self.request.payload.data.items()))
 
 
-def channel(server: "Server", request: Request, incoming: Incoming) -> Channel:
+def channel(server: Server, request: Request, incoming: Incoming) -> Channel:
     """Where errors may be told from here on. Raises PageError, and OAuth2Error of a signed request."""
     client = request.client = incoming.client
     uri = request.get("redirect_uri")
@@ -108,16 +108,18 @@ def channel(server: "Server", request: Request, incoming: Incoming) -> Channel:
         mode = answers.mode(request.get("response_mode"), wanted, client)
     except InvalidRequestError:
         mode = answers.fallback(wanted, client)
-    return Channel(client, uri, mode, request.get("state"), server.tools.settings.issuer)
+    return Channel(client, uri, mode, request.get("state"), server.provider.tools.settings.issuer)
 
 
-def _tries(server: "Server", request: Request, incoming: Incoming, uri: str) -> bool:
+def _tries(server: Server, request: Request, incoming: Incoming, uri: str) -> bool:
     """Whether the console itself asks, for a trial of the client by its owner."""
     pushed = incoming.pushed_id is not None
-    return pushed and test_sign_in.allows(server, incoming.client, uri, request.get("state"))
+    return pushed and test_sign_in.allows(
+        server.provider, incoming.client, uri, request.get("state")
+    )
 
 
-def check(server: "Server", request: Request, incoming: Incoming, channel: Channel) -> Asked:
+def check(server: Server, request: Request, incoming: Incoming, channel: Channel) -> Asked:
     """The request, judged. Raises OAuth2Error, to be told to the client."""
     if incoming.fault is not None:
         raise incoming.fault
@@ -139,7 +141,7 @@ def check(server: "Server", request: Request, incoming: Incoming, channel: Chann
         request.connection,
         client,
         request.get("resource"),
-        issuer=server.tools.settings.issuer,
+        issuer=server.provider.tools.settings.issuer,
     )
     grant.code_jkt = incoming.jkt or _key(request)
     wanted = claim_rules.parse(request.get("claims"))
@@ -159,18 +161,18 @@ def check(server: "Server", request: Request, incoming: Incoming, channel: Chann
         _subjects(server, request, client, wanted),
         Demand(),
     )
-    found.demand = grant.demand = _demand(found, server.tools.settings.scope_acr)
+    found.demand = grant.demand = _demand(found, server.provider.tools.settings.scope_acr)
     return found
 
 
-def response_type(server: "Server", request: Request) -> ResponseType:
+def response_type(server: Server, request: Request) -> ResponseType:
     """The response type, its words in any order. Raises OAuth2Error."""
     words = request.payload.response_type
     if words is None:
         raise InvalidRequestError("Missing response_type.")
     for known in ResponseType:
         if known.words == frozenset(words.split()) and len(words.split()) == len(known.words):
-            if known.value in server.tools.settings.response_types:
+            if known.value in server.provider.tools.settings.response_types:
                 return known
             break
     raise OAuth2Error(error="unsupported_response_type")
@@ -202,7 +204,7 @@ def _key(request: Request) -> str | None:
 
 
 def _subjects(
-    server: "Server", request: Request, client: ClientView, wanted: dict[str, Any]
+    server: Server, request: Request, client: ClientView, wanted: dict[str, Any]
 ) -> frozenset[str] | None:
     """Whom the client wants an answer about: named by an ID token we gave it, expired or not, or
     by the claim ``sub`` (OIDC Core §3.1.2.2).
@@ -213,7 +215,7 @@ def _subjects(
     hint = request.get("id_token_hint")
     if hint is None:
         return named
-    found = server.tokens.signed_by_us(hint, typ="JWT", now=request.now)
+    found = server.provider.tokens.signed_by_us(hint, typ="JWT", now=request.now)
     # What else we sign (JARM) names nobody; what another client was given is not this one's.
     if found is None or "sub" not in found or found.get("aud") != client.client_id:
         raise InvalidRequestError("Invalid id_token_hint.")

@@ -25,10 +25,10 @@ from idp.oidc.clients import view as client_view
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.device import DeviceRequest, allowed_scopes, code_hash, current
+from idp.oidc.provider import Provider
 from idp.oidc.resources import InvalidTarget
 
 if TYPE_CHECKING:
-    from idp.oidc.server import Server
     from idp.sessions import SessionView
 
 DECIDE_WITHIN = timedelta(minutes=10)
@@ -65,20 +65,22 @@ _COLUMNS = (
 )
 
 
-def by_code(server: "Server", connection: Connection, code: str, *, now: datetime) -> Asking | None:
+def by_code(
+    provider: Provider, connection: Connection, code: str, *, now: datetime
+) -> Asking | None:
     """The device that shows this code, if it still waits."""
-    hashed = code_hash(server.tools.keyring, code)
-    return _one(server, connection, DeviceRequest.user_code_hash == hashed, now=now)
+    hashed = code_hash(provider.tools.keyring, code)
+    return _one(provider, connection, DeviceRequest.user_code_hash == hashed, now=now)
 
 
 def by_id(
-    server: "Server", connection: Connection, request_id: str, *, now: datetime
+    provider: Provider, connection: Connection, request_id: str, *, now: datetime
 ) -> Asking | None:
     """The device request, if it still waits."""
-    return _one(server, connection, DeviceRequest.id == request_id, now=now)
+    return _one(provider, connection, DeviceRequest.id == request_id, now=now)
 
 
-def _one(server: "Server", connection: Connection, which: Any, *, now: datetime) -> Asking | None:
+def _one(provider: Provider, connection: Connection, which: Any, *, now: datetime) -> Asking | None:
     """The request, for what its client may have today of what it asked for then; None when that
     is nothing, a resource is not its to ask for any more, or it was cut off since.
     """
@@ -95,7 +97,7 @@ def _one(server: "Server", connection: Connection, which: Any, *, now: datetime)
     try:
         scopes = allowed_scopes(client, " ".join(row.scopes))
         wanted = resources.granted(
-            connection, client, " ".join(row.resources), issuer=server.tools.settings.issuer
+            connection, client, " ".join(row.resources), issuer=provider.tools.settings.issuer
         )
     except (InvalidScopeError, InvalidTarget):
         return None
@@ -103,18 +105,18 @@ def _one(server: "Server", connection: Connection, which: Any, *, now: datetime)
 
 
 def ticket(
-    server: "Server", request_id: str, code: str, view: "SessionView", *, now: datetime
+    provider: Provider, request_id: str, code: str, view: "SessionView", *, now: datetime
 ) -> str:
     """That this session has typed the code of this device, for the page that follows."""
     body = f"{view.id}.{int(now.timestamp())}.{request_id}.{code}"
-    return signed_values.seal(server.tools.keyring, "device-ticket", body)
+    return signed_values.seal(provider.tools.keyring, "device-ticket", body)
 
 
 def opened(
-    server: "Server", text: str, view: "SessionView", *, now: datetime
+    provider: Provider, text: str, view: "SessionView", *, now: datetime
 ) -> tuple[str, str] | None:
     """(device request, the code she typed) of a ticket that this very session was given."""
-    body = signed_values.unseal(server.tools.keyring, "device-ticket", text)
+    body = signed_values.unseal(provider.tools.keyring, "device-ticket", text)
     if body is None:
         return None
     session_id, given_at, request_id, code = body.split(".")
@@ -123,7 +125,7 @@ def opened(
 
 
 def entitled(
-    server: "Server",
+    provider: Provider,
     connection: Connection,
     asking: Asking,
     view: "SessionView",
@@ -141,11 +143,11 @@ def entitled(
         client_id=client.id,
         now=now,
     )
-    return entitlement.entitled(server.tools.db, client, standing.person, on=local_day(now))
+    return entitlement.entitled(provider.tools.db, client, standing.person, on=local_day(now))
 
 
 def allow(
-    server: "Server",
+    provider: Provider,
     session: Session,
     asking: Asking,
     view: "SessionView",
@@ -160,21 +162,21 @@ def allow(
     """
     connection = session.connection()
     # What the client may have may have changed since the page was asked for.
-    found = by_id(server, connection, asking.id, now=now)
+    found = by_id(provider, connection, asking.id, now=now)
     if found is None:
         raise _over()
     asking = found
-    if not entitled(server, connection, asking, view, now=now):
+    if not entitled(provider, connection, asking, view, now=now):
         raise NotAllowed(
             "not_entitled", "Vị trí công tác hiện tại của bạn không có quyền vào ứng dụng này."
         )
-    _require_assured(server, asking, view)
+    _require_assured(provider, asking, view)
     grant_id = random_id()
-    grants.issue(connection, _columns(server, grant_id, asking, view, now))
+    grants.issue(connection, _columns(provider, grant_id, asking, view, now))
     _decide(session, asking, grant_id, now=now)
     if not asking.client.first_party:
         # So that she finds it among what she has allowed, and can take it back.
-        issuer = server.tools.settings.issuer
+        issuer = provider.tools.settings.issuer
         consent.remember(
             session,
             user_id=view.user_id,
@@ -198,9 +200,9 @@ def allow(
     )
 
 
-def _require_assured(server: "Server", asking: Asking, view: "SessionView") -> None:
+def _require_assured(provider: Provider, asking: Asking, view: "SessionView") -> None:
     """Raises NotAllowed where the client or a scope needs a stronger sign-in than hers."""
-    minimum, scope_acr = asking.client.options.minimum_acr, server.tools.settings.scope_acr
+    minimum, scope_acr = asking.client.options.minimum_acr, provider.tools.settings.scope_acr
     wanted = assurance.least(minimum, asking.scopes, scope_acr)
     if not all(assurance.reaches(view.acr, level) for level in wanted):
         raise NotAllowed("step_up", "Ứng dụng này cần mức xác thực cao hơn mức bạn đã đăng nhập.")
@@ -233,9 +235,9 @@ def _over() -> Conflict:
 
 
 def _columns(
-    server: "Server", grant_id: str, asking: Asking, view: "SessionView", now: datetime
+    provider: Provider, grant_id: str, asking: Asking, view: "SessionView", now: datetime
 ) -> dict[str, Any]:
-    client, settings = asking.client, server.tools.settings
+    client, settings = asking.client, provider.tools.settings
     refreshable = client.check_grant_type(GrantType.REFRESH)
     # The last moment at which the device may come, and a token's life after it.
     lifetime = timedelta(seconds=settings.access_token_lifetime)

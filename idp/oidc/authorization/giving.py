@@ -1,5 +1,8 @@
-"""A grant is written only while what it rests on still stands.
+"""What the authorization endpoint gives: one grant row, and what its response type names.
 
+Everything given hangs on the one row, as everywhere.
+
+A grant is written only while what it rests on still stands.
 An authorization reads session and consent, thinks, and writes. Meanwhile the person may have gone
 on in another capacity or taken her consent back, and whoever ended what she had given could not see
 this grant. So the row is written by one statement that looks once more and holds what it looked at
@@ -8,13 +11,25 @@ wait for it, and find it among what they end. SQLite has one writer at a time.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
 from sqlalchemy import BigInteger, Connection, bindparam, insert, select
 
+from directory.base.config import Settings
+from directory.base.crypto import random_id
+from directory.base.failpoints import failpoint
+from idp.oidc import grants
+from idp.oidc.authorization.checked_request import Asked
 from idp.oidc.authorization.consent import Consent
+from idp.oidc.clients.kinds import GrantType, ResponseType
 from idp.oidc.grants import Grant
-from idp.sessions import SsoSession
+from idp.oidc.id_token import id_token
+from idp.oidc.opaque_tokens import Code
+from idp.oidc.provider import Provider
+from idp.sessions import SessionView, SsoSession
 
 _LATER = {"bound_to", "code_used_at", "refreshed_at", "revoked_at", "revoke_reason"}
 """Columns that nothing is written to when a grant is given."""
@@ -38,6 +53,95 @@ def _written(resting: Any, *held: Any) -> Any:
 _ISSUE = _written(_BY_SESSION, SsoSession)
 _ISSUE_BY_CONSENT = _written(_BY_CONSENT, SsoSession, Consent)
 _ENDED = select(SsoSession.ended_at).where(SsoSession.id == bindparam("session"))
+
+
+def give(
+    provider: Provider, asked: Asked, view: SessionView, *, consent_id: int | None
+) -> dict[str, str]:
+    """The parameters of a successful response. One INSERT, and one SELECT for tokens.
+
+    Raises LoginRequiredError when the session has ended meanwhile, and ConsentRequiredError when
+    the consent it rests on was taken back.
+    """
+    request, words = asked.request, asked.grant.response_type.words
+    grant_id = random_id()
+    failpoint("authorize.before_code")
+    columns = _columns(provider.tools.settings, asked, view, grant_id)
+    if not issue(request.connection, columns, consent_id=consent_id):
+        ended = session_ended(request.connection, view.id)
+        raise LoginRequiredError if ended else ConsentRequiredError
+    said: dict[str, str] = {}
+    if "code" in words:
+        said["code"] = provider.tokens.handles.code(Code(grant_id))
+    if words == {"code"}:
+        return said
+    grant = grants.read_with_person(request.connection, grant_id, now=request.now)
+    if grant is None:
+        raise InvalidRequestError
+    if "token" in words:
+        text, expires_at = provider.tokens.access(
+            asked.client,
+            grant,
+            scopes=grant.scopes,
+            resources=grant.resources,
+            now=request.now,
+        )
+        said |= {
+            "access_token": text,
+            "token_type": "Bearer",
+            "expires_in": str(int((expires_at - request.now).total_seconds())),
+            "scope": " ".join(grant.scopes),
+        }
+    if "id_token" in words:
+        said["id_token"] = id_token(
+            provider,
+            asked.client,
+            grant,
+            connection=request.connection,
+            now=request.now,
+            nonce=grant.nonce,
+            access_token=said.get("access_token"),
+            code=said.get("code"),
+            alone=words == {"id_token"},
+        )
+    return said
+
+
+def _columns(settings: Settings, asked: Asked, view: SessionView, grant_id: str) -> dict[str, Any]:
+    request, grant, client, now = asked.request, asked.grant, asked.client, asked.request.now
+    by_code = "code" in grant.response_type.words
+    offline = "offline_access" in asked.scopes
+    lifetime = timedelta(seconds=settings.refresh_lifetime)
+    code_lifetime = timedelta(seconds=settings.code_lifetime if by_code else 0)
+    return {
+        "id": grant_id,
+        "user_id": view.user_id,
+        "client_id": client.id,
+        "session_id": view.id,
+        "assignment_id": view.assignment_id,
+        "scopes": asked.scopes,
+        "claims": grant.claims_request,
+        "nonce": request.get("nonce"),
+        "redirect_uri": grant.redirect_uri,
+        "code_challenge": request.get("code_challenge") or "",
+        "code_jkt": grant.code_jkt,
+        "resources": grant.resources,
+        "front_channel": grant.response_type is not ResponseType.CODE,
+        "auth_time": view.auth_time,
+        "acr": asked.demand.stated(view.acr),
+        "amr": list(view.amr),
+        # The session's epochs, not today's: what raced an open commit is dead.
+        "user_epoch": view.user_epoch,
+        "installation_epoch": view.installation_epoch,
+        "client_epoch": client.epoch,
+        "application_epoch": client.application_epoch,
+        "offline": offline,
+        "refreshable": by_code and client.check_grant_type(GrantType.REFRESH),
+        "issued_at": now,
+        "expires_at": now + lifetime if offline else view.expires_at,
+        "code_expires_at": now + code_lifetime,
+        "refresh_generation": 0,
+    }
 
 
 def issue(connection: Connection, values: Mapping[str, Any], *, consent_id: int | None) -> bool:

@@ -10,7 +10,6 @@ Whatever it was, it is used up when the client is answered, not when a browser f
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from authlib.oauth2.rfc6749 import OAuth2Error
@@ -21,9 +20,7 @@ from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.refusals import Reason, Refused
 from idp.oidc.clients.view import ClientView
-
-if TYPE_CHECKING:
-    from idp.oidc.server import Server
+from idp.oidc.provider import Provider
 
 FLOW = "flow"
 """Names the sign-in that was done for this very request."""
@@ -54,31 +51,36 @@ class Incoming:
         return urlencode(self.brought)
 
 
-def read(server: "Server", given: Mapping[str, str], *, now: datetime) -> Incoming:
+def read(provider: Provider, given: Mapping[str, str], *, now: datetime) -> Incoming:
     """The request a browser brings. Raises PageError. Calls out for a signed one, and so opens and
     closes its own connection before.
     """
-    with server.tools.db.hot() as connection:
-        found = _brought(server, connection, given, now=now)
+    with provider.tools.db.hot() as connection:
+        found = _brought(provider, connection, given, now=now)
     settled = found.pushed_id is not None or found.fault is not None
     if settled or not request_object.signed(found.values):
         return found
     try:
-        values = request_object.read(server, found.client, found.values, now=now)
+        values = request_object.read(provider, found.client, found.values, now=now)
     except OAuth2Error as fault:
         return replace(found, fault=fault)
     return replace(found, values=values, signed=True)
 
 
 def remember(
-    server: "Server", connection: Connection, incoming: Incoming, *, now: datetime, until: datetime
+    provider: Provider,
+    connection: Connection,
+    incoming: Incoming,
+    *,
+    now: datetime,
+    until: datetime,
 ) -> Incoming:
     """The same request, that a browser may bring until then. A pushed one lives on; a signed one
     gets a short name of ours, so that it is neither fetched nor found too old when it comes
     again.
     """
     if incoming.pushed_id is not None and incoming.pushed_at is not None:
-        lifetime = server.tools.settings.flow_lifetime
+        lifetime = provider.tools.settings.flow_lifetime
         latest = pushed.ends(incoming.pushed_at, flow_lifetime=lifetime)
         pushed.prolong(connection, incoming.pushed_id, until=latest)
         return incoming
@@ -91,19 +93,19 @@ def remember(
         incoming,
         pushed_id=request_id,
         pushed_at=now,
-        brought=_by_name(incoming.client, pushed.uri(server, request_id)),
+        brought=_by_name(incoming.client, pushed.uri(provider, request_id)),
     )
 
 
 def _brought(
-    server: "Server", connection: Connection, given: Mapping[str, str], *, now: datetime
+    provider: Provider, connection: Connection, given: Mapping[str, str], *, now: datetime
 ) -> Incoming:
     client_id = given.get("client_id")
     client = client_view.view(connection, client_id) if client_id else None
     if client is None:
         if client_id:
             switched_off = Refused(Reason.DISABLED, "/oauth2/authorize")
-            server.refusals.note(connection, client_id, switched_off, now=now)
+            provider.refusals.note(connection, client_id, switched_off, now=now)
         raise PageError(
             "client_unknown", "Ứng dụng gửi bạn đến đây chưa được đăng ký hoặc đã bị khóa."
         )
@@ -112,7 +114,7 @@ def _brought(
     uri = given.get("request_uri", "")
     if uri.startswith(pushed.URN) and "request" not in given:
         try:
-            found = pushed.find(server, connection, uri, client, now=now)
+            found = pushed.find(provider, connection, uri, client, now=now)
         except PageError:
             # Beside it some clients say where they are to be told (FAPI 2.0 allows it).
             if not client.check_redirect_uri(given.get("redirect_uri", "")):

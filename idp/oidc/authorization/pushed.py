@@ -8,7 +8,7 @@ it leads to. It is used up when the client is answered.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, ForeignKey, delete, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -17,9 +17,7 @@ from directory.base.crypto import random_id
 from directory.base.db import Base
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.view import ClientView
-
-if TYPE_CHECKING:
-    from idp.oidc.server import Server
+from idp.oidc.provider import Provider
 
 URN = "urn:ietf:params:oauth:request_uri:"
 CONSENT = timedelta(minutes=15)
@@ -79,19 +77,24 @@ def keep(
     return request_id
 
 
-def uri(server: "Server", request_id: str) -> str:
+def uri(provider: Provider, request_id: str) -> str:
     """The ``request_uri`` of a request we keep."""
-    return URN + server.tokens.handles.pushed(request_id)
+    return URN + provider.tokens.handles.pushed(request_id)
 
 
 def find(
-    server: "Server", connection: Connection, request_uri: str, client: ClientView, *, now: datetime
+    provider: Provider,
+    connection: Connection,
+    request_uri: str,
+    client: ClientView,
+    *,
+    now: datetime,
 ) -> Found:
     """The request of a ``request_uri``, if this client pushed it and it may still be used.
 
     Raises PageError.
     """
-    request_id = server.tokens.handles.open_pushed(request_uri.removeprefix(URN))
+    request_id = provider.tokens.handles.open_pushed(request_uri.removeprefix(URN))
     row = (
         connection.execute(
             select(

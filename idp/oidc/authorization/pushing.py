@@ -11,7 +11,6 @@ everything      that the authorization endpoint checks without a person
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
@@ -23,9 +22,7 @@ from idp.oidc.clients.refusals import Reason
 from idp.oidc.grant_types.issuing import EVERY_METHOD
 from idp.oidc.proofs import dpop
 from idp.oidc.request import Request
-
-if TYPE_CHECKING:
-    from idp.oidc.server import Server
+from idp.oidc.server import Server
 
 CREDENTIALS = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
 """How the client proves who it is: no part of its request, and not to be kept."""
@@ -39,23 +36,23 @@ class Kept:
     expires_in: int
 
 
-def push(server: "Server", request: Request) -> Kept:
+def push(server: Server, request: Request) -> Kept:
     """Remember the client's request. Raises OAuth2Error."""
     client = server.authenticate_client(request, EVERY_METHOD, "pushed_authorization_request")
-    rate_limit.admit(server, client, "par", now=request.now)
+    rate_limit.admit(server.provider, client, "par", now=request.now)
     given = {k: v for k, v in request.payload.data.items() if k not in CREDENTIALS}
     if "request_uri" in given:
         raise InvalidRequestError("A request_uri cannot be pushed.")
     values, signed = given, request_object.signed(given)
     if signed:
-        values = request_object.read(server, client, given, now=request.now)
-    proof = dpop.proof(server, request)
+        values = request_object.read(server.provider, client, given, now=request.now)
+    proof = dpop.proof(server.provider, request)
     jkt = proof.jkt if proof is not None else None
     if jkt is not None and values.get("dpop_jkt", jkt) != jkt:
         raise dpop.InvalidProof("The proof is by another key than dpop_jkt names.")
     incoming = Incoming(client, values, values, None, jkt=jkt, signed=signed)
     _check(server, request, incoming)
-    lifetime = server.tools.settings.pushed_request_lifetime
+    lifetime = server.provider.tools.settings.pushed_request_lifetime
     request_id = pushed.keep(
         request.connection,
         client,
@@ -65,10 +62,10 @@ def push(server: "Server", request: Request) -> Kept:
         jkt=jkt,
         signed=signed,
     )
-    return Kept(pushed.uri(server, request_id), lifetime)
+    return Kept(pushed.uri(server.provider, request_id), lifetime)
 
 
-def _check(server: "Server", request: Request, incoming: Incoming) -> None:
+def _check(server: Server, request: Request, incoming: Incoming) -> None:
     wanted = Request(
         request.method,
         incoming.values,
@@ -82,7 +79,7 @@ def _check(server: "Server", request: Request, incoming: Incoming) -> None:
     except PageError as exc:
         sent = wanted.get("redirect_uri")
         reason = Reason.REDIRECT_URI_MISSING if sent is None else Reason.REDIRECT_URI
-        server.keep(request, incoming.client, reason, sent or "")
+        request.keep_refusal(server.provider.refusals, incoming.client, reason, sent or "")
         # RFC 9126 §2.3.
         raise InvalidRequestError("The redirect_uri is missing or not registered.") from exc
     checked_request.check(server, wanted, incoming, channel)

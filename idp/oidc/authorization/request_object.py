@@ -14,7 +14,7 @@ Only the parameters inside count (§6.3), as text, as if the browser had brought
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urldefrag
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
@@ -25,10 +25,8 @@ from idp.oidc.clients.call_limits import Slots
 from idp.oidc.clients.keyset import NoKeys, opened
 from idp.oidc.clients.view import ClientView
 from idp.oidc.jws import Untrusted
+from idp.oidc.provider import Provider
 from idp.oidc.request import bounded
-
-if TYPE_CHECKING:
-    from idp.oidc.server import Server
 
 TYPES = frozenset({"oauth-authz-req+jwt", "jwt"})
 OF_THE_JWT = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti", "sub"})
@@ -65,15 +63,15 @@ def signed(given: Mapping[str, str]) -> bool:
 
 
 def read(
-    server: "Server", client: ClientView, given: Mapping[str, str], *, now: datetime
+    provider: Provider, client: ClientView, given: Mapping[str, str], *, now: datetime
 ) -> dict[str, str]:
     """The parameters this client has signed. Raises OAuth2Error. May call out."""
     if "request" in given and "request_uri" in given:
         raise InvalidRequestError("Either request or request_uri.")
-    text = given.get("request") or _fetched(server, client, given["request_uri"])
-    header, claims = _opened(server, client, text, now=now)
+    text = given.get("request") or _fetched(provider, client, given["request_uri"])
+    header, claims = _opened(provider, client, text, now=now)
     _require_kind(header)
-    _require_parties(claims, client, server.tools.settings.issuer)
+    _require_parties(claims, client, provider.tools.settings.issuer)
     _require_time(claims, client, now)
     return _parameters(claims, client)
 
@@ -85,7 +83,7 @@ def algorithms(client: ClientView) -> tuple[str, ...]:
     return tuple(alg for alg in may if chosen in (None, alg))
 
 
-def _fetched(server: "Server", client: ClientView, uri: str) -> str:
+def _fetched(provider: Provider, client: ClientView, uri: str) -> str:
     """The fragment says which version of the content is meant (OIDC Core §6.2): it is no part
     of the address, and since nothing is kept here nothing depends on it.
     """
@@ -97,7 +95,7 @@ def _fetched(server: "Server", client: ClientView, uri: str) -> str:
         if not free:
             raise OAuth2Error(error="temporarily_unavailable")
         try:
-            answer = server.tools.outbound.request(
+            answer = provider.tools.outbound.request(
                 "GET",
                 address,
                 headers={"Accept": "application/oauth-authz-req+jwt, application/jwt"},
@@ -111,12 +109,12 @@ def _fetched(server: "Server", client: ClientView, uri: str) -> str:
 
 
 def _opened(
-    server: "Server", client: ClientView, text: str, *, now: datetime
+    provider: Provider, client: ClientView, text: str, *, now: datetime
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     if text.count(".") == 4:
         raise InvalidRequestObject("Encrypted request objects are not supported.")
     try:
-        found = opened(server, client, text, algorithms=algorithms(client), now=now)
+        found = opened(provider.client_keys, client, text, algorithms=algorithms(client), now=now)
     except NoKeys as exc:
         raise InvalidRequestObject("No key of the client's fits.") from exc
     except Untrusted as exc:

@@ -32,9 +32,9 @@ from idp.oidc.authorization import pushed
 from idp.oidc.clients.kinds import IDENTITY_SCOPES, GrantType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.id_token import id_token
+from idp.oidc.provider import Provider
 
 if TYPE_CHECKING:
-    from idp.oidc.server import Server
     from idp.sessions import SessionView
 
 WAITS = timedelta(minutes=15)
@@ -73,7 +73,7 @@ def possible(client: ClientView) -> bool:
 
 
 def begin(
-    server: "Server",
+    provider: Provider,
     connection: Connection,
     client: ClientView,
     view: "SessionView",
@@ -81,7 +81,7 @@ def begin(
     now: datetime,
 ) -> str:
     """Keep the request; the path and query that take the owner to the authorization endpoint."""
-    keyring, issuer = server.tools.keyring, server.tools.settings.issuer
+    keyring, issuer = provider.tools.keyring, provider.tools.settings.issuer
     state = signed_values.seal(
         keyring, _PURPOSE, f"{client.id}.{view.id}.{int(now.timestamp())}.{random_id()}"
     )
@@ -93,7 +93,7 @@ def begin(
         "scope": " ".join(s for s in _scopes(client)),
         "state": state,
         "nonce": random_id(),
-        "code_challenge": _challenge(server, state),
+        "code_challenge": _challenge(provider, state),
         "code_challenge_method": "S256",
         **({"response_mode": "query.jwt"} if signed else {}),
     }
@@ -106,7 +106,7 @@ def begin(
         # We ask in its name, and know that nobody has changed what we ask.
         signed=client.options.signed_request_required,
     )
-    query = {"client_id": client.client_id, "request_uri": pushed.uri(server, request_id)}
+    query = {"client_id": client.client_id, "request_uri": pushed.uri(provider, request_id)}
     return "/oauth2/authorize?" + urlencode(query)
 
 
@@ -114,23 +114,23 @@ def _scopes(client: ClientView) -> list[str]:
     return [s for s in client.scopes if s in IDENTITY_SCOPES and s != "offline_access"]
 
 
-def _challenge(server: "Server", state: str) -> str:
+def _challenge(provider: Provider, state: str) -> str:
     """The S256 challenge of the verifier that belongs to this state."""
-    verifier = server.tools.keyring.mac("trial-verifier", state.encode(), size=32).hex()
+    verifier = provider.tools.keyring.mac("trial-verifier", state.encode(), size=32).hex()
     digest = hashlib.sha256(verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def allows(server: "Server", client: ClientView, uri: str, state: str | None) -> bool:
+def allows(provider: Provider, client: ClientView, uri: str, state: str | None) -> bool:
     """Whether a pushed request of this client may be answered at this address of ours."""
-    if uri != address(server.tools.settings.issuer, client.client_id):
+    if uri != address(provider.tools.settings.issuer, client.client_id):
         return False
-    body = signed_values.unseal(server.tools.keyring, _PURPOSE, state or "")
+    body = signed_values.unseal(provider.tools.keyring, _PURPOSE, state or "")
     return body is not None and body.partition(".")[0] == str(client.id)
 
 
 def finish(
-    server: "Server",
+    provider: Provider,
     connection: Connection,
     client: ClientView,
     view: "SessionView",
@@ -139,13 +139,13 @@ def finish(
     now: datetime,
 ) -> Told:
     """What the answer gives; whatever was granted ends here. Raises Failed."""
-    said = _said(server, client, answer, now=now)
+    said = _said(provider, client, answer, now=now)
     state = said.get("state", "")
-    if not _began_here(server, client, view, state, now=now):
+    if not _began_here(provider, client, view, state, now=now):
         raise Failed("trial_unknown")
     if "error" in said:
         raise Failed(said["error"], said.get("error_description", ""))
-    handle = server.tokens.handles.open_code(said.get("code", ""))
+    handle = provider.tokens.handles.open_code(said.get("code", ""))
     grant = (
         grants.read_with_person(connection, handle.grant_id, now=now)
         if handle is not None
@@ -156,18 +156,18 @@ def finish(
         or grant.person is None
         or grant.client_id != client.id
         or grant.session_id != view.id
-        or not hmac.compare_digest(grant.code_challenge, _challenge(server, state))
+        or not hmac.compare_digest(grant.code_challenge, _challenge(provider, state))
         or not grants.consume_code(connection, grant.id, client.id, now=now)
     ):
         raise Failed("invalid_grant")
     try:
         scopes = sorted({*grant.scopes} & claims.CLAIMS.keys())
         about = claims.complete(connection, grant.person, scopes, asked={}, now=now)
-        domains = server.tools.settings.mail_domains
+        domains = provider.tools.settings.mail_domains
         told = claims.claims(about, scopes, asked={}, mail_domains=domains)
-        told["sub"] = server.tokens.subject(grant)
-        text = id_token(server, client, grant, connection=connection, now=now, nonce=grant.nonce)
-        signed = server.tokens.signed_by_us(text, typ="JWT", now=now)
+        told["sub"] = provider.tokens.subject(grant)
+        text = id_token(provider, client, grant, connection=connection, now=now, nonce=grant.nonce)
+        signed = provider.tokens.signed_by_us(text, typ="JWT", now=now)
         if signed is None:
             raise Failed("id_token_unverified")
         return Told(grant.scopes, signed, told if "openid" in grant.scopes else {})
@@ -176,21 +176,21 @@ def finish(
 
 
 def _said(
-    server: "Server", client: ClientView, answer: Mapping[str, str], *, now: datetime
+    provider: Provider, client: ClientView, answer: Mapping[str, str], *, now: datetime
 ) -> Mapping[str, str]:
     """The answer's parameters, out of the JWT where it is one (JARM §4.4)."""
     if "response" not in answer:
         return answer
-    found = server.tokens.signed_by_us(answer["response"], typ="JWT", now=now) or {}
+    found = provider.tokens.signed_by_us(answer["response"], typ="JWT", now=now) or {}
     if found.get("aud") != client.client_id:
         raise Failed("trial_unknown")
     return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def _began_here(
-    server: "Server", client: ClientView, view: "SessionView", state: str, *, now: datetime
+    provider: Provider, client: ClientView, view: "SessionView", state: str, *, now: datetime
 ) -> bool:
-    body = signed_values.unseal(server.tools.keyring, _PURPOSE, state)
+    body = signed_values.unseal(provider.tools.keyring, _PURPOSE, state)
     parts = (body or "").split(".")
     if len(parts) != 4 or parts[:2] != [str(client.id), view.id]:
         return False

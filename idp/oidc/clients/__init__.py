@@ -5,7 +5,7 @@ documents       a client's metadata as JSON: read, and told
 invites         initial access tokens: who may register
 probe           the installation's own client
 view            a client as one request sees it: one SELECT
-rows            the table; register, rotate, disable
+client_rows     the table; register, rotate, disable
 metadata        what may be registered, field by field
 profiles        what FAPI 2.0 switches on, and what it refuses
 jwks keyset     a client's own keys: those it registers, those it publishes
@@ -13,13 +13,12 @@ sectors         pairwise subjects
 refusals        why a client was refused, for its owner
 redirects       which URIs may be registered, and which a request may name
 dn              names of certificates' subjects
-options kinds   the metadata beyond the row's columns; the closed sets
+options kinds   what may be chosen, and its defaults; the closed sets
 """
 
 from idp.oidc.clients.client_rows import (
     SECRET_OVERLAP,
     Client,
-    Registration,
     all_clients,
     clients_of,
     disable,
@@ -46,7 +45,7 @@ from idp.oidc.clients.kinds import (
     SubjectType,
     TokenFormat,
 )
-from idp.oidc.clients.options import Options
+from idp.oidc.clients.options import Options, Registration
 from idp.oidc.clients.probe import PROBE, ensure_probe_client, probe_secret
 
 __all__ = [

@@ -7,7 +7,6 @@ with it.
 
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,13 +24,9 @@ from idp.oidc.clients import metadata, sectors
 from idp.oidc.clients.kinds import (
     BY_SECRET,
     AuthMethod,
-    GrantType,
-    Kind,
-    ResponseType,
     SubjectType,
-    TokenFormat,
 )
-from idp.oidc.clients.options import Options
+from idp.oidc.clients.options import Options, Registration
 from idp.oidc.signing_keys import ensure_keys
 
 SECRET_OVERLAP = timedelta(days=7)
@@ -78,34 +73,6 @@ class Client(Base):
     registration_token: Mapped[str | None]
     """Keyed hash of the registration access token (RFC 7592) of a client that registered itself,
     until somebody else manages it."""
-
-
-@dataclass(frozen=True)
-class Registration:
-    """What somebody asks to register; ``register`` checks it field by field."""
-
-    name: str
-    redirect_uris: tuple[str, ...] = ()
-    post_logout_redirect_uris: tuple[str, ...] = ()
-    backchannel_logout_uri: str | None = None
-    application_id: int | None = None
-    kind: Kind = Kind.WEB
-    auth_method: AuthMethod = AuthMethod.BASIC
-    grant_types: tuple[GrantType, ...] = (GrantType.CODE, GrantType.REFRESH)
-    scopes: tuple[str, ...] = ("openid", "profile", "email", "phone", "org")
-    id_token_alg: str | None = None
-    """RS256 where nobody says (OIDC Registration §2) and the profile allows it."""
-    access_token_format: TokenFormat = TokenFormat.OPAQUE
-    first_party: bool = False
-    resource_server: bool = False
-    backchannel_logout_session_required: bool = True
-    client_id: str | None = None
-    """Chosen by the installation itself (the demo, the probe); random otherwise."""
-    introspect_all: bool = False
-    response_types: tuple[ResponseType, ...] | None = None
-    """``code`` for whoever uses authorization_code, where nothing is said."""
-    subject_type: SubjectType = SubjectType.PUBLIC
-    options: Options = field(default_factory=Options)
 
 
 def register(

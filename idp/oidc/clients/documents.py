@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from directory.base.config import Settings
 from directory.base.errors import InvalidInput
+from directory.base.storable import is_text
 from idp.oidc import jws, strict_json
-from idp.oidc.clients.client_rows import Client, Registration
+from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import (
     BY_SECRET,
     IDENTITY_SCOPES,
@@ -26,8 +27,7 @@ from idp.oidc.clients.kinds import (
     SubjectType,
 )
 from idp.oidc.clients.metadata import LOCALIZED
-from idp.oidc.clients.options import Options
-from idp.oidc.request import storable
+from idp.oidc.clients.options import Options, Registration
 
 LARGEST = 64 * 1024
 """Bytes of a document."""
@@ -146,7 +146,7 @@ def parse(body: bytes) -> Document:
         found = strict_json.read(body)
     except strict_json.Unreadable as exc:
         raise wrong("body", "Nội dung phải là một đối tượng JSON, mỗi trường một lần.") from exc
-    if not all(storable(text) for text in _texts(found)):
+    if not all(is_text(text) for text in _texts(found)):
         raise wrong("body", "Nội dung có ký tự không hợp lệ.")
     return Document(found)
 

@@ -5,7 +5,6 @@ secret stored in the clear: both are refused rather than kept (RFC 7517 §9.2).
 """
 
 import json
-import re
 from typing import Any
 
 from joserfc.errors import JoseError
@@ -13,12 +12,11 @@ from joserfc.jwk import ECKey, RSAKey
 from joserfc.util import base64_to_int
 
 from directory.base.errors import InvalidInput
+from directory.base.storable import is_text
 
 MOST = 50
 LARGEST = 32 * 1024
 _CURVES = ("P-256", "P-384", "P-521")
-# PostgreSQL knows no NUL, and UTF-8 no half of a character, which JSON can write.
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -73,9 +71,9 @@ def _plain(value: Any) -> bool:
 
 
 def _storable(value: Any) -> bool:
-    """Whether a database can hold it, if it is text (CWE-158, CWE-176)."""
+    """Whether a database can hold it, if it is text."""
     texts = value if isinstance(value, list) else [value]
-    return not any(isinstance(each, str) and _UNSTORABLE.search(each) for each in texts)
+    return all(is_text(each) for each in texts if isinstance(each, str))
 
 
 def _wrong(sentence: str) -> InvalidInput:

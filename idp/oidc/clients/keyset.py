@@ -13,22 +13,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 from joserfc.util import base64_to_int
 
 from connectors.errors import ConnectorError
-from connectors.outbound import Outbound, Response
+from connectors.outbound import Response
+from connectors.tools import Tools
 from directory.base.errors import DinhdanhError
 from idp.oidc import jws
 from idp.oidc.clients.call_limits import Slots
 from idp.oidc.clients.view import ClientView
 from idp.oidc.jws import Untrusted
-
-if TYPE_CHECKING:
-    from idp.oidc.server import Server
 
 Jwk = Mapping[str, Any]
 
@@ -73,40 +71,19 @@ class Opened:
 
 
 def opened(
-    server: "Server", client: ClientView, text: str, *, algorithms: Collection[str], now: datetime
+    keys: "ClientKeys", client: ClientView, text: str, *, algorithms: Collection[str], now: datetime
 ) -> Opened:
     """The header and claims of a text the client has signed. Raises Untrusted, NoKeys."""
     found = jws.read(text, algorithms=algorithms)
-    keys = keys_of(server, client, kid=found.kid, alg=found.alg, now=now)
+    fitting = keys.fitting(client, kid=found.kid, alg=found.alg, now=now)
     try:
-        return Opened(found.header, jws.claims(found, keys))
+        return Opened(found.header, jws.claims(found, fitting))
     except Untrusted:
         # It may have published another key under the same name, or names none.
-        if not server.client_keys.renew(client, now=now):
+        if not keys.renew(client, now=now):
             raise
-    keys = keys_of(server, client, kid=found.kid, alg=found.alg, now=now)
-    return Opened(found.header, jws.claims(found, keys))
-
-
-def keys_of(
-    server: "Server", client: ClientView, *, kid: str | None, alg: str, now: datetime
-) -> list[Key]:
-    """The keys by which a signature of this algorithm may be checked, at least one.
-
-    For HMAC those are its secrets in force, else the public keys it has registered or publishes:
-    the key named ``kid``, where none has that name those without a name, and all where the
-    signature names none. Raises NoKeys.
-    """
-    if alg in jws.HMAC:
-        keys: list[Key] = [*_secrets(server, client, now)]
-    else:
-        found = server.client_keys.published(client, kid=kid, now=now)
-        named = [jwk for jwk in found if kid is None or jwk.get("kid") == kid]
-        named = named or [jwk for jwk in found if "kid" not in jwk]
-        keys = [key for jwk in named if (key := usable(jwk, alg)) is not None]
-    if not keys:
-        raise NoKeys
-    return keys[:MOST_TRIED]
+    fitting = keys.fitting(client, kid=found.kid, alg=found.alg, now=now)
+    return Opened(found.header, jws.claims(found, fitting))
 
 
 def usable(jwk: Jwk, alg: str) -> Key | None:
@@ -151,17 +128,6 @@ def _ec(crv: str, x: str, y: str) -> Key | None:
         return None
 
 
-def _secrets(server: "Server", client: ClientView, now: datetime) -> list[OctKey]:
-    """Its secrets in force, as far as they were kept to sign with (``rows.kept``)."""
-    found = []
-    for kept in client.secrets:
-        until = kept["expires_at"]
-        if "sealed" in kept and (until is None or datetime.fromisoformat(until) > now):
-            secret = server.tools.keyring.decrypt("client-secret", kept["sealed"])
-            found.append(OctKey.import_key(secret))
-    return found
-
-
 @dataclass
 class _Copy:
     """What one client published when we last looked."""
@@ -192,11 +158,40 @@ class _Copy:
 class ClientKeys:
     """One process's copies of what clients publish; safe to use from several threads."""
 
-    def __init__(self, outbound: Outbound) -> None:
-        self._outbound = outbound
+    def __init__(self, tools: Tools) -> None:
+        self._outbound = tools.outbound
+        self._keyring = tools.keyring
         self._lock = threading.Lock()
         self._copies: OrderedDict[tuple[int, str], _Copy] = OrderedDict()
         self._calls = Slots(AT_ONCE)
+
+    def fitting(self, client: ClientView, *, kid: str | None, alg: str, now: datetime) -> list[Key]:
+        """The keys by which a signature of this algorithm may be checked, at least one.
+
+        For HMAC those are its secrets in force, else the public keys it has registered or
+        publishes: the key named ``kid``, where none has that name those without a name, and all
+        where the signature names none. Raises NoKeys.
+        """
+        if alg in jws.HMAC:
+            keys: list[Key] = [*self._secrets(client, now)]
+        else:
+            found = self.published(client, kid=kid, now=now)
+            named = [jwk for jwk in found if kid is None or jwk.get("kid") == kid]
+            named = named or [jwk for jwk in found if "kid" not in jwk]
+            keys = [key for jwk in named if (key := usable(jwk, alg)) is not None]
+        if not keys:
+            raise NoKeys
+        return keys[:MOST_TRIED]
+
+    def _secrets(self, client: ClientView, now: datetime) -> list[OctKey]:
+        """Its secrets in force, as far as they were kept to sign with (``client_rows.kept``)."""
+        found = []
+        for kept in client.secrets:
+            until = kept["expires_at"]
+            if "sealed" in kept and (until is None or datetime.fromisoformat(until) > now):
+                secret = self._keyring.decrypt("client-secret", kept["sealed"])
+                found.append(OctKey.import_key(secret))
+        return found
 
     def published(self, client: ClientView, *, kid: str | None, now: datetime) -> Sequence[Jwk]:
         """The client's key set, read afresh when it lacks ``kid``. Raises NoKeys."""

@@ -14,7 +14,7 @@ import ipaddress
 import re
 from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from directory.base.errors import InvalidInput
@@ -30,11 +30,8 @@ from idp.oidc.clients.kinds import (
     ResponseType,
     SubjectType,
 )
-from idp.oidc.clients.options import Options
+from idp.oidc.clients.options import Options, Registration
 from idp.oidc.signing_keys import ALGORITHMS
-
-if TYPE_CHECKING:
-    from idp.oidc.clients.client_rows import Registration
 
 MOST = 50
 """Addresses, contacts and the like in one list."""
@@ -58,7 +55,7 @@ _TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _DECEIVING = re.compile(r"[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
-def checked(wanted: "Registration") -> dict[str, Any]:
+def checked(wanted: Registration) -> dict[str, Any]:
     """The columns of the client's row. Raises InvalidInput naming the field."""
     wanted = profiles.settled(wanted)
     name = _shown(wanted.name.strip(), "name", longest=200)
@@ -110,7 +107,7 @@ def checked(wanted: "Registration") -> dict[str, Any]:
 # ---- grants and responses ----------------------------------------------------------------------
 
 
-def _grant_types(wanted: "Registration") -> tuple[GrantType, ...]:
+def _grant_types(wanted: Registration) -> tuple[GrantType, ...]:
     """The grant types, ``implicit`` among them exactly where a response type needs it."""
     front = any(t.words & {"id_token", "token"} for t in wanted.response_types or ())
     said = (g for g in wanted.grant_types if front or g is not GrantType.IMPLICIT)
@@ -132,7 +129,7 @@ def _grant_types(wanted: "Registration") -> tuple[GrantType, ...]:
     return found
 
 
-def _response_types(wanted: "Registration") -> tuple[ResponseType, ...]:
+def _response_types(wanted: Registration) -> tuple[ResponseType, ...]:
     """The response types; each word has its grant type (OIDC Registration §2)."""
     by_code = GrantType.CODE in wanted.grant_types
     default = (ResponseType.CODE,) if by_code else ()
@@ -148,7 +145,7 @@ def _response_types(wanted: "Registration") -> tuple[ResponseType, ...]:
 # ---- addresses -------------------------------------------------------------------------------
 
 
-def _addresses(wanted: "Registration") -> dict[str, Any]:
+def _addresses(wanted: Registration) -> dict[str, Any]:
     native = wanted.kind is Kind.NATIVE
     by_browser = bool({GrantType.CODE, GrantType.IMPLICIT} & {*wanted.grant_types})
     _few(wanted.redirect_uris, "redirect_uris")
@@ -186,7 +183,7 @@ def _addresses(wanted: "Registration") -> dict[str, Any]:
 # ---- everything else -------------------------------------------------------------------------
 
 
-def _options(wanted: "Registration") -> Options:
+def _options(wanted: Registration) -> Options:
     options = wanted.options
     for name in _PAGES:
         redirects.checked(_one(getattr(options, name)), field=name)

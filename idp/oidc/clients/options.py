@@ -10,7 +10,15 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Self
 
-from idp.oidc.clients.kinds import Profile
+from idp.oidc.clients.kinds import (
+    AuthMethod,
+    GrantType,
+    Kind,
+    Profile,
+    ResponseType,
+    SubjectType,
+    TokenFormat,
+)
 
 
 @dataclass(frozen=True)
@@ -119,3 +127,31 @@ class Options:
 _FIELDS = frozenset(each.name for each in fields(Options))
 _DEFAULTS: dict[str, Any] = {each.name: getattr(Options(), each.name) for each in fields(Options)}
 _TUPLES = frozenset(name for name, value in _DEFAULTS.items() if isinstance(value, tuple))
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What somebody asks to register; ``metadata`` checks it field by field."""
+
+    name: str
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str | None = None
+    application_id: int | None = None
+    kind: Kind = Kind.WEB
+    auth_method: AuthMethod = AuthMethod.BASIC
+    grant_types: tuple[GrantType, ...] = (GrantType.CODE, GrantType.REFRESH)
+    scopes: tuple[str, ...] = ("openid", "profile", "email", "phone", "org")
+    id_token_alg: str | None = None
+    """RS256 where nobody says (OIDC Registration §2) and the profile allows it."""
+    access_token_format: TokenFormat = TokenFormat.OPAQUE
+    first_party: bool = False
+    resource_server: bool = False
+    backchannel_logout_session_required: bool = True
+    client_id: str | None = None
+    """Chosen by the installation itself (the demo, the probe); random otherwise."""
+    introspect_all: bool = False
+    response_types: tuple[ResponseType, ...] | None = None
+    """``code`` for whoever uses authorization_code, where nothing is said."""
+    subject_type: SubjectType = SubjectType.PUBLIC
+    options: Options = field(default_factory=Options)

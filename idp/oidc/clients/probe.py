@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 
 from directory.base.audit import Actor
 from directory.base.crypto import Keyring
-from idp.oidc.clients.client_rows import Client, Registration, kept, register
+from idp.oidc.clients.client_rows import Client, kept, register
 from idp.oidc.clients.kinds import AuthMethod, GrantType
+from idp.oidc.clients.options import Registration
 
 PROBE = "dinhdanh-probe"
 

@@ -9,15 +9,11 @@ What the registration leaves open is chosen so that it fits; what it says otherw
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from directory.base.errors import InvalidInput
 from idp.oidc import jws
 from idp.oidc.clients.kinds import AuthMethod, GrantType, Kind, Profile, ResponseType
-from idp.oidc.clients.options import Options
-
-if TYPE_CHECKING:
-    from idp.oidc.clients.client_rows import Registration
+from idp.oidc.clients.options import Options, Registration
 
 METHODS = frozenset({AuthMethod.KEY_JWT, AuthMethod.TLS, AuthMethod.SELF_SIGNED_TLS})
 _BY_CERTIFICATE = frozenset({AuthMethod.TLS, AuthMethod.SELF_SIGNED_TLS})
@@ -35,7 +31,7 @@ USUAL_ELSEWHERE = "RS256"
 """OIDC Registration §2: what every library checks."""
 
 
-def settled(wanted: "Registration") -> "Registration":
+def settled(wanted: Registration) -> Registration:
     """The same with everything said: what it leaves open, its profile decides."""
     options = wanted.options
     if not options.profile.fapi:
@@ -45,7 +41,7 @@ def settled(wanted: "Registration") -> "Registration":
     )
 
 
-def _switched_on(wanted: "Registration", options: Options) -> Options:
+def _switched_on(wanted: Registration, options: Options) -> Options:
     by_certificate = wanted.auth_method in _BY_CERTIFICATE
     bound = options.dpop_bound_access_tokens or options.tls_client_certificate_bound_access_tokens
     options = replace(
@@ -68,7 +64,7 @@ def _switched_on(wanted: "Registration", options: Options) -> Options:
     )
 
 
-def require(wanted: "Registration", response_types: tuple[ResponseType, ...]) -> None:
+def require(wanted: Registration, response_types: tuple[ResponseType, ...]) -> None:
     """Raises InvalidInput naming what the profile forbids; ``wanted`` is settled."""
     options = wanted.options
     if not options.profile.fapi:

@@ -27,13 +27,13 @@ from directory.base.audit import Actor
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, random_secret
 from directory.base.errors import DinhdanhError, InvalidInput
+from directory.base.storable import is_text
 from idp.factors import throttle
 from idp.oidc.clients import client_rows, documents, invites, metadata, sectors
-from idp.oidc.clients.client_rows import Client, Registration
+from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.documents import Document
 from idp.oidc.clients.kinds import BY_SECRET, Profile, SubjectType, TokenFormat
-from idp.oidc.clients.options import Options
-from idp.oidc.request import storable
+from idp.oidc.clients.options import Options, Registration
 
 PATH = "/oauth2/register"
 PREFIX = "ddg_"
@@ -136,7 +136,7 @@ def own(session: Session, client_id: str, token: str, *, keyring: Keyring) -> Cl
     Raises Unauthorized, the same for an unknown client, one that is disabled, was not registered
     over HTTP or has been taken over by its operator, and a token of another.
     """
-    if not storable(client_id):
+    if not is_text(client_id):
         raise Unauthorized("invalid_token")
     presented = _hash(keyring, token)
     client = session.scalars(select(Client).where(Client.client_id == client_id)).one_or_none()
@@ -148,7 +148,7 @@ def own(session: Session, client_id: str, token: str, *, keyring: Keyring) -> Cl
 
 def held(session: Session, client_id: str, token: str, *, keyring: Keyring) -> Client:
     """``own``, and nobody else changes it before this transaction ends."""
-    if storable(client_id):
+    if is_text(client_id):
         row = select(Client.id).where(Client.client_id == client_id)
         session.execute(row.with_for_update(key_share=True))
     return own(session, client_id, token, keyring=keyring)

@@ -51,5 +51,5 @@ class MachineGrant(Issues, ClientCredentialsGrant):  # type: ignore[misc]
             self.request.connection,
             self.client_view,
             self.request.get("resource"),
-            issuer=self.server.tools.settings.issuer,
+            issuer=self.provider.tools.settings.issuer,
         )

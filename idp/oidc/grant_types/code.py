@@ -30,7 +30,7 @@ class CodeGrant(Front, AuthorizationCodeGrant):  # type: ignore[misc]
 
     def query_authorization_code(self, code: str, client: ClientView) -> GrantView | None:
         """The grant of a code that this client may still redeem. One SELECT."""
-        handle = self.server.tokens.handles.open_code(code)
+        handle = self.provider.tokens.handles.open_code(code)
         if handle is None:
             return None
         request = self.request

@@ -40,6 +40,7 @@ from idp.oidc.clients.kinds import GrantType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
 from idp.oidc.grants import GRACE, GrantView
+from idp.oidc.provider import Provider
 from idp.oidc.request import Request
 from idp.web.gate import client_address
 
@@ -128,13 +129,15 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):  # type: ignore[misc]
         self, request: Request
     ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """A device code and a user code. Raises OAuth2Error."""
+        provider: Provider = self.server.provider
         client: ClientView = self.authenticate_client(request)
         if not client.check_grant_type(GrantType.DEVICE):
             raise UnauthorizedClientError("The client may not use the device flow.")
-        rate_limit.admit(self.server, client, "device-authorization", now=request.now)
-        settings, tokens = self.server.tools.settings, self.server.tokens
+        rate_limit.admit(provider, client, "device-authorization", now=request.now)
+        settings = provider.tools.settings
+        request_id = random_id()
         row = {
-            "id": random_id(),
+            "id": request_id,
             "client_id": client.id,
             "scopes": allowed_scopes(client, request.payload.scope),
             "resources": resources.granted(
@@ -147,10 +150,10 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):  # type: ignore[misc]
             "ip": client_address()[0],
             "interval": settings.device_interval,
         }
-        user_code = self._keep(request.connection, row)
+        user_code = self._keep(request.connection, provider.tools.keyring, row)
         page = settings.issuer + PAGE
         body = {
-            "device_code": tokens.handles.device(row["id"]),
+            "device_code": provider.tokens.handles.device(request_id),
             "user_code": user_code,
             "verification_uri": page,
             "verification_uri_complete": f"{page}?user_code={user_code}",
@@ -159,11 +162,11 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):  # type: ignore[misc]
         }
         return 200, body, default_json_headers
 
-    def _keep(self, connection: Connection, row: dict[str, Any]) -> str:
+    def _keep(self, connection: Connection, keyring: Keyring, row: dict[str, Any]) -> str:
         """Write the request under a code that no other waiting device shows; the code."""
         while True:
             code = self.generate_user_code()
-            hashed = {"user_code_hash": code_hash(self.server.tools.keyring, code)}
+            hashed = {"user_code_hash": code_hash(keyring, code)}
             if connection.execute(_INSERT[connection.dialect.name], row | hashed).first():
                 return code
 
@@ -181,7 +184,7 @@ class DeviceGrant(Issues, DeviceCodeGrant):  # type: ignore[misc]
     def query_device_credential(self, device_code: str) -> "_Credential":
         """The request of this code, if this client made it. Raises InvalidGrantError."""
         request = self.request
-        request_id = self.server.tokens.handles.open_device(device_code)
+        request_id = self.provider.tokens.handles.open_device(device_code)
         row = (
             request.connection.execute(_WAITING, {"request": request_id}).one_or_none()
             if request_id is not None

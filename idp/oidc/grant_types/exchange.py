@@ -83,7 +83,7 @@ class ExchangeGrant(Issues, BaseGrant, TokenEndpointMixin):  # type: ignore[misc
             raise InvalidRequestError("Missing subject_token or subject_token_type.")
         if kind not in (ACCESS_TOKEN, JWT) or (kind == JWT and text.count(".") != 2):
             raise InvalidRequestError("The subject_token_type is not supported.")
-        found = self.server.tokens.active(
+        found = self.provider.tokens.active(
             request.connection, text, now=request.now, with_person=True
         )
         if found is None or found.client_id != self.client_view.id:
@@ -109,7 +109,7 @@ class ExchangeGrant(Issues, BaseGrant, TokenEndpointMixin):  # type: ignore[misc
 
     def narrowed(self, subject: Active, scopes: list[str], named: list[str]) -> dict[str, Any]:
         """The answer's token: of the subject's grant or client, key and end."""
-        request, client, tokens = self.request, self.client_view, self.server.tokens
+        request, client, tokens = self.request, self.client_view, self.provider.tokens
         given: dict[str, Any] = {
             "scopes": scopes,
             "resources": named,

@@ -1,36 +1,25 @@
-"""What the authorization endpoint itself gives: one grant row, and what its response type names.
+"""What may be asked of the authorization endpoint, by the response type.
 
     code                                a code
     id_token [token]                    tokens at once (OIDC Core §3.2)
     code id_token | code token | …      both (OIDC Core §3.3)
 
-Everything given hangs on the one row, as everywhere.
+What comes of it ``authorization.giving`` gives.
 """
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from authlib.oauth2.rfc6749 import (
     InvalidRequestError,
     InvalidScopeError,
     UnauthorizedClientError,
 )
-from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
 from authlib.oidc.core.grants import OpenIDHybridGrant, OpenIDImplicitGrant
 
-from directory.base.crypto import random_id
-from directory.base.failpoints import failpoint
 from idp.assurance import Demand
-from idp.oidc import grants
-from idp.oidc.authorization import giving
 from idp.oidc.clients.kinds import GrantType, ResponseType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import Issues
-from idp.oidc.id_token import id_token
-from idp.oidc.opaque_tokens import Code
-
-if TYPE_CHECKING:
-    from idp.sessions import SessionView
 
 
 class Front(Issues):
@@ -64,93 +53,6 @@ class Front(Issues):
         if "code" in words:
             self.execute_hook("after_validate_authorization_request_payload", self.redirect_uri)  # type: ignore[attr-defined]
         return self.redirect_uri
-
-    def give(self, view: "SessionView", *, consent_id: int | None) -> dict[str, str]:
-        """The parameters of a successful response. One INSERT, and one SELECT for tokens.
-
-        Raises LoginRequiredError when the session has ended meanwhile, and ConsentRequiredError
-        when the consent it rests on was taken back.
-        """
-        request, server, words = self.request, self.server, self.response_type.words
-        grant_id = random_id()
-        failpoint("authorize.before_code")
-        columns = self._columns(grant_id, view)
-        if not giving.issue(request.connection, columns, consent_id=consent_id):
-            ended = giving.session_ended(request.connection, view.id)
-            raise LoginRequiredError if ended else ConsentRequiredError
-        said: dict[str, str] = {}
-        if "code" in words:
-            said["code"] = server.tokens.handles.code(Code(grant_id))
-        if words == {"code"}:
-            return said
-        grant = grants.read_with_person(request.connection, grant_id, now=request.now)
-        if grant is None:
-            raise InvalidRequestError
-        if "token" in words:
-            text, expires_at = server.tokens.access(
-                self.client_view,
-                grant,
-                scopes=grant.scopes,
-                resources=grant.resources,
-                now=request.now,
-            )
-            said |= {
-                "access_token": text,
-                "token_type": "Bearer",
-                "expires_in": str(int((expires_at - request.now).total_seconds())),
-                "scope": " ".join(grant.scopes),
-            }
-        if "id_token" in words:
-            said["id_token"] = id_token(
-                server,
-                self.client_view,
-                grant,
-                connection=request.connection,
-                now=request.now,
-                nonce=grant.nonce,
-                access_token=said.get("access_token"),
-                code=said.get("code"),
-                alone=words == {"id_token"},
-            )
-        return said
-
-    def _columns(self, grant_id: str, view: "SessionView") -> dict[str, Any]:
-        request, client, now = self.request, self.client_view, self.request.now
-        settings = self.server.tools.settings
-        scopes = request.scope.split()
-        by_code = "code" in self.response_type.words
-        offline = "offline_access" in scopes
-        lifetime = timedelta(seconds=settings.refresh_lifetime)
-        code_lifetime = timedelta(seconds=settings.code_lifetime if by_code else 0)
-        return {
-            "id": grant_id,
-            "user_id": view.user_id,
-            "client_id": client.id,
-            "session_id": view.id,
-            "assignment_id": view.assignment_id,
-            "scopes": scopes,
-            "claims": self.claims_request,
-            "nonce": request.get("nonce"),
-            "redirect_uri": self.redirect_uri,
-            "code_challenge": request.get("code_challenge") or "",
-            "code_jkt": self.code_jkt,
-            "resources": self.resources,
-            "front_channel": self.response_type is not ResponseType.CODE,
-            "auth_time": view.auth_time,
-            "acr": self.demand.stated(view.acr),
-            "amr": list(view.amr),
-            # The session's epochs, not today's: what raced an open commit is dead.
-            "user_epoch": view.user_epoch,
-            "installation_epoch": view.installation_epoch,
-            "client_epoch": client.epoch,
-            "application_epoch": client.application_epoch,
-            "offline": offline,
-            "refreshable": by_code and client.check_grant_type(GrantType.REFRESH),
-            "issued_at": now,
-            "expires_at": now + lifetime if offline else view.expires_at,
-            "code_expires_at": now + code_lifetime,
-            "refresh_generation": 0,
-        }
 
 
 class ImplicitGrant(Front, OpenIDImplicitGrant):  # type: ignore[misc]

@@ -6,7 +6,7 @@ which Authlib calls before it makes tokens, consumes code or refresh token by on
 unused RETURNING; nothing needs saving afterwards, since tokens are handles.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidGrantError
 from authlib.oidc.core.grants.code import OpenIDToken
@@ -22,11 +22,9 @@ from idp.oidc.clients.view import ClientView
 from idp.oidc.grants import GrantView
 from idp.oidc.id_token import id_token
 from idp.oidc.opaque_tokens import Refresh
+from idp.oidc.provider import Provider
 from idp.oidc.request import Request
 from idp.oidc.tokens import token_type
-
-if TYPE_CHECKING:
-    from idp.oidc.server import Server
 
 EVERY_METHOD = [method.value for method in AuthMethod]
 
@@ -35,9 +33,16 @@ class Issues:
     """Mixed into Authlib's grants: how tokens are made, and that none is stored."""
 
     request: Request
-    server: "Server"
+    server: Any
+    """Authlib's, which carries the provider."""
     resources: list[str]
     """What the access token is for (RFC 8707); none: its client's own audience."""
+
+    @property
+    def provider(self) -> Provider:
+        """What it takes to answer."""
+        found: Provider = self.server.provider
+        return found
 
     def generate_token(
         self,
@@ -60,11 +65,11 @@ class Issues:
             "now": now,
         }
         if user is None:
-            text, expires_at = self.server.tokens.machine(client, **made)
+            text, expires_at = self.provider.tokens.machine(client, **made)
         else:
-            text, expires_at = self.server.tokens.access(client, user, **made)
+            text, expires_at = self.provider.tokens.access(client, user, **made)
             if user.refreshable:
-                answer["refresh_token"] = self.server.tokens.handles.refresh(
+                answer["refresh_token"] = self.provider.tokens.handles.refresh(
                     Refresh(user.id, self.generation)
                 )
         answer["access_token"] = text
@@ -98,7 +103,7 @@ class Issues:
 
     def require_assured(self, grant: GrantView) -> None:
         """Minimums may have been raised since the grant was given. Raises InvalidGrantError."""
-        minimum, of_scopes = self.client_view.options.minimum_acr, self.server.tools.settings
+        minimum, of_scopes = self.client_view.options.minimum_acr, self.provider.tools.settings
         wanted = assurance.least(minimum, grant.scopes, of_scopes.scope_acr)
         if not all(assurance.reaches(grant.acr, level) for level in wanted):
             raise InvalidGrantError("The sign-in is weaker than is required now.")
@@ -108,14 +113,14 @@ class Issues:
         the grant when she may no longer use the application.
         """
         day = local_day(self.request.now)
-        if not entitlement.entitled(self.server.tools.db, self.client_view, grant.person, on=day):
+        if not entitlement.entitled(self.provider.tools.db, self.client_view, grant.person, on=day):
             self.revoke(grant, "entitlement_lost")
             raise InvalidGrantError
 
     def revoke(self, grant: GrantView, reason: str) -> None:
         """End the grant and everything that hangs on it, and say so in the audit trail."""
         now = self.request.now
-        with self.server.tools.db.write() as session:
+        with self.provider.tools.db.write() as session:
             if grants.revoke(session, [grant.id], now=now, reason=reason):
                 client = self.client_view
                 record(
@@ -131,8 +136,8 @@ class Issues:
 class IdToken(OpenIDToken):  # type: ignore[misc]
     """The ID token beside an access token whose scopes hold ``openid`` (OIDC Core §3.1.3.3)."""
 
-    def __init__(self, server: "Server") -> None:
-        self._server = server
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
 
     def encode_id_token(self, token: dict[str, Any], request: Request) -> str:
         """§12.2: a refreshed ID token SHOULD NOT carry a nonce."""
@@ -140,7 +145,7 @@ class IdToken(OpenIDToken):  # type: ignore[misc]
             raise InvalidGrantError
         nonce = request.user.nonce if request.authorization_code is not None else None
         return id_token(
-            self._server,
+            self._provider,
             request.client,
             request.user,
             connection=request.connection,

@@ -33,7 +33,7 @@ class RefreshGrant(Issues, RefreshTokenGrant):  # type: ignore[misc]
 
     def authenticate_refresh_token(self, refresh_token: str) -> GrantView | None:
         """The grant of a refresh token that this client may use. One SELECT."""
-        presented = self.server.tokens.handles.open_refresh(refresh_token)
+        presented = self.provider.tokens.handles.open_refresh(refresh_token)
         if presented is None:
             return None
         self._presented = presented

@@ -10,20 +10,18 @@ Keys come from the client's registration and from nowhere else: what a header of
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from directory.base.storable import is_text
 from idp.oidc import jws
 from idp.oidc.clients import keyset
 from idp.oidc.clients.kinds import AuthMethod
+from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import ENDPOINTS, places
 from idp.oidc.jws import Untrusted
 from idp.oidc.proofs import replay_cache
-from idp.oidc.request import storable
-
-if TYPE_CHECKING:
-    from idp.oidc.clients.view import ClientView
-    from idp.oidc.request import Request
-    from idp.oidc.server import Server
+from idp.oidc.provider import Provider
+from idp.oidc.request import Request
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SKEW = timedelta(seconds=jws.SKEW)
@@ -61,13 +59,13 @@ def glance(text: str) -> Asserted:
     # RFC 7523 §3: the client speaks of itself.
     if not isinstance(issuer, str) or not issuer or said.get("sub") != issuer:
         raise Untrusted("iss and sub must be the client_id.")
-    if not storable(issuer):
+    if not is_text(issuer):
         raise Untrusted("The client_id is no text.")
     return Asserted(text, issuer, found.alg)
 
 
 def verify(
-    server: "Server", request: "Request", client: "ClientView", asserted: Asserted, *, endpoint: str
+    provider: Provider, request: Request, client: ClientView, asserted: Asserted, *, endpoint: str
 ) -> None:
     """That the client has made it, for us, now, and presents it for the first time. One INSERT.
 
@@ -79,10 +77,10 @@ def verify(
         allowed = tuple(alg for alg in allowed if alg in jws.FAPI)
     if options.token_endpoint_auth_signing_alg is not None:
         allowed = tuple(a for a in allowed if a == options.token_endpoint_auth_signing_alg)
-    opened = keyset.opened(server, client, asserted.text, algorithms=allowed, now=now)
+    opened = keyset.opened(provider.client_keys, client, asserted.text, algorithms=allowed, now=now)
     _require_header(opened.header)
     said = opened.claims
-    _require_audience(said.get("aud"), server, client, endpoint)
+    _require_audience(said.get("aud"), provider, client, endpoint)
     ends = _require_time(said, now)
     jti = said.get("jti")
     if not isinstance(jti, str) or not 0 < len(jti) <= LONGEST_JTI:
@@ -102,11 +100,11 @@ def _require_header(header: Mapping[str, Any]) -> None:
         raise Untrusted("The JWT is of another type.")
 
 
-def _require_audience(audience: Any, server: "Server", client: "ClientView", endpoint: str) -> None:
+def _require_audience(audience: Any, provider: Provider, client: ClientView, endpoint: str) -> None:
     """Our issuer; the token endpoint and the one that is called too, but not for FAPI 2.0
     (§5.3.2.1 item 8), which wants a single string as well.
     """
-    settings = server.tools.settings
+    settings = provider.tools.settings
     if client.options.profile.fapi:
         if audience != settings.issuer:
             raise Untrusted("The aud must be the issuer, as a string.")

@@ -8,13 +8,13 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 import structlog
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 
 from directory.base.errors import DinhdanhError
+from directory.base.storable import is_text
 from idp.oidc.clients import profiles
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.keyset import NoKeys
@@ -25,10 +25,8 @@ from idp.oidc.jws import Untrusted
 from idp.oidc.proofs import assertion, mtls
 from idp.oidc.proofs.assertion import Asserted
 from idp.oidc.proofs.mtls import BadCertificate
-from idp.oidc.request import Headers, Request, storable
-
-if TYPE_CHECKING:
-    from idp.oidc.server import Server
+from idp.oidc.provider import Provider
+from idp.oidc.request import Headers, Request
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +45,7 @@ class Presented:
     asserted: Asserted | None = field(default=None, repr=False)
 
 
-def authenticate(request: Request, *, server: "Server", endpoint: str) -> ClientView:
+def authenticate(provider: Provider, request: Request, *, endpoint: str) -> ClientView:
     """The client that sends the request. One SELECT; an assertion is one INSERT more.
 
     Raises InvalidClientError, the same for an unknown client, a disabled one, whatever is wrong
@@ -57,21 +55,21 @@ def authenticate(request: Request, *, server: "Server", endpoint: str) -> Client
     try:
         presented = _presented(request.headers, request.payload.data)
     except TwoMethods as exc:
-        if storable(exc.client_id):
-            server.keep(request, exc.client_id, Reason.TWO_METHODS)
+        if is_text(exc.client_id):
+            request.keep_refusal(provider.refusals, exc.client_id, Reason.TWO_METHODS)
         raise
     client = client_view.view(request.connection, presented.client_id)
     if client is None:
-        server.keep(request, presented.client_id, Reason.DISABLED)
+        request.keep_refusal(provider.refusals, presented.client_id, Reason.DISABLED)
         raise refused()
     method = presented.method or AuthMethod(client.auth_method)
     try:
         _require_registered(client, presented, method, endpoint)
-        _require_proof(server, request, client, presented, endpoint=endpoint)
+        _require_proof(provider, request, client, presented, endpoint=endpoint)
     except (Untrusted, NoKeys, BadCertificate) as exc:
         why = exc.why if isinstance(exc, Untrusted) else exc.code
         log.info("client.refused", client=client.client_id, method=method.value, why=why)
-        server.keep(request, client, *_reason(exc, client, presented, method))
+        request.keep_refusal(provider.refusals, client, *_reason(exc, client, presented, method))
         raise refused() from exc
     request.client = client
     request.auth_method = method.value
@@ -130,28 +128,28 @@ def _require_registered(
 
 
 def _require_proof(
-    server: "Server", request: Request, client: ClientView, presented: Presented, *, endpoint: str
+    provider: Provider, request: Request, client: ClientView, presented: Presented, *, endpoint: str
 ) -> None:
     """Raises Untrusted, NoKeys, BadCertificate."""
-    keyring, now = server.tools.keyring, request.now
+    keyring, now = provider.tools.keyring, request.now
     if presented.asserted is not None:
-        assertion.verify(server, request, client, presented.asserted, endpoint=endpoint)
+        assertion.verify(provider, request, client, presented.asserted, endpoint=endpoint)
     elif presented.secret is not None:
         if not client.secret_fits(presented.secret, keyring=keyring, now=now):
             raise Untrusted("The secret is wrong.")
     elif client.auth_method != AuthMethod.NONE:
-        _require_certificate(server, request, client)
+        _require_certificate(provider, request, client)
 
 
-def _require_certificate(server: "Server", request: Request, client: ClientView) -> None:
+def _require_certificate(provider: Provider, request: Request, client: ClientView) -> None:
     """RFC 8705 §2. Raises Untrusted, NoKeys, BadCertificate."""
     found, now = mtls.certificate(request.arrival), request.now
     if found is None or not mtls.in_force(found, now):
         raise Untrusted("There is no certificate in force.")
     fits = (
-        mtls.is_named(found, client.options, settings=server.tools.settings, now=now)
+        mtls.is_named(found, client.options, settings=provider.tools.settings, now=now)
         if client.auth_method == AuthMethod.TLS
-        else mtls.is_own(server, client, found, now)
+        else mtls.is_own(provider.client_keys, client, found, now)
     )
     if not fits:
         raise Untrusted("The certificate is another.")

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from authlib.oauth2.rfc6749 import OAuth2Error
@@ -27,14 +27,12 @@ from directory.base.config import Settings
 from directory.base.hosts import Host
 from idp.oidc import jws
 from idp.oidc.clients import keyset
+from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import Arrival
 from idp.oidc.jws import Untrusted
 from idp.oidc.proofs import replay_cache
-
-if TYPE_CHECKING:
-    from idp.oidc.clients.view import ClientView
-    from idp.oidc.request import Request
-    from idp.oidc.server import Server
+from idp.oidc.provider import Provider
+from idp.oidc.request import Request
 
 ALGORITHMS = jws.FAPI
 """§4.3 item 5; the same for everybody, so that one list can be told in a challenge."""
@@ -89,12 +87,12 @@ class Proof:
             raise InvalidProof("The DPoP proof was used before.")
 
 
-def proof(server: "Server", request: "Request") -> Proof | None:
+def proof(provider: Provider, request: Request) -> Proof | None:
     """The proof a client sends to an endpoint of the provider, spent; None where it sends none.
 
     Raises InvalidProof, UseNonce.
     """
-    tools = server.tools
+    tools = provider.tools
     wanted = nonce_wanted(tools.settings, request.client)
     found = read(tools, request.arrival, now=request.now, nonce_wanted=wanted)
     if found is not None:
@@ -102,7 +100,7 @@ def proof(server: "Server", request: "Request") -> Proof | None:
     return found
 
 
-def nonce_wanted(settings: Settings, client: "ClientView | None") -> bool:
+def nonce_wanted(settings: Settings, client: ClientView | None) -> bool:
     """Whether proofs of this client must carry a nonce."""
     return settings.dpop_nonce_required or (client is not None and client.options.profile.fapi)
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -30,11 +30,8 @@ from directory.base.errors import DinhdanhError, Misconfigured
 from idp.oidc import jws
 from idp.oidc.clients import dn, keyset
 from idp.oidc.clients.options import Options
+from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import Arrival
-
-if TYPE_CHECKING:
-    from idp.oidc.clients.view import ClientView
-    from idp.oidc.server import Server
 
 LONGEST = 16 * 1024
 DEEPEST = 4
@@ -189,11 +186,12 @@ _REGISTERED: Mapping[str, Callable[[x509.Certificate, str], bool]] = {
 }
 
 
-def is_own(server: "Server", client: "ClientView", found: x509.Certificate, now: datetime) -> bool:
+def is_own(
+    keys: keyset.ClientKeys, client: ClientView, found: x509.Certificate, now: datetime
+) -> bool:
     """§2.2: one of those the client registered or publishes: the certificate of a key (``x5c``)
     or, where a key comes without, any of that key. Raises NoKeys.
     """
-    keys = server.client_keys
     if any(_same(jwk, found) for jwk in keys.published(client, kid=None, now=now)):
         return True
     return keys.renew(client, now=now) and any(

@@ -4,23 +4,19 @@ a DPoP proof          jkt:…   RFC 9449 §5, §7
 a TLS certificate     x5t:…   RFC 8705 §3
 """
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 
+from idp.oidc.clients.view import ClientView
+from idp.oidc.connection import Arrival
 from idp.oidc.proofs import dpop, mtls
 from idp.oidc.proofs.mtls import BadCertificate
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from idp.oidc.clients.view import ClientView
-    from idp.oidc.connection import Arrival
-    from idp.oidc.request import Request
-    from idp.oidc.server import Server
+from idp.oidc.provider import Provider
+from idp.oidc.request import Request
 
 
-def bound_to(server: "Server", request: "Request", client: "ClientView") -> str | None:
+def bound_to(provider: Provider, request: Request, client: ClientView) -> str | None:
     """The key the tokens of the answer will belong to; None: whoever holds them may use them.
 
     A DPoP proof binds to its key whoever brings one, a certificate only for clients whose
@@ -29,7 +25,7 @@ def bound_to(server: "Server", request: "Request", client: "ClientView") -> str 
     InvalidProof, UseNonce.
     """
     options = client.options
-    proof = dpop.proof(server, request)
+    proof = dpop.proof(provider, request)
     if options.tls_client_certificate_bound_access_tokens:
         if proof is not None:
             raise InvalidRequestError("Tokens of this client belong to its certificate.")
@@ -44,7 +40,7 @@ def bound_to(server: "Server", request: "Request", client: "ClientView") -> str 
     return None
 
 
-def _certificate(arrival: "Arrival", now: "datetime") -> str:
+def _certificate(arrival: Arrival, now: datetime) -> str:
     """Raises InvalidRequestError."""
     try:
         found = mtls.certificate(arrival)
@@ -55,7 +51,7 @@ def _certificate(arrival: "Arrival", now: "datetime") -> str:
     return mtls.bound_to(found)
 
 
-def require_same(client: "ClientView", proven: str | None, wanted: str | None) -> None:
+def require_same(client: ClientView, proven: str | None, wanted: str | None) -> None:
     """That who brings a refresh token holds what it belongs to. Raises InvalidGrantError,
     InvalidRequestError.
 

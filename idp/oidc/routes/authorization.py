@@ -12,7 +12,7 @@ from idp.oidc.authorization.answers import Answer
 from idp.oidc.authorization.authorize import Answered, NotEntitled, Outcome, SignIn, TooWeak
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.request import parameters
-from idp.oidc.routes.core import asked, blueprint, elsewhere, provider, refused
+from idp.oidc.routes.core import asked, blueprint, elsewhere, provider, refused, server
 from idp.web import gate, i18n, page_policy
 from idp.web.gate import services
 
@@ -64,7 +64,7 @@ def _denied(given: dict[str, str]) -> Any:
     brought = incoming.read(provider(), given, now=services().clock())
     with services().db.hot() as connection:
         wanted = asked(connection, dict(brought.values))
-        return _page(authorize.denied(provider(), wanted, brought))
+        return _page(authorize.denied(server(), wanted, brought))
 
 
 def _decide(given: dict[str, str], consent_proof: str = "") -> Outcome:
@@ -74,7 +74,7 @@ def _decide(given: dict[str, str], consent_proof: str = "") -> Outcome:
     i18n.prefer(brought.values.get("ui_locales", ""))
     with has.db.hot() as connection:
         wanted = asked(connection, dict(brought.values))
-        return authorize.decide(provider(), wanted, brought, view, consent_proof=consent_proof)
+        return authorize.decide(server(), wanted, brought, view, consent_proof=consent_proof)
 
 
 def _page(outcome: Outcome) -> Any:

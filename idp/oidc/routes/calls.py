@@ -7,23 +7,23 @@ from flask import Response, jsonify, make_response, request
 
 from idp.oidc import bearer
 from idp.oidc.bearer import Refused
-from idp.oidc.routes.core import asked, blueprint, form, provider
+from idp.oidc.routes.core import asked, blueprint, form, provider, server
 from idp.oidc.userinfo import userinfo as claims_for
 from idp.web.gate import services
 
 
 def _called(name: str) -> Response:
     """One of the endpoints a client calls with a form; parameters in the query do not count."""
-    server = provider()
+    answers = server()
     try:
         values = form()
     except OAuth2Error as error:
-        return server.refuse(error)
+        return answers.refuse(error)
     with services().db.hot() as connection:
         wanted = asked(connection, values)
         if name == "token":
-            return server.token(wanted)
-        return cast("Response", server.create_endpoint_response(name, wanted))
+            return answers.token(wanted)
+        return cast("Response", answers.create_endpoint_response(name, wanted))
 
 
 @blueprint.post("/oauth2/token")

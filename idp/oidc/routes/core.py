@@ -8,6 +8,7 @@ from flask import Blueprint, Response, current_app, make_response, render_templa
 from idp.oidc import discovery
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.connection import arrival
+from idp.oidc.provider import Provider
 from idp.oidc.request import Request, parameters
 from idp.oidc.server import Server
 from idp.web.gate import request_id, services
@@ -16,9 +17,14 @@ from idp.web.i18n import gettext
 blueprint = Blueprint("oidc", __name__)
 
 
-def provider() -> Server:
+def server() -> Server:
     """The process's server."""
     return cast("Server", current_app.extensions["dinhdanh-oidc"])
+
+
+def provider() -> Provider:
+    """What the server answers with."""
+    return server().provider
 
 
 @blueprint.record_once

@@ -4,24 +4,24 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Response
 
 from idp.oidc.authorization import pushing
-from idp.oidc.routes.core import asked, blueprint, form, provider
+from idp.oidc.routes.core import asked, blueprint, form, server
 from idp.web.gate import services
 
 
 @blueprint.post("/oauth2/par")
 def push() -> Response:
     """RFC 9126 §2."""
-    server = provider()
+    answers = server()
     try:
         values = form()
     except OAuth2Error as error:
-        return server.refuse(error)
+        return answers.refuse(error)
     with services().db.hot() as connection:
         wanted = asked(connection, values)
         try:
-            kept = pushing.push(server, wanted)
+            kept = pushing.push(answers, wanted)
         except OAuth2Error as error:
-            return server.handle_error_response(wanted, error)
+            return answers.handle_error_response(wanted, error)
     answer = {"request_uri": kept.request_uri, "expires_in": kept.expires_in}
     headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-    return server.handle_response(201, answer, headers)
+    return answers.handle_response(201, answer, headers)
