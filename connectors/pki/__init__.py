@@ -2,6 +2,10 @@
 
     jobs         publish_crl, probe_certificate: push, then look from outside as a stranger would
     cutter       the columns TRUST and CASE of the door: what an HR event does to certificates
+    signers      which signer answers for which authority
+    local        the local authority as a signer
+    signer       the protocol: issue, revoke, status
+    outside      a certificate as a stranger sees it
     requests     who may have a certificate, and the issue of one from the applicant's CSR
     crl | ocsp   RFC 5280 lists, RFC 6960 answers
     waiting      changes that wait for their day, and certificates made meanwhile

@@ -39,6 +39,8 @@ from directory.base.errors import Conflict, InvalidInput, NotFound
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
+LOCAL = "local"
+"""The signer of our own authorities."""
 BACKDATED = timedelta(minutes=5)
 """Certificates, lists and answers are valid a little before they were made, for clocks that are
 slow."""
@@ -297,11 +299,13 @@ def _seal(keyring: Keyring, key: PrivateKey) -> str:
     )
 
 
-def issuing(session: Session) -> Authority:
-    """The authority that signs today. Raises NotFound before ``cert init``."""
+def issuing(session: Session, signer: str = LOCAL) -> Authority:
+    """The authority that signs today. Raises NotFound before ``cert init``, and for a signer
+    without one.
+    """
     found = session.scalars(
         select(Authority)
-        .where(Authority.kind == AuthorityKind.ISSUING.value)
+        .where(Authority.kind == AuthorityKind.ISSUING.value, Authority.signer == signer)
         .order_by(Authority.id.desc())
         .limit(1)
     ).one_or_none()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select, update
@@ -134,6 +135,27 @@ def sign(
     return signed
 
 
+def require_intended(session: Session, intended: Certificate, signed: x509.Certificate) -> None:
+    """Raises InvalidInput unless this is the certificate that was asked of its authority: its
+    key, its name, no longer than wanted, and signed by it.
+    """
+    issuer = certificate_of(session.get_one(Authority, intended.authority_id))
+    key = signed.public_key()
+    try:
+        signed.verify_directly_issued_by(issuer)
+        genuine = isinstance(key, PublicKey) and spki(key) == intended.spki_hash
+    except (ValueError, TypeError, InvalidSignature):
+        genuine = False
+    if (
+        not genuine
+        or signed.subject.rfc4514_string() != intended.subject
+        or signed.not_valid_after_utc > intended.not_after
+    ):
+        raise InvalidInput(
+            "certificate_not_asked_for", "Đây không phải chứng thư đã yêu cầu.", field="certificate"
+        )
+
+
 def settle(
     session: Session, certificate_id: int, signed: x509.Certificate | None, *, now: datetime
 ) -> None:
@@ -147,6 +169,10 @@ def settle(
             "state": CertificateState.ISSUED.value,
             "der": signed.public_bytes(Encoding.DER),
             "issued_at": now,
+            # Another's authority numbers and dates what it signs.
+            "serial": f"{signed.serial_number:032x}",
+            "not_before": signed.not_valid_before_utc,
+            "not_after": signed.not_valid_after_utc,
         }
     changed = session.execute(
         update(Certificate)

@@ -1,30 +1,20 @@
-"""Pushing the list, and looking at a certificate from outside.
+"""Carrying revocations outside, and looking at a certificate as a stranger would.
 
-The probe is a stranger: it fetches the list and asks the responder over HTTP, verifies what it
-gets against the authority's certificate, and only what it saw there completes an effect. Our
-own tables say what ought to be seen, never what is.
+Only what was seen outside completes an effect. Our own tables say what ought to be seen, never
+what is.
 """
 
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from http import HTTPStatus
-from typing import Any
+from datetime import datetime
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from sqlalchemy.orm import Session
 
-from connectors.errors import Rejected, Transient
-from connectors.outbound import Response
-from connectors.pki import crl, naming, revocations
+from connectors.errors import Transient
+from connectors.pki import revocations, signers
 from connectors.pki.authority import certificate_of
 from connectors.pki.orders import EffectKind
+from connectors.pki.outside import Seen
 from connectors.pki.tables import Authority, Certificate, CertificateState, Standing
 from connectors.tools import Tools
 from directory.base import outbox
@@ -35,75 +25,39 @@ from directory.changes.effects import Effect, State
 
 Record = Callable[[Session], set[str]]
 
-SKEW = timedelta(minutes=5)
-"""How far an answer's times may lie ahead of our clock."""
 IN_MAKING = "Chứng thư này đang được cấp."
 NOT_YET = "Máy chủ chưa cho thấy trạng thái mới của chứng thư."
 
 
 def publish_crl(tools: Tools, claim: Claim) -> Record:
-    """Publish the authority's next list; what waited for it goes on to the probe.
-
-    The list is made in the worker's own transaction, together with what follows from it.
+    """Have an authority's signer carry its revocations outside (ours publishes the next list);
+    what waited for it goes on to the probe.
     """
-    authority_id = int(claim.key)
+    with tools.db.read() as session:
+        authority = session.get_one(Authority, int(claim.key))
     failpoint("crl.before_publish")
+    carried = signers.of(authority).revoke(tools, authority)
 
     def record(session: Session) -> set[str]:
         now = tools.clock()
-        if session.get_one(Authority, authority_id).key_sealed is None:
-            return set()  # the root's key was taken offline meanwhile; it left a list behind
-        published = crl.publish(session, tools.keyring, tools.settings, authority_id, now=now)
+        evidence = carried(session)
+        if evidence is None:
+            return set()
         waiting = effects.of_job(session, claim.id)
         due = [e for e in waiting if e.due_at <= now]
-        touched = effects.advance(
-            session,
-            due,
-            State.SENT,
-            at=now,
-            detail={"crl": {"number": published.number, "this_update": now.isoformat()}},
-        )
+        touched = effects.advance(session, due, State.SENT, at=now, detail=dict(evidence))
         for effect in due:
             job = revocations.probe_job(effect.detail["certificate"], now=now)
             effect.job_id = outbox.enqueue_rows(session, [job])[0]
         for effect in waiting:
             if effect not in due:
-                job = revocations.crl_job(authority_id, now=now, run_at=effect.due_at)
+                job = revocations.crl_job(authority.id, now=now, run_at=effect.due_at)
                 effect.job_id = outbox.enqueue_rows(session, [job])[0]
         session.flush()
         failpoint("crl.after_publish")
         return touched
 
     return record
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a stranger learns about one certificate."""
-
-    status: ocsp.OCSPCertStatus
-    reason: str | None
-    since: datetime | None
-    produced_at: datetime
-    listed: bool
-    number: int
-    this_update: datetime
-
-    def evidence(self) -> dict[str, Any]:
-        """For the effect's detail."""
-        return {
-            "ocsp": {
-                "status": self.status.name.lower(),
-                "reason": self.reason,
-                "revoked_at": self.since.isoformat() if self.since else None,
-                "produced_at": self.produced_at.isoformat(),
-            },
-            "crl": {
-                "listed": self.listed,
-                "number": self.number,
-                "this_update": self.this_update.isoformat(),
-            },
-        }
 
 
 def probe_certificate(tools: Tools, claim: Claim) -> Record:
@@ -115,7 +69,7 @@ def probe_certificate(tools: Tools, claim: Claim) -> Record:
     """
     with tools.db.read() as session:
         certificate = session.get_one(Certificate, int(claim.key))
-        issuer = certificate_of(session.get_one(Authority, certificate.authority_id))
+        authority = session.get_one(Authority, certificate.authority_id)
         held = revocations.held(session, [certificate.id], now=tools.clock()).get(certificate.id)
         waiting = effects.of_job(session, claim.id)
     wanted = [e for e in waiting if e.due_at <= tools.clock() and _ordered(e, certificate, held)]
@@ -124,7 +78,7 @@ def probe_certificate(tools: Tools, claim: Claim) -> Record:
     if certificate.state == CertificateState.INTENDED:
         raise Transient(IN_MAKING)
     failpoint("certificate.before_probe")
-    seen = look(tools, certificate, issuer)
+    seen = signers.of(authority).status(tools, certificate, certificate_of(authority))
     if not all(_visible(e, certificate, held, seen) for e in wanted):
         raise Transient(NOT_YET)
     return lambda session: _record(session, claim, certificate, held, seen, tools.clock())
@@ -178,117 +132,3 @@ def _record(
             touched |= effects.advance(session, [effect], State.VERIFIED, at=now, detail=detail)
     session.flush()
     return touched
-
-
-def look(tools: Tools, certificate: Certificate, issuer: x509.Certificate) -> Seen:
-    """What the responder and the list say, over HTTP and verified. Raises ConnectorError."""
-    single = _ask(tools, certificate, issuer)
-    published, number = _fetch(tools, issuer)
-    entry = published.get_revoked_certificate_by_serial_number(int(certificate.serial, 16))
-    reason = single.revocation_reason
-    return Seen(
-        single.certificate_status,
-        reason.value if reason else None,
-        single.revocation_time_utc,
-        single.produced_at_utc,
-        entry is not None,
-        number,
-        published.last_update_utc,
-    )
-
-
-def _ask(tools: Tools, certificate: Certificate, issuer: x509.Certificate) -> ocsp.OCSPResponse:
-    """The responder's verified answer about one certificate (RFC 6960 §3.2)."""
-    algorithm = SHA256()
-    nonce = secrets.token_bytes(32)  # RFC 9654 §2.1
-    asked = (
-        ocsp.OCSPRequestBuilder()
-        .add_certificate_by_hash(
-            *naming.hashes(issuer, algorithm.name), int(certificate.serial, 16), algorithm
-        )
-        .add_extension(x509.OCSPNonce(nonce), critical=False)
-        .build()
-    )
-    answer = tools.outbound.request(
-        "POST",
-        f"{tools.settings.issuer}/pki/ocsp",
-        headers={"Content-Type": "application/ocsp-request"},
-        content=asked.public_bytes(Encoding.DER),
-    ).require_ok()
-    try:
-        response = ocsp.load_der_ocsp_response(answer.body)
-        if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            raise Transient("OCSP trả lời {status}.", status=response.response_status.name.lower())
-        echoed = response.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
-        _verify_signature(issuer, response)
-    except (ValueError, InvalidSignature, x509.ExtensionNotFound) as exc:
-        raise Rejected("Câu trả lời OCSP không phải của bộ chứng thực này.") from exc
-    fits = (
-        echoed == nonce
-        and response.serial_number == asked.serial_number
-        and response.issuer_key_hash == asked.issuer_key_hash
-        and response.this_update_utc <= tools.clock() + SKEW
-    )
-    if not fits:
-        raise Rejected("Câu trả lời OCSP không dành cho câu hỏi này.")
-    return response
-
-
-def _verify_signature(issuer: x509.Certificate, response: ocsp.OCSPResponse) -> None:
-    key, algorithm = issuer.public_key(), response.signature_hash_algorithm
-    if algorithm is None:
-        raise InvalidSignature
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
-    elif isinstance(key, rsa.RSAPublicKey):
-        key.verify(response.signature, response.tbs_response_bytes, padding.PKCS1v15(), algorithm)
-    else:
-        raise InvalidSignature
-
-
-def _fetch(tools: Tools, issuer: x509.Certificate) -> tuple[x509.CertificateRevocationList, int]:
-    """The published list, verified, and its number.
-
-    The list of a large province is a megabyte, and a reorganisation probes thousands of
-    certificates: like any good client, this one asks whether the list it has is still the one
-    handed out (RFC 9110 §13.1.2) and fetches another only when it is not.
-    """
-    url = f"{tools.settings.issuer}/pki/crl.der"
-    known = _FETCHED.get((url, issuer.serial_number))
-    headers = {"If-None-Match": known.tag} if known else {}
-    answer = tools.outbound.request("GET", url, headers=headers)
-    if known is None or answer.status != HTTPStatus.NOT_MODIFIED:
-        known = _verified_list(answer.require_ok(), issuer)
-        if known.tag:
-            _FETCHED[url, issuer.serial_number] = known
-    next_update = known.published.next_update_utc
-    if next_update is None or next_update <= tools.clock():
-        raise Transient("Danh sách thu hồi tải về đã hết hạn.")
-    return known.published, known.number
-
-
-@dataclass(frozen=True)
-class _Fetched:
-    """A list that was fetched and verified, and what the server calls it."""
-
-    tag: str
-    published: x509.CertificateRevocationList
-    number: int
-
-
-_FETCHED: dict[tuple[str, int], _Fetched] = {}
-
-
-def _verified_list(answer: Response, issuer: x509.Certificate) -> _Fetched:
-    key = issuer.public_key()
-    try:
-        published = x509.load_der_x509_crl(answer.body)
-        genuine = isinstance(
-            key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey
-        ) and published.is_signature_valid(key)
-        number = published.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    except (ValueError, x509.ExtensionNotFound) as exc:
-        raise Rejected("Danh sách thu hồi tải về không đọc được.") from exc
-    if not genuine or published.issuer != issuer.subject:
-        raise Rejected("Danh sách thu hồi tải về không phải của bộ chứng thực này.")
-    return _Fetched(answer.headers.get("ETag", ""), published, number)

@@ -3,6 +3,7 @@
     open_request     by HR or by an event: this person is to have one
     request          by herself: she has no valid one, or it ends soon
     fulfil           an open request and a CSR → the certificate, with its chain
+    answer           a signer that takes its time has answered
     give_up          what a process died over is never going to be a certificate
     certificates_of  what the portal and HR pages show
 
@@ -22,10 +23,10 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from connectors.pki import authority, issuance, keys, revocations, trust, waiting
+from connectors.pki import authority, issuance, keys, revocations, signers, trust, waiting
 from connectors.pki.issuance import Contents
 from connectors.pki.naming import name
 from connectors.pki.profiles import SERVICE, SIGN_IN, by_name
@@ -53,9 +54,7 @@ from directory.people import User
 RENEWABLE = timedelta(days=30)
 """So long before its end a certificate may be renewed."""
 IN_MAKING = timedelta(minutes=1)
-"""After so long, an intended certificate that was never issued no longer counts: it crashed."""
-CRASHED = timedelta(minutes=10)
-"""After so long it is given up, and can no longer be issued."""
+"""After so long, one intended at a signer that answers at once no longer counts: it crashed."""
 
 
 @dataclass(frozen=True)
@@ -172,12 +171,16 @@ def request(session: Session, user_id: int, *, now: datetime) -> CertificateRequ
 
 
 def _in_making(session: Session, user_id: int, now: datetime) -> bool:
-    started = select(Certificate.id).where(
+    started = select(Certificate.intended_at, Authority.signer).where(
         Certificate.user_id == user_id,
         Certificate.state == CertificateState.INTENDED.value,
-        Certificate.intended_at > now - IN_MAKING,
+        Authority.id == Certificate.authority_id,
     )
-    return session.scalar(started.limit(1)) is not None
+    return any(
+        at > now - (IN_MAKING if signer.prompt else signer.patience)
+        for at, name in session.execute(started)
+        if (signer := signers.SIGNERS.get(name)) is not None
+    )
 
 
 def _require_active(user: User, now: datetime) -> None:
@@ -194,8 +197,9 @@ def fulfil(
     *,
     now: datetime,
     actor: Actor | None = None,
-) -> str:
-    """Issue the certificate an open request waits for; PEM, followed by its chain.
+) -> str | None:
+    """Issue the certificate an open request waits for; PEM, followed by its chain. None where
+    the signer's answer comes later, to ``answer``.
 
     A person who may ask for herself needs no request before. The request is spent before
     anything is signed, so that of two answers to it one is refused. Raises InvalidInput for the
@@ -209,13 +213,15 @@ def fulfil(
         _require_active(user, now)
         ready = [r for r in open_requests(session, user_id) if r.opened_at <= now]
         wanted = ready[0] if ready else request(session, user_id, now=now)
-        ours = authority.issuing(session)
+        ours = authority.issuing(session, settings.certificate_signer)
         contents, epoch = _contents(session, user, settings, now), user.access_epoch
         intended = issuance.intend(session, ours, contents, key, now=now)
         _spend(session, wanted, intended)
         waiting.date_ahead(session, intended, now=now)
     failpoint("certificate.intended")
-    signed = issuance.sign(keyring, settings, ours, intended, contents, key)
+    signed = signers.of(ours).issue(keyring, settings, ours, intended, contents, key)
+    if signed is None:
+        return None
     with db.write() as session:
         user = people.lock(session, [user_id])[0]
         still = (
@@ -224,13 +230,65 @@ def fulfil(
             and user.access_epoch == epoch
             and _contents(session, user, settings, now) == contents
         )
-        issuance.settle(session, intended.id, signed if still else None, now=now)
-        if still:
-            _note(session, intended, actor or Actor("user", user.id, user.username), now)
-        else:
-            _reopen(session, intended)
-        chain = authority.chain(session, session.get_one(Authority, ours.id))
-    if not still:
+        by = actor or Actor("user", user.id, user.username)
+        chain = _settle(session, intended, signed, by, still=still, now=now)
+    return _handed_out(signed, chain)
+
+
+def answer(
+    db: Database,
+    settings: Settings,
+    certificate_id: int,
+    signed: x509.Certificate | None,
+    *,
+    now: datetime,
+    actor: Actor,
+) -> str | None:
+    """A signer that took its time has answered (None: it refuses); the PEM with its chain.
+
+    What was decided meanwhile holds: marks lie on the certificate already. Raises Conflict when
+    it was settled before, or no longer says what is true of its person (it is thrown away and
+    the request is open again); InvalidInput for another certificate than was asked for.
+    """
+    with db.write() as session:
+        intended = session.get_one(Certificate, certificate_id)
+        assert intended.user_id is not None  # noqa: S101 (services are signed at once)
+        user = people.lock(session, [intended.user_id])[0]
+        if signed is not None:
+            issuance.require_intended(session, intended, signed)
+        contents = _contents(session, user, settings, now)
+        still = (
+            user.may_act(local_day(now))
+            and contents.subject.rfc4514_string() == intended.subject
+            and contents.assignment_id == intended.assignment_id
+        )
+        chain = _settle(session, intended, signed, actor, still=still, now=now)
+        if signed is None:
+            return None
+    return _handed_out(signed, chain)
+
+
+def _settle(
+    session: Session,
+    intended: Certificate,
+    signed: x509.Certificate | None,
+    actor: Actor,
+    *,
+    still: bool,
+    now: datetime,
+) -> list[x509.Certificate] | None:
+    """The chain of what was issued; None when it is thrown away, its request open again."""
+    issued = signed if still else None
+    issuance.settle(session, intended.id, issued, now=now)
+    if issued is None:
+        _reopen(session, intended)
+        return None
+    _note(session, intended, actor, now)
+    return authority.chain(session, session.get_one(Authority, intended.authority_id))
+
+
+def _handed_out(signed: x509.Certificate, chain: list[x509.Certificate] | None) -> str:
+    if chain is None:
         raise Conflict(
             "certificate_overtaken", "Vị trí công tác vừa thay đổi; hãy gửi lại yêu cầu chứng thư."
         )
@@ -265,13 +323,17 @@ def _reopen(session: Session, intended: Certificate) -> None:
 
 
 def give_up(session: Session, *, now: datetime) -> None:
-    """Certificates whose making died are abandoned, and the requests they had spent open again."""
+    """Certificates that their signer has not answered in its time are abandoned, and the requests
+    they had spent open again.
+    """
+    waited = [
+        and_(Authority.signer == name, Certificate.intended_at <= now - signer.patience)
+        for name, signer in signers.SIGNERS.items()
+    ]
     crashed = session.scalars(
         select(Certificate)
-        .where(
-            Certificate.state == CertificateState.INTENDED.value,
-            Certificate.intended_at <= now - CRASHED,
-        )
+        .join(Authority, Authority.id == Certificate.authority_id)
+        .where(Certificate.state == CertificateState.INTENDED.value, or_(*waited))
         .order_by(Certificate.user_id, Certificate.id)
         .limit(500)
     ).all()
@@ -367,7 +429,8 @@ def issue_service(
             lifetime=timedelta(days=settings.certificate_days),
         )
         intended = issuance.intend(session, ours, contents, key, now=now)
-    signed = issuance.sign(keyring, settings, ours, intended, contents, key)
+    signed = signers.of(ours).issue(keyring, settings, ours, intended, contents, key)
+    assert signed is not None  # noqa: S101 (ours answers at once)
     with db.write() as session:
         issuance.settle(session, intended.id, signed, now=now)
         _note(session, intended, actor, now)

@@ -122,6 +122,8 @@ class Authority(Base):
     der: Mapped[bytes] = mapped_column(LargeBinary)
     key_sealed: Mapped[str | None]
     """PKCS #8 under the keyring, purpose ``pki``; None while the key is offline."""
+    signer: Mapped[str] = mapped_column(default="local", server_default="local")
+    """Who signs for it: a name in ``connectors.pki.signers``."""
     crl_number: Mapped[int] = mapped_column(Key, default=0)
     not_after: Mapped[datetime]
     created_at: Mapped[datetime]

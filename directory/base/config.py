@@ -148,6 +148,8 @@ class Settings(BaseSettings):
     """Where ``serve`` answers ``/pki`` over plain http beside the https it speaks itself; 0: nowhere,
     a proxy in front does."""
     certificate_days: int = 365
+    certificate_signer: str = "local"
+    """Who signs people's certificates: a name in ``connectors.pki.signers``."""
 
     @field_validator("issuer", "mtls_base", "pki_base")
     @classmethod

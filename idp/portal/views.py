@@ -205,6 +205,11 @@ def submit_csr() -> Any:
         )
     except (InvalidInput, Conflict) as error:
         return _certificates(error=error_text(error), csr=csr), error.status
+    if pem is None:
+        flash(
+            gettext("Yêu cầu đã gửi đến nơi cấp; chứng thư sẽ có ở trang này khi được cấp."), "wait"
+        )
+        return redirect(url_for("portal.certificates"), 303)
     if request.form.get("as") == "file":
         return _pem(pem, me.username)
     return render_template("portal/certificate_issued.html", pem=pem)

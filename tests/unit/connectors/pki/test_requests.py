@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from sqlalchemy import select
 
 from connectors.pki import issuance, requests, revocations
+from connectors.pki.local import Local
 from connectors.pki.tables import (
     Certificate,
     CertificateState,
@@ -264,11 +265,11 @@ def test_what_a_process_died_over_is_given_up_and_may_be_asked_for_again(
         with pytest.raises(_Killed):
             office.issue(office.lan)
     with office.tools.db.write() as session:  # it may still come
-        requests.give_up(session, now=now + requests.CRASHED - timedelta(seconds=1))
+        requests.give_up(session, now=now + Local.patience - timedelta(seconds=1))
         assert session.scalars(select(Certificate.state)).all() == [CertificateState.INTENDED]
     with office.tools.db.write() as session:
-        requests.give_up(session, now=now + requests.CRASHED)
-        requests.give_up(session, now=now + requests.CRASHED)
+        requests.give_up(session, now=now + Local.patience)
+        requests.give_up(session, now=now + Local.patience)
     with office.tools.db.read() as session:
         assert session.scalars(select(Certificate.state)).all() == [CertificateState.ABANDONED]
         assert [r.reason for r in requests.open_requests(session, office.lan)] == ["moved"]

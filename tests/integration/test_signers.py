@@ -1,0 +1,215 @@
+"""A signer that is not ours: an authority on paper, which answers when it likes.
+
+It is defined here and nowhere else; the product's own pages, preview and proof show what it does.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import NameOID
+from sqlalchemy import select
+
+from connectors.outbound import Outbound
+from connectors.pki import requests, signers
+from connectors.pki.outside import Seen
+from connectors.pki.tables import Authority, AuthorityKind, Certificate, CertificateState
+from directory.base.audit import Actor
+from directory.base.db import Database
+from directory.base.errors import Conflict, InvalidInput, Misconfigured
+from directory.changes.effects import State
+from tests.certificates import Office, Tools, csr
+
+OFFICER = Actor("user", 0, "can-bo")
+OTHER_COMMUNE = 2
+
+
+class Paper:
+    """An authority elsewhere: it keeps its key, its numbers and its list to itself."""
+
+    prompt = False
+    patience = timedelta(days=30)
+
+    def __init__(self) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Cơ quan chứng thực")])
+        self.asked: list[tuple[Any, ...]] = []
+        self.revoked: set[str] = set()
+        self.sent: list[int] = []
+        self.number = 900
+
+    def issue(self, _keyring: Any, _settings: Any, _authority: Any, *of: Any) -> None:
+        self.asked.append(of)
+
+    def revoke(self, tools: Any, authority: Authority) -> Callable[[Any], Any]:
+        self.sent.append(authority.id)
+        return lambda _session: {"form": "05"}
+
+    def status(self, tools: Any, certificate: Certificate, issuer: x509.Certificate) -> Seen:
+        now = tools.clock()
+        listed = certificate.serial in self.revoked
+        word = ocsp.OCSPCertStatus.REVOKED if listed else ocsp.OCSPCertStatus.GOOD
+        reason = "affiliationChanged" if listed else None
+        return Seen(word, reason, now if listed else None, now, listed, 7, now)
+
+    def certificate(self, *, key: Any = None, common_name: str | None = None) -> x509.Certificate:
+        """What it has signed, days later, for the last request."""
+        intended, contents, wanted = self.asked[-1]
+        self.number += 1
+        subject = contents.subject
+        if common_name:
+            subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        return self._sign(
+            subject, key or wanted, intended.not_before, intended.not_after, self.number
+        )
+
+    def own(self, now: Any) -> bytes:
+        """Its own certificate, as it hands it out."""
+        mine = self._sign(self.name, self.key.public_key(), now, now + timedelta(days=3650), 1)
+        return mine.public_bytes(Encoding.DER)
+
+    def _sign(self, subject: Any, key: Any, begin: Any, end: Any, number: int) -> x509.Certificate:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.name)
+            .public_key(key)
+            .serial_number(number)
+            .not_valid_before(begin)
+            .not_valid_after(end)
+        )
+        return builder.sign(self.key, SHA256())
+
+
+@pytest.fixture
+def paper(monkeypatch: pytest.MonkeyPatch) -> Paper:
+    """The signer, known to this process under a name."""
+    signer = Paper()
+    monkeypatch.setitem(signers.SIGNERS, "paper", signer)  # type: ignore[arg-type]
+    return signer
+
+
+@pytest.fixture
+def office(
+    paper: Paper, make_settings: Callable[..., Any], clock: Any, keyring: Any
+) -> Iterator[Office]:
+    """An office whose people's certificates come from there."""
+    settings = make_settings(certificate_signer="paper")
+    database, outbound = Database(settings.database), Outbound(settings)
+    office = Office.open(Tools(settings, clock, database, keyring, outbound))
+    with database.write() as session:
+        session.add(
+            Authority(
+                name="paper",
+                kind=AuthorityKind.ISSUING.value,
+                signer="paper",
+                subject=paper.name.rfc4514_string(),
+                der=paper.own(clock()),
+                not_after=clock() + timedelta(days=3650),
+                created_at=clock(),
+            )
+        )
+    yield office
+    outbound.close()
+    database.dispose()
+
+
+def made(office: Office) -> Certificate:
+    with office.tools.db.read() as session:
+        return session.scalars(select(Certificate).order_by(Certificate.id.desc())).first()
+
+
+def answer(office: Office, signed: x509.Certificate | None) -> str | None:
+    tools = office.tools
+    return requests.answer(
+        tools.db, tools.settings, made(office).id, signed, now=tools.clock(), actor=OFFICER
+    )
+
+
+@pytest.mark.both_databases
+def test_a_certificate_comes_days_after_it_was_asked_for(office: Office, paper: Paper) -> None:
+    assert office.issue(office.lan) is None
+    assert made(office).state == CertificateState.INTENDED
+    office.tools.clock.advance(days=9)
+    with office.tools.db.write() as session:
+        requests.give_up(session, now=office.tools.clock())  # its time is not up
+        with pytest.raises(Conflict, match="certificate_in_making"):
+            requests.request(session, office.lan, now=office.tools.clock())
+    chain = answer(office, paper.certificate())
+    assert chain is not None
+    assert x509.load_pem_x509_certificates(chain.encode())[0].serial_number == paper.number
+    with office.tools.db.read() as session:
+        (mine,) = requests.certificates_of(session, office.lan, now=office.tools.clock())
+    assert int(mine.serial, 16) == paper.number
+    assert mine.standing == "good"
+    with pytest.raises(Conflict, match="certificate_settled"):
+        answer(office, paper.certificate())
+
+
+def test_its_revocation_is_carried_there_and_seen_there(office: Office, paper: Paper) -> None:
+    office.issue(office.lan)
+    answer(office, paper.certificate())
+    serial = made(office).serial
+    change = office.transfer(office.lan, OTHER_COMMUNE)
+    ours = {e.kind: e for e in office.effects(change)}
+    assert ours["certificate.revoke"].target == serial
+    paper.revoked.add(serial)
+    office.work()
+    ours = {e.kind: e for e in office.effects(change)}
+    for kind in ("certificate.distrust", "certificate.revoke"):
+        assert ours[kind].state == State.VERIFIED
+        assert ours[kind].detail["crl"]["number"] == 7
+    assert ours["certificate.revoke"].detail["form"] == "05"
+    assert paper.sent == [made(office).authority_id]
+
+
+def test_what_no_longer_says_the_truth_is_thrown_away(office: Office, paper: Paper) -> None:
+    office.issue(office.lan)
+    office.transfer(office.lan, OTHER_COMMUNE)
+    with pytest.raises(Conflict, match="certificate_overtaken"):
+        answer(office, paper.certificate())
+    assert made(office).state == CertificateState.ABANDONED
+
+
+def test_a_refusal_opens_the_request_again(office: Office) -> None:
+    office.issue(office.lan)
+    assert answer(office, None) is None
+    assert made(office).state == CertificateState.ABANDONED
+    with office.tools.db.read() as session:
+        assert len(requests.open_requests(session, office.lan)) == 1
+
+
+def test_another_certificate_than_was_asked_for_is_refused(office: Office, paper: Paper) -> None:
+    office.issue(office.lan)
+    stranger = ec.generate_private_key(ec.SECP256R1()).public_key()
+    forged = Paper()
+    forged.asked = paper.asked
+    for wrong in (
+        paper.certificate(key=stranger),
+        paper.certificate(common_name="Người khác"),
+        forged.certificate(),
+    ):
+        with pytest.raises(InvalidInput, match="certificate_not_asked_for"):
+            answer(office, wrong)
+    assert made(office).state == CertificateState.INTENDED
+
+
+def test_a_signer_that_never_answers_is_given_up(office: Office, paper: Paper) -> None:
+    office.issue(office.lan)
+    with office.tools.db.write() as session:
+        requests.give_up(session, now=office.tools.clock() + paper.patience)
+    assert made(office).state == CertificateState.ABANDONED
+
+
+def test_a_process_that_does_not_know_the_signer_says_so(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(signers.SIGNERS, "paper")
+    with pytest.raises(Misconfigured, match="signer_unknown"):
+        office.issue(office.lan, csr())
