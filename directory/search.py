@@ -33,7 +33,7 @@ LONGEST = 100
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SearchFilter:
     """What a list of people is narrowed to; empty fields narrow nothing."""
 
     words: str = ""
@@ -71,7 +71,7 @@ class Page:
 def people(
     session: Session,
     granted: Rights,
-    wanted: Wanted,
+    wanted: SearchFilter,
     *,
     on: date,
     keyring: Keyring,
@@ -218,7 +218,7 @@ def _assigned(condition: ColumnElement[bool], on: date) -> ColumnElement[bool]:
     ).correlate(User)
 
 
-def _filters(session: Session, wanted: Wanted, on: date) -> list[ColumnElement[bool]]:
+def _filters(session: Session, wanted: SearchFilter, on: date) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     gone = and_(User.leaves_on.is_not(None), User.leaves_on <= on)
     if wanted.status == UserStatus.LEFT:

@@ -28,7 +28,7 @@ from connectors.accounts.contract import (
     Operation,
     Outcome,
     RemoteAccount,
-    Wanted,
+    WantedAccount,
 )
 from connectors.accounts.withholding import connector_for
 from connectors.errors import Rejected
@@ -174,7 +174,7 @@ class _Case:
     user: User
     application: Application
     desired: Desired | None
-    wanted: Wanted
+    wanted: WantedAccount
     remote_id: str | None
     """Where we believe the account to be."""
     others: tuple[proving.Other, ...]

@@ -50,7 +50,7 @@ class Capability(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedAccount:
     """The state an account ought to be in."""
 
     external_id: str
@@ -82,7 +82,7 @@ class RemoteAccount:
 class Operation:
     """Bring one account into a state; ``key`` is where we believe it is, None if unknown."""
 
-    wanted: Wanted
+    wanted: WantedAccount
     key: str | None = None
 
 
@@ -159,7 +159,7 @@ class Connector(Protocol):
         """
         ...
 
-    def differences(self, wanted: Wanted, seen: RemoteAccount) -> tuple[str, ...]:
+    def differences(self, wanted: WantedAccount, seen: RemoteAccount) -> tuple[str, ...]:
         """Names of what the account does not show as wanted; empty when it is right.
 
         Only what this target can store counts.

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from connectors.accounts.contract import Attribute, Attributes, RemoteAccount, Wanted
+from connectors.accounts.contract import Attribute, Attributes, RemoteAccount, WantedAccount
 from directory.base import values
 from directory.base.errors import InvalidInput
 from directory.base.text import clean
@@ -45,7 +45,7 @@ SHORTEST_CUT = 10
 """Characters: nothing in the wild cuts shorter than that."""
 
 
-class Person(Protocol):
+class AccountOwner(Protocol):
     """What is read of a person; ``directory.people.User`` fits."""
 
     @property
@@ -67,15 +67,15 @@ class Person(Protocol):
 
 
 def wanted_account(
-    person: Person, desired: Desired | None, *, organization: str, shared_email: bool = False
-) -> Wanted:
+    person: AccountOwner, desired: Desired | None, *, organization: str, shared_email: bool = False
+) -> WantedAccount:
     """The state a person's account ought to be in; without ``desired`` it is to be disabled.
 
     An address that is somebody else's as well is given to no application, and one that is none
     to nobody: the account says so, it is not dropped without a word.
     """
     if desired is None:
-        return Wanted(person.sub, person.username, active=False)
+        return WantedAccount(person.sub, person.username, active=False)
     email = None if shared_email else email_address(person.email)
     said = {
         Attribute.DISPLAY_NAME: person.full_name,
@@ -90,7 +90,7 @@ def wanted_account(
     }
     kept = {name: clean(value) for name, value in said.items() if value and clean(value)}
     unsent = (Attribute.EMAIL,) if person.email and email is None else ()
-    return Wanted(
+    return WantedAccount(
         person.sub,
         person.username,
         active=True,
@@ -108,7 +108,7 @@ def email_address(value: str | None) -> str | None:
         return None
 
 
-def digest(wanted: Wanted) -> str:
+def digest(wanted: WantedAccount) -> str:
     """SHA-256 over a wanted state: equal states have equal digests."""
     body = [
         wanted.external_id,
@@ -121,7 +121,7 @@ def digest(wanted: Wanted) -> str:
 
 
 def differences(
-    wanted: Wanted,
+    wanted: WantedAccount,
     seen: RemoteAccount,
     *,
     managed: frozenset[Attribute] = EVERYTHING,
@@ -153,7 +153,7 @@ def differences(
 _TEXT = frozenset(Attribute) - {Attribute.EMAIL, Attribute.PHONE}
 
 
-def cut(wanted: Wanted, seen: RemoteAccount, wrong: Sequence[str]) -> tuple[str, ...]:
+def cut(wanted: WantedAccount, seen: RemoteAccount, wrong: Sequence[str]) -> tuple[str, ...]:
     """Those of ``wrong`` where the target keeps the beginning of what was just written.
 
     Only for text that people read: half a role or half an address is not the same one.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.accounts import mapping
-from connectors.accounts.contract import Action, Connector, Outcome, RemoteAccount, Wanted
+from connectors.accounts.contract import Action, Connector, Outcome, RemoteAccount, WantedAccount
 from connectors.errors import Rejected, Transient
 from directory.base import storable
 
@@ -46,7 +46,7 @@ class _NotYet(Exception):
 
 def look(
     connector: Connector,
-    wanted: Wanted,
+    wanted: WantedAccount,
     outcome: Outcome,
     *,
     others: Sequence[Other] = (),
@@ -71,7 +71,9 @@ def look(
     return seen, evidence
 
 
-def _seen(connector: Connector, wanted: Wanted, outcome: Outcome) -> tuple[RemoteAccount, Evidence]:
+def _seen(
+    connector: Connector, wanted: WantedAccount, outcome: Outcome
+) -> tuple[RemoteAccount, Evidence]:
     seen = connector.probe(outcome.remote_id or "")
     if seen is None:
         raise _NotYet("Hệ thống đích chưa cho thấy tài khoản vừa cập nhật.")
@@ -85,7 +87,7 @@ def _seen(connector: Connector, wanted: Wanted, outcome: Outcome) -> tuple[Remot
     return seen, {"cut": list(cut)} if cut else {}
 
 
-def _hers(wanted: Wanted, seen: RemoteAccount, outcome: Outcome) -> bool:
+def _hers(wanted: WantedAccount, seen: RemoteAccount, outcome: Outcome) -> bool:
     """An account that carries no external id at all is hers by number and name."""
     if seen.key != outcome.remote_id:
         return False

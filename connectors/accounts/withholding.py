@@ -7,7 +7,7 @@ account is always right; to create, enable or change an active one would be to g
 from datetime import timedelta
 
 from connectors.accounts import registry
-from connectors.accounts.contract import Connector, Wanted
+from connectors.accounts.contract import Connector, WantedAccount
 from connectors.errors import Withheld
 from connectors.tools import Tools
 from directory import entitlements
@@ -18,7 +18,7 @@ LOOK_AGAIN = timedelta(minutes=15)
 """How long what would be given waits before it is looked at again; a confirmation ends the wait."""
 
 
-def connector_for(tools: Tools, application: Application, wanted: Wanted) -> Connector:
+def connector_for(tools: Tools, application: Application, wanted: WantedAccount) -> Connector:
     """The connector of an application for bringing an account into a state.
 
     Raises Withheld where that would be to give, and Misconfigured.

@@ -30,7 +30,7 @@ from sqlalchemy.orm import Session
 from connectors.pki import revocations
 from connectors.pki.keys import spki
 from connectors.pki.naming import name, published, serial
-from connectors.pki.profiles import ISSUING, RESPONDER, ROOT, Profile
+from connectors.pki.profiles import ISSUING, RESPONDER, ROOT, CertificateProfile
 from connectors.pki.tables import Authority, AuthorityKind, Certificate, CertificateState
 from directory.base import outbox
 from directory.base.config import Settings
@@ -232,7 +232,7 @@ def _authority_name(organization: str, kind: str, now: datetime) -> x509.Name:
 
 
 def _authority_certificate(
-    profile: Profile,
+    profile: CertificateProfile,
     subject: x509.Name,
     key: PrivateKey,
     *,

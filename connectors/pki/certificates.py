@@ -11,9 +11,9 @@ from connectors.pki.tables import (
     Certificate,
     CertificateMark,
     CertificateRequest,
+    CertificateStanding,
     CertificateState,
     RequestState,
-    Standing,
 )
 from directory.changes.table import Event
 
@@ -46,7 +46,7 @@ def alive(session: Session, users: Sequence[int], at: datetime) -> dict[int, lis
     alive: dict[int, list[Certificate]] = {}
     for certificate in found:
         mark = held.get(certificate.id)
-        if mark is None or mark.standing is not Standing.REVOKED:
+        if mark is None or mark.standing is not CertificateStanding.REVOKED:
             alive.setdefault(certificate.user_id or 0, []).append(certificate)
     return alive
 
@@ -67,7 +67,7 @@ def suspended(session: Session, certificates: Sequence[int], at: datetime) -> se
     }
 
 
-def asked(session: Session, users: Sequence[int]) -> set[tuple[int, str]]:
+def requested(session: Session, users: Sequence[int]) -> set[tuple[int, str]]:
     """(person, profile) of requests that are open already."""
     return {
         (user_id, profile)

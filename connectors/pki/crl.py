@@ -169,7 +169,9 @@ def _entries(
             yield _entry(serial, found, this_update)
 
 
-def _entry(serial: str, held: revocations.Held, this_update: datetime) -> x509.RevokedCertificate:
+def _entry(
+    serial: str, held: revocations.MarkSummary, this_update: datetime
+) -> x509.RevokedCertificate:
     builder = (
         x509.RevokedCertificateBuilder()
         .serial_number(int(serial, 16))

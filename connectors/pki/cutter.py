@@ -96,7 +96,7 @@ def _planned(session: Session, plan: Plan) -> list[Order]:
     suspended = holdings.suspended(
         session, [c.id for own in certificates.values() for c in own], at
     )
-    asked = holdings.asked(session, [p.id for p in concerned])
+    asked = holdings.requested(session, [p.id for p in concerned])
     orders: list[Order] = []
     for person in concerned:
         own = certificates.get(person.id, [])

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from connectors.pki.authority import BACKDATED, certificate_of, end_of, signer
 from connectors.pki.keys import PublicKey, spki
 from connectors.pki.naming import published, serial
-from connectors.pki.profiles import Profile
+from connectors.pki.profiles import CertificateProfile
 from connectors.pki.tables import (
     Authority,
     Certificate,
@@ -37,7 +37,7 @@ from directory.base.errors import Conflict, InvalidInput
 class Contents:
     """Everything a certificate will say, decided by us."""
 
-    profile: Profile
+    profile: CertificateProfile
     subject: x509.Name
     title: str
     """The subject in short, for people."""

@@ -15,7 +15,7 @@ from connectors.pki import revocations, signers
 from connectors.pki.authority import certificate_of
 from connectors.pki.orders import EffectKind
 from connectors.pki.outside import Seen
-from connectors.pki.tables import Authority, Certificate, CertificateState, Standing
+from connectors.pki.tables import Authority, Certificate, CertificateStanding, CertificateState
 from connectors.tools import Tools
 from directory.base import outbox
 from directory.base.failpoints import failpoint
@@ -84,17 +84,19 @@ def probe_certificate(tools: Tools, claim: Claim) -> Record:
     return lambda session: _record(session, claim, certificate, held, seen, tools.clock())
 
 
-def _ordered(effect: Effect, certificate: Certificate, held: revocations.Held | None) -> bool:
+def _ordered(
+    effect: Effect, certificate: Certificate, held: revocations.MarkSummary | None
+) -> bool:
     """Whether what the effect announced still is what is wanted; a later change may differ."""
     if effect.kind == EffectKind.RESTORE:
         return held is None and certificate.state != CertificateState.ABANDONED
     if effect.kind == EffectKind.REVOKE:
-        return held is not None and held.standing is Standing.REVOKED
+        return held is not None and held.standing is CertificateStanding.REVOKED
     return held is not None
 
 
 def _visible(
-    effect: Effect, certificate: Certificate, held: revocations.Held | None, seen: Seen
+    effect: Effect, certificate: Certificate, held: revocations.MarkSummary | None, seen: Seen
 ) -> bool:
     if certificate.state == CertificateState.ABANDONED:  # nobody has it, and nobody vouches for it
         return seen.status is ocsp.OCSPCertStatus.UNKNOWN
@@ -111,7 +113,7 @@ def _record(
     session: Session,
     claim: Claim,
     certificate: Certificate,
-    held: revocations.Held | None,
+    held: revocations.MarkSummary | None,
     seen: Seen | None,
     now: datetime,
 ) -> set[str]:

@@ -186,7 +186,7 @@ def _signer(
 
 def _status(
     connection: Connection, authority_id: int, serial: str, now: datetime
-) -> tuple[revocations.Held | None, bool]:
+) -> tuple[revocations.MarkSummary | None, bool]:
     """What holds a serial back, and whether we issued it. One statement."""
     rows = connection.execute(
         select(Certificate.id, CertificateMark.kind, CertificateMark.reason, CertificateMark.at)
@@ -203,7 +203,7 @@ def _status(
     return revocations.summary([row for row in rows if row.kind is not None]), bool(rows)
 
 
-def _reason(held: revocations.Held | None) -> x509.ReasonFlags | None:
+def _reason(held: revocations.MarkSummary | None) -> x509.ReasonFlags | None:
     if held is None or held.reason is Reason.UNSPECIFIED:
         return None
     return x509.ReasonFlags(held.reason.value)

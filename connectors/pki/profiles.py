@@ -26,7 +26,7 @@ _KEY_USAGES = (
 
 
 @dataclass(frozen=True)
-class Profile:
+class CertificateProfile:
     """One kind of certificate."""
 
     name: str
@@ -56,25 +56,25 @@ class Profile:
 _YEAR = timedelta(days=365)
 _SIGNS = frozenset({"key_cert_sign", "crl_sign"})
 
-ROOT = Profile("root", 10 * _YEAR, _SIGNS, path_length=1)
+ROOT = CertificateProfile("root", 10 * _YEAR, _SIGNS, path_length=1)
 # The issuing authority signs OCSP answers itself (RFC 6960 §4.2.2.2, first form): hence
 # digitalSignature. A delegated responder would be one more key to renew and to lose.
-ISSUING = Profile("issuing", 5 * _YEAR, _SIGNS | {"digital_signature"}, path_length=0)
+ISSUING = CertificateProfile("issuing", 5 * _YEAR, _SIGNS | {"digital_signature"}, path_length=0)
 # The root's answers go on while its key is offline. Without a list of its own (id-pkix-ocsp-nocheck,
 # RFC 6960 §4.2.2.2.1) it is made anew at half its life.
-RESPONDER = Profile(
+RESPONDER = CertificateProfile(
     "responder",
     _YEAR,
     frozenset({"digital_signature"}),
     (ExtendedKeyUsageOID.OCSP_SIGNING,),
 )
-SIGN_IN = Profile(
+SIGN_IN = CertificateProfile(
     "sign_in",
     5 * _YEAR,  # Nghị định 68/2024 Điều 9: a subscriber's first certificate, at most
     frozenset({"digital_signature"}),
     (ExtendedKeyUsageOID.CLIENT_AUTH,),
 )
-SERVICE = Profile(
+SERVICE = CertificateProfile(
     "service",
     2 * _YEAR,
     frozenset({"digital_signature"}),
@@ -84,7 +84,7 @@ SERVICE = Profile(
 PROFILES = {p.name: p for p in (ROOT, ISSUING, RESPONDER, SIGN_IN, SERVICE)}
 
 
-def by_name(name: str) -> Profile:
+def by_name(name: str) -> CertificateProfile:
     """A profile people may ask for. Raises InvalidInput."""
     found = PROFILES.get(name)
     if found is None or found.is_authority or found is RESPONDER:
@@ -94,7 +94,7 @@ def by_name(name: str) -> Profile:
     return found
 
 
-def check(profile: Profile) -> None:
+def check(profile: CertificateProfile) -> None:
     """Raises Misconfigured when a profile contradicts itself or RFC 5280."""
     usage = profile.key_usage
     wrong = (

@@ -34,10 +34,10 @@ from connectors.pki.tables import (
     Authority,
     Certificate,
     CertificateRequest,
+    CertificateStanding,
     CertificateState,
     RequestReason,
     RequestState,
-    Standing,
 )
 from directory import assignments, people, units
 from directory.base import audit
@@ -69,8 +69,8 @@ class CertificateView:
     not_before: datetime
     not_after: datetime
     issued_at: datetime | None
-    standing: Standing
-    held: revocations.Held | None
+    standing: CertificateStanding
+    held: revocations.MarkSummary | None
     """Since when and why it is distrusted or revoked."""
 
 
@@ -161,7 +161,7 @@ def request(session: Session, user_id: int, *, now: datetime) -> CertificateRequ
     if _in_making(session, user_id, now):
         raise Conflict("certificate_in_making", "Chứng thư của bạn đang được cấp.")
     mine = [c for c in certificates_of(session, user_id, now=now) if c.profile == SIGN_IN.name]
-    good = [c for c in mine if c.standing is Standing.GOOD]
+    good = [c for c in mine if c.standing is CertificateStanding.GOOD]
     if any(c.not_after > now + RENEWABLE for c in good):
         raise Conflict("certificate_valid", "Bạn đang có chứng thư còn hiệu lực.")
     reason = RequestReason.RENEWAL if good else RequestReason.REPLACEMENT

@@ -19,10 +19,10 @@ from connectors.pki.tables import (
     REVOCABLE_FOR,
     Certificate,
     CertificateMark,
+    CertificateStanding,
     CertificateState,
     MarkKind,
     Reason,
-    Standing,
     in_force,
 )
 from directory.base import audit, outbox
@@ -46,16 +46,16 @@ class Mark(Protocol):
 
 
 @dataclass(frozen=True)
-class Held:
+class MarkSummary:
     """Since when, how and why a certificate is held back."""
 
-    standing: Standing
+    standing: CertificateStanding
     """HELD or REVOKED."""
     reason: Reason
     since: datetime
 
 
-def summary(marks: Iterable[Mark]) -> Held | None:
+def summary(marks: Iterable[Mark]) -> MarkSummary | None:
     """What marks in force amount to; None when there are none.
 
     A revocation outranks a distrust, whose reason to the outside is certificateHold; of several
@@ -63,17 +63,19 @@ def summary(marks: Iterable[Mark]) -> Held | None:
     """
     marks = list(marks)
     for kind, standing in (
-        (MarkKind.REVOKE, Standing.REVOKED),
-        (MarkKind.DISTRUST, Standing.HELD),
+        (MarkKind.REVOKE, CertificateStanding.REVOKED),
+        (MarkKind.DISTRUST, CertificateStanding.HELD),
     ):
         of_kind = [m for m in marks if m.kind == kind]
         if of_kind:
             first = min(of_kind, key=lambda m: m.at)
-            return Held(standing, Reason(first.reason), first.at)
+            return MarkSummary(standing, Reason(first.reason), first.at)
     return None
 
 
-def held(session: Session, certificate_ids: Sequence[int], *, now: datetime) -> dict[int, Held]:
+def held(
+    session: Session, certificate_ids: Sequence[int], *, now: datetime
+) -> dict[int, MarkSummary]:
     """Which of these certificates are held back at a moment, and how."""
     marks: dict[int, list[CertificateMark]] = {}
     for start in range(0, len(certificate_ids), 500):
@@ -140,7 +142,7 @@ def revoke(
         )
     _require_issued(certificate)
     known = held(session, [certificate.id], now=max(at, now)).get(certificate.id)
-    if known is not None and known.standing is Standing.REVOKED:
+    if known is not None and known.standing is CertificateStanding.REVOKED:
         raise Conflict("certificate_revoked", "Chứng thư này đã bị thu hồi.")
     _mark(session, certificate, MarkKind.REVOKE, reason=reason, at=at, now=now, change_id=change_id)
     _note(

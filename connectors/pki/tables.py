@@ -36,7 +36,7 @@ class AuthorityKind(StrEnum):
 
 
 class CertificateState(StrEnum):
-    """How far the making of a certificate has come. Whether it is *good* is ``Standing``."""
+    """How far the making of a certificate has come. Whether it is *good* is ``CertificateStanding``."""
 
     INTENDED = "intended"
     """Its serial is taken and its contents are decided; nothing has been handed out."""
@@ -45,7 +45,7 @@ class CertificateState(StrEnum):
     """It was intended, but by the time it was signed its contents were no longer true."""
 
 
-class Standing(StrEnum):
+class CertificateStanding(StrEnum):
     """What a certificate is worth at one moment."""
 
     GOOD = "good"

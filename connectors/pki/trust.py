@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors.pki import revocations
-from connectors.pki.tables import Authority, Certificate, CertificateState, Standing
+from connectors.pki.tables import Authority, Certificate, CertificateStanding, CertificateState
 
 
 class Refusal(StrEnum):
@@ -28,7 +28,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True)
-class Refused:
+class UntrustedCertificate:
     """A certificate that is not believed. ``certificate`` is None where it is unknown."""
 
     refusal: Refusal
@@ -36,10 +36,10 @@ class Refused:
 
 
 _REFUSALS = {
-    Standing.EARLY: Refusal.EARLY,
-    Standing.EXPIRED: Refusal.EXPIRED,
-    Standing.HELD: Refusal.DISTRUSTED,
-    Standing.REVOKED: Refusal.REVOKED,
+    CertificateStanding.EARLY: Refusal.EARLY,
+    CertificateStanding.EXPIRED: Refusal.EXPIRED,
+    CertificateStanding.HELD: Refusal.DISTRUSTED,
+    CertificateStanding.REVOKED: Refusal.REVOKED,
 }
 
 
@@ -50,7 +50,7 @@ def trusted(
     serial: str | None = None,
     spki: str | None = None,
     now: datetime,
-) -> Certificate | Refused:
+) -> Certificate | UntrustedCertificate:
     """The certificate, if it is believed at this moment; else why not.
 
     ``issuer`` is the issuer's DN as RFC 4514 text, ``serial`` hexadecimal, ``spki`` the SHA-256
@@ -58,7 +58,7 @@ def trusted(
     one key the newest decides. Whether its person may act is the session's question.
     """
     if serial is None and spki is None:
-        return Refused(Refusal.UNKNOWN)
+        return UntrustedCertificate(Refusal.UNKNOWN)
     wanted = [Authority.subject == issuer, Certificate.state == CertificateState.ISSUED.value]
     if serial is not None:
         wanted.append(Certificate.serial == serial.lower().rjust(32, "0"))
@@ -72,16 +72,22 @@ def trusted(
         .limit(1)
     ).one_or_none()
     if found is None:
-        return Refused(Refusal.UNKNOWN)
+        return UntrustedCertificate(Refusal.UNKNOWN)
     held = revocations.held(session, [found.id], now=now).get(found.id)
     now_is = standing(found, held, now=now)
-    return found if now_is is Standing.GOOD else Refused(_REFUSALS[now_is], found)
+    return (
+        found
+        if now_is is CertificateStanding.GOOD
+        else UntrustedCertificate(_REFUSALS[now_is], found)
+    )
 
 
-def standing(certificate: Certificate, held: revocations.Held | None, *, now: datetime) -> Standing:
+def standing(
+    certificate: Certificate, held: revocations.MarkSummary | None, *, now: datetime
+) -> CertificateStanding:
     """What an issued certificate is worth at a moment; what holds it back is told first."""
     if held is not None:
         return held.standing
     if now < certificate.not_before:
-        return Standing.EARLY
-    return Standing.EXPIRED if certificate.not_after <= now else Standing.GOOD
+        return CertificateStanding.EARLY
+    return CertificateStanding.EXPIRED if certificate.not_after <= now else CertificateStanding.GOOD

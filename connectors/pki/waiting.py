@@ -81,7 +81,7 @@ def _orders(
         return
     users: Collection[int] = sorted(held)
     served = assignments.timeline(session, users)
-    asked = holdings.asked(session, list(users))
+    asked = holdings.requested(session, list(users))
     for user_id in users:
         certificates = held[user_id]
         if change.kind == ChangeKind.TRANSFER:

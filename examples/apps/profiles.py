@@ -36,7 +36,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ApplicationProfile:
     """One application: its face, its words, its sample work."""
 
     code: str
@@ -86,7 +86,7 @@ class Profile:
         ]
 
 
-QLVB = Profile(
+QLVB = ApplicationProfile(
     code="qlvb",
     title="Quản lý văn bản và điều hành",
     tagline="Văn bản đến, văn bản đi và công việc được giao của từng đơn vị.",
@@ -151,7 +151,7 @@ QLVB = Profile(
     ),
 )
 
-MOTCUA = Profile(
+MOTCUA = ApplicationProfile(
     code="motcua",
     title="Một cửa điện tử",
     tagline="Tiếp nhận và trả kết quả giải quyết thủ tục hành chính.",

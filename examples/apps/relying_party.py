@@ -23,7 +23,7 @@ from examples.apps import backchannel, probes, texts
 from examples.apps.accounts import Account, AccountStorage
 from examples.apps.backchannel import BackchannelLogout
 from examples.apps.database import Clock, Database, utc_now
-from examples.apps.profiles import PROFILES, Profile
+from examples.apps.profiles import PROFILES, ApplicationProfile
 from examples.apps.provider import Provider, ProviderUnavailable, SignInRefused
 from examples.apps.scim import AccountEndpoint
 from examples.apps.sessions import ATTEMPT_SECONDS, Session, Sessions
@@ -42,7 +42,7 @@ class RelyingParty:
     """The parts of one application, put together once by ``create_app``."""
 
     settings: Settings
-    profile: Profile
+    profile: ApplicationProfile
     database: Database
     accounts: AccountStorage
     sessions: Sessions

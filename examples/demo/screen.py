@@ -3,7 +3,7 @@
 from typing import Any
 
 from examples.demo.ground import Ground
-from examples.demo.standing import Standing
+from examples.demo.standing import Official
 
 _LABELS = {
     "administrator": "Quản trị hệ thống / administrator",
@@ -13,7 +13,7 @@ _LABELS = {
 }
 
 
-def show(ground: Ground, values: dict[str, Any], movers: list[Standing], *, seconds: float) -> str:
+def show(ground: Ground, values: dict[str, Any], movers: list[Official], *, seconds: float) -> str:
     """What to open, whom to be, what to try, in at most forty lines."""
     issuer = values["issuer"]
     app_a, app_b = ground.apps
@@ -50,7 +50,7 @@ def show(ground: Ground, values: dict[str, Any], movers: list[Standing], *, seco
     return "\n".join(lines)
 
 
-def _hero(movers: list[Standing], code: str) -> Standing | None:
+def _hero(movers: list[Official], code: str) -> Official | None:
     """Whom to try it with: somebody not moved yet, who works with A and would lose it."""
     return min(
         movers,
@@ -59,7 +59,7 @@ def _hero(movers: list[Standing], code: str) -> Standing | None:
     )
 
 
-def _who(one: Standing, ground: Ground) -> str:
+def _who(one: Official, ground: Ground) -> str:
     """What somebody is and may open today."""
     what = "hai chức vụ / two posts" if one.posts > 1 else "một cán bộ / an official"
     letters = [
@@ -71,7 +71,7 @@ def _who(one: Standing, ground: Ground) -> str:
     return f"{what}; tài khoản / account: {', '.join(letters) or 'không / none'}{moved}"
 
 
-def _to_try(one: Standing, officer: dict[str, Any], ground: Ground) -> list[str]:
+def _to_try(one: Official, officer: dict[str, Any], ground: Ground) -> list[str]:
     name, hr = one.user["username"], officer["username"]
     first, second = ("A", "B") if ground.apps[0].code in one.applications else ("B", "A")
     without = (

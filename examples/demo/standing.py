@@ -13,7 +13,7 @@ from idp.run.wiring import build
 
 
 @dataclass(frozen=True)
-class Standing:
+class Official:
     """One official who may be transferred: the post of today, and where to go next."""
 
     user: dict[str, Any]
@@ -29,7 +29,7 @@ class Standing:
     goal_position: str
 
 
-def of_movers(ground: Ground, users: list[dict[str, Any]]) -> list[Standing]:
+def of_movers(ground: Ground, users: list[dict[str, Any]]) -> list[Official]:
     """Everybody with ``transfer_to`` who is still in service, in the order of the list."""
     services = build(ground.settings)
     on = local_day(services.clock())
@@ -51,7 +51,7 @@ def of_movers(ground: Ground, users: list[dict[str, Any]]) -> list[Standing]:
                 moved = held[0].unit.id != units.by_ref(session, home["unit"]).id
                 goal = home if moved else listed["transfer_to"]
                 found.append(
-                    Standing(
+                    Official(
                         listed,
                         held[0].unit.name,
                         len(held),

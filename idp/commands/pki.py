@@ -14,9 +14,9 @@ from connectors.pki.tables import (
     REVOCABLE_FOR,
     Authority,
     AuthorityKind,
+    CertificateStanding,
     Reason,
     RequestReason,
-    Standing,
 )
 from directory import people
 from directory.base import audit
@@ -29,11 +29,11 @@ from idp.services import Services
 from idp.web.i18n import gettext
 
 STANDINGS = {
-    Standing.GOOD: "đang hiệu lực",
-    Standing.EARLY: "chưa có hiệu lực",
-    Standing.EXPIRED: "hết hạn",
-    Standing.HELD: "tạm ngừng tin cậy",
-    Standing.REVOKED: "đã thu hồi",
+    CertificateStanding.GOOD: "đang hiệu lực",
+    CertificateStanding.EARLY: "chưa có hiệu lực",
+    CertificateStanding.EXPIRED: "hết hạn",
+    CertificateStanding.HELD: "tạm ngừng tin cậy",
+    CertificateStanding.REVOKED: "đã thu hồi",
 }
 
 

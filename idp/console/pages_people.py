@@ -23,7 +23,7 @@ from directory.changes import history
 from directory.changes.model import Change
 from directory.entitlements import Account, Desired
 from directory.permissions import AdminRole, Do, Rights
-from directory.search import Found, Page, PersonView, Wanted
+from directory.search import Found, Page, PersonView, SearchFilter
 from directory.units import OrgUnit
 from idp import sessions
 from idp.console import entries
@@ -43,7 +43,7 @@ class ListView:
 def listed(
     session: Session,
     granted: Rights,
-    wanted: Wanted,
+    wanted: SearchFilter,
     *,
     now: datetime,
     keyring: Keyring,
@@ -56,7 +56,7 @@ def listed(
 
 
 def export(
-    session: Session, granted: Rights, wanted: Wanted, *, now: datetime, keyring: Keyring
+    session: Session, granted: Rights, wanted: SearchFilter, *, now: datetime, keyring: Keyring
 ) -> Iterator[Found]:
     """The whole list behind the filters, page by page. Raises NotFound."""
     if wanted.unit_id:

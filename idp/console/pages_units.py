@@ -9,7 +9,7 @@ from directory import search, tree, units
 from directory.base.clock import local_day
 from directory.base.crypto import Keyring
 from directory.permissions import Do, Rights
-from directory.search import Page, Wanted
+from directory.search import Page, SearchFilter
 from directory.tree import Node, NodePage, PostView
 from directory.units import OrgUnit, UnitCode
 
@@ -82,7 +82,7 @@ def whole(
         search.people(
             session,
             granted,
-            Wanted(unit_id=unit_id),
+            SearchFilter(unit_id=unit_id),
             on=on,
             keyring=keyring,
             after=looked.after,

@@ -106,7 +106,7 @@ def audit() -> str:
     )
 
 
-def _anchored() -> anchor.Standing | None:
+def _anchored() -> anchor.AnchorStanding | None:
     """How far the trail has come and what is written outside; None where that cannot be read."""
     try:
         return anchor.standing(services())

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from connectors.accounts import mapping
 from directory.base.errors import InvalidInput
 from directory.people import UserStatus
-from directory.search import Found, Wanted
+from directory.search import Found, SearchFilter
 from idp.console import guard, pages_people, timeline
 from idp.console.guard import asker
 from idp.web import gate
@@ -39,9 +39,9 @@ def listing() -> str:
     )
 
 
-def _wanted() -> Wanted:
+def _wanted() -> SearchFilter:
     status = request.args.get("status", "")
-    return Wanted(
+    return SearchFilter(
         words=request.args.get("q", ""),
         unit_id=guard.number("unit"),
         status=UserStatus(status) if status in set(UserStatus) else None,

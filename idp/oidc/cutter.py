@@ -33,7 +33,7 @@ from directory.people import UserCut
 from idp import sessions
 from idp.oidc import grants
 from idp.oidc.clients.kinds import TokenFormat
-from idp.oidc.live_grants import Held, not_revoked
+from idp.oidc.live_grants import LiveGrant, not_revoked
 from idp.sessions import SsoSession, describe_browser
 
 RELYING_PARTY_SESSION = timedelta(days=1)
@@ -63,13 +63,13 @@ class Targets:
 
 
 @dataclass(frozen=True)
-class Found:
+class EndingAccess:
     """What ends, as it stands at this moment."""
 
     sessions: list[SsoSession]
-    grants: list[Held]
+    grants: list[LiveGrant]
     """Those that could still give access."""
-    told: list[Held]
+    told: list[LiveGrant]
     """One per relying party and session: whoever may have a session of her own."""
 
 
@@ -127,7 +127,7 @@ class AccessCutter:
         priority = Priority.BULK if len(users) > MANY else Priority.URGENT
         return self._end(session, targets, change, now, priority)
 
-    def _find(self, session: Session, targets: Targets, now: datetime) -> Found:
+    def _find(self, session: Session, targets: Targets, now: datetime) -> EndingAccess:
         users = targets.users
         living = [
             row
@@ -141,9 +141,9 @@ class AccessCutter:
             and (grant.given_at or grant.issued_at > now - self._code_in_flight)
         ]
         alive = [g for g in held if self._could_give_access(g, now)]
-        return Found(living, alive, latest_per_party(held))
+        return EndingAccess(living, alive, latest_per_party(held))
 
-    def _could_give_access(self, grant: Held, now: datetime) -> bool:
+    def _could_give_access(self, grant: LiveGrant, now: datetime) -> bool:
         """Not a grant whose only access token has expired long since."""
         if grant.expires_at <= now or grant.given_at is None:
             return False
@@ -258,7 +258,7 @@ def not_ended(session: Session, user_ids: Sequence[int]) -> list[Any]:
     return found
 
 
-def latest_per_party(held: Iterable[Held]) -> list[Held]:
+def latest_per_party(held: Iterable[LiveGrant]) -> list[LiveGrant]:
     """The latest grant of each client and session that can be told: one logout token ends all
     that the client knows under that ``sid``.
     """
@@ -266,7 +266,7 @@ def latest_per_party(held: Iterable[Held]) -> list[Held]:
     return list(latest.values())
 
 
-def logout_job(grant: Held, n: int, *, now: datetime, priority: int) -> dict[str, Any]:
+def logout_job(grant: LiveGrant, n: int, *, now: datetime, priority: int) -> dict[str, Any]:
     """The job that tells one relying party; four lanes each, so that a slow one delays itself."""
     return outbox.row_for(
         JobKind.LOGOUT_DELIVER,

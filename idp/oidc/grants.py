@@ -39,7 +39,7 @@ from directory.base.clock import local_day
 from directory.base.db import Base, UTCDateTime
 from directory.entitlements import Application
 from directory.people import User
-from idp.oidc.claims import Person, person, with_person
+from idp.oidc.claims import ActingPerson, person, with_person
 from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import Profile
 from idp.sessions import SsoSession
@@ -144,7 +144,7 @@ class GrantView:
     userinfo_alg: str | None
     """What userinfo is signed with for its client; None: it is not."""
     living: bool
-    person: Person | None = None
+    person: ActingPerson | None = None
 
     code_challenge_method = "S256"
     """The only one ever stored (RFC 9700 §2.1.1)."""
@@ -280,7 +280,7 @@ def read_with_person(connection: Connection, grant_id: str, *, now: datetime) ->
     return _view(row, person(row)) if row else None
 
 
-def _view(row: Any, about: Person | None) -> GrantView:
+def _view(row: Any, about: ActingPerson | None) -> GrantView:
     return GrantView(
         **{name: getattr(row, name) for name in _OWN},
         sub=row.sub,

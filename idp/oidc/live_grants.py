@@ -1,4 +1,4 @@
-"""Held: a grant as the door and sign-out see it, who must end many and tell their clients."""
+"""A grant as the door and sign-out see it, who must end many and tell their clients."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from idp.oidc.grants import Grant
 
 
 @dataclass(frozen=True)
-class Held:
+class LiveGrant:
     """A grant: whose, whose session's, which client's."""
 
     id: str
@@ -45,9 +45,9 @@ def not_revoked(
     user_ids: Iterable[int] = (),
     session_ids: Iterable[str] = (),
     since: datetime,
-) -> list[Held]:
+) -> list[LiveGrant]:
     """Unrevoked grants of these people or sessions that end after ``since``, oldest first."""
-    found: list[Held] = []
+    found: list[LiveGrant] = []
     for column, wanted in ((Grant.user_id, set(user_ids)), (Grant.session_id, set(session_ids))):
         ordered: list[Any] = sorted(wanted)
         for start in range(0, len(ordered), 500):
@@ -78,5 +78,5 @@ def not_revoked(
                 )
                 .order_by(Grant.issued_at, Grant.id)
             )
-            found += [Held(**row._asdict()) for row in rows]
+            found += [LiveGrant(**row._asdict()) for row in rows]
     return found

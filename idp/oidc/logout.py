@@ -28,7 +28,7 @@ from idp.oidc.clients import view as client_view
 from idp.oidc.clients.redirects import with_query
 from idp.oidc.clients.view import ClientView
 from idp.oidc.cutter import RELYING_PARTY_SESSION, latest_per_party, logout_job, not_ended
-from idp.oidc.live_grants import Held, not_revoked
+from idp.oidc.live_grants import LiveGrant, not_revoked
 from idp.oidc.tokens import Tokens
 from idp.sessions import SessionView
 
@@ -176,7 +176,11 @@ def end_consent(
 
 
 def _tell(
-    session: Session, held: Iterable[Held], *, now: datetime, in_flight: timedelta = timedelta()
+    session: Session,
+    held: Iterable[LiveGrant],
+    *,
+    now: datetime,
+    in_flight: timedelta = timedelta(),
 ) -> None:
     """A logout token to each relying party that may have begun a session of its own: by a code it
     has redeemed, or by one so young that a request we cannot see yet may be redeeming it.

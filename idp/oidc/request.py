@@ -17,7 +17,7 @@ from werkzeug.datastructures import MultiDict
 
 from directory.base.storable import is_text
 from idp.oidc.clients.kinds import ResponseType
-from idp.oidc.clients.refusals import Reason, Refusals, Refused
+from idp.oidc.clients.refusals import NewRefusal, Reason, Refusals
 from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import Arrival
 
@@ -122,4 +122,4 @@ class Request(OAuth2Request):  # type: ignore[misc]
         self, refusals: Refusals, client: ClientView | str, reason: Reason, detail: str = ""
     ) -> None:
         """Keep for the client's owner why this request was refused."""
-        refusals.note(self.connection, client, Refused(reason, self.place, detail), now=self.now)
+        refusals.note(self.connection, client, NewRefusal(reason, self.place, detail), now=self.now)

@@ -127,7 +127,7 @@ def my_devices(session: Session, view: SessionView, *, now: datetime) -> list[De
 
 
 @dataclass(frozen=True)
-class Profile:
+class OwnRecord:
     """What the directory holds about a person, as she may see it herself."""
 
     user: User
@@ -135,10 +135,10 @@ class Profile:
     """All assignments, the newest first."""
 
 
-def profile(session: Session, user_id: int) -> Profile:
+def profile(session: Session, user_id: int) -> OwnRecord:
     """My own data; the citizen number masked."""
     held = assignments.timeline(session, [user_id])[user_id]
-    return Profile(people.get(session, user_id), list(reversed(held)))
+    return OwnRecord(people.get(session, user_id), list(reversed(held)))
 
 
 def certificate_pem(session: Session, user_id: int, serial: str) -> str:

@@ -64,7 +64,7 @@ def checks(has: Services) -> list[Check]:
 
 def _of_database(has: Services, connection: Connection) -> Iterator[Check]:
     found, ours = migrate.current(connection), migrate.head()
-    served = migrate.standing(connection) is migrate.Standing.FITS
+    served = migrate.standing(connection) is migrate.SchemaFit.FITS
     yield Check("migrations", holds=served, detail=f"{found} / {ours}")
     if not served:
         return

@@ -79,7 +79,7 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-class Standing(Enum):
+class SchemaFit(Enum):
     """How the schema that is there stands to this release."""
 
     MISSING = "there is none"
@@ -88,29 +88,29 @@ class Standing(Enum):
     NEWER = "it is one this release cannot serve"
 
 
-def standing(connection: Connection) -> Standing:
+def standing(connection: Connection) -> SchemaFit:
     """Whether this release can serve the schema that is there."""
     found, ours = current(connection), head()
     if found is None:
-        return Standing.MISSING
+        return SchemaFit.MISSING
     if found == ours:
-        return Standing.FITS
+        return SchemaFit.FITS
     if found in _known():
-        return Standing.OLDER
+        return SchemaFit.OLDER
     least = nodes.serves_from(connection)
-    return Standing.FITS if least is not None and least <= str(ours) else Standing.NEWER
+    return SchemaFit.FITS if least is not None and least <= str(ours) else SchemaFit.NEWER
 
 
 def require(connection: Connection) -> None:
     """Raises Misconfigured where this release cannot serve the schema that is there."""
     stands = standing(connection)
-    if stands is Standing.MISSING:
+    if stands is SchemaFit.MISSING:
         raise Misconfigured("not_installed", "Chưa khởi tạo; hãy chạy: dinhdanh migrate")
-    if stands is Standing.OLDER:
+    if stands is SchemaFit.OLDER:
         raise Misconfigured(
             "migrations", "Cơ sở dữ liệu chưa được nâng cấp; hãy chạy: dinhdanh migrate"
         )
-    if stands is Standing.NEWER:
+    if stands is SchemaFit.NEWER:
         raise _too_new(current(connection))
 
 

@@ -32,7 +32,7 @@ _NOTICE = 5
 
 
 @dataclass(frozen=True)
-class Standing:
+class AnchorStanding:
     """How the database stands to the newest checkpoint of this machine."""
 
     seq: int
@@ -49,13 +49,13 @@ def installation_id(services: Services, keyring_id: str) -> str:
     return services.keyring.mac("installation", keyring_id.encode()).hex()
 
 
-def standing(services: Services) -> Standing:
+def standing(services: Services) -> AnchorStanding:
     """Compare the database with the last line of our own file. Raises OSError."""
     with services.db.hot() as connection:
         return _standing(services, connection)
 
 
-def _standing(services: Services, connection: Connection) -> Standing:
+def _standing(services: Services, connection: Connection) -> AnchorStanding:
     file = services.settings.checkpoint_file
     newest = checkpoints.last(file) or checkpoints.last(checkpoints.aside(file))
     head = connection.execute(select(AuditHead.seq, AuditHead.hash)).first()
@@ -66,7 +66,7 @@ def _standing(services: Services, connection: Connection) -> Standing:
         if not checkpoints.genuine(services.keyring, newest, installation=known):
             newest = None
     behind = newest is not None and _behind(connection, services.keyring, newest, seq)
-    return Standing(seq, digest, newest, behind)
+    return AnchorStanding(seq, digest, newest, behind)
 
 
 def _behind(connection: Connection, keyring: Keyring, newest: Checkpoint, seq: int) -> bool:
@@ -78,7 +78,7 @@ def _behind(connection: Connection, keyring: Keyring, newest: Checkpoint, seq: i
     return not any(restore.explains(newest) for restore in told)
 
 
-def keep(services: Services, now: datetime) -> Standing:
+def keep(services: Services, now: datetime) -> AnchorStanding:
     """Write down how far the trail has come, if that is further than what is written.
 
     Where the file knows more than the database nothing is written: that must stay visible.
@@ -102,7 +102,7 @@ def keep(services: Services, now: datetime) -> Standing:
         checkpoints.append(descriptor, made)
     if services.settings.audit_syslog:
         _tell(services.settings.audit_syslog, made)
-    return Standing(found.seq, found.hash, made, behind=False)
+    return AnchorStanding(found.seq, found.hash, made, behind=False)
 
 
 def _tell(where: str, made: Checkpoint) -> None:

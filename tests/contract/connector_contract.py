@@ -13,7 +13,7 @@ from connectors.accounts.contract import (
     Connector,
     Operation,
     RemoteAccount,
-    Wanted,
+    WantedAccount,
 )
 from connectors.errors import Misconfigured, Rejected, Transient
 
@@ -40,7 +40,7 @@ INJECTIONS = [
 ]
 
 
-def wanted(**changes: object) -> Wanted:
+def wanted(**changes: object) -> WantedAccount:
     """An account nobody has had yet: a specialist with every attribute."""
     token = secrets.token_hex(6)
     values: dict[str, object] = {
@@ -50,10 +50,10 @@ def wanted(**changes: object) -> Wanted:
         "attributes": SPECIALIST,
         "role": "editor",
     }
-    return Wanted(**(values | changes))  # type: ignore[arg-type]
+    return WantedAccount(**(values | changes))  # type: ignore[arg-type]
 
 
-def but(state: Wanted, **attributes: str | None) -> Wanted:
+def but(state: WantedAccount, **attributes: str | None) -> WantedAccount:
     """The same account saying something else; None takes an attribute away."""
     said = dict(state.attributes or {})
     for name, value in attributes.items():
@@ -61,12 +61,12 @@ def but(state: Wanted, **attributes: str | None) -> Wanted:
         said.pop(attribute, None)
         if value is not None:
             said[attribute] = value
-    return Wanted(state.external_id, state.username, state.active, said, state.role)
+    return WantedAccount(state.external_id, state.username, state.active, said, state.role)
 
 
-def disabled(state: Wanted) -> Wanted:
+def disabled(state: WantedAccount) -> WantedAccount:
     """The same person's account when nothing entitles her any more."""
-    return Wanted(state.external_id, state.username, active=False)
+    return WantedAccount(state.external_id, state.username, active=False)
 
 
 class ConnectorContract:
@@ -93,10 +93,10 @@ class ConnectorContract:
         raise NotImplementedError
 
     @pytest.fixture
-    def make(self, connector: Connector) -> Callable[[Wanted], str]:
+    def make(self, connector: Connector) -> Callable[[WantedAccount], str]:
         """Apply a state to an account that is looked up by its externalId; its key."""
 
-        def apply(state: Wanted) -> str:
+        def apply(state: WantedAccount) -> str:
             outcome = connector.apply(Operation(state))
             assert outcome.remote_id is not None
             return outcome.remote_id
@@ -134,7 +134,7 @@ class ConnectorContract:
         ]
 
     def test_an_update_changes_what_differs_and_keeps_the_key(
-        self, connector: Connector, make: Callable[[Wanted], str]
+        self, connector: Connector, make: Callable[[WantedAccount], str]
     ) -> None:
         state = wanted()
         key = make(state)
@@ -145,7 +145,7 @@ class ConnectorContract:
         assert connector.differences(state, self.shown(connector, key)) != ()
 
     def test_an_attribute_that_is_gone_is_taken_away(
-        self, connector: Connector, make: Callable[[Wanted], str]
+        self, connector: Connector, make: Callable[[WantedAccount], str]
     ) -> None:
         state = wanted()
         key = make(state)
@@ -157,7 +157,7 @@ class ConnectorContract:
         assert connector.differences(less, seen) == ()
 
     def test_a_move_follows_the_unit_and_the_role(
-        self, connector: Connector, make: Callable[[Wanted], str]
+        self, connector: Connector, make: Callable[[WantedAccount], str]
     ) -> None:
         state = wanted()
         key = make(state)
@@ -171,7 +171,7 @@ class ConnectorContract:
         assert seen.role == "viewer"
 
     def test_disabling_keeps_the_account_and_what_it_says(
-        self, connector: Connector, make: Callable[[Wanted], str]
+        self, connector: Connector, make: Callable[[WantedAccount], str]
     ) -> None:
         state = wanted()
         key = make(state)
@@ -183,7 +183,7 @@ class ConnectorContract:
         assert connector.apply(Operation(disabled(state), key)).action is Action.UNCHANGED
 
     def test_enabling_wakes_the_same_account(
-        self, connector: Connector, make: Callable[[Wanted], str]
+        self, connector: Connector, make: Callable[[WantedAccount], str]
     ) -> None:
         state = wanted()
         key = make(state)
@@ -200,7 +200,7 @@ class ConnectorContract:
         assert connector.find(state.external_id, state.username) is None
 
     def test_a_lost_answer_is_made_good_by_the_external_id(
-        self, connector: Connector, make: Callable[[Wanted], str]
+        self, connector: Connector, make: Callable[[WantedAccount], str]
     ) -> None:
         state = wanted()
         key = make(state)
@@ -208,7 +208,7 @@ class ConnectorContract:
         assert (outcome.action, outcome.remote_id) == (Action.DISABLED, key)
 
     def test_a_key_that_points_to_somebody_else_is_not_believed(
-        self, connector: Connector, make: Callable[[Wanted], str]
+        self, connector: Connector, make: Callable[[WantedAccount], str]
     ) -> None:
         other, state = wanted(), wanted()
         others_key = make(other)
@@ -224,7 +224,7 @@ class ConnectorContract:
         assert connector.apply(Operation(wanted(), gone)).action is Action.CREATED
 
     def test_it_finds_by_external_id_and_by_name(
-        self, connector: Connector, make: Callable[[Wanted], str]
+        self, connector: Connector, make: Callable[[WantedAccount], str]
     ) -> None:
         state = wanted()
         key = make(state)
@@ -238,7 +238,7 @@ class ConnectorContract:
         assert connector.find("khong-co-ai", "khong-co-ai") is None
 
     def test_a_username_that_belongs_to_somebody_else_is_not_taken_over(
-        self, connector: Connector, make: Callable[[Wanted], str]
+        self, connector: Connector, make: Callable[[WantedAccount], str]
     ) -> None:
         other = wanted()
         key = make(other)
@@ -248,7 +248,7 @@ class ConnectorContract:
         assert connector.differences(other, self.shown(connector, key)) == ()
 
     def test_vietnamese_comes_back_as_it_went_in(
-        self, connector: Connector, make: Callable[[Wanted], str]
+        self, connector: Connector, make: Callable[[WantedAccount], str]
     ) -> None:
         name = unicodedata.normalize("NFC", "Đặng Thị Tuyết Hường ẮẰẲẴẶ ỐỒỔỖỘ ỨỪỬỮỰ ỳỷỹỵ")
         state = but(wanted(), display_name=name, department="Đội Quản lý trật tự đô thị")
@@ -275,7 +275,7 @@ class ConnectorContract:
         assert found.username == f"{token}{evil}"
 
     def test_a_listing_shows_every_account_once(
-        self, connector: Connector, make: Callable[[Wanted], str]
+        self, connector: Connector, make: Callable[[WantedAccount], str]
     ) -> None:
         keys = {make(wanted()) for _ in range(7)}
         listed = [account.key for account in self.listed(connector)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from connectors.accounts.contract import Action, Operation, Wanted
+from connectors.accounts.contract import Action, Operation, WantedAccount
 from connectors.accounts.scim.connector import ScimConnector, ScimSettings
 from connectors.errors import Misconfigured, Rejected, Transient
 from connectors.outbound import Outbound
@@ -95,7 +95,7 @@ ODDITIES: dict[str, dict[str, Any]] = {
 }
 
 
-def sure(connector: ScimConnector, state: Wanted, key: str) -> tuple[str, ...]:
+def sure(connector: ScimConnector, state: WantedAccount, key: str) -> tuple[str, ...]:
     """What a fresh look does not show as wanted."""
     seen = connector.probe(key)
     assert seen is not None

@@ -20,10 +20,10 @@ from connectors.accounts.contract import (
     Outcome,
     Page,
     RemoteAccount,
-    Wanted,
+    WantedAccount,
 )
 from connectors.accounts.ldap import names
-from connectors.accounts.ldap.link import ENTRIES, FEW, Garbled, Link, Refused, Row
+from connectors.accounts.ldap.link import ENTRIES, FEW, Garbled, Link, RefusedByServer, Row
 from connectors.accounts.ldap.pool import ALREADY_EXISTS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, Pool
 from connectors.accounts.ldap.settings import LdapSettings
 from connectors.errors import Rejected, Transient
@@ -101,7 +101,7 @@ class LdapConnector:
             if code == 0:
                 raise Transient("Tài khoản vừa được đặt lại mật khẩu; đã gỡ và sẽ kiểm tra lại.")
             if code != NO_SUCH_ATTRIBUTE:
-                raise Refused(link.ldap.result)
+                raise RefusedByServer(link.ldap.result)
         if self._pool.lets_in(name, secrets.token_urlsafe(24)):
             raise Rejected("Máy chủ LDAP cho tài khoản này đăng nhập bằng mật khẩu bất kỳ.")
         return {"password": "absent", "bind": "refused"}
@@ -113,7 +113,7 @@ class LdapConnector:
             )
         return self._account(entry) if entry else None
 
-    def differences(self, wanted: Wanted, seen: RemoteAccount) -> tuple[str, ...]:
+    def differences(self, wanted: WantedAccount, seen: RemoteAccount) -> tuple[str, ...]:
         """Compared as the entry says it: there is no middle name here, but there is a place."""
         wrong = list(mapping.differences(wanted, seen, managed=frozenset()))
         if wanted.active and seen.evidence.get("marked"):
@@ -157,7 +157,7 @@ class LdapConnector:
                 return entry
         return self._by(link, s.external_id_attribute, ours)
 
-    def _hers(self, entry: _Entry, wanted: Wanted) -> bool:
+    def _hers(self, entry: _Entry, wanted: WantedAccount) -> bool:
         """Whether an entry found by its number is hers; without our id, her name decides."""
         ours = entry.first(self._settings.external_id_attribute)
         if ours is None:
@@ -195,7 +195,7 @@ class LdapConnector:
             raise Rejected("Máy chủ LDAP không cho thấy mục gốc {base}.", base=base)
         return _entry(found[0])
 
-    def _create(self, link: Link, wanted: Wanted) -> Outcome:
+    def _create(self, link: Link, wanted: WantedAccount) -> Outcome:
         s = self._settings
         place = self._place(wanted) or s.base
         name = f"{self._rdn(wanted.username)},{place}"
@@ -207,7 +207,7 @@ class LdapConnector:
         }
         try:
             self._in_place(link, place, lambda: link.ldap.add(name, list(s.object_classes), values))
-        except Refused as refused:
+        except RefusedByServer as refused:
             if refused.code != ALREADY_EXISTS:
                 raise
             return self._mend(link, self._after_conflict(link, wanted), wanted)
@@ -216,7 +216,7 @@ class LdapConnector:
             raise Transient("Máy chủ LDAP chưa cho thấy mục vừa tạo.")
         return Outcome(entry.first(KEY), Action.CREATED, {"ldap_result": 0, "dn": entry.dn})
 
-    def _after_conflict(self, link: Link, wanted: Wanted) -> _Entry:
+    def _after_conflict(self, link: Link, wanted: WantedAccount) -> _Entry:
         """Whom a refused create collided with: herself, or somebody we must not take over."""
         s = self._settings
         entry = self._by(link, s.external_id_attribute, wanted.external_id)
@@ -231,7 +231,7 @@ class LdapConnector:
             )
         return entry
 
-    def _mend(self, link: Link, entry: _Entry, wanted: Wanted) -> Outcome:
+    def _mend(self, link: Link, entry: _Entry, wanted: WantedAccount) -> Outcome:
         wrong = self.differences(wanted, self._account(entry))
         key, name = entry.first(KEY), entry.dn
         if not wrong:
@@ -253,7 +253,7 @@ class LdapConnector:
         return Outcome(key, action, {"ldap_result": 0, "dn": name, "changed": list(wrong)})
 
     def _changes(
-        self, entry: _Entry, wanted: Wanted, wrong: Sequence[str]
+        self, entry: _Entry, wanted: WantedAccount, wrong: Sequence[str]
     ) -> dict[str, list[tuple[str, list[str]]]]:
         """The modification that mends what is wrong; replacing by nothing removes."""
         s = self._settings
@@ -284,7 +284,7 @@ class LdapConnector:
         if done["result"] == 0:
             return
         if done["result"] != NO_SUCH_OBJECT:
-            raise Refused(done)
+            raise RefusedByServer(done)
         rdns = names.split(place)
         depth = len(names.split(self._settings.base))
         for start in range(len(rdns) - depth - 1, -1, -1):
@@ -292,10 +292,10 @@ class LdapConnector:
             add = partial(link.ldap.add, ",".join(rdns[start:]), [_CLASS_OF[attribute]])
             made = link.call(add)
             if made["result"] not in (0, ALREADY_EXISTS):
-                raise Refused(made)
+                raise RefusedByServer(made)
         link.must(act)
 
-    def _place(self, wanted: Wanted) -> str | None:
+    def _place(self, wanted: WantedAccount) -> str | None:
         """The container the entry belongs in; None where it may stay where it is."""
         s = self._settings
         if not wanted.active:
@@ -315,7 +315,7 @@ class LdapConnector:
         found = self._search(link, self._settings.base, condition)
         if not found:
             for context in self._contexts(link):
-                with suppress(Refused):  # not ours to look into
+                with suppress(RefusedByServer):  # not ours to look into
                     found += self._search(link, context, condition)
         if len(found) > 1:
             raise Rejected("Có {count} tài khoản cùng thuộc về một người.", count=len(found))
@@ -325,7 +325,7 @@ class LdapConnector:
         """All that the server holds (RFC 4512 §5.1), as far as our base belongs to it."""
         if self._wider is None:
             said: list[str] = []
-            with suppress(Refused):  # a server need not tell us
+            with suppress(RefusedByServer):  # a server need not tell us
                 rows = link.search("", "(objectClass=*)", ["namingContexts"], scope=ldap3.BASE)
                 said = [name for row in rows for name in _entry(row).values.get(_CONTEXTS, ())]
             base = names.comparable(self._settings.base)

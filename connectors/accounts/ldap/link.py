@@ -32,7 +32,7 @@ FEW = 100
 """Entries after which a look-up for one person is given up."""
 
 
-class Refused(Exception):
+class RefusedByServer(Exception):
     """A result code other than success (RFC 4511 §4.1.9)."""
 
     def __init__(self, result: dict[str, Any]) -> None:
@@ -126,7 +126,7 @@ class Link:
         """The same. Raises Refused unless it succeeded."""
         result = self.call(act)
         if result["result"] != 0:
-            raise Refused(result)
+            raise RefusedByServer(result)
         return result
 
     def search(

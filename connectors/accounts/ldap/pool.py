@@ -16,7 +16,7 @@ import ldap3
 from ldap3.core.exceptions import LDAPExceptionError
 
 from connectors import deadline
-from connectors.accounts.ldap.link import Link, Refused
+from connectors.accounts.ldap.link import Link, RefusedByServer
 from connectors.accounts.ldap.settings import LdapSettings, Security
 from connectors.errors import ConnectorError, Misconfigured, Rejected, Transient
 from connectors.outbound import Outbound
@@ -80,7 +80,7 @@ class Pool:
         try:
             link = self._rested() or self._connect()
             yield link
-        except Refused as refused:
+        except RefusedByServer as refused:
             self._put_back(link)
             raise _failure(refused) from refused
         except Rejected:
@@ -102,7 +102,7 @@ class Pool:
             link = self._connect()
             bind = partial(link.ldap.rebind, name, password, read_server_info=False)
             return bool(link.call(bind)["result"] == 0)
-        except Refused as refused:
+        except RefusedByServer as refused:
             raise _failure(refused) from refused
         finally:
             if link is not None:
@@ -167,7 +167,7 @@ class Pool:
         link = Link(ldap, s.host, s.timeout)
         try:
             self._open(link)
-        except (ConnectorError, Refused) as exc:
+        except (ConnectorError, RefusedByServer) as exc:
             link.close()
             if tls is not None and tls.refused:
                 raise Misconfigured(
@@ -190,7 +190,7 @@ class Pool:
         link.must(lambda: ldap.bind(read_server_info=False))
 
 
-def _failure(refused: Refused) -> ConnectorError:
+def _failure(refused: RefusedByServer) -> ConnectorError:
     """What a result code means for the one who must act on it."""
     if refused.code in _BUSY:
         return Transient("Máy chủ LDAP đang bận ({shown}).", shown=refused.text)

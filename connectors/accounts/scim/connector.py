@@ -29,7 +29,7 @@ from connectors.accounts.contract import (
     Outcome,
     Page,
     RemoteAccount,
-    Wanted,
+    WantedAccount,
 )
 from connectors.accounts.scim import mapping as scim_mapping
 from connectors.accounts.scim.search import Search
@@ -138,7 +138,7 @@ class ScimConnector:
         )
         return self._account(user) if user else None
 
-    def differences(self, wanted: Wanted, seen: RemoteAccount) -> tuple[str, ...]:
+    def differences(self, wanted: WantedAccount, seen: RemoteAccount) -> tuple[str, ...]:
         return mapping.differences(
             scim_mapping.fitted(wanted, seen),
             seen,
@@ -163,7 +163,7 @@ class ScimConnector:
             raise Transient("Hệ thống đích chưa cho thấy tài khoản vừa tạo.")
         return Outcome(_key(user), Action.CREATED, {"http_status": answer.status})
 
-    def _create(self, wanted: Wanted) -> Answer:
+    def _create(self, wanted: WantedAccount) -> Answer:
         """Ask for a new account; the answer is 2xx or says that it is taken."""
         named = scim_mapping.with_family_name(wanted)
         answer = self._post(named if self._wants_family_name else wanted)
@@ -177,11 +177,11 @@ class ScimConnector:
             raise answer.failure()
         return answer
 
-    def _post(self, wanted: Wanted) -> Answer:
+    def _post(self, wanted: WantedAccount) -> Answer:
         body = scim_mapping.created(self._said(wanted), managed=self._service().managed)
         return self._wire.ask("POST", "/Users", body=body, bear={400, 404, 409})
 
-    def _said(self, wanted: Wanted) -> Wanted:
+    def _said(self, wanted: WantedAccount) -> WantedAccount:
         return wanted if self._settings.roles else replace(wanted, role=None)
 
     def _locate(self, operation: Operation) -> Json | None:
@@ -210,7 +210,7 @@ class ScimConnector:
             )
         return Outcome(None, Action.ABSENT, {"control": "search"})
 
-    def _after_conflict(self, wanted: Wanted) -> Json:
+    def _after_conflict(self, wanted: WantedAccount) -> Json:
         """Whom a refused create collided with: herself, or somebody we must not take over."""
         user = self._search.by_external_id(wanted.external_id, wanted.username, surely=True)
         if user is not None:
@@ -226,7 +226,7 @@ class ScimConnector:
             )
         return user
 
-    def _mend(self, user: Json, wanted: Wanted) -> Outcome:
+    def _mend(self, user: Json, wanted: WantedAccount) -> Outcome:
         seen = self._account(user)
         key = seen.key
         wanted = self._said(scim_mapping.fitted(wanted, seen))
@@ -239,7 +239,7 @@ class ScimConnector:
             action = Action.ENABLED if wanted.active else Action.DISABLED
         return Outcome(key, action, {"http_status": 200, "changed": list(wrong)})
 
-    def _write(self, key: str, wanted: Wanted, wrong: tuple[str, ...]) -> None:
+    def _write(self, key: str, wanted: WantedAccount, wrong: tuple[str, ...]) -> None:
         """Mend what is wrong by PATCH; by PUT where the service says or shows that it has none."""
         service = self._service()
         if service.patch and not self._refuses_patch:
@@ -326,7 +326,7 @@ def _external_id(user: Json) -> str | None:
     return scim_mapping.from_scim(user, {}).external_id
 
 
-def _hers(user: Json, wanted: Wanted) -> bool:
+def _hers(user: Json, wanted: WantedAccount) -> bool:
     """Whether an account found by its number is hers: numbers are given again, and handed over."""
     account = scim_mapping.from_scim(user, {})
     if account.external_id is None:

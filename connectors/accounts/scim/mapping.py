@@ -21,7 +21,7 @@ from scim2_models import (
 )
 from scim2_models import Role as ScimRole
 
-from connectors.accounts.contract import Attribute, Attributes, RemoteAccount, Wanted
+from connectors.accounts.contract import Attribute, Attributes, RemoteAccount, WantedAccount
 from connectors.accounts.mapping import ENTERPRISE, EVERYTHING, email_address
 from directory.base.text import clean
 
@@ -40,14 +40,14 @@ _SCIM_PATHS = {
 }
 
 
-def created(wanted: Wanted, *, managed: frozenset[Attribute] = EVERYTHING) -> dict[str, Any]:
+def created(wanted: WantedAccount, *, managed: frozenset[Attribute] = EVERYTHING) -> dict[str, Any]:
     """The body of a create (RFC 7644 §3.3)."""
     user = to_scim(wanted, managed=managed)
     body: dict[str, Any] = user.model_dump(scim_ctx=Context.RESOURCE_CREATION_REQUEST)
     return body
 
 
-def to_scim(wanted: Wanted, *, managed: frozenset[Attribute] = EVERYTHING) -> ScimUser:
+def to_scim(wanted: WantedAccount, *, managed: frozenset[Attribute] = EVERYTHING) -> ScimUser:
     """A whole SCIM User: core schema and Enterprise extension."""
     said = _managed(wanted.attributes or {}, managed)
     user = ScimUser(
@@ -150,7 +150,7 @@ def from_scim(
     )
 
 
-def with_family_name(wanted: Wanted) -> Wanted:
+def with_family_name(wanted: WantedAccount) -> WantedAccount:
     """The same, with a family name: who has one name only bears it as both."""
     said = dict(wanted.attributes or {})
     given = said.get(Attribute.GIVEN_NAME) or said.get(Attribute.DISPLAY_NAME)
@@ -159,7 +159,7 @@ def with_family_name(wanted: Wanted) -> Wanted:
     return replace(wanted, attributes=said | {Attribute.FAMILY_NAME: given})
 
 
-def fitted(wanted: Wanted, seen: RemoteAccount) -> Wanted:
+def fitted(wanted: WantedAccount, seen: RemoteAccount) -> WantedAccount:
     """What can be wanted of this account: a family name that it was given because it must have
     one stays.
     """
@@ -169,14 +169,14 @@ def fitted(wanted: Wanted, seen: RemoteAccount) -> Wanted:
     return named if named is not wanted and same else wanted
 
 
-def patched(wanted: Wanted, wrong: Iterable[str]) -> dict[str, Any]:
+def patched(wanted: WantedAccount, wrong: Iterable[str]) -> dict[str, Any]:
     """The body of a PATCH."""
     patch = scim_patch(wanted, wrong)
     body: dict[str, Any] = patch.model_dump(scim_ctx=Context.RESOURCE_PATCH_REQUEST)
     return body
 
 
-def scim_patch(wanted: Wanted, wrong: Iterable[str]) -> PatchOp[ScimUser]:
+def scim_patch(wanted: WantedAccount, wrong: Iterable[str]) -> PatchOp[ScimUser]:
     """The PATCH that mends exactly what ``differences`` named (RFC 7644 §3.5.2)."""
     said = wanted.attributes or {}
     values: dict[str, tuple[str, Any]] = {
@@ -205,7 +205,7 @@ def scim_patch(wanted: Wanted, wrong: Iterable[str]) -> PatchOp[ScimUser]:
 
 def merged_scim(
     current: Mapping[str, Any],
-    wanted: Wanted,
+    wanted: WantedAccount,
     *,
     managed: frozenset[Attribute] = EVERYTHING,
     roles: bool = True,

@@ -45,7 +45,7 @@ from idp.oidc.authorization import checked_request as requests
 from idp.oidc.authorization import consent, giving, pushed
 from idp.oidc.authorization import incoming as incomings
 from idp.oidc.authorization.answers import Answer, Channel
-from idp.oidc.authorization.checked_request import Asked
+from idp.oidc.authorization.checked_request import CheckedRequest
 from idp.oidc.authorization.incoming import FLOW, Incoming
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.kinds import SCOPES, Kind
@@ -140,9 +140,9 @@ def decide(
     channel = _channel(server, request, incoming)
     try:
         _require_pushed(incoming)
-        asked = requests.check(server, request, incoming, channel)
-        agreed = view is not None and _proves(server, asked, view, consent_proof)
-        outcome = _answered(server, asked, view, agreed=agreed)
+        checked = requests.check(server, request, incoming, channel)
+        agreed = view is not None and _proves(server, checked, view, consent_proof)
+        outcome = _answered(server, checked, view, agreed=agreed)
     except OAuth2Error as error:
         server.note(request, error)
         outcome = Answered(channel.refusal(error, tokens=server.provider.tokens, now=request.now))
@@ -183,45 +183,49 @@ def _require_pushed(incoming: Incoming) -> None:
         raise InvalidRequestError("This client must push its authorization requests.")
 
 
-def _answered(server: Server, asked: Asked, view: SessionView | None, *, agreed: bool) -> Outcome:
-    quiet = "none" in asked.prompts
+def _answered(
+    server: Server, checked: CheckedRequest, view: SessionView | None, *, agreed: bool
+) -> Outcome:
+    quiet = "none" in checked.prompts
     if view is None and quiet:
         raise LoginRequiredError
-    missing = _sign_in_missing(server, asked, view, agreed=agreed)
+    missing = _sign_in_missing(server, checked, view, agreed=agreed)
     if view is None or missing is not None:
-        return missing or _sign_in(server, asked)
-    client = asked.client
+        return missing or _sign_in(server, checked)
+    client = checked.client
     consent_id = None
-    asks = ("consent" in asked.prompts or _anybody_may_be_it(asked)) and not agreed
+    asks = ("consent" in checked.prompts or _anybody_may_be_it(checked)) and not agreed
     if client.restricted or not client.first_party or asks:
         standing = consent.standing(
-            asked.request.connection,
+            checked.request.connection,
             view.user_id,
             assignment_id=view.assignment_id,
             client_id=client.id,
-            now=asked.request.now,
+            now=checked.request.now,
         )
-        day = local_day(asked.request.now)
+        day = local_day(checked.request.now)
         if not entitlement.entitled(server.provider.tools.db, client, standing.person, on=day):
-            return _not_entitled(server, asked, quiet=quiet)
-        known = client.first_party or asked.needs_allowed <= standing.allowed
+            return _not_entitled(server, checked, quiet=quiet)
+        known = client.first_party or checked.needs_allowed <= standing.allowed
         if asks or not (known or agreed):
             if quiet:
                 raise ConsentRequiredError
-            return _ask(server, asked, view)
+            return _ask(server, checked, view)
         consent_id = None if client.first_party else standing.consent_id
-    if asked.incoming.pushed_id is not None:
+    if checked.incoming.pushed_id is not None:
         # Before anything is given: of two browsers that bring it, one is answered.
-        pushed.consume(asked.request.connection, asked.incoming.pushed_id, now=asked.request.now)
+        pushed.consume(
+            checked.request.connection, checked.incoming.pushed_id, now=checked.request.now
+        )
     if agreed:
-        consent_id = _agree(server, asked, view)
-    said = giving.give(server.provider, asked, view, consent_id=consent_id)
+        consent_id = _agree(server, checked, view)
+    said = giving.give(server.provider, checked, view, consent_id=consent_id)
     return Answered(
-        asked.channel.answer(said, tokens=server.provider.tokens, now=asked.request.now)
+        checked.channel.answer(said, tokens=server.provider.tokens, now=checked.request.now)
     )
 
 
-def _agree(server: Server, asked: Asked, view: SessionView) -> int:
+def _agree(server: Server, checked: CheckedRequest, view: SessionView) -> int:
     """She has just said yes: remembered before anything is given, so that whoever takes it back
     from now on finds both.
     """
@@ -229,51 +233,51 @@ def _agree(server: Server, asked: Asked, view: SessionView) -> int:
         return consent.remember(
             session,
             user_id=view.user_id,
-            client_id=asked.client.id,
-            scopes=asked.needs_allowed,
+            client_id=checked.client.id,
+            scopes=checked.needs_allowed,
             actor=view.actor(*client_address()),
-            now=asked.request.now,
+            now=checked.request.now,
         )
 
 
-def _anybody_may_be_it(asked: Asked) -> bool:
+def _anybody_may_be_it(checked: CheckedRequest) -> bool:
     """Whether another program on her machine could be asking: nothing proves a public native
     client, so that she is asked every time (RFC 8252 §8.6).
     """
-    client = asked.client
-    https = asked.channel.redirect_uri.startswith("https:")
+    client = checked.client
+    https = checked.channel.redirect_uri.startswith("https:")
     return client.public and client.kind == Kind.NATIVE and not https
 
 
 def _sign_in_missing(
-    server: Server, asked: Asked, view: SessionView | None, *, agreed: bool
+    server: Server, checked: CheckedRequest, view: SessionView | None, *, agreed: bool
 ) -> SignIn | TooWeak | None:
     """What comes of a session that may not answer the request; None of one that may."""
-    demand = asked.demand
+    demand = checked.demand
     met = view is not None and demand.met_by(view.acr)
     # Nobody is made to sign in for what no sign-in of today reaches.
     if met or demand.can_be_met:
-        if view is None or (not agreed and _must_sign_in(asked, view)):
-            if "none" in asked.prompts:
+        if view is None or (not agreed and _must_sign_in(checked, view)):
+            if "none" in checked.prompts:
                 raise LoginRequiredError
-            return _sign_in(server, asked)
+            return _sign_in(server, checked)
         if met:
             return None
-    return _too_weak(server, asked, view)
+    return _too_weak(server, checked, view)
 
 
-def _ask(server: Server, asked: Asked, view: SessionView) -> AskConsent:
-    now = int(asked.request.now.timestamp())
-    body = f"{view.id}.{now}.{_digest(asked)}"
+def _ask(server: Server, checked: CheckedRequest, view: SessionView) -> AskConsent:
+    now = int(checked.request.now.timestamp())
+    body = f"{view.id}.{now}.{_digest(checked)}"
     proof = signed_values.seal(server.provider.tools.keyring, "oidc-consent", body)
-    scopes = [s for s in SCOPES if s in asked.consent_scopes]
-    _remember(server, asked, CONSENT_WAITS)
-    uri, named = asked.channel.redirect_uri, asked.grant.resources
-    services = resources.shown(asked.request.connection, named, issuer=asked.channel.issuer)
-    return AskConsent(asked.client, scopes, services, asked.incoming.query, uri, proof)
+    scopes = [s for s in SCOPES if s in checked.consent_scopes]
+    _remember(server, checked, CONSENT_WAITS)
+    uri, named = checked.channel.redirect_uri, checked.grant.resources
+    services = resources.shown(checked.request.connection, named, issuer=checked.channel.issuer)
+    return AskConsent(checked.client, scopes, services, checked.incoming.query, uri, proof)
 
 
-def _proves(server: Server, asked: Asked, view: SessionView, proof: str) -> bool:
+def _proves(server: Server, checked: CheckedRequest, view: SessionView, proof: str) -> bool:
     """Whether this very request was shown to this very session, with all else in order, and
     not too long ago.
     """
@@ -281,37 +285,37 @@ def _proves(server: Server, asked: Asked, view: SessionView, proof: str) -> bool
     if body is None:
         return False
     session_id, shown_at, digest = body.split(".")
-    age = asked.request.now - datetime.fromtimestamp(int(shown_at), UTC)
-    return session_id == view.id and digest == _digest(asked) and age <= CONSENT_WAITS
+    age = checked.request.now - datetime.fromtimestamp(int(shown_at), UTC)
+    return session_id == view.id and digest == _digest(checked) and age <= CONSENT_WAITS
 
 
-def _digest(asked: Asked) -> str:
-    said = asked.said + " " + " ".join(sorted(asked.needs_allowed))
+def _digest(checked: CheckedRequest) -> str:
+    said = checked.said + " " + " ".join(sorted(checked.needs_allowed))
     return hashlib.sha256(said.encode()).hexdigest()[:40]
 
 
-def _must_sign_in(asked: Asked, view: SessionView) -> bool:
+def _must_sign_in(checked: CheckedRequest, view: SessionView) -> bool:
     """Whether the session does not answer the request, unless it was made for it just now.
 
     Raises LoginRequiredError when it was, and she is not whom the client asks about.
     """
-    other = not asked.may_be_about(view)
-    age = asked.request.now - view.auth_time
+    other = not checked.may_be_about(view)
+    age = checked.request.now - view.auth_time
     # max_age=0 is prompt=login (OIDC Core §3.1.2.1), whatever the clock says.
-    stale = asked.max_age is not None and (age > asked.max_age or not asked.max_age)
-    asks = bool({"login", "select_account"} & asked.prompts)
+    stale = checked.max_age is not None and (age > checked.max_age or not checked.max_age)
+    asks = bool({"login", "select_account"} & checked.prompts)
     # A level that is wanted and not needed is no reason for an error (OIDC Core §3.1.2.1).
-    needless = "none" in asked.prompts and asked.demand.met_by(view.acr)
-    weak = asked.demand.worth_asking(view.acr) and not needless
+    needless = "none" in checked.prompts and checked.demand.met_by(view.acr)
+    weak = checked.demand.worth_asking(view.acr) and not needless
     if not (other or asks or stale or weak):
         return False
-    flow = asked.incoming.flow
+    flow = checked.incoming.flow
     if flow is None or not consume_completed(
-        asked.request.connection,
+        checked.request.connection,
         flow,
         view.id,
-        return_to=f"{PATH}?{asked.incoming.query}&{FLOW}={flow}",
-        now=asked.request.now,
+        return_to=f"{PATH}?{checked.incoming.query}&{FLOW}={flow}",
+        now=checked.request.now,
     ):
         return True
     if other:
@@ -319,25 +323,25 @@ def _must_sign_in(asked: Asked, view: SessionView) -> bool:
     return False
 
 
-def _remember(server: Server, asked: Asked, waits: timedelta) -> None:
-    now = asked.request.now
-    asked.incoming = incomings.remember(
+def _remember(server: Server, checked: CheckedRequest, waits: timedelta) -> None:
+    now = checked.request.now
+    checked.incoming = incomings.remember(
         server.provider,
-        asked.request.connection,
-        asked.incoming,
+        checked.request.connection,
+        checked.incoming,
         now=now,
         until=now + waits,
     )
 
 
-def _sign_in(server: Server, asked: Asked) -> SignIn:
-    request = asked.request
-    _remember(server, asked, timedelta(seconds=server.provider.tools.settings.flow_lifetime))
+def _sign_in(server: Server, checked: CheckedRequest) -> SignIn:
+    request = checked.request
+    _remember(server, checked, timedelta(seconds=server.provider.tools.settings.flow_lifetime))
     passed = ("prompt", "max_age", "acr_values", "login_hint", "ui_locales")
     wanted: dict[str, Any] = {name: request.get(name) for name in passed if request.get(name)}
-    wanted["form_origin"] = origin(asked.channel.redirect_uri)
-    wanted["party"] = asked.client.shown(i18n.language())
-    return SignIn(asked.client, f"{PATH}?{asked.incoming.query}", wanted)
+    wanted["form_origin"] = origin(checked.channel.redirect_uri)
+    wanted["party"] = checked.client.shown(i18n.language())
+    return SignIn(checked.client, f"{PATH}?{checked.incoming.query}", wanted)
 
 
 def begin(
@@ -379,19 +383,19 @@ def give_up(session: Session, flow_id: str, *, now: datetime, browser: str) -> s
     return None if came_for is None else urlsplit(came_for).query
 
 
-def _not_entitled(server: Server, asked: Asked, *, quiet: bool) -> NotEntitled:
+def _not_entitled(server: Server, checked: CheckedRequest, *, quiet: bool) -> NotEntitled:
     error = AccessDeniedError("The person may not use this application in her present capacity.")
     if quiet:
         raise error
-    back = asked.channel.refusal(error, tokens=server.provider.tokens, now=asked.request.now)
-    return NotEntitled(asked.client, back)
+    back = checked.channel.refusal(error, tokens=server.provider.tokens, now=checked.request.now)
+    return NotEntitled(checked.client, back)
 
 
-def _too_weak(server: Server, asked: Asked, view: SessionView | None) -> TooWeak:
+def _too_weak(server: Server, checked: CheckedRequest, view: SessionView | None) -> TooWeak:
     """Raises Unmet where only the client itself wanted more, or no page may be shown."""
-    demand = asked.demand
+    demand = checked.demand
     ours = demand.short_of(view.acr) if view is not None else not demand.within_reach
-    if "none" in asked.prompts or not ours:
+    if "none" in checked.prompts or not ours:
         raise Unmet
-    back = asked.channel.refusal(Unmet(), tokens=server.provider.tokens, now=asked.request.now)
-    return TooWeak(asked.client, back)
+    back = checked.channel.refusal(Unmet(), tokens=server.provider.tokens, now=checked.request.now)
+    return TooWeak(checked.client, back)

@@ -35,7 +35,7 @@ _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass
-class Asked:
+class CheckedRequest:
     """A request that has passed every check that needs no person."""
 
     request: Request
@@ -119,7 +119,7 @@ def _tries(server: Server, request: Request, incoming: Incoming, uri: str) -> bo
     )
 
 
-def check(server: Server, request: Request, incoming: Incoming, channel: Channel) -> Asked:
+def check(server: Server, request: Request, incoming: Incoming, channel: Channel) -> CheckedRequest:
     """The request, judged. Raises OAuth2Error, to be told to the client."""
     if incoming.fault is not None:
         raise incoming.fault
@@ -150,7 +150,7 @@ def check(server: Server, request: Request, incoming: Incoming, channel: Channel
         part: dict.fromkeys(claim_rules.asked_of(wanted, part, client.scopes)) for part in wanted
     }
     grant.validate_authorization_request()
-    found = Asked(
+    found = CheckedRequest(
         request,
         incoming,
         channel,
@@ -224,14 +224,14 @@ def _subjects(
     return frozenset({str(found["sub"])})
 
 
-def _demand(asked: Asked, scope_acr: Mapping[str, str]) -> Demand:
+def _demand(checked: CheckedRequest, scope_acr: Mapping[str, str]) -> Demand:
     """How strong the sign-in should be, and how strong it must be."""
-    options, wished = asked.client.options, claim_rules.levels(asked.claims)
-    named = tuple((asked.request.get("acr_values") or "").split())
+    options, wished = checked.client.options, claim_rules.levels(checked.claims)
+    named = tuple((checked.request.get("acr_values") or "").split())
     voluntary = () if wished.essential else wished.values
     return Demand(
         # OIDC Registration §2: an explicit request overrides the default.
         voluntary=voluntary or named or options.default_acr_values,
         essential=wished.values if wished.essential else (),
-        least=assurance.least(options.minimum_acr, sorted(asked.consent_scopes), scope_acr),
+        least=assurance.least(options.minimum_acr, sorted(checked.consent_scopes), scope_acr),
     )

@@ -30,7 +30,7 @@ from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.failpoints import failpoint
 from directory.people import User
 from idp.oidc import resources
-from idp.oidc.claims import Person, person, with_person
+from idp.oidc.claims import ActingPerson, person, with_person
 from idp.oidc.grants import Grant
 
 
@@ -65,10 +65,10 @@ def parted(allowed: Iterable[str]) -> tuple[set[str], set[str]]:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ConsentStanding:
     """What a person is and has allowed, before she is asked anything."""
 
-    person: Person
+    person: ActingPerson
     allowed: frozenset[str]
     consent_id: int | None
     """The row of it: another one, once she has taken it back and given it again."""
@@ -96,7 +96,7 @@ def standing(
     assignment_id: int | None,
     client_id: int,
     now: datetime,
-) -> Standing:
+) -> ConsentStanding:
     """The capacity and the remembered consent of one person towards one client."""
     parameters = {
         "user": user_id,
@@ -105,7 +105,7 @@ def standing(
         "now": now,
     }
     row = connection.execute(_STANDING, parameters).one()
-    return Standing(person(row), frozenset(row.allowed or ()), row.consent_id)
+    return ConsentStanding(person(row), frozenset(row.allowed or ()), row.consent_id)
 
 
 def remember(

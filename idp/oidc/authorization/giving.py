@@ -22,7 +22,7 @@ from directory.base.config import Settings
 from directory.base.crypto import random_id
 from directory.base.failpoints import failpoint
 from idp.oidc import grants
-from idp.oidc.authorization.checked_request import Asked
+from idp.oidc.authorization.checked_request import CheckedRequest
 from idp.oidc.authorization.consent import Consent
 from idp.oidc.clients.kinds import GrantType, ResponseType
 from idp.oidc.grants import Grant
@@ -56,17 +56,17 @@ _ENDED = select(SsoSession.ended_at).where(SsoSession.id == bindparam("session")
 
 
 def give(
-    provider: Provider, asked: Asked, view: SessionView, *, consent_id: int | None
+    provider: Provider, checked: CheckedRequest, view: SessionView, *, consent_id: int | None
 ) -> dict[str, str]:
     """The parameters of a successful response. One INSERT, and one SELECT for tokens.
 
     Raises LoginRequiredError when the session has ended meanwhile, and ConsentRequiredError when
     the consent it rests on was taken back.
     """
-    request, words = asked.request, asked.grant.response_type.words
+    request, words = checked.request, checked.grant.response_type.words
     grant_id = random_id()
     failpoint("authorize.before_code")
-    columns = _columns(provider.tools.settings, asked, view, grant_id)
+    columns = _columns(provider.tools.settings, checked, view, grant_id)
     if not issue(request.connection, columns, consent_id=consent_id):
         ended = session_ended(request.connection, view.id)
         raise LoginRequiredError if ended else ConsentRequiredError
@@ -80,7 +80,7 @@ def give(
         raise InvalidRequestError
     if "token" in words:
         text, expires_at = provider.tokens.access(
-            asked.client,
+            checked.client,
             grant,
             scopes=grant.scopes,
             resources=grant.resources,
@@ -95,7 +95,7 @@ def give(
     if "id_token" in words:
         said["id_token"] = id_token(
             provider,
-            asked.client,
+            checked.client,
             grant,
             connection=request.connection,
             now=request.now,
@@ -107,10 +107,17 @@ def give(
     return said
 
 
-def _columns(settings: Settings, asked: Asked, view: SessionView, grant_id: str) -> dict[str, Any]:
-    request, grant, client, now = asked.request, asked.grant, asked.client, asked.request.now
+def _columns(
+    settings: Settings, checked: CheckedRequest, view: SessionView, grant_id: str
+) -> dict[str, Any]:
+    request, grant, client, now = (
+        checked.request,
+        checked.grant,
+        checked.client,
+        checked.request.now,
+    )
     by_code = "code" in grant.response_type.words
-    offline = "offline_access" in asked.scopes
+    offline = "offline_access" in checked.scopes
     lifetime = timedelta(seconds=settings.refresh_lifetime)
     code_lifetime = timedelta(seconds=settings.code_lifetime if by_code else 0)
     return {
@@ -119,7 +126,7 @@ def _columns(settings: Settings, asked: Asked, view: SessionView, grant_id: str)
         "client_id": client.id,
         "session_id": view.id,
         "assignment_id": view.assignment_id,
-        "scopes": asked.scopes,
+        "scopes": checked.scopes,
         "claims": grant.claims_request,
         "nonce": request.get("nonce"),
         "redirect_uri": grant.redirect_uri,
@@ -128,7 +135,7 @@ def _columns(settings: Settings, asked: Asked, view: SessionView, grant_id: str)
         "resources": grant.resources,
         "front_channel": grant.response_type is not ResponseType.CODE,
         "auth_time": view.auth_time,
-        "acr": asked.demand.stated(view.acr),
+        "acr": checked.demand.stated(view.acr),
         "amr": list(view.amr),
         # The session's epochs, not today's: what raced an open commit is dead.
         "user_epoch": view.user_epoch,

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from idp.oidc.authorization import pushed, request_object
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients import view as client_view
-from idp.oidc.clients.refusals import Reason, Refused
+from idp.oidc.clients.refusals import NewRefusal, Reason
 from idp.oidc.clients.view import ClientView
 from idp.oidc.provider import Provider
 
@@ -104,7 +104,7 @@ def _brought(
     client = client_view.view(connection, client_id) if client_id else None
     if client is None:
         if client_id:
-            switched_off = Refused(Reason.DISABLED, "/oauth2/authorize")
+            switched_off = NewRefusal(Reason.DISABLED, "/oauth2/authorize")
             provider.refusals.note(connection, client_id, switched_off, now=now)
         raise PageError(
             "client_unknown", "Ứng dụng gửi bạn đến đây chưa được đăng ký hoặc đã bị khóa."

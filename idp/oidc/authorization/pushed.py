@@ -42,7 +42,7 @@ class PushedRequest(Base):
 
 
 @dataclass(frozen=True)
-class Found:
+class UsableRequest:
     """A pushed request that may be used."""
 
     id: str
@@ -89,7 +89,7 @@ def find(
     client: ClientView,
     *,
     now: datetime,
-) -> Found:
+) -> UsableRequest:
     """The request of a ``request_uri``, if this client pushed it and it may still be used.
 
     Raises PageError.
@@ -114,7 +114,7 @@ def find(
     )
     if request_id is None or row is None:
         raise PageError("invalid_request_uri", "Yêu cầu đăng nhập này đã dùng rồi hoặc đã hết hạn.")
-    return Found(request_id, row.parameters, row.jkt, row.signed, row.pushed_at)
+    return UsableRequest(request_id, row.parameters, row.jkt, row.signed, row.pushed_at)
 
 
 def ends(pushed_at: datetime, *, flow_lifetime: int) -> datetime:

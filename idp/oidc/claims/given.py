@@ -20,7 +20,7 @@ from typing import Any
 from directory.assignments import Held
 from directory.units import Tier
 from idp.oidc.claims import scopes as known
-from idp.oidc.claims.person import Above, Person, Posts
+from idp.oidc.claims.person import Above, ActingPerson, Posts
 
 ZONE = "Asia/Ho_Chi_Minh"
 LOCALE = "vi-VN"
@@ -31,7 +31,7 @@ _PROVINCE = re.compile(r"\b(tỉnh|thành phố) .+", re.IGNORECASE)
 
 
 def claims(
-    about: Person,
+    about: ActingPerson,
     scopes: Iterable[str],
     *,
     asked: Iterable[str] = (),
@@ -76,7 +76,7 @@ def _domain(email: str) -> str:
     return domain.lower() if local and "@" not in local else ""
 
 
-def address(about: Person) -> dict[str, str]:
+def address(about: ActingPerson) -> dict[str, str]:
     """Where she works (§5.1.1): her unit, its legal person, commune and province."""
     owner = about.legal_person
     locality = _place(about.above, Tier.COMMUNE, _COMMUNE)
@@ -102,7 +102,7 @@ def _place(units: Iterable[Above], tier: Tier, named: re.Pattern[str]) -> str | 
     return None
 
 
-def org(about: Person) -> dict[str, Any]:
+def org(about: ActingPerson) -> dict[str, Any]:
     """The capacity she acts in, and all her posts."""
     posts = about.posts or Posts((), {})
     body: dict[str, Any] = {}

@@ -49,7 +49,7 @@ class Posts:
 
 
 @dataclass(frozen=True)
-class Person:
+class ActingPerson:
     """A person and the capacity she acts in."""
 
     user_id: int
@@ -161,9 +161,9 @@ def with_person(statement: Any) -> Select[Any]:
     return found
 
 
-def person(row: Any) -> Person:
+def person(row: Any) -> ActingPerson:
     """The person of a row selected by ``with_person``."""
-    return Person(
+    return ActingPerson(
         row.user_id,
         row.sub,
         row.username,
@@ -250,12 +250,12 @@ _POSTS = (
 
 def complete(
     connection: Connection,
-    about: Person,
+    about: ActingPerson,
     scopes: Iterable[str],
     *,
     asked: Iterable[str] = (),
     now: datetime,
-) -> Person:
+) -> ActingPerson:
     """The person with all that these scopes and claims tell. One SELECT where ``org`` is told."""
     if "org" not in known.names(scopes, asked):
         return about

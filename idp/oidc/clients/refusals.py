@@ -110,7 +110,7 @@ _ID = select(Client.id).where(Client.client_id == bindparam("client_id"))
 
 
 @dataclass(frozen=True)
-class Refused:
+class NewRefusal:
     """One refusal, before it is written."""
 
     reason: Reason
@@ -126,7 +126,12 @@ class Refusals:
         self._written: OrderedDict[tuple[int | str, str, datetime], None] = OrderedDict()
 
     def note(
-        self, connection: Connection, client: ClientView | str, refused: Refused, *, now: datetime
+        self,
+        connection: Connection,
+        client: ClientView | str,
+        refused: NewRefusal,
+        *,
+        now: datetime,
     ) -> None:
         """Write it down, unless that was done this minute. At most one INSERT; one SELECT before
         it for a client that is only named, since it is unknown or disabled. Raises nothing: what

@@ -12,7 +12,7 @@ from idp.oidc.authorization.answers import Answer
 from idp.oidc.authorization.authorize import Answered, NotEntitled, Outcome, SignIn, TooWeak
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.request import parameters
-from idp.oidc.routes.core import asked, blueprint, elsewhere, provider, refused, server
+from idp.oidc.routes.core import blueprint, elsewhere, oauth_request, provider, refused, server
 from idp.web import gate, i18n, page_policy
 from idp.web.gate import services
 
@@ -63,7 +63,7 @@ def _denied(given: dict[str, str]) -> Any:
     """She said no. Raises PageError, OAuth2Error."""
     brought = incoming.read(provider(), given, now=services().clock())
     with services().db.hot() as connection:
-        wanted = asked(connection, dict(brought.values))
+        wanted = oauth_request(connection, dict(brought.values))
         return _page(authorize.denied(server(), wanted, brought))
 
 
@@ -73,7 +73,7 @@ def _decide(given: dict[str, str], consent_proof: str = "") -> Outcome:
     brought = incoming.read(provider(), given, now=has.clock())
     i18n.prefer(brought.values.get("ui_locales", ""))
     with has.db.hot() as connection:
-        wanted = asked(connection, dict(brought.values))
+        wanted = oauth_request(connection, dict(brought.values))
         return authorize.decide(server(), wanted, brought, view, consent_proof=consent_proof)
 
 

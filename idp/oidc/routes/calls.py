@@ -7,7 +7,7 @@ from flask import Response, jsonify, make_response, request
 
 from idp.oidc import bearer
 from idp.oidc.bearer import Refused
-from idp.oidc.routes.core import asked, blueprint, form, provider, server
+from idp.oidc.routes.core import blueprint, form, oauth_request, provider, server
 from idp.oidc.userinfo import userinfo as claims_for
 from idp.web.gate import services
 
@@ -20,7 +20,7 @@ def _called(name: str) -> Response:
     except OAuth2Error as error:
         return answers.refuse(error)
     with services().db.hot() as connection:
-        wanted = asked(connection, values)
+        wanted = oauth_request(connection, values)
         if name == "token":
             return answers.token(wanted)
         return cast("Response", answers.create_endpoint_response(name, wanted))

@@ -35,7 +35,7 @@ def _assemble(state: Any) -> None:
     state.app.extensions["dinhdanh-documents"] = discovery.Documents(has)
 
 
-def asked(connection: Any, values: dict[str, str]) -> Request:
+def oauth_request(connection: Any, values: dict[str, str]) -> Request:
     """The HTTP request with these parameters, at this moment."""
     return Request(
         request.method,

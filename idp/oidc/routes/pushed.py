@@ -4,7 +4,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Response
 
 from idp.oidc.authorization import pushing
-from idp.oidc.routes.core import asked, blueprint, form, server
+from idp.oidc.routes.core import blueprint, form, oauth_request, server
 from idp.web.gate import services
 
 
@@ -17,7 +17,7 @@ def push() -> Response:
     except OAuth2Error as error:
         return answers.refuse(error)
     with services().db.hot() as connection:
-        wanted = asked(connection, values)
+        wanted = oauth_request(connection, values)
         try:
             kept = pushing.push(answers, wanted)
         except OAuth2Error as error:

@@ -12,7 +12,7 @@ from idp import sessions
 from idp.oidc import frontchannel
 from idp.oidc import logout as signing_out
 from idp.oidc.authorization.page_error import PageError
-from idp.oidc.clients.refusals import Reason, Refused
+from idp.oidc.clients.refusals import NewRefusal, Reason
 from idp.oidc.frontchannel import Frame
 from idp.oidc.logout import Wish
 from idp.oidc.request import parameters
@@ -47,7 +47,7 @@ def logout() -> Any:
             wish = signing_out.wish(connection, provider().tokens, values, view, now=has.clock())
     except (PageError, OAuth2Error) as error:
         if isinstance(error, PageError) and error.client_id:
-            why = Refused(Reason(error.code), request.path, error.sent)
+            why = NewRefusal(Reason(error.code), request.path, error.sent)
             with has.db.hot() as connection:
                 refusals = provider().refusals
                 refusals.note(connection, error.client_id, why, now=has.clock())

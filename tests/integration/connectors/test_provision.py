@@ -465,12 +465,12 @@ def test_a_username_taken_at_the_target_parks_for_a_person(
     scim_server: ScimServer,  # noqa: F811
     work: Callable[[], int],
 ) -> None:
-    from connectors.accounts.contract import Wanted
+    from connectors.accounts.contract import WantedAccount
 
     with services.db.read() as session:
         username = session.get_one(User, province.users[0]).username
     connector_for(services, application).apply(
-        Operation(Wanted("somebody-else", username, active=True, attributes={}))
+        Operation(WantedAccount("somebody-else", username, active=True, attributes={}))
     )
     enqueue(services, province.users[0], application)
     work()

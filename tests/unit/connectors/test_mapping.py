@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scim2_models import EnterpriseUser
 
 from connectors.accounts import mapping
-from connectors.accounts.contract import Attribute, RemoteAccount, Wanted
+from connectors.accounts.contract import Attribute, RemoteAccount, WantedAccount
 from connectors.accounts.scim import mapping as scim_mapping
 from directory.assignments import Held
 from directory.entitlements import Desired
@@ -44,7 +44,7 @@ class Mononym(Person):
     email = phone = None
 
 
-def remote(wanted: Wanted, **changes: Any) -> RemoteAccount:
+def remote(wanted: WantedAccount, **changes: Any) -> RemoteAccount:
     shown = RemoteAccount(
         "1",
         wanted.external_id,
@@ -83,7 +83,7 @@ def test_nothing_of_the_citizen_number_leaves() -> None:
 
 def test_without_entitlement_the_account_is_only_to_be_inactive() -> None:
     wanted = mapping.wanted_account(Person(), None, organization="")
-    assert wanted == Wanted("sub-1", "hiennv", active=False)
+    assert wanted == WantedAccount("sub-1", "hiennv", active=False)
 
 
 def test_what_there_is_not_is_absent() -> None:
@@ -128,7 +128,7 @@ def test_the_given_name_of_an_entry_is_all_but_the_surname() -> None:
     )
 )
 def test_any_attributes_survive_both_ways(said: dict[Attribute, str]) -> None:
-    wanted = Wanted("s", "u", True, said, "r")  # noqa: FBT003
+    wanted = WantedAccount("s", "u", True, said, "r")  # noqa: FBT003
     scim = scim_mapping.to_scim(wanted).model_dump()
     assert mapping.differences(wanted, scim_mapping.from_scim(scim, {})) == ()
     values = mapping.ldap_values(said)
@@ -150,24 +150,24 @@ def test_any_attributes_survive_both_ways(said: dict[Attribute, str]) -> None:
 )
 def test_differences_name_what_is_wrong(changes: dict[str, Any], wrong: tuple[str, ...]) -> None:
     said = {Attribute.DISPLAY_NAME: "Hiển", Attribute.DEPARTMENT: "P"}
-    wanted = Wanted("sub-1", "hiennv", active=True, attributes=said, role="r")
+    wanted = WantedAccount("sub-1", "hiennv", active=True, attributes=said, role="r")
     assert mapping.differences(wanted, remote(wanted, **changes)) == wrong
 
 
 def test_only_what_is_managed_counts() -> None:
-    wanted = Wanted("s", "u", active=True, attributes={Attribute.DEPARTMENT: "P"}, role="r")
+    wanted = WantedAccount("s", "u", active=True, attributes={Attribute.DEPARTMENT: "P"}, role="r")
     seen = remote(wanted, attributes={Attribute.TITLE: "x"})
     managed = frozenset({Attribute.TITLE})
     assert mapping.differences(wanted, seen, managed=managed) == ("title",)
 
 
 def test_a_disabled_account_is_right_whatever_it_says() -> None:
-    wanted = Wanted("s", "u", active=False)
+    wanted = WantedAccount("s", "u", active=False)
     assert mapping.differences(wanted, remote(wanted, username="other", role="admin")) == ()
 
 
 def test_a_patch_mends_what_is_wrong_and_nothing_else() -> None:
-    wanted = Wanted("s", "u", active=True, attributes={Attribute.DEPARTMENT: "P"}, role="r")
+    wanted = WantedAccount("s", "u", active=True, attributes={Attribute.DEPARTMENT: "P"}, role="r")
     patch = scim_mapping.scim_patch(wanted, ["department", "phone", "active"])
     assert [(o.op.value, str(o.path)) for o in patch.operations or []] == [
         ("replace", f"{EnterpriseUser.__schema__}:department"),
@@ -221,7 +221,7 @@ def test_an_address_has_one_form_and_what_is_none_is_left_out(
 
 
 def test_a_replacement_keeps_what_the_application_has_of_its_own() -> None:
-    wanted = Wanted(
+    wanted = WantedAccount(
         "s",
         "u",
         active=True,
@@ -254,7 +254,7 @@ def test_a_replacement_keeps_what_the_application_has_of_its_own() -> None:
 
 def test_a_replacement_that_disables_changes_nothing_else() -> None:
     current = {"id": "1", "userName": "u", "active": True, "roles": [{"value": "a"}]}
-    assert scim_mapping.merged_scim(current, Wanted("s", "u", active=False)) == current | {
+    assert scim_mapping.merged_scim(current, WantedAccount("s", "u", active=False)) == current | {
         "active": False
     }
 

@@ -14,7 +14,7 @@ from directory.base.audit import Actor
 from directory.base.errors import InvalidInput, NotFound
 from directory.people import UserStatus, citizen_columns
 from directory.permissions import Rights, Role
-from directory.search import Wanted
+from directory.search import SearchFilter
 from directory.units import UnitEdge
 from tests.factories import (
     make_assignment,
@@ -50,7 +50,7 @@ class Province:
         page = search.people(
             self.session,
             rights or self.everything,
-            Wanted(words=words, **wanted),
+            SearchFilter(words=words, **wanted),
             on=TODAY,
             keyring=self.keyring,
         )
@@ -180,7 +180,7 @@ def test_homonyms_are_told_apart_by_unit_and_birth_year(province: Province) -> N
     rows = search.people(
         province.session,
         province.everything,
-        Wanted("nguyen van hien"),
+        SearchFilter("nguyen van hien"),
         on=TODAY,
         keyring=province.keyring,
     ).rows
@@ -192,7 +192,11 @@ def test_homonyms_are_told_apart_by_unit_and_birth_year(province: Province) -> N
 
 def test_a_room_is_shown_with_the_agency_it_belongs_to(province: Province) -> None:
     [row] = search.people(
-        province.session, province.everything, Wanted("lan le"), on=TODAY, keyring=province.keyring
+        province.session,
+        province.everything,
+        SearchFilter("lan le"),
+        on=TODAY,
+        keyring=province.keyring,
     ).rows
     assert (row.held and row.held.unit.name, row.owner) == (
         "Phòng Kinh tế",
@@ -212,7 +216,7 @@ def test_pages_give_everybody_once_in_one_order(province: Province, words: str) 
     whole = search.people(
         province.session,
         province.everything,
-        Wanted(words),
+        SearchFilter(words),
         on=TODAY,
         keyring=province.keyring,
         limit=100,
@@ -224,7 +228,7 @@ def test_pages_give_everybody_once_in_one_order(province: Province, words: str) 
         page = search.people(
             province.session,
             province.everything,
-            Wanted(words),
+            SearchFilter(words),
             on=TODAY,
             keyring=province.keyring,
             after=after,
@@ -244,7 +248,7 @@ def test_a_made_up_page_mark_is_refused(province: Province, after: str) -> None:
         search.people(
             province.session,
             province.everything,
-            Wanted(),
+            SearchFilter(),
             on=TODAY,
             keyring=province.keyring,
             after=after,

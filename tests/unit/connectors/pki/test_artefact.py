@@ -8,8 +8,8 @@ from cryptography import x509
 from sqlalchemy import select
 
 from connectors.pki import crl, requests, revocations, trust
-from connectors.pki.tables import Certificate, Reason, Standing
-from connectors.pki.trust import Refusal, Refused
+from connectors.pki.tables import Certificate, CertificateStanding, Reason
+from connectors.pki.trust import Refusal, UntrustedCertificate
 from directory.base.audit import Actor
 from directory.base.clock import day_start
 from directory.base.outbox import Job
@@ -26,7 +26,7 @@ def standing(office: Office, chain: str) -> str:
         found = trust.trusted(
             session, issuer=office.authority().subject, serial=row.serial, now=office.tools.clock()
         )
-    return found.refusal.value if isinstance(found, Refused) else "trusted"
+    return found.refusal.value if isinstance(found, UntrustedCertificate) else "trusted"
 
 
 def seen(office: Office, chain: str) -> tuple[str, str | None]:
@@ -266,7 +266,7 @@ def test_trust_knows_a_certificate_by_its_key_too(office: Office) -> None:
     def ask(**what: Any) -> object:
         with office.tools.db.read() as session:
             found = trust.trusted(session, now=now, **({"issuer": issuer} | what))
-        return found.refusal if isinstance(found, Refused) else found.id
+        return found.refusal if isinstance(found, UntrustedCertificate) else found.id
 
     assert ask(spki=row.spki_hash) == row.id
     assert ask(spki=row.spki_hash, serial=row.serial) == row.id
@@ -281,6 +281,6 @@ def test_the_page_shows_since_when_a_certificate_is_held(office: Office) -> None
     with office.tools.db.read() as session:
         (view,) = requests.certificates_of(session, office.lan, now=office.tools.clock())
         assert session.scalars(select(Certificate)).one().state == "issued"
-    assert view.standing is Standing.HELD
+    assert view.standing is CertificateStanding.HELD
     assert view.held is not None
     assert view.held.since == office.tools.clock()

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 
 from connectors.pki import authority, issuance, profiles, requests
 from connectors.pki.authority import Algorithm
-from connectors.pki.profiles import Profile
+from connectors.pki.profiles import CertificateProfile
 from connectors.pki.tables import Authority, Certificate, CertificateState
 from directory.base.errors import Conflict, InvalidInput, Misconfigured
 from tests.certificates import Office, Tools, csr, rsa_key
@@ -195,16 +195,18 @@ def test_nothing_outlives_its_authority(office: Office) -> None:
 @pytest.mark.parametrize(
     "profile",
     [
-        Profile("x", timedelta(days=1), frozenset({"digital_signature"})),
-        Profile(
+        CertificateProfile("x", timedelta(days=1), frozenset({"digital_signature"})),
+        CertificateProfile(
             "x", timedelta(days=1), frozenset({"key_cert_sign"}), (ExtendedKeyUsageOID.CLIENT_AUTH,)
         ),
-        Profile("x", timedelta(days=1), frozenset({"digital_signature"}), path_length=0),
-        Profile(
+        CertificateProfile("x", timedelta(days=1), frozenset({"digital_signature"}), path_length=0),
+        CertificateProfile(
             "x", timedelta(0), frozenset({"digital_signature"}), (ExtendedKeyUsageOID.CLIENT_AUTH,)
         ),
-        Profile("x", timedelta(days=1), frozenset({"all"}), (ExtendedKeyUsageOID.CLIENT_AUTH,)),
-        Profile(
+        CertificateProfile(
+            "x", timedelta(days=1), frozenset({"all"}), (ExtendedKeyUsageOID.CLIENT_AUTH,)
+        ),
+        CertificateProfile(
             "x",
             timedelta(days=1),
             frozenset({"digital_signature"}),
@@ -212,7 +214,7 @@ def test_nothing_outlives_its_authority(office: Office) -> None:
         ),
     ],
 )
-def test_a_profile_that_contradicts_itself_is_refused(profile: Profile) -> None:
+def test_a_profile_that_contradicts_itself_is_refused(profile: CertificateProfile) -> None:
     with pytest.raises(Misconfigured):
         profiles.check(profile)
 

@@ -11,11 +11,11 @@ from connectors.pki import issuance, requests, revocations
 from connectors.pki.local import Local
 from connectors.pki.tables import (
     Certificate,
+    CertificateStanding,
     CertificateState,
     Reason,
     RequestReason,
     RequestState,
-    Standing,
 )
 from directory.base.audit import Actor
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput
@@ -132,7 +132,7 @@ def test_a_person_without_a_good_certificate_asks_for_herself(office: Office) ->
     office.issue(office.lan)
     with office.tools.db.read() as session:
         views = requests.certificates_of(session, office.lan, now=office.tools.clock())
-    assert [v.standing for v in views] == [Standing.GOOD, Standing.REVOKED]
+    assert [v.standing for v in views] == [CertificateStanding.GOOD, CertificateStanding.REVOKED]
 
 
 def test_a_certificate_that_ends_soon_may_be_renewed(office: Office) -> None:
