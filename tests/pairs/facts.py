@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 ACTIVE, SUSPENDED, LEFT = "active", "suspended", "left"
 HOME, AWAY, NEXT = "home", "away", "next"
 """Her unit, a unit of another legal person, and another room of her own legal person."""
-HORIZON = 70
-"""Nothing in the table is dated later."""
+LONG_BEFORE, HORIZON = -10, 70
+"""Nothing in the table is dated earlier, or later."""
+WHOLLY, AS_SHE_WAS, NOTHING = "wholly", "as she was", "nothing"
+"""What an office sees of her: everything, what she was while she was theirs, or not that she is."""
 
 
 @dataclass
@@ -95,6 +97,22 @@ class Facts:
     def concerns(self, unit: str, day: int) -> bool:
         """Whether she serves that unit, or is going to, from that day on."""
         return any(self.post(later) == unit for later in range(day, HORIZON))
+
+    def sight(self, unit: str, day: int) -> str:
+        """What the officer of a unit sees of her. What was taken back never was."""
+        if self.concerns(unit, day):
+            return WHOLLY
+        was = any(self.post(before) == unit for before in range(LONG_BEFORE, day))
+        return AS_SHE_WAS if was else NOTHING
+
+    def decides(self, unit: str, day: int) -> bool:
+        """Whether a unit she may have gone to decides about her: she serves it, or, while she
+        serves none, it is the last that she went to.
+        """
+        if self.post(day) is not None:
+            return self.post(day) == unit
+        moves = [d for d in self.standing() if d.kind in ("join", "transfer")]
+        return bool(moves) and max(moves, key=lambda d: (d.day, d.number)).to == unit
 
     def free_role(self, day: int) -> bool:
         """A role given for itself: ends with the day of a leave, and never comes back."""

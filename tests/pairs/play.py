@@ -5,19 +5,20 @@ from datetime import date, timedelta
 from itertools import count
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from directory import assignments, people, permissions, search
-from directory.assignments import Post
+from directory.assignments import Assignment, Post
 from directory.base.audit import Actor
 from directory.base.clock import day_start, local_day
-from directory.base.errors import DinhdanhError
+from directory.base.errors import DinhdanhError, NotAllowed, NotFound
 from directory.changes import spec as specs
 from directory.changes import undo
-from directory.changes.model import Change, ChangeLine, Spec
+from directory.changes.model import Change, ChangeLine, Plan, Spec
 from directory.permissions import Role
+from directory.search import Wanted
 from tests.factories import make_assignment, make_position, make_role, make_unit, make_user
-from tests.pairs.facts import AWAY, HOME, NEXT
+from tests.pairs.facts import AS_SHE_WAS, AWAY, HOME, NEXT, NOTHING, WHOLLY
 
 OPERATOR = Actor.operator("kiểm thử")
 LONG_AGO = date(2025, 7, 1)
@@ -114,6 +115,16 @@ class World:
             make_role(session, user, Role.HR_OFFICER, home, assignment_id=held.id)
             return Subject(user.id, units, officers)
 
+    def end_of_term(self, her: Subject, day: int) -> None:
+        """The post she began with, if nothing has ended it, gets an end of its own."""
+        with self.services.db.write() as session:
+            session.execute(
+                update(Assignment)
+                .where(Assignment.user_id == her.user, Assignment.unit_id == her.units[HOME])
+                .where(Assignment.valid_to.is_(None))
+                .values(valid_to=self.day(day))
+            )
+
     # ---- deciding ----
 
     def decide(self, her: Subject, kind: str, day: int, to: str | None) -> str | None:
@@ -208,22 +219,37 @@ class World:
         done = {"committed": "done", "settled": "done"}
         return {n: done.get(state, state) for n, state in found.items()}
 
-    def sight(self, her: Subject, unit: str) -> dict[str, bool]:
-        """Whether the officer of a unit sees her, and whether its only place is taken."""
+    def office(self, her: Subject, unit: str) -> dict[str, Any]:
+        """What the officer of a unit sees of her, finds in lists and may decide."""
         assert her.user is not None
+        on = local_day(self.clock())
+        officer = Actor("user", her.officers[unit])
         with self.services.db.read() as session:
-            on = local_day(self.clock())
-            officer = Actor("user", her.officers[unit])
             granted = permissions.rights(session, officer, on)
             try:
-                seen = search.person(session, granted, her.user, on=on).full
-            except DinhdanhError:
-                seen = False
-        body = {"kind": "transfer", "user": self.probe, "to_unit": her.units[unit]}
+                full = search.person(session, granted, her.user, on=on).full
+                seen = WHOLLY if full else AS_SHE_WAS
+            except NotFound:
+                seen = NOTHING
+            page = search.people(session, granted, Wanted(), on=on, keyring=self.services.keyring)
+        try:
+            self._preview({"kind": "suspend", "user": her.user}, officer)
+            decides = True
+        except NotAllowed as refused:
+            decides = refused.missing != "source"
+        return {
+            f"sight of her in {unit}": seen,
+            f"{unit} lists her": her.user in {row.id for row in page.rows},
+            f"{unit} decides about her": decides,
+        }
+
+    def place_taken(self, her: Subject, unit: str) -> bool:
+        """Whether a unit has no place left for somebody else."""
+        move = {"kind": "transfer", "user": self.probe, "to_unit": her.units[unit]}
+        return "post_full" in {n.code for n in self._preview(move, OPERATOR).conflicts}
+
+    def _preview(self, body: dict[str, Any], actor: Actor) -> Plan:
         with self.services.db.read() as session:
             asked = specs.parse(session, body, now=self.clock(), keyring=self.services.keyring)
-            plan = self.services.door.plan(session, asked, OPERATOR, now=self.clock())
-        return {
-            f"{unit} sees her": seen,
-            f"place in {unit} taken": "post_full" in {n.code for n in plan.conflicts},
-        }
+            plan: Plan = self.services.door.plan(session, asked, actor, now=self.clock())
+            return plan

@@ -1,0 +1,190 @@
+"""The cells of the pair table: two decisions about one person, when, and what is taken back.
+
+This is the one place that names kinds of change; ``facts`` says what each of them means.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from directory.changes.model import ChangeKind
+from tests.pairs.facts import AWAY, HOME, NEXT
+
+NOT_ABOUT_A_PERSON = {
+    ChangeKind.UNIT_CREATE,
+    ChangeKind.POSITION_CREATE,
+    ChangeKind.POST_CREATE,
+}
+"""Kinds that open nothing of anybody's and end nothing."""
+
+Step = tuple[str, int, str | None]
+"""(kind, day, where to, or why)."""
+
+FIRST: dict[ChangeKind, list[Step]] = {
+    ChangeKind.JOIN: [("join", 0, HOME), ("join", 10, HOME)],
+    ChangeKind.TRANSFER: [
+        ("transfer", 0, AWAY),
+        ("transfer", 10, AWAY),
+        ("transfer", 10, NEXT),
+        ("transfer", -3, AWAY),
+    ],
+    ChangeKind.SUSPEND: [("suspend", 0, None)],
+    ChangeKind.RESUME: [("resume", 0, None)],
+    ChangeKind.LEAVE: [
+        ("leave", 0, "dismiss"),
+        ("leave", 10, "retire"),
+        ("leave", 10, "die"),
+    ],
+}
+SECOND: dict[ChangeKind, list[Step]] = {
+    ChangeKind.JOIN: [],  # nobody joins twice: a known person is a conflict of its own
+    ChangeKind.TRANSFER: [
+        ("transfer", 1, NEXT),
+        ("transfer", 5, NEXT),
+        ("transfer", 10, NEXT),
+        ("transfer", 15, NEXT),
+        ("transfer", 5, AWAY),
+        ("transfer", 15, AWAY),
+        ("transfer", -2, NEXT),
+    ],
+    ChangeKind.SUSPEND: [("suspend", 1, None)],
+    ChangeKind.RESUME: [("resume", 1, None)],
+    ChangeKind.LEAVE: [
+        ("leave", 1, "dismiss"),
+        ("leave", 1, "die"),
+        ("leave", 5, "retire"),
+        ("leave", 10, "resign"),
+        ("leave", 15, "retire"),
+        ("leave", -2, "die"),
+    ],
+}
+BACK: list[tuple[int, tuple[int, ...]]] = [
+    (2, ()),
+    (2, (0,)),
+    (2, (1,)),
+    (2, (0, 1)),
+    (2, (1, 0)),
+    (12, (0,)),
+    (12, (1,)),
+    (12, (1, 0)),
+]
+"""(day, which of the two are taken back, in that order); ChangeKind.UNDO is played here."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """How she stands when the first of the two is decided."""
+
+    name: str
+    term: int | None = None
+    """The day on which the post she began with ends by itself."""
+    term_set: int = 0
+    """The day on which that is written down: 0 is before everything."""
+    promised: Step | None = None
+    """A decision that waits for its day, and must survive the two."""
+    taken_back: bool = False
+    """Whether that decision was taken back at once, so that it is as if it had never been."""
+
+
+BASES = (
+    Base("open"),
+    Base("term", 40),
+    Base("term set later", 40, term_set=12),
+    Base("about to leave", promised=("leave", 15, "retire")),
+    Base("leave taken back", promised=("leave", 15, "retire"), taken_back=True),
+    Base("about to move", promised=("transfer", 15, NEXT)),
+)
+LAST = 41
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cell of the table."""
+
+    base: Base
+    first: Step
+    second: Step
+    back_on: int = 2
+    back: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        undone = f", taken back on {self.back_on}: {self.back}" if self.back else ""
+        return f"{self.base.name}: {self.first}, then {self.second}{undone}"
+
+    @property
+    def before(self) -> list[Step]:
+        """What is decided before the first of the two."""
+        promised = [self.base.promised] if self.base.promised else []
+        return [*promised, ("suspend", 0, None)] if self.first[0] == "resume" else promised
+
+    @property
+    def offices(self) -> list[str]:
+        """Where she is to go by any of it."""
+        steps = (self.base.promised, self.first, self.second)
+        return sorted({str(s[2]) for s in steps if s and s[0] == "transfer"})
+
+    @property
+    def comes(self) -> set[int]:
+        """Days on which something comes by itself: decided before, or the end of a term."""
+        steps = (self.base.promised, self.first, self.second)
+        return {LAST} | {s[1] for s in steps if s and s[1] > 1}
+
+    @property
+    def days(self) -> set[int]:
+        """Days on which something is decided or comes."""
+        return {0, 1, self.back_on, self.base.term_set} | self.comes
+
+    def asked(self) -> bool:
+        """Whether the cell says anything: every pair does, on most bases."""
+        steps = (self.first, self.second)
+        if self.base.taken_back:
+            return self.first[0] == "leave" and self.second[0] in ("suspend", "resume")
+        if self.base.promised:  # what has no day of its own must not touch one
+            return all(kind in ("suspend", "resume") for kind, _, _ in steps)
+        if self.base.term is not None and self.first[0] == "join":
+            return False  # the post she begins with is the one she is given
+        if self.base.term_set:  # nothing else may have ended that post by then
+            dated = {n for n, step in enumerate(steps) if step[0] in ("transfer", "leave")}
+            waits = any(steps[n][0] == "transfer" and steps[n][1] > self.back_on for n in dated)
+            return waits and dated <= set(self.back)
+        return True
+
+
+def cases(kind: ChangeKind) -> Iterator[Case]:
+    """The row of the table that begins with this kind."""
+    for base in BASES:
+        for first in FIRST[kind]:
+            for second in (s for steps in SECOND.values() for s in steps):
+                for back_on, back in BACK:
+                    case = Case(base, first, second, back_on, back)
+                    if case.asked():
+                        yield case
+
+
+_OPEN, _TERM, _TERM_SET_LATER, _ABOUT_TO_LEAVE, _LEAVE_TAKEN_BACK, _ = BASES
+SEEN_WRONG = [
+    # a suspension, and its end, wiped a day of leaving
+    Case(_OPEN, ("leave", 10, "retire"), ("suspend", 1, None)),
+    Case(_ABOUT_TO_LEAVE, ("suspend", 0, None), ("resume", 1, None)),
+    # a post with a term could be neither left nor moved from
+    Case(_TERM, ("transfer", 0, AWAY), ("suspend", 1, None)),
+    Case(_TERM, ("suspend", 0, None), ("leave", 5, "retire"), 2, (1,)),
+    # what was taken back gave sight, held the place and, once her own post was over, rights over her
+    Case(_TERM_SET_LATER, ("transfer", 10, AWAY), ("resume", 1, None), 2, (0,)),
+    # a leave taken back left the roles with its end, and a second one gave back what it had ended
+    Case(_OPEN, ("leave", 10, "retire"), ("resume", 1, None), 2, (0,)),
+    Case(_LEAVE_TAKEN_BACK, ("leave", 0, "dismiss"), ("resume", 1, None), 2, (0,)),
+    # a leave found a move that waited, and was refused
+    Case(_OPEN, ("transfer", 10, NEXT), ("leave", 1, "dismiss"), 2, (1,)),
+]
+"""Cells on which an earlier release was wrong, one kind of fault after the other."""
+_STRIDE = 29
+
+
+def sample() -> list[Case]:
+    """For every test run: a cell of each pair of kinds, and those on which faults were seen."""
+    table = [case for kind in FIRST for case in cases(kind)]
+    pairs: dict[tuple[str, str], list[Case]] = {}
+    for case in table:
+        pairs.setdefault((case.first[0], case.second[0]), []).append(case)
+    each = [of[number * _STRIDE % len(of)] for number, of in enumerate(pairs.values(), 1)]
+    return list(dict.fromkeys([*SEEN_WRONG, *each]))
