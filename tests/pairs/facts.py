@@ -8,6 +8,14 @@ anew. Nothing is ever stored "as it is now", so that nothing can be overwritten.
 from dataclasses import dataclass, field
 
 ACTIVE, SUSPENDED, LEFT = "active", "suspended", "left"
+STATUS = {"suspend": SUSPENDED, "resume": ACTIVE}
+"""Kinds that say how she stands, from the day on which they are decided."""
+MOVES = ("join", "transfer")
+"""Kinds that give her a primary post, from their day on."""
+ENDS = ("leave",)
+"""Kinds after whose day she serves nowhere."""
+DATED = (*MOVES, *ENDS)
+"""Kinds that may wait for their day."""
 HOME, AWAY, NEXT = "home", "away", "next"
 """Her unit, a unit of another legal person, and another room of her own legal person."""
 LONG_BEFORE, HORIZON = -10, 70
@@ -23,7 +31,7 @@ class Decision:
     number: int
     """In the order in which they were made."""
     kind: str
-    """join, transfer, suspend, resume, leave."""
+    """One of ``STATUS``, ``MOVES`` and ``ENDS``."""
     day: int
     made_on: int
     to: str | None = None
@@ -51,8 +59,8 @@ class Facts:
 
     def put_aside(self, one: Decision) -> bool:
         """A leave, made while this was still to come, takes her away on its day or before."""
-        return one.kind in ("join", "transfer", "leave") and any(
-            d.kind == "leave"
+        return one.kind in DATED and any(
+            d.kind in ENDS
             and not d.undone
             and d.number > one.number
             and d.day <= one.day
@@ -61,7 +69,7 @@ class Facts:
         )
 
     def leaves(self) -> int | None:
-        return min((d.day for d in self.standing() if d.kind == "leave"), default=None)
+        return min((d.day for d in self.standing() if d.kind in ENDS), default=None)
 
     def gone(self, day: int) -> bool:
         never_joined = any(d.kind == "join" and d.undone for d in self.decisions)
@@ -73,16 +81,14 @@ class Facts:
     def status(self, day: int) -> str:
         if self.gone(day):
             return LEFT
-        last = [d for d in self.standing() if d.kind in ("suspend", "resume") and d.day <= day]
-        if last and max(last, key=lambda d: d.number).kind == "suspend":
-            return SUSPENDED
-        return ACTIVE
+        last = [d for d in self.standing() if d.kind in STATUS and d.day <= day]
+        return STATUS[max(last, key=lambda d: d.number).kind] if last else ACTIVE
 
     def post(self, day: int) -> str | None:
         """Her primary post."""
         if self.gone(day):
             return None
-        moves = [d for d in self.standing() if d.kind in ("join", "transfer") and d.day <= day]
+        moves = [d for d in self.standing() if d.kind in MOVES and d.day <= day]
         if moves:
             return max(moves, key=lambda d: (d.day, d.number)).to
         if not self.born_in_post or (self.term is not None and self.term <= day):
@@ -111,17 +117,17 @@ class Facts:
         """
         if self.post(day) is not None:
             return self.post(day) == unit
-        moves = [d for d in self.standing() if d.kind in ("join", "transfer")]
+        moves = [d for d in self.standing() if d.kind in MOVES]
         return bool(moves) and max(moves, key=lambda d: (d.day, d.number)).to == unit
 
     def free_role(self, day: int) -> bool:
         """A role given for itself: ends with the day of a leave, and never comes back."""
-        ended = any(d.happened and d.kind == "leave" for d in self.decisions)
+        ended = any(d.happened and d.kind in ENDS for d in self.decisions)
         return self.born_in_post and self.status(day) == ACTIVE and not ended
 
     def bound_role(self, day: int) -> bool:
         """A role that came with the post she began with."""
-        ended = any(d.happened and d.kind in ("leave", "transfer") for d in self.decisions)
+        ended = any(d.happened and d.kind in (*ENDS, "transfer") for d in self.decisions)
         in_post = self.post(day) == HOME
         return self.born_in_post and self.status(day) == ACTIVE and in_post and not ended
 
@@ -135,24 +141,21 @@ class Facts:
 
     # ---- what is impossible ----
 
-    def refused(  # noqa: C901 (one line per reason)
-        self, kind: str, day: int, today: int, to: str | None = None
-    ) -> str | None:
+    def refused(self, kind: str, day: int, today: int, to: str | None = None) -> str | None:
         """Why this cannot be decided today; None when it can."""
         status, leaving = self.status(today), self.leaves()
-        begun = [d.day for d in self.standing() if d.kind in ("join", "transfer")]
+        begun = [d.day for d in self.standing() if d.kind in MOVES]
         beneath = any(day < b <= today for b in begun)
-        if kind == "suspend":
-            return None if status == ACTIVE else "she is not active"
-        if kind == "resume":
-            return None if status == SUSPENDED else "she is not suspended"
+        if kind in STATUS:
+            change = {status, STATUS[kind]} == {ACTIVE, SUSPENDED}
+            return None if change else "she is so already, or has left"
         if status == LEFT or (leaving is not None and leaving <= day):
             return "she has left by then"
         if beneath:
             return "she has taken up another post since"
-        if kind == "leave":
+        if kind in ENDS:
             return None
-        waiting = [d for d in self.standing() if d.kind in ("join", "transfer") and d.day > today]
+        waiting = [d for d in self.standing() if d.kind in MOVES and d.day > today]
         if status != ACTIVE:
             return "she is suspended"
         if self.post(day) is None:
@@ -176,10 +179,10 @@ class Facts:
         if one.kind == "join":
             return "something was built on it" if promised else None
         if one.kind == "transfer":
-            built = any(d.kind in ("transfer", "leave") and d.day >= one.day for d in promised)
+            built = any(d.kind in ("transfer", *ENDS) and d.day >= one.day for d in promised)
             return "something was built on it" if built else None
-        standing = one.kind in ("suspend", "resume")
-        over = any(d.kind in ("suspend", "resume") for d in later) or self.status(today) == LEFT
+        standing = one.kind in STATUS
+        over = any(d.kind in STATUS for d in later) or self.status(today) == LEFT
         return "something came over it" if standing and over else None
 
     # ---- what happens ----

@@ -129,16 +129,8 @@ class World:
 
     def decide(self, her: Subject, kind: str, day: int, to: str | None) -> str | None:
         """The id of the change, None where the preview refuses. Raises Broken."""
-        body: dict[str, Any] = {"kind": kind, "effective_on": self.day(day).isoformat()}
-        if kind == "join":
-            body["person"] = {"full_name": "Lê Thị Lan"}
-            body |= {"to_unit": her.units[HOME], "position": self.position}
-        else:
-            body["user"] = her.user
-        if kind == "transfer":
-            body["to_unit"] = her.units[str(to)]
-        if kind == "leave":
-            body["reason"] = str(to)
+        body = {"kind": kind, "effective_on": self.day(day).isoformat()}
+        body |= self._fields(her, kind, to)
         try:
             with self.services.db.read() as session:
                 asked = specs.parse(session, body, now=self.clock(), keyring=self.services.keyring)
@@ -153,6 +145,18 @@ class World:
                     )
                 ).first()
         return change
+
+    def _fields(self, her: Subject, kind: str, to: str | None) -> dict[str, Any]:
+        """What a request of this kind names, besides kind and day."""
+        if kind == "join":
+            person = {"full_name": "Lê Thị Lan"}
+            return {"person": person, "to_unit": her.units[HOME], "position": self.position}
+        named: dict[str, Any] = {"user": her.user}
+        if kind == "transfer":
+            named["to_unit"] = her.units[str(to)]
+        if kind == "leave":
+            named["reason"] = to
+        return named
 
     def undo(self, change: str) -> str | None:
         """As ``decide``."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from directory.changes.model import ChangeKind
-from tests.pairs.facts import AWAY, HOME, NEXT
+from tests.pairs.facts import AWAY, DATED, ENDS, HOME, MOVES, NEXT, STATUS
 
 NOT_ABOUT_A_PERSON = {
     ChangeKind.UNIT_CREATE,
@@ -120,7 +120,7 @@ class Case:
     def offices(self) -> list[str]:
         """Where she is to go by any of it."""
         steps = (self.base.promised, self.first, self.second)
-        return sorted({str(s[2]) for s in steps if s and s[0] == "transfer"})
+        return sorted({str(s[2]) for s in steps if s and s[0] in MOVES} - {HOME})
 
     @property
     def comes(self) -> set[int]:
@@ -137,14 +137,14 @@ class Case:
         """Whether the cell says anything: every pair does, on most bases."""
         steps = (self.first, self.second)
         if self.base.taken_back:
-            return self.first[0] == "leave" and self.second[0] in ("suspend", "resume")
+            return self.first[0] in ENDS and self.second[0] in STATUS
         if self.base.promised:  # what has no day of its own must not touch one
-            return all(kind in ("suspend", "resume") for kind, _, _ in steps)
+            return all(kind in STATUS for kind, _, _ in steps)
         if self.base.term is not None and self.first[0] == "join":
             return False  # the post she begins with is the one she is given
         if self.base.term_set:  # nothing else may have ended that post by then
-            dated = {n for n, step in enumerate(steps) if step[0] in ("transfer", "leave")}
-            waits = any(steps[n][0] == "transfer" and steps[n][1] > self.back_on for n in dated)
+            dated = {n for n, step in enumerate(steps) if step[0] in DATED}
+            waits = any(steps[n][0] in MOVES and steps[n][1] > self.back_on for n in dated)
             return waits and dated <= set(self.back)
         return True
 

@@ -21,7 +21,7 @@ import pytest
 from directory.base.errors import InvalidInput
 from directory.changes import spec as specs
 from directory.changes.model import ChangeKind
-from tests.pairs.facts import ACTIVE, Decision, Facts
+from tests.pairs.facts import ACTIVE, MOVES, Decision, Facts
 from tests.pairs.play import Broken, Subject, World
 from tests.pairs.table import FIRST, LAST, NOT_ABOUT_A_PERSON, Case, Step, cases, sample
 
@@ -81,7 +81,7 @@ class Played:
 
     def _decide(self, step: Step, today: int) -> None:
         kind, day, to = step
-        where = to if kind in ("join", "transfer") else None
+        where = to if kind in MOVES else None
         why = self.facts.refused(kind, day, today, where) if kind != "join" else None
         if self.apart:
             return
