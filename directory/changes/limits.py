@@ -93,9 +93,7 @@ def check(session: Session, plan: Plan, *, today: date, commits: bool = False) -
                 )
     losing = [p for p in concerned if _loses_office(p, held.get(p.id, ()))]
     if losing and commits:
-        session.execute(
-            select(AdminRole.id).where(_OFFICE).order_by(AdminRole.id).with_for_update()
-        )
+        _hold_offices(session)
     if not losing or not _leaves_nobody(session, plan, losing, today):
         return []
     name = losing[0].full_name
@@ -119,10 +117,14 @@ def check(session: Session, plan: Plan, *, today: date, commits: bool = False) -
 
 
 def require_another_administrator(session: Session, role: AdminRole, *, today: date) -> None:
-    """Raises NotAllowed when ending this role would leave the installation without anybody."""
+    """Raises NotAllowed when ending this role would leave the installation without anybody. As in
+    ``check``, the second of two who take an office away finds what the first has left.
+    """
+    if role.role != Role.ADMINISTRATOR or role.unit_id is not None or role.user_id is None:
+        return
+    _hold_offices(session)
     others = [r for r in _administrators(session) if r.user_id != role.user_id]
-    own = role.role == Role.ADMINISTRATOR and role.unit_id is None and role.user_id is not None
-    if own and not any(r.counts(today) for r in others):
+    if not any(r.counts(today) for r in others):
         raise NotAllowed(
             "last_administrator",
             "{name} là người quản trị hệ thống cuối cùng; hãy giao vai trò này cho người khác "
@@ -159,6 +161,11 @@ def _leaves_nobody(session: Session, plan: Plan, losing: list[Person], today: da
         if then and then <= ids:
             return True
     return False
+
+
+def _hold_offices(session: Session) -> None:
+    """Wait for whoever takes an administrator's office away, and let the next one wait."""
+    session.execute(select(AdminRole.id).where(_OFFICE).order_by(AdminRole.id).with_for_update())
 
 
 def _administrators(session: Session) -> list[_Held]:
