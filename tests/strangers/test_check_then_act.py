@@ -34,6 +34,12 @@ CHECKED, DONE = "commit.begin", "commit.before_commit"
 
 
 @pytest.fixture
+def settings(make_settings: Any, request: pytest.FixtureRequest) -> Any:
+    marker = request.node.get_closest_marker("settings")
+    return make_settings(**(marker.kwargs if marker else {}))
+
+
+@pytest.fixture
 def hr(services: Any, clock: Any, app: Flask, monkeypatch: pytest.MonkeyPatch) -> Hr:
     install(monkeypatch)
     return hr_world.build(services, clock, app)
@@ -376,3 +382,47 @@ def test_a_consent_taken_back_while_it_is_given_leaves_no_grant_without_one(
     assert flow.introspect(first["access_token"]) == {"active": False}
     allowed = "Bên ngoài" in tab.get("/portal/consents").text
     assert ("access_token" in worth) is allowed
+
+
+# ---- how many people one person may change ------------------------------------------------------
+
+
+def _batch(hr: Hr, token: str, number: str, *people: str) -> Any:
+    """A suspension by one decision, previewed now."""
+    body: dict[str, Any] = {
+        "kind": "suspend",
+        "users": [hr.names[who] for who in people],
+        "decision": {"number": number, "issued_on": "2026-03-01", "issuer": "UBND tỉnh"},
+    }
+    plan = hr.api(token).plan(**body)
+    assert plan["conflicts"] == []
+    asked = body | {"fingerprint": plan["fingerprint"]}
+    return lambda: hr.api(token).post("/api/v1/changes", asked, key=secrets.token_hex(8))
+
+
+def _batches(hr: Hr, first: str, second: str) -> tuple[Any, Any]:
+    """Two people each, under these decisions, by one committer."""
+    token = hr.token()
+    return _batch(hr, token, first, "lan", "hien"), _batch(hr, token, second, "mai", "plain")
+
+
+def _suspended(hr: Hr) -> int:
+    with hr.services.db.read() as session:
+        count = text("SELECT count(*) FROM users WHERE status = 'suspended'")
+        return int(session.execute(count).scalar_one())
+
+
+@pytest.mark.settings(change_approval_people=3)
+@pytest.mark.parametrize("stop", [CHECKED, "commit.locked", DONE])
+def test_two_batches_of_one_decision_at_once_are_counted_together(hr: Hr, stop: str) -> None:
+    answers = _one_after_the_other(*_batches(hr, "12/QĐ", "12/QĐ"), stop)
+    assert sorted(a.status_code for a in answers) == [201, 403], [a.text for a in answers]
+    assert next(a.json["code"] for a in answers if a.status_code == 403) == "second_person"
+    assert _suspended(hr) == 2
+
+
+@pytest.mark.settings(change_approval_people=3)
+def test_batches_of_two_decisions_at_once_are_counted_apart(hr: Hr) -> None:
+    answers = _one_after_the_other(*_batches(hr, "12/QĐ", "13/QĐ"), DONE)
+    assert [a.status_code for a in answers] == [201, 201], [a.text for a in answers]
+    assert _suspended(hr) == 4

@@ -165,6 +165,31 @@ def test_what_is_secret_is_made_for_its_owner_alone_whatever_the_umask(
 
 
 @pytest.mark.parametrize(
+    ("mode", "fits"),
+    [(0o644, False), (0o604, False), (0o602, False), (0o666, False), (0o640, True), (0o600, True)],
+    ids=oct,
+)
+def test_check_names_a_tls_key_that_others_may_read(
+    dinhdanh: Any, tmp_path: Path, mode: int, fits: bool
+) -> None:
+    """A group may read it: that of the web server, as Debian's ``ssl-cert`` does."""
+    key, chain = tmp_path / "tls.key", tmp_path / "tls.crt"
+    key.touch()
+    chain.touch(mode=0o644)
+    key.chmod(mode)
+    given = {
+        "DINHDANH_TLS_KEY": str(key),
+        "DINHDANH_TLS_CERTIFICATE": str(chain),
+        "DINHDANH_ISSUER": "https://id.example.vn",
+    }
+    assert dinhdanh("migrate", **given).code == 0
+    assert dinhdanh("user", "admin", **given).code == 0
+    checked = dinhdanh("check", **given)
+    assert checked.code == (0 if fits else 1), checked.said
+    assert (str(key) in checked.out, "0640" in checked.out) == (not fits, not fits), checked.out
+
+
+@pytest.mark.parametrize(
     "name",
     [
         ".",
