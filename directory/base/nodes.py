@@ -1,22 +1,35 @@
 """What the processes of one installation tell each other: that they live, what schema they can serve.
 
-sign_of_life           one row per worker process, and one that any process writes to see
-                       whether it can (``PROBE``)
+sign_of_life           one row per worker process, and one that any process writes now and then to
+                       see whether it can (``PROBE``)
 schema_compatibility   one row: the oldest release's schema from which on releases can serve
                        the one that is there
 """
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, DateTime, cast, delete, func, inspect, select, text
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    bindparam,
+    cast,
+    delete,
+    func,
+    inspect,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from directory.base.db import Base
+from directory.base.db import Base, UTCDateTime
 
 PROBE = "probe"
 WORKER = "worker/"
 """Before the name of a worker process."""
+PROBED = timedelta(seconds=3)
+"""So often one of all processes writes to see whether it can, however many strangers ask."""
 FORGOTTEN = timedelta(days=1)
 """After which the sign of a process that is gone is deleted."""
 
@@ -46,11 +59,34 @@ _UPSERTS = {
     for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
 
+_PROBES = {
+    name: insert(SignOfLife)
+    .values(name=bindparam("name"), at=bindparam("at", type_=UTCDateTime()))
+    .on_conflict_do_update(
+        index_elements=["name"],
+        set_={"at": insert(SignOfLife).excluded.at},
+        where=or_(
+            SignOfLife.at <= bindparam("earliest", type_=UTCDateTime()),
+            # Written by a node whose clock is ahead.
+            SignOfLife.at > bindparam("latest", type_=UTCDateTime()),
+        ),
+    )
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
+
 
 def show(connection: Connection, name: str, *, now: datetime) -> None:
     """This process lives, and can write."""
     row = {"name": name, "at": now}
     connection.execute(_UPSERTS[connection.dialect.name], row)
+
+
+def probe(connection: Connection, *, now: datetime) -> None:
+    """Whether this process can write: it does so where nobody has for ``PROBED``. What does not
+    write may still not be written: a database that takes no writes refuses both.
+    """
+    row = {"name": PROBE, "at": now, "earliest": now - PROBED, "latest": now}
+    connection.execute(_PROBES[connection.dialect.name], row)
 
 
 def gone(connection: Connection, name: str) -> None:

@@ -1,6 +1,7 @@
 """Sign-in: what is still missing before a session may start, and the pages that ask for it.
 
 views           records what a person enters, redirects to /login/<flow>; never to a step
+locked          the page that says how long to wait
 flow            the stored state of one sign-in; finishing it, once
 unwritten       a sign-in in which nothing was proven yet: its address says it all
 waiting         pages that have waited: carried on, or begun again

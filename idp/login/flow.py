@@ -1,7 +1,8 @@
 """The stored state of one sign-in, and finishing it.
 
-A flow is begun by whoever needs a signed-in person (``/oauth2/authorize``, a page) and lives
-``flow_lifetime``. It belongs to one browser: the first that opens it, or the one that began it.
+A flow is begun by whoever needs a signed-in person (``/oauth2/authorize``, a page), lives
+``flow_lifetime`` and is written once a password has fitted (``idp.login.unwritten``). It belongs to
+one browser: the first that opens it, or the one that began it.
 Steps only record; ``finish`` consumes the flow and starts the session in one transaction, under
 the epochs read when the password was verified.
 """
@@ -75,12 +76,10 @@ def begin(  # noqa: PLR0913 (one keyword per column)
     browser: str | None = None,
     flow_id: str | None = None,
 ) -> str:
-    """Begin a sign-in; the browser is sent to ``/login/<id>``. One INSERT.
+    """Write a sign-in down, unless that is done; it is at ``/login/<id>``. One INSERT.
 
-    ``return_to`` is a path of this server (``security.local_path``). ``request`` may carry
-    prompt, max_age, acr_values, login_hint, ui_locales, ``form_origin``: the origin of the
-    checked redirect URI, which the sign-in pages' content policy must let the form end at, and
-    ``party``: what people are shown of the application they sign in to.
+    ``return_to`` is a path of this server (``gate.local_path``); of ``request`` see
+    ``idp.login.unwritten``.
     """
     flow_id = flow_id or random_id()
     values = {
@@ -92,7 +91,8 @@ def begin(  # noqa: PLR0913 (one keyword per column)
         "created_at": now,
         "expires_at": now + timedelta(seconds=settings.flow_lifetime),
     }
-    core(where).execute(BEGIN, values)
+    connection = core(where)
+    connection.execute(BEGIN[connection.dialect.name], values)
     return flow_id
 
 
@@ -102,16 +102,23 @@ def load(
     """The flow as this browser may see it. Raises NotFound when it is unknown, too old or
     another browser's: the three look the same.
     """
-    row = (
-        core(connection)
-        .execute(LOAD, {"flow": flow_id, "browser": browser, "now": now})
-        .one_or_none()
+    found = find(connection, flow_id, browser=browser)
+    if found is None or found.expires_at <= now:
+        raise unknown()
+    return found
+
+
+def find(connection: Connection | Session, flow_id: str, *, browser: str) -> FlowState | None:
+    """The flow as this browser may see it, while we remember it, also when it is over."""
+    row = core(connection).execute(LOAD, {"flow": flow_id, "browser": browser}).one_or_none()
+    return None if row is None else FlowState(**row._mapping)  # noqa: SLF001 (its public name)
+
+
+def unknown() -> NotFound:
+    """Unknown, too old or another browser's: the three look the same."""
+    return NotFound(
+        "flow_unknown", "Lượt đăng nhập này đã hết hạn hoặc thuộc về một trình duyệt khác."
     )
-    if row is None:
-        raise NotFound(
-            "flow_unknown", "Lượt đăng nhập này đã hết hạn hoặc thuộc về một trình duyệt khác."
-        )
-    return FlowState(**row._mapping)  # noqa: SLF001 (SQLAlchemy's public name)
 
 
 @dataclass(frozen=True)
@@ -162,9 +169,7 @@ def bind(session: Session, flow_id: str, browser: str) -> None:
         .execution_options(synchronize_session=False)
     ).one_or_none()
     if bound is None:
-        raise NotFound(
-            "flow_unknown", "Lượt đăng nhập này đã hết hạn hoặc thuộc về một trình duyệt khác."
-        )
+        raise unknown()
 
 
 def record_password(

@@ -7,7 +7,8 @@ SQLAlchemy more than to run it, and a sign-in is mostly statements.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ForeignKey, Text, bindparam, insert, or_, select, update
+from sqlalchemy import BindParameter, ForeignKey, Text, bindparam, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from directory.base.db import Base, Key, UTCDateTime
@@ -42,7 +43,10 @@ class LoginFlow(Base):
 
 _NOW = bindparam("now", type_=UTCDateTime())
 _FLOW: BindParameter[str] = bindparam("flow", type_=Text())
-BEGIN = insert(LoginFlow)
+BEGIN = {
+    name: insert(LoginFlow).on_conflict_do_nothing(index_elements=["id"])
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
 STATE = (
     LoginFlow.id,
     LoginFlow.return_to,
@@ -62,7 +66,6 @@ STATE = (
 )
 LOAD = select(*STATE).where(
     LoginFlow.id == _FLOW,
-    LoginFlow.expires_at > _NOW,
     or_(LoginFlow.browser.is_(None), LoginFlow.browser == bindparam("browser")),
 )
 BY_PASSWORD = (

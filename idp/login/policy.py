@@ -49,6 +49,14 @@ class FlowState:
     done_at: datetime | None
     unconfirmed_since: datetime | None = None
     """Since when only administrators are let in (``Installation``)."""
+    name: str = ""
+    """Its name in addresses, where that is not its id: nothing of it is written yet, or was not
+    when it began."""
+
+    @property
+    def at(self) -> str:
+        """Where its pages are: ``/login/<at>``."""
+        return self.name or self.id
 
 
 @dataclass(frozen=True)

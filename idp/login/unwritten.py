@@ -1,47 +1,71 @@
 """A sign-in in which nothing has been proven yet is written nowhere: its address says it all.
 
-Anybody may ask for the sign-in page, as often as she likes. Until a password fits there is nothing to
-keep but where she was going, and that stands in the address ``/login/<…>`` itself, under a MAC that
-belongs to her browser. Then it becomes a row like any other, at the same address.
+Anybody may ask for the sign-in page, as often as she likes, and whoever knows a client may ask for it
+in that client's name. Until a password fits there is nothing to keep but where she was going, and that
+stands in the address ``/login/<…>`` itself, sealed, for her browser. Then it becomes a row like any
+other, at the same address (decision 0026).
 """
 
-import base64
-import hashlib
 import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, update
 from sqlalchemy.orm import Session
 
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, random_id
-from directory.base.db import core
-from directory.base.errors import NotFound
+from directory.base.errors import Misconfigured
 from idp.login import flow as flows
 from idp.login.flow_rows import LoginFlow
 from idp.login.policy import FlowState
 
 LONGEST = 2000
-"""Bytes of a way back that an address holds; of a longer one the query is left out."""
+"""Bytes of a way back of which nobody knows who wrote it; of a longer one the query is left out."""
 _PROMPTS = ("login", "select_account")
-_MAC = 16
-_TAG = 22
-"""Characters of a MAC, and of a row's id: a longer name is an address."""
+_PURPOSE = "sign-in-address"
+_ID = 22
+"""Characters of a row's id: a longer name is an address."""
+_MOST = 64 * 1024
+"""Characters of an address that are looked at: far more than any server lets through."""
 
 
 def address(
     keyring: Keyring, *, return_to: str, prompt: str | None, browser: str, now: datetime
 ) -> str:
-    """The name of a new sign-in, in place of a row's id; it holds no more than it must."""
+    """The name of a new sign-in that somebody asks for herself."""
     if _length(return_to) > LONGEST:
         return_to = urlsplit(return_to).path
     if _length(return_to) > LONGEST:
         return_to = "/"
-    told = [return_to, prompt if prompt in _PROMPTS else "", now.isoformat(), random_id()]
-    body = _encode(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode())
-    return body + _encode(_tag(keyring, body, browser))
+    request = {"prompt": prompt} if prompt in _PROMPTS else {}
+    return _sealed(keyring, random_id(), return_to, None, request, browser, now)
+
+
+def address_for(
+    keyring: Keyring,
+    *,
+    return_to: str,
+    named: str,
+    client_id: int,
+    request: Mapping[str, Any],
+    browser: str,
+    now: datetime,
+) -> str:
+    """The name of a new sign-in for a client. It comes back to ``return_to`` with its own id as
+    the parameter ``named``.
+
+    ``request`` may carry prompt, max_age, acr_values, login_hint, ui_locales, ``form_origin``: the
+    origin of the checked redirect URI, which the sign-in pages' content policy must let the form
+    end at, and ``party``: what people are shown of the application they sign in to.
+    """
+    flow_id = random_id()
+    back = f"{return_to}&{named}={flow_id}"
+    return _sealed(keyring, flow_id, back, client_id, request, browser, now)
 
 
 def _length(return_to: str) -> int:
@@ -49,25 +73,38 @@ def _length(return_to: str) -> int:
     return len(json.dumps(return_to, ensure_ascii=False).encode())
 
 
+def _sealed(
+    keyring: Keyring,
+    flow_id: str,
+    return_to: str,
+    client_id: int | None,
+    request: Mapping[str, Any],
+    browser: str,
+    now: datetime,
+) -> str:
+    told = [flow_id, return_to, client_id, request, browser, now.isoformat()]
+    plain = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    return keyring.encrypt(_PURPOSE, zlib.compress(plain, 9)).rstrip("=")
+
+
 def read(keyring: Keyring, name: str, *, browser: str, settings: Settings) -> FlowState | None:
     """The sign-in that an address of this browser says, however old; None for any other name."""
-    body, tag = name[:-_TAG], name[-_TAG:]
-    if not body or len(name) > 2 * LONGEST or not name.isascii():
+    if not is_address(name) or len(name) > _MOST or not name.isascii():
         return None
     try:
-        mac = base64.urlsafe_b64decode(tag + "=" * (-len(tag) % 4))
-        if len(mac) != _MAC or not keyring.mac_fits(_PURPOSE, _said(body, browser), mac):
-            return None
-        raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
-    except ValueError:
+        plain = keyring.decrypt(_PURPOSE, name + "=" * (-len(name.partition(".")[2]) % 4))
+    except Misconfigured:
         return None
-    return_to, prompt, begun, _ = json.loads(raw)
+    flow_id, return_to, client_id, request, whose, begun = json.loads(zlib.decompress(plain))
+    if whose != browser:
+        return None
     began = datetime.fromisoformat(begun).astimezone(UTC)
     return FlowState(
-        id=name,
+        id=flow_id,
+        name=name,
         return_to=return_to,
-        client_id=None,
-        request={"prompt": prompt} if prompt else {},
+        client_id=client_id,
+        request=request,
         browser=browser,
         expires_at=began + timedelta(seconds=settings.flow_lifetime),
         user_id=None,
@@ -80,8 +117,13 @@ def read(keyring: Keyring, name: str, *, browser: str, settings: Settings) -> Fl
     )
 
 
+def is_address(name: str) -> bool:
+    """Whether a name is longer than a row's."""
+    return len(name) > _ID
+
+
 def load(
-    connection: Connection,
+    connection: Connection | Session,
     keyring: Keyring,
     name: str,
     *,
@@ -92,54 +134,48 @@ def load(
     """The sign-in of this name as this browser may see it, written or not. Raises NotFound."""
     told = read(keyring, name, browser=browser, settings=settings)
     if told is None:
+        if is_address(name):
+            raise flows.unknown()
         return flows.load(connection, name, browser=browser, now=now)
-    try:
-        return flows.load(connection, _row_id(name), browser=browser, now=now)
-    except NotFound:
-        if told.expires_at <= now:
-            raise
-        return told
+    found = flows.find(connection, told.id, browser=browser)
+    if (found or told).expires_at <= now:
+        raise flows.unknown()
+    return replace(found, name=name) if found is not None else told
 
 
-def keep(session: Session, flow: FlowState, *, settings: Settings) -> str:
-    """The id of the sign-in's row, which from now on is there. One INSERT where it was not."""
-    if len(flow.id) <= _TAG:
-        return flow.id
-    connection, row_id = core(session), _row_id(flow.id)
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    connection.execute(
-        make(LoginFlow)
-        .values(
-            id=row_id,
+def keep(session: Session, flow: FlowState, *, settings: Settings) -> None:
+    """From now on the sign-in's row is there. One INSERT where it may not have been."""
+    if flow.name:
+        flows.begin(
+            session,
+            flow_id=flow.id,
             return_to=flow.return_to,
-            client_id=None,
-            request=flow.request,
+            client_id=flow.client_id,
+            request=dict(flow.request),
+            now=flow.expires_at - timedelta(seconds=settings.flow_lifetime),
+            settings=settings,
             browser=flow.browser,
-            created_at=flow.expires_at - timedelta(seconds=settings.flow_lifetime),
-            expires_at=flow.expires_at,
-            must_change=False,
-            capacity_chosen=False,
-            consumed=False,
         )
-        .on_conflict_do_nothing(index_elements=["id"])
-    )
-    return row_id
 
 
-_PURPOSE = "sign-in-address"
-
-
-def _said(body: str, browser: str) -> bytes:
-    return f"{browser}.{body}".encode()
-
-
-def _tag(keyring: Keyring, body: str, browser: str) -> bytes:
-    return keyring.mac(_PURPOSE, _said(body, browser), size=_MAC)
-
-
-def _row_id(name: str) -> str:
-    return _encode(hashlib.sha256(name.encode()).digest()[:16])
-
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+def give_up(
+    session: Session, flow: FlowState, *, browser: str, now: datetime, settings: Settings
+) -> bool:
+    """Whoever was to sign in would rather not: the sign-in is over, and its address dead. False
+    where it is over already.
+    """
+    # Only that it is over: where it led, its address still says.
+    keep(session, replace(flow, return_to="/", request={}), settings=settings)
+    over = session.execute(
+        update(LoginFlow)
+        .where(
+            LoginFlow.id == flow.id,
+            LoginFlow.browser == browser,
+            LoginFlow.done_at.is_(None),
+            LoginFlow.expires_at > now,
+        )
+        .values(expires_at=now)
+        .returning(LoginFlow.id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    return over is not None

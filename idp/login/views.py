@@ -1,11 +1,9 @@
 """The sign-in pages. Each POST records one thing and redirects to /login/<flow>."""
 
-from math import ceil
 from typing import Any
 
 from flask import (
     Blueprint,
-    Response,
     make_response,
     redirect,
     render_template,
@@ -27,7 +25,7 @@ from directory.people import User
 from idp import sessions
 from idp.factors import passwords, slips, throttle
 from idp.login import flow as flows
-from idp.login import unwritten, waiting
+from idp.login import locked, unwritten, waiting
 from idp.login.policy import FlowState, Policy, Step, next_step
 from idp.web import gate, i18n, page_policy
 from idp.web.gate import services
@@ -80,6 +78,19 @@ def show(flow_id: str) -> Any:
     return _page(flow, step)
 
 
+@blueprint.get("/login/<flow_id>/locked/<told>")
+def locked_page(flow_id: str, told: str) -> Any:
+    """The page that said how long to wait, looked at once more."""
+    error = locked.read(told)
+    if error is None:
+        return redirect(url_for("login.show", flow_id=flow_id), 303)
+    try:
+        flow, _ = _load(flow_id)
+    except NotFound as gone:
+        return waiting.anew(flow_id) or _again(gone, 404)
+    return locked.page(flow, error)
+
+
 @blueprint.post("/login/<flow_id>")
 def record(flow_id: str) -> Any:
     """Record what was entered for the step the flow stands at."""
@@ -97,7 +108,7 @@ def record(flow_id: str) -> Any:
         except InvalidInput as error:
             return _page(flow, step, error=error), 422
         except Locked as error:
-            return _locked(flow, error)
+            return locked.page(flow, error)
         except Conflict as error:
             return _again(error, 409, return_to=flow.return_to)
     return redirect(url_for("login.show", flow_id=flow_id), 303)
@@ -119,7 +130,7 @@ def _load(flow_id: str) -> tuple[FlowState, Policy]:
         policy = flows.policy_for(connection, flow, acting=acting, now=has.clock())
     if flow.browser is None:
         with has.db.write() as session:
-            flows.bind(session, flow_id, browser)
+            flows.bind(session, flow.id, browser)
     i18n.prefer(str(flow.request.get("ui_locales") or ""))
     _allow_form(flow)
     return flow, policy
@@ -165,8 +176,8 @@ def _password(flow: FlowState, _policy: Policy) -> None:
         throttle.succeeded(session, attempt)
         if renewed and found.hash:
             passwords.replace_hash(session, found.user_id, old=found.hash, new=renewed)
-        row_id = unwritten.keep(session, flow, settings=has.settings)
-        flows.record_password(session, row_id, found, installation_epoch=epoch, at=now)
+        unwritten.keep(session, flow, settings=has.settings)
+        flows.record_password(session, flow.id, found, installation_epoch=epoch, at=now)
 
 
 def _change(flow: FlowState, _policy: Policy) -> None:
@@ -242,7 +253,6 @@ def _page(flow: FlowState, step: Step, *, error: InvalidInput | None = None) -> 
             "login/password.html",
             username=request.form.get("username", hint),
             party=party,
-            anew=waiting.page_says(flow),
             **about,
         )
     if step is Step.CAPACITY:
@@ -274,7 +284,7 @@ def _finish(flow: FlowState) -> Any:
             gate.sessions_ended(session, done.replaced, now=now, reason=done.reason)
     except Conflict as error:
         if error.code == "flow_done":
-            return redirect(url_for("login.show", flow_id=flow.id), 303)
+            return redirect(url_for("login.show", flow_id=flow.at), 303)
         return _again(error, 409, return_to=flow.return_to)
     # Form tokens handed out before the sign-in are not good after it, but for those of the same
     # person: her other tabs wait with forms that she has filled in.
@@ -290,20 +300,6 @@ def _again(error: DinhdanhError, status: int, *, return_to: str = "/") -> Any:
     """What happened, and a way to begin anew."""
     page = render_template("login/again.html", sentence=error_text(error), return_to=return_to)
     return make_response(page, status)
-
-
-def _locked(flow: FlowState, error: Locked) -> Response:
-    wait = max(1, ceil((error.until - services().clock()).total_seconds()))
-    page = render_template(
-        "login/locked.html",
-        flow=flow,
-        until=error.until,
-        sentence=error_text(error),
-        locked=error.why == "account",
-    )
-    response = make_response(page, error.status)
-    response.headers["Retry-After"] = str(wait)
-    return response
 
 
 # ---- activation, language, after signing out ---------------------------------------------------

@@ -1,12 +1,10 @@
 """Sign-in pages that have waited: while another tab signed in, or longer than a sign-in lives."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
-from flask import flash, redirect, request
+from flask import flash, redirect
 
-from directory.base.errors import Misconfigured
 from idp.login import flow as flows
 from idp.login import unwritten
 from idp.login.policy import FlowState
@@ -31,37 +29,20 @@ def anew(flow_id: str) -> Any:
     """A page older than its sign-in lives begins the same again: the request of an application
     goes through all its checks. None for what was no sign-in of this browser, or was given up.
     """
-    has = services()
-    with has.db.hot() as connection:
-        old = flows.ended(
-            connection,
-            flow_id,
-            browser=gate.browser_id(),
-            now=has.clock(),
-            settings=has.settings,
-        )
-    told = unwritten.read(has.keyring, flow_id, browser=gate.browser_id(), settings=has.settings)
-    where = old.return_to if old else told.return_to if told else _of_page(flow_id)
+    has, browser = services(), gate.browser_id()
+    told = unwritten.read(has.keyring, flow_id, browser=browser, settings=has.settings)
+    row_id = told.id if told else flow_id
+    old = None
+    if told is not None or not unwritten.is_address(flow_id):
+        with has.db.hot() as connection:
+            old = flows.ended(
+                connection, row_id, browser=browser, now=has.clock(), settings=has.settings
+            )
+    where = told.return_to if told else old.return_to if old else None
     if where is None or (old is not None and old.given_up):
         return None
     flash(gettext("Trang đăng nhập đã mở quá lâu nên được mở lại. Chưa có gì được gửi đi."), "wait")
-    for_client = where.endswith(f"={flow_id}")
-    back = where.rpartition("&")[0] if for_client else where
-    return redirect(back if for_client else gate.login_url(back), 303)
-
-
-def _of_page(flow_id: str) -> str | None:
-    """Where the sign-in of this page led, as the page itself says: it may outlive our memory."""
-    try:
-        told = json.loads(services().keyring.decrypt("sign-in", request.form.get("anew", "")))
-    except (Misconfigured, ValueError):
-        return None
-    if told["flow"] != flow_id or told["browser"] != gate.browser_id():
-        return None
-    return gate.local_path(told["return_to"])
-
-
-def page_says(flow: FlowState) -> str:
-    """What the page hands back when it is older than our memory of its sign-in."""
-    told = {"flow": flow.id, "browser": gate.browser_id(), "return_to": flow.return_to}
-    return services().keyring.encrypt("sign-in", json.dumps(told).encode())
+    if where.endswith(f"={row_id}"):
+        # For a client: its request, without the name of this sign-in.
+        return redirect(where.rpartition("&")[0], 303)
+    return redirect(gate.login_url(where), 303)

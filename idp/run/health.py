@@ -80,7 +80,7 @@ def _of_database(has: Services, connection: Connection) -> Iterator[Check]:
 def _write(has: Services, connection: Connection) -> Check:
     """Whether something can be written: no sign-in can do without."""
     try:
-        nodes.show(connection, nodes.PROBE, now=has.clock())
+        nodes.probe(connection, now=has.clock())
     except SQLAlchemyError as exc:
         return Check("write", holds=False, detail=kind_of(exc))
     return Check("write", holds=True)

@@ -149,7 +149,9 @@ def purge(services: Services, now: datetime) -> None:
     jobs.
     """
     with services.db.write() as session:
-        session.execute(delete(LoginFlow).where(LoginFlow.expires_at < now))
+        # One that was given up is remembered until its address is too old.
+        over = now - timedelta(seconds=services.settings.flow_lifetime)
+        session.execute(delete(LoginFlow).where(LoginFlow.expires_at < over))
         session.execute(delete(Idempotency).where(Idempotency.expires_at < now))
         throttle.purge(session, now=now, settings=services.settings)
         invites.purge(session, now=now)

@@ -68,7 +68,7 @@ def local_path(value: str | None) -> str | None:
     Refused: schemes, ``//host``, backslashes (browsers read them as slashes), control
     characters and spaces (browsers drop some of them).
     """
-    if not value or not value.startswith("/") or value.startswith("//") or len(value) > 8000:
+    if not value or not value.startswith("/") or value.startswith("//") or len(value) > 16_000:
         return None
     if CONTROL.search(value):
         return None

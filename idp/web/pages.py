@@ -120,9 +120,11 @@ def _stale_sign_in() -> bool:
 
 
 def _shown() -> str:
-    """Where a link that comes back to this page goes: an address a form was sent to may not
-    answer GET.
+    """Where a link that comes back to this page goes: the page may say it itself, and an address
+    a form was sent to may not answer GET.
     """
+    if "shown_at" in g:
+        return str(g.shown_at)
     readable = request.method in ("GET", "HEAD") or request.blueprint == "login"
     return here() if readable else "/"
 

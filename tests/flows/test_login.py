@@ -4,6 +4,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from html import unescape
 from typing import Any
 from urllib.parse import quote
 
@@ -118,7 +119,7 @@ def test_unknown_names_and_wrong_passwords_look_the_same(
     def shown(username: str) -> tuple[int, str]:
         answer = submit(client, open_login(client), username=username, password="sai mật khẩu")
         text = re.sub(r'(csrf_token" value|username" value|value)="[^"]*"', "", answer.text)
-        return answer.status_code, re.sub(r"/login/[\w-]+", "", text)
+        return answer.status_code, re.sub(r"/login/[\w.-]+", "", text)
 
     assert shown(person.username) == shown("khongcoai")
     assert not is_signed_in(client)
@@ -139,6 +140,60 @@ def test_five_wrong_passwords_lock_known_and_unknown_names_alike(
     services.clock.advance(hours=12, seconds=1)
     sign_in(client, person.username, PASSWORD)
     assert is_signed_in(client)
+
+
+def _locked(client: FlaskClient, person: Person) -> Any:
+    """The page that says how long to wait."""
+    for _ in range(4):
+        submit(
+            client, open_login(client, "/portal/profile"), username=person.username, password="x"
+        )
+    page = open_login(client, "/portal/profile")
+    answer = submit(client, page, username=person.username, password="x")
+    assert answer.status_code == 429
+    return answer
+
+
+def _switch(page: Any, code: str) -> str:
+    """Where the page's switch of language leads."""
+    found = re.search(rf'hreflang="{code}"[^>]*href="([^"]+)"', page.text)
+    assert found is not None, page.text
+    return unescape(found[1])
+
+
+def test_the_locked_page_stays_what_it_is_in_the_other_language(
+    app: Flask, client: FlaskClient, person: Person, services: Any
+) -> None:
+    page = _locked(client, person)
+    time = re.search(r"\d\d:\d\d", page.text)
+    assert time is not None
+    english = client.get(_switch(page, "en"), follow_redirects=True)
+    assert english.status_code == 429
+    assert int(english.headers["Retry-After"]) == int(page.headers["Retry-After"])
+    assert ("locked" in english.text, time[0] in english.text) == (True, True)
+    assert 'name="password"' not in english.text
+    back = client.get(_switch(english, "vi"), follow_redirects=True)
+    assert (back.status_code, "Tạm khóa" in back.text) == (429, True)
+    # The way back is to the sign-in it belongs to, and the page is its browser's.
+    where = english.request.path.partition("/locked/")[0]
+    assert f'href="{where}"' in english.text
+    assert client.get(where).status_code == 200
+    stranger = app.test_client()
+    stranger.get("/login")
+    assert stranger.get(english.request.full_path).status_code != 429
+    # Once the wait is over it is a sign-in page again, or begins anew.
+    services.clock.advance(hours=12, seconds=1)
+    anew = client.get(english.request.path, follow_redirects=True)
+    assert (anew.status_code, 'name="password"' in anew.text) == (200, True)
+    submit(client, anew, username=person.username, password=PASSWORD)
+
+
+def test_nobody_makes_up_how_long_to_wait(client: FlaskClient, person: Person) -> None:
+    page = _locked(client, person)
+    path = client.get(_switch(page, "en")).headers["Location"]
+    until = path.rpartition("/")[2].partition(".")[0]
+    for made_up in (path.replace(until, str(int(until) + 60)), path[:-1], path + "A"):
+        assert client.get(made_up).status_code == 303, made_up
 
 
 def test_a_throttled_source_does_not_count_against_the_person(

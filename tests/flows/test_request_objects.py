@@ -1,9 +1,12 @@
 """Signed authorization requests, by value and by reference (RFC 9101, OIDC Core §6)."""
 
+import secrets
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from joserfc import jwt
@@ -14,6 +17,7 @@ from directory.people import User
 from idp.factors import passwords
 from idp.oidc.authorization.pushed import URN, PushedRequest
 from idp.oidc.grants import Grant
+from idp.oidc.proofs import replay_cache
 from tests.browser_client import hidden_fields, submit
 from tests.relying_party import REDIRECT, World, build_world
 from tests.signed_requests import (
@@ -331,9 +335,67 @@ def test_consent_is_about_what_was_signed(world: World, client: Any) -> None:
     assert URN.replace(":", "%3A") in form["request"]
     answer = client.post("/oauth2/consent", data=form | {"decision": "allow"})
     assert "code" in flow.told(answer)
-    (kept,) = world.all(PushedRequest)
-    assert kept.signed
-    assert kept.used_at is not None
+    # The request is used up, and nothing of it was written.
+    again = client.get("/oauth2/authorize?" + form["request"])
+    assert (again.status_code, "invalid_request_uri" in again.text) == (400, True)
+    assert world.all(PushedRequest) == []
+
+
+def test_what_was_signed_and_is_brought_again_is_sealed_for_its_client(
+    world: World, client: Any
+) -> None:
+    flow = SignedFlow(client, register(world, first_party=False), now=at(world))
+    world.sign_in(client)
+    query = hidden_fields(flow.bring(flow.signed()).text)["request"]
+    name = dict(parse_qsl(query))["request_uri"]
+    other = register(world, name="Khác", first_party=False)
+    changed = name[:-3] + ("AAA" if not name.endswith("AAA") else "BBB")
+    for client_id, uri in (
+        (other.client_id, name),
+        (flow.party.client_id, changed),
+        (flow.party.client_id, name[:60]),
+        (flow.party.client_id, URN + "ddq_"),
+        (flow.party.client_id, URN + "ddq_x.y"),
+    ):
+        asked = {"client_id": client_id, "request_uri": uri}
+        answer = client.get("/oauth2/authorize", query_string=asked)
+        assert (answer.status_code, "Location" in answer.headers) == (400, False), uri
+    assert client.get("/oauth2/authorize?" + query).status_code == 200
+    world.clock.advance(minutes=31)
+    world.sign_in(client)
+    assert client.get("/oauth2/authorize?" + query).status_code == 400
+
+
+def test_of_two_that_bring_the_same_signed_request_again_one_is_answered(
+    world: World, client: Any
+) -> None:
+    """RFC 9126 §7.3, for what we have named ourselves."""
+    flow = SignedFlow(client, register(world, first_party=False), now=at(world))
+    world.sign_in(client)
+    form = hidden_fields(flow.bring(flow.signed()).text)
+    first = client.post("/oauth2/consent", data=form | {"decision": "allow"})
+    assert "code" in flow.told(first)
+    with world.services.db.write() as session:
+        replay_cache.purge(session, now=world.clock() + timedelta(minutes=29))
+    second = client.post("/oauth2/consent", data=form | {"decision": "allow"})
+    assert (second.status_code, "Location" in second.headers) == (400, False)
+
+
+def test_the_longest_signed_request_goes_on_too(world: World, client: Any) -> None:
+    flow = SignedFlow(client, register(world), now=at(world))
+    username, state = _username(world), secrets.token_urlsafe(4_000)
+    page = client.get(flow.bring(flow.signed(state=state)).headers["Location"])
+    answer = submit(client, page, username=username, password=PASSWORD)
+    back = client.get(answer.headers["Location"]).headers["Location"]
+    assert flow.told(client.get(back))["state"] == state
+
+
+def test_a_signed_request_that_no_address_can_say_is_refused(
+    published: SignedFlow, publisher: Publisher
+) -> None:
+    signed = published.signed(state=secrets.token_urlsafe(5_800), prompt="login")
+    told = published.told(_refer(published, publisher.put("/request", signed)))
+    assert told["error"] == "invalid_request"
 
 
 def test_nothing_is_kept_where_the_answer_is_ready(world: World, flow: SignedFlow) -> None:

@@ -29,17 +29,16 @@ from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidRequestError, OAuth2Error
 from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
-from sqlalchemy import Connection, update
 from sqlalchemy.orm import Session
 
 from directory.base import signed_values
 from directory.base.clock import local_day
 from directory.base.config import Settings
-from directory.base.crypto import random_id
+from directory.base.crypto import Keyring
+from directory.base.errors import NotFound
 from directory.base.storable import is_text
-from idp.login import flow as flows
+from idp.login import unwritten
 from idp.login.flow import consume_completed
-from idp.login.flow_rows import LoginFlow
 from idp.oidc import entitlement, resources
 from idp.oidc.authorization import checked_request as requests
 from idp.oidc.authorization import consent, giving, pushed
@@ -146,8 +145,8 @@ def decide(
     except OAuth2Error as error:
         server.note(request, error)
         outcome = Answered(channel.refusal(error, tokens=server.provider.tokens, now=request.now))
-        if incoming.pushed_id is not None:
-            pushed.consume(request.connection, incoming.pushed_id, now=request.now)
+        if incoming.kept is not None:
+            pushed.consume(server.provider, request.connection, incoming.kept, now=request.now)
     return outcome
 
 
@@ -169,8 +168,8 @@ def _channel(server: Server, request: Request, incoming: Incoming) -> Channel:
 def denied(server: Server, request: Request, incoming: Incoming) -> Answered:
     """The person said no on our page. Raises PageError."""
     channel = requests.channel(server, request, incoming)
-    if incoming.pushed_id is not None:
-        pushed.consume(request.connection, incoming.pushed_id, now=request.now)
+    if incoming.kept is not None:
+        pushed.consume(server.provider, request.connection, incoming.kept, now=request.now)
     error = AccessDeniedError()
     return Answered(channel.refusal(error, tokens=server.provider.tokens, now=request.now))
 
@@ -179,7 +178,7 @@ def _require_pushed(incoming: Incoming) -> None:
     """Raises InvalidRequestError (RFC 9126 §6), and what is wrong with what it pushed."""
     if incoming.fault is not None:
         raise incoming.fault
-    if incoming.client.options.par_required and incoming.pushed_id is None:
+    if incoming.client.options.par_required and incoming.kept is None:
         raise InvalidRequestError("This client must push its authorization requests.")
 
 
@@ -212,10 +211,13 @@ def _answered(
                 raise ConsentRequiredError
             return _ask(server, checked, view)
         consent_id = None if client.first_party else standing.consent_id
-    if checked.incoming.pushed_id is not None:
+    if checked.incoming.kept is not None:
         # Before anything is given: of two browsers that bring it, one is answered.
         pushed.consume(
-            checked.request.connection, checked.incoming.pushed_id, now=checked.request.now
+            server.provider,
+            checked.request.connection,
+            checked.incoming.kept,
+            now=checked.request.now,
         )
     if agreed:
         consent_id = _agree(server, checked, view)
@@ -271,7 +273,7 @@ def _ask(server: Server, checked: CheckedRequest, view: SessionView) -> AskConse
     body = f"{view.id}.{now}.{_digest(checked)}"
     proof = signed_values.seal(server.provider.tools.keyring, "oidc-consent", body)
     scopes = [s for s in SCOPES if s in checked.consent_scopes]
-    _remember(server, checked, CONSENT_WAITS)
+    _remember(server, checked)
     uri, named = checked.channel.redirect_uri, checked.grant.resources
     services = resources.shown(checked.request.connection, named, issuer=checked.channel.issuer)
     return AskConsent(checked.client, scopes, services, checked.incoming.query, uri, proof)
@@ -323,20 +325,15 @@ def _must_sign_in(checked: CheckedRequest, view: SessionView) -> bool:
     return False
 
 
-def _remember(server: Server, checked: CheckedRequest, waits: timedelta) -> None:
-    now = checked.request.now
+def _remember(server: Server, checked: CheckedRequest) -> None:
     checked.incoming = incomings.remember(
-        server.provider,
-        checked.request.connection,
-        checked.incoming,
-        now=now,
-        until=now + waits,
+        server.provider, checked.request.connection, checked.incoming, now=checked.request.now
     )
 
 
 def _sign_in(server: Server, checked: CheckedRequest) -> SignIn:
     request = checked.request
-    _remember(server, checked, timedelta(seconds=server.provider.tools.settings.flow_lifetime))
+    _remember(server, checked)
     passed = ("prompt", "max_age", "acr_values", "login_hint", "ui_locales")
     wanted: dict[str, Any] = {name: request.get(name) for name in passed if request.get(name)}
     wanted["form_origin"] = origin(checked.channel.redirect_uri)
@@ -344,43 +341,44 @@ def _sign_in(server: Server, checked: CheckedRequest) -> SignIn:
     return SignIn(checked.client, f"{PATH}?{checked.incoming.query}", wanted)
 
 
-def begin(
-    where: Connection | Session, outcome: SignIn, *, now: datetime, settings: Settings, browser: str
-) -> str:
-    """Begin the sign-in; it comes back naming itself, so that it answers this request once."""
-    flow_id = random_id()
-    return flows.begin(
-        where,
-        flow_id=flow_id,
-        return_to=f"{outcome.return_to}&{FLOW}={flow_id}",
+def sign_in_at(outcome: SignIn, *, keyring: Keyring, now: datetime, browser: str) -> str:
+    """The name of the sign-in; it comes back naming itself, so that it answers this request once.
+    Nothing is written: whoever knows a client may ask.
+    """
+    return unwritten.address_for(
+        keyring,
+        return_to=outcome.return_to,
+        named=FLOW,
         client_id=outcome.client.id,
         request=outcome.request,
-        now=now,
-        settings=settings,
         browser=browser,
+        now=now,
     )
 
 
-def give_up(session: Session, flow_id: str, *, now: datetime, browser: str) -> str | None:
+def give_up(
+    session: Session,
+    name: str,
+    *,
+    keyring: Keyring,
+    settings: Settings,
+    now: datetime,
+    browser: str,
+) -> str | None:
     """Whoever was to sign in for a client would rather not: the sign-in is over. The query of the
     request it was for; None where this browser has no such sign-in under way.
     """
-    if not is_text(flow_id):
+    if not is_text(name):
         return None
-    came_for = session.execute(
-        update(LoginFlow)
-        .where(
-            LoginFlow.id == flow_id,
-            LoginFlow.browser == browser,
-            LoginFlow.client_id.is_not(None),
-            LoginFlow.done_at.is_(None),
-            LoginFlow.expires_at > now,
-        )
-        .values(expires_at=now)
-        .returning(LoginFlow.return_to)
-        .execution_options(synchronize_session=False)
-    ).scalar_one_or_none()
-    return None if came_for is None else urlsplit(came_for).query
+    try:
+        flow = unwritten.load(session, keyring, name, browser=browser, now=now, settings=settings)
+    except NotFound:
+        return None
+    if flow.client_id is None or not unwritten.give_up(
+        session, flow, browser=browser, now=now, settings=settings
+    ):
+        return None
+    return urlsplit(flow.return_to).query
 
 
 def _not_entitled(server: Server, checked: CheckedRequest, *, quiet: bool) -> NotEntitled:

@@ -113,10 +113,8 @@ def channel(server: Server, request: Request, incoming: Incoming) -> Channel:
 
 def _tries(server: Server, request: Request, incoming: Incoming, uri: str) -> bool:
     """Whether the console itself asks, for a trial of the client by its owner."""
-    pushed = incoming.pushed_id is not None
-    return pushed and test_sign_in.allows(
-        server.provider, incoming.client, uri, request.get("state")
-    )
+    kept = incoming.kept is not None
+    return kept and test_sign_in.allows(server.provider, incoming.client, uri, request.get("state"))
 
 
 def check(server: Server, request: Request, incoming: Incoming, channel: Channel) -> CheckedRequest:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from idp.oidc.authorization import pushed, request_object
 from idp.oidc.authorization.page_error import PageError
+from idp.oidc.authorization.pushed import UsableRequest
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.refusals import NewRefusal, Reason
 from idp.oidc.clients.view import ClientView
@@ -36,11 +37,12 @@ class Incoming:
     brought: Mapping[str, str]
     """What brings the same request again."""
     flow: str | None
-    pushed_id: str | None = None
+    kept: UsableRequest | None = None
+    """What the browser brings by our name for it: a pushed request, or a signed one that was read
+    before."""
     jkt: str | None = None
     """The DPoP key it was pushed with."""
     signed: bool = False
-    pushed_at: datetime | None = None
     fault: OAuth2Error | None = None
     """What is wrong with the signed request; ``values`` are then those the browser brought, to
     find the client by."""
@@ -57,7 +59,7 @@ def read(provider: Provider, given: Mapping[str, str], *, now: datetime) -> Inco
     """
     with provider.tools.db.hot() as connection:
         found = _brought(provider, connection, given, now=now)
-    settled = found.pushed_id is not None or found.fault is not None
+    settled = found.kept is not None or found.fault is not None
     if settled or not request_object.signed(found.values):
         return found
     try:
@@ -68,33 +70,19 @@ def read(provider: Provider, given: Mapping[str, str], *, now: datetime) -> Inco
 
 
 def remember(
-    provider: Provider,
-    connection: Connection,
-    incoming: Incoming,
-    *,
-    now: datetime,
-    until: datetime,
+    provider: Provider, connection: Connection, incoming: Incoming, *, now: datetime
 ) -> Incoming:
-    """The same request, that a browser may bring until then. A pushed one lives on; a signed one
-    gets a short name of ours, so that it is neither fetched nor found too old when it comes
-    again.
+    """The same request, that a browser may bring again after a sign-in and a consent. A pushed one
+    lives on; a signed one gets a name of ours, so that it is neither fetched nor found too old when
+    it comes again. Raises OAuth2Error.
     """
-    if incoming.pushed_id is not None and incoming.pushed_at is not None:
-        lifetime = provider.tools.settings.flow_lifetime
-        latest = pushed.ends(incoming.pushed_at, flow_lifetime=lifetime)
-        pushed.prolong(connection, incoming.pushed_id, until=latest)
+    if incoming.kept is not None:
+        pushed.prolong(provider, connection, incoming.kept)
         return incoming
     if not incoming.signed:
         return incoming
-    request_id = pushed.keep(
-        connection, incoming.client, incoming.values, now=now, lifetime=until - now, signed=True
-    )
-    return replace(
-        incoming,
-        pushed_id=request_id,
-        pushed_at=now,
-        brought=_by_name(incoming.client, pushed.uri(provider, request_id)),
-    )
+    kept, name = pushed.carried(provider, incoming.client, incoming.values, now=now)
+    return replace(incoming, kept=kept, brought=_by_name(incoming.client, name))
 
 
 def _brought(
@@ -127,10 +115,9 @@ def _brought(
             found.parameters,
             named,
             flow,
-            pushed_id=found.id,
+            kept=found,
             jkt=found.jkt,
             signed=found.signed,
-            pushed_at=found.pushed_at,
         )
     return Incoming(client, brought, brought, flow)
 

@@ -3,25 +3,39 @@
 ``request_uri`` is a handle: it names a row, belongs to the client that pushed it, must be
 brought by a browser within ``pushed_request_lifetime``, and then lives as long as the sign-in
 it leads to. It is used up when the client is answered.
+
+A request that the client has signed (RFC 9101) and a browser has brought goes on in the same
+way, but nothing of it is written: anybody may bring one. What was found in it travels in the
+``request_uri`` itself, sealed; that it has been used up is remembered.
 """
 
+import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from authlib.oauth2.rfc6749 import InvalidRequestError
 from sqlalchemy import Connection, ForeignKey, delete, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.crypto import random_id
 from directory.base.db import Base
+from directory.base.errors import Misconfigured
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.view import ClientView
+from idp.oidc.proofs import replay_cache
 from idp.oidc.provider import Provider
+from idp.oidc.request import LONGEST
 
 URN = "urn:ietf:params:oauth:request_uri:"
 CONSENT = timedelta(minutes=15)
 """What a person may take to consent, after she has signed in."""
+_CARRIED = "ddq_"
+_PURPOSE = "carried-request"
+_BESIDE = 500
+"""Characters left for what stands beside it in a query."""
 
 
 class PushedRequest(Base):
@@ -50,6 +64,8 @@ class UsableRequest:
     jkt: str | None
     signed: bool
     pushed_at: datetime
+    carried: bool = False
+    """It is no row: its name says it."""
 
 
 def keep(
@@ -94,7 +110,10 @@ def find(
 
     Raises PageError.
     """
-    request_id = provider.tokens.handles.open_pushed(request_uri.removeprefix(URN))
+    text = request_uri.removeprefix(URN)
+    if text.startswith(_CARRIED):
+        return _opened(provider, connection, text.removeprefix(_CARRIED), client, now=now)
+    request_id = provider.tokens.handles.open_pushed(text)
     row = (
         connection.execute(
             select(
@@ -113,36 +132,90 @@ def find(
         else None
     )
     if request_id is None or row is None:
-        raise PageError("invalid_request_uri", "Yêu cầu đăng nhập này đã dùng rồi hoặc đã hết hạn.")
+        raise _over()
     return UsableRequest(request_id, row.parameters, row.jkt, row.signed, row.pushed_at)
 
 
-def ends(pushed_at: datetime, *, flow_lifetime: int) -> datetime:
+def _over() -> PageError:
+    return PageError("invalid_request_uri", "Yêu cầu đăng nhập này đã dùng rồi hoặc đã hết hạn.")
+
+
+def carried(
+    provider: Provider, client: ClientView, parameters: Mapping[str, str], *, now: datetime
+) -> tuple[UsableRequest, str]:
+    """A signed request that a browser has brought, and the ``request_uri`` that says all of it.
+    Raises InvalidRequestError for more than an address can say.
+    """
+    found = UsableRequest(
+        random_id(), dict(parameters), None, signed=True, pushed_at=now, carried=True
+    )
+    told = [found.id, client.id, found.parameters, now.isoformat()]
+    plain = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    sealed = provider.tools.keyring.encrypt(_PURPOSE, zlib.compress(plain, 9)).rstrip("=")
+    name = URN + _CARRIED + sealed
+    if len(name) > LONGEST - _BESIDE:
+        raise InvalidRequestError("The signed request is too long.")
+    return found, name
+
+
+def _opened(
+    provider: Provider, connection: Connection, text: str, client: ClientView, *, now: datetime
+) -> UsableRequest:
+    """Raises PageError."""
+    try:
+        padded = text + "=" * (-len(text.partition(".")[2]) % 4)
+        plain = provider.tools.keyring.decrypt(_PURPOSE, padded)
+    except Misconfigured:
+        raise _over() from None
+    request_id, whose, parameters, brought_at = json.loads(zlib.decompress(plain))
+    at = datetime.fromisoformat(brought_at)
+    found = UsableRequest(request_id, parameters, None, signed=True, pushed_at=at, carried=True)
+    used = replay_cache.known(connection, _digest(found))
+    if whose != client.id or _ends(provider, found) <= now or used:
+        raise _over()
+    return found
+
+
+def _digest(found: UsableRequest) -> str:
+    return replay_cache.digest("request", "", found.id)
+
+
+def _ends(provider: Provider, found: UsableRequest) -> datetime:
     """When it is over at the latest, however often a browser brings it: a sign-in and a consent
     after it was pushed.
     """
-    return pushed_at + timedelta(seconds=flow_lifetime) + CONSENT
+    lifetime = provider.tools.settings.flow_lifetime
+    return found.pushed_at + timedelta(seconds=lifetime) + CONSENT
 
 
-def prolong(connection: Connection, request_id: str, *, until: datetime) -> None:
+def prolong(provider: Provider, connection: Connection, found: UsableRequest) -> None:
     """A browser has brought it in time: it lives as long as the sign-in it leads to."""
+    if found.carried:
+        return
+    until = _ends(provider, found)
     connection.execute(
         update(PushedRequest)
-        .where(PushedRequest.id == request_id, PushedRequest.expires_at < until)
+        .where(PushedRequest.id == found.id, PushedRequest.expires_at < until)
         .values(expires_at=until)
     )
 
 
-def consume(connection: Connection, request_id: str, *, now: datetime) -> None:
+def consume(
+    provider: Provider, connection: Connection, found: UsableRequest, *, now: datetime
+) -> None:
     """The client is answered: use it up. Raises PageError for whoever comes second."""
-    used = connection.execute(
-        update(PushedRequest)
-        .where(PushedRequest.id == request_id, PushedRequest.used_at.is_(None))
-        .values(used_at=now)
-        .returning(PushedRequest.id)
-    ).first()
-    if used is None:
-        raise PageError("invalid_request_uri", "Yêu cầu đăng nhập này đã dùng rồi hoặc đã hết hạn.")
+    if found.carried:
+        used = replay_cache.first(connection, _digest(found), until=_ends(provider, found))
+    else:
+        statement = (
+            update(PushedRequest)
+            .where(PushedRequest.id == found.id, PushedRequest.used_at.is_(None))
+            .values(used_at=now)
+            .returning(PushedRequest.id)
+        )
+        used = connection.execute(statement).first() is not None
+    if not used:
+        raise _over()
 
 
 def purge(session: Session, *, now: datetime) -> None:

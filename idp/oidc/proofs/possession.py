@@ -8,6 +8,7 @@ from datetime import datetime
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 
+from idp.oidc import rate_limit
 from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import Arrival
 from idp.oidc.proofs import dpop, mtls
@@ -25,6 +26,8 @@ def bound_to(provider: Provider, request: Request, client: ClientView) -> str | 
     InvalidProof, UseNonce.
     """
     options = client.options
+    if request.arrival.dpop is not None and not _may_give(provider, request):
+        rate_limit.admit(provider, client, "proof", now=request.now)
     proof = dpop.proof(provider, request)
     if options.tls_client_certificate_bound_access_tokens:
         if proof is not None:
@@ -38,6 +41,19 @@ def bound_to(provider: Provider, request: Request, client: ClientView) -> str | 
     if options.profile.fapi:
         return _certificate(request.arrival, request.now)
     return None
+
+
+def _may_give(provider: Provider, request: Request) -> bool:
+    """Whether something that we have made is brought. Whoever knows the name of a public client
+    has us remember a proof with each request that can give nothing; honest ones make none.
+    """
+    handles = provider.tokens.handles
+    read = {
+        "code": handles.open_code,
+        "refresh_token": handles.open_refresh,
+        "device_code": handles.open_device,
+    }
+    return any(opened(request.get(name) or "") is not None for name, opened in read.items())
 
 
 def _certificate(arrival: Arrival, now: datetime) -> str:

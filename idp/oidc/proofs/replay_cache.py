@@ -7,7 +7,7 @@ one is the first.
 import hashlib
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -40,6 +40,7 @@ _INSERT = {
     .on_conflict_do_nothing()
     .returning(UsedOnce.digest),
 }
+_KNOWN = select(UsedOnce.digest).where(UsedOnce.digest == bindparam("digest"))
 
 
 def digest(kind: str, whose: str, identifier: str) -> str:
@@ -55,6 +56,12 @@ def first(connection: Connection, digest: str, *, until: datetime) -> bool:
     """
     statement = _INSERT[connection.dialect.name]
     found = connection.execute(statement, {"digest": digest, "expires_at": until})
+    return found.first() is not None
+
+
+def known(connection: Connection, digest: str) -> bool:
+    """Whether this has been presented. One SELECT."""
+    found = connection.execute(_KNOWN, {"digest": digest})
     return found.first() is not None
 
 

@@ -50,7 +50,14 @@ def cancelled(flow_id: str) -> Any:
     gate.csrf.protect()
     has, browser = services(), gate.browser_id()
     with has.db.write() as session:
-        query = authorize.give_up(session, flow_id, now=has.clock(), browser=browser)
+        query = authorize.give_up(
+            session,
+            flow_id,
+            keyring=has.keyring,
+            settings=has.settings,
+            now=has.clock(),
+            browser=browser,
+        )
     if query is None:
         return redirect(url_for("login.show", flow_id=flow_id), 303)
     try:
@@ -114,9 +121,7 @@ def _answer(answer: Answer) -> Response:
 
 def _sign_in(outcome: SignIn) -> Any:
     has = services()
-    browser = gate.browser_id()
-    with has.db.hot() as connection:
-        flow_id = authorize.begin(
-            connection, outcome, now=has.clock(), settings=has.settings, browser=browser
-        )
-    return redirect(url_for("login.show", flow_id=flow_id), 303)
+    name = authorize.sign_in_at(
+        outcome, keyring=has.keyring, now=has.clock(), browser=gate.browser_id()
+    )
+    return redirect(url_for("login.show", flow_id=name), 303)

@@ -1,0 +1,51 @@
+"""The page of a sign-in that must wait: as the answer to a form, and at an address of its own.
+
+Its address says until when and why, for one browser: the page may be looked at again, in the other
+language too, without anything being sent again.
+"""
+
+from datetime import UTC, datetime
+from math import ceil
+
+from flask import Response, g, make_response, render_template, url_for
+
+from directory.base import signed_values
+from directory.base.errors import Locked
+from idp.login.policy import FlowState
+from idp.web import gate
+from idp.web.gate import services
+from idp.web.i18n import error_text
+
+_PURPOSE = "sign-in-locked"
+
+
+def page(flow: FlowState, error: Locked) -> Response:
+    """Told until when nothing is looked at, and what can be done meanwhile."""
+    has = services()
+    body = f"{ceil(error.until.timestamp())}.{error.why}.{gate.browser_id()}"
+    told = signed_values.seal(has.keyring, _PURPOSE, body)
+    g.shown_at = url_for("login.locked_page", flow_id=flow.at, told=told)
+    wait = max(1, ceil((error.until - has.clock()).total_seconds()))
+    text = render_template(
+        "login/locked.html",
+        flow=flow,
+        until=error.until,
+        sentence=error_text(error),
+        locked=error.why == "account",
+    )
+    response = make_response(text, error.status)
+    response.headers["Retry-After"] = str(wait)
+    return response
+
+
+def read(told: str) -> Locked | None:
+    """What the address of such a page says; None once the wait is over, and for what we have not
+    told this browser.
+    """
+    has = services()
+    body = signed_values.unseal(has.keyring, _PURPOSE, told)
+    if body is None:
+        return None
+    until, why, browser = body.split(".")
+    error = Locked(datetime.fromtimestamp(int(until), UTC), why=why)
+    return error if browser == gate.browser_id() and error.until > has.clock() else None
