@@ -16,7 +16,7 @@ from directory.changes import spec as specs
 from directory.changes import undo
 from directory.changes.model import Change, ChangeLine, Plan, Spec
 from directory.permissions import Role
-from directory.search import Wanted
+from directory.search import SearchFilter
 from tests.factories import make_assignment, make_position, make_role, make_unit, make_user
 from tests.pairs.facts import AS_SHE_WAS, AWAY, HOME, NEXT, NOTHING, WHOLLY
 
@@ -235,7 +235,9 @@ class World:
                 seen = WHOLLY if full else AS_SHE_WAS
             except NotFound:
                 seen = NOTHING
-            page = search.people(session, granted, Wanted(), on=on, keyring=self.services.keyring)
+            page = search.people(
+                session, granted, SearchFilter(), on=on, keyring=self.services.keyring
+            )
         try:
             self._preview({"kind": "suspend", "user": her.user}, officer)
             decides = True

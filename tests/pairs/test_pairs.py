@@ -23,7 +23,7 @@ from directory.changes import spec as specs
 from directory.changes.model import ChangeKind
 from tests.pairs.facts import ACTIVE, MOVES, Decision, Facts
 from tests.pairs.play import Broken, Subject, World
-from tests.pairs.table import FIRST, LAST, NOT_ABOUT_A_PERSON, Case, Step, cases, sample
+from tests.pairs.table import FIRST, LAST, NOT_ABOUT_A_PERSON, SEEN_WRONG, Case, Step, cases, sample
 
 
 class Played:
@@ -178,6 +178,13 @@ def world(services: Any, clock: Any) -> World:
 
 
 @pytest.mark.both_databases
+@pytest.mark.timeout(300)  # some seconds of work, and many statements to a busy server
+def test_cells_on_which_faults_were_seen_come_out_as_the_naive_model_says(world: World) -> None:
+    assert not (wrong := play(world, SEEN_WRONG)), told(wrong)
+
+
+@pytest.mark.both_databases
+@pytest.mark.timeout(300)
 def test_a_sample_of_pairs_comes_out_as_the_naive_model_says(world: World) -> None:
     assert not (wrong := play(world, sample())), told(wrong)
 
