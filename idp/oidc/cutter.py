@@ -13,7 +13,7 @@ tells the world and what proves the cut:
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -51,15 +51,22 @@ class Targets:
 
     everything: frozenset[int]
     acting: dict[int, frozenset[int]]
+    before: datetime | None = None
+    """The moment of a dated cut: what was issued from then on is none of its business. Nothing can
+    have been issued since in a post that has ended.
+    """
 
     @property
     def users(self) -> list[int]:
         """Everybody concerned."""
         return sorted({*self.everything, *self.acting})
 
-    def covers(self, user_id: int, assignment_id: int | None) -> bool:
+    def covers(self, one: "SsoSession | LiveGrant | OpenSession") -> bool:
         """Whether this session or grant ends."""
-        return user_id in self.everything or assignment_id in self.acting.get(user_id, ())
+        if one.assignment_id in self.acting.get(one.user_id, ()):
+            return True
+        older = self.before is None or one.issued_at < self.before
+        return older and one.user_id in self.everything
 
 
 @dataclass(frozen=True)
@@ -129,15 +136,11 @@ class AccessCutter:
 
     def _find(self, session: Session, targets: Targets, now: datetime) -> EndingAccess:
         users = targets.users
-        living = [
-            row
-            for row in sessions.living(session, users, now=now)
-            if targets.covers(row.user_id, row.assignment_id)
-        ]
+        living = [row for row in sessions.living(session, users, now=now) if targets.covers(row)]
         held = [
             grant
             for grant in not_revoked(session, user_ids=users, since=now - RELYING_PARTY_SESSION)
-            if targets.covers(grant.user_id, grant.assignment_id)
+            if targets.covers(grant)
             and (grant.given_at or grant.issued_at > now - self._code_in_flight)
         ]
         alive = [g for g in held if self._could_give_access(g, now)]
@@ -161,16 +164,12 @@ class AccessCutter:
         found = self._find(session, targets, now)
         reason = f"change:{change.id}"
         # Everything of theirs is marked, also what was too idle to count as living.
-        open_sessions = [
-            row.id
-            for row in not_ended(session, targets.users)
-            if targets.covers(row.user_id, row.assignment_id)
-        ]
+        open_sessions = [row.id for row in not_ended(session, targets.users) if targets.covers(row)]
         sessions.end_many(session, open_sessions, now=now, reason=reason)
         unrevoked = [
             g.id
             for g in not_revoked(session, user_ids=targets.users, since=now)
-            if targets.covers(g.user_id, g.assignment_id)
+            if targets.covers(g)
         ]
         grants.revoke(session, unrevoked, now=now, reason=reason)
         dues = [
@@ -242,19 +241,35 @@ def _by_date(session: Session, change: Change, users: Sequence[int], now: dateti
             )
         ):
             acting.setdefault(row.user_id, set()).add(row.id)
-    return Targets(frozenset(everything), {u: frozenset(ids) for u, ids in acting.items()})
+    ended = {user_id: frozenset(ids) for user_id, ids in acting.items()}
+    return Targets(frozenset(everything), ended, before=change.effective_at)
 
 
-def not_ended(session: Session, user_ids: Sequence[int]) -> list[Any]:
-    """(id, user, assignment) of sessions nobody has ended, idle ones too."""
-    found: list[Any] = []
+class OpenSession(NamedTuple):
+    """A session that nobody has ended."""
+
+    id: str
+    user_id: int
+    assignment_id: int | None
+    issued_at: datetime
+
+
+def not_ended(session: Session, user_ids: Sequence[int]) -> list[OpenSession]:
+    """Sessions nobody has ended, idle ones too."""
+    found: list[OpenSession] = []
     for start in range(0, len(user_ids), 500):
-        found += session.execute(
-            select(SsoSession.id, SsoSession.user_id, SsoSession.assignment_id).where(
+        rows = session.execute(
+            select(
+                SsoSession.id,
+                SsoSession.user_id,
+                SsoSession.assignment_id,
+                SsoSession.issued_at,
+            ).where(
                 SsoSession.user_id.in_(user_ids[start : start + 500]),
                 SsoSession.ended_at.is_(None),
             )
         )
+        found += (OpenSession(*row) for row in rows)
     return found
 
 
