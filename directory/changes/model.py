@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -81,6 +81,23 @@ class Spec:
     undo_of: str | None = None
     rows: tuple[dict[str, Any], ...] = ()
     """``join``, ``unit.create``, ``position.create``: the checked rows themselves."""
+    day_said: bool = True
+    """Whether the request named its day; else that is today, whenever today is."""
+
+    def on(self, day: date) -> "Spec":
+        """The same, asked for on another day: posts that begin with it begin then."""
+        today, then = self.effective_on.isoformat(), day.isoformat()
+        rows = tuple(
+            row
+            | {
+                "assignments": [
+                    post | {"valid_from": then} if post["valid_from"] == today else post
+                    for post in row.get("assignments", ())
+                ]
+            }
+            for row in self.rows
+        )
+        return replace(self, effective_on=day, rows=rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; equal specs give equal dicts."""

@@ -32,8 +32,20 @@ class Asked:
     @property
     def digest(self) -> str:
         """SHA-256 of what is asked for."""
-        body = json.dumps(self.spec.as_dict(), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(body.encode()).hexdigest()
+        return _digest(self.spec)
+
+    def is_of(self, digest: str, earlier: Change) -> bool:
+        """Whether this is the request of that digest, which led to a change: who names no day asks
+        for the day on which the change was made, also when midnight has passed since.
+        """
+        if self.digest == digest:
+            return True
+        return not self.spec.day_said and _digest(self.spec.on(earlier.effective_on)) == digest
+
+
+def _digest(spec: Spec) -> str:
+    body = json.dumps(spec.as_dict(), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(body.encode()).hexdigest()
 
 
 def claim(
@@ -67,7 +79,7 @@ def claim(
     earlier = session.scalars(seen).one_or_none()
     if earlier is None:
         raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="source")
-    if row.body_hash != asked.digest:
+    if not asked.is_of(row.body_hash, earlier):
         raise InvalidInput(
             "idempotency_key",
             "Idempotency-Key này đã dùng cho một yêu cầu khác.",

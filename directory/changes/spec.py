@@ -6,6 +6,7 @@ same one. Unknown fields are refused: a misspelt ``effective_on`` must not becom
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -58,11 +59,13 @@ def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Sp
         if name not in _COMMON | FIELDS[kind]:
             raise _wrong(str(name)[:40], "Không có trường này cho loại thay đổi đã chọn.")
     effective_on = _day(body.get("effective_on"), "effective_on", default=local_day(now))
+    day_said = body.get("effective_on") not in (None, "")
     if abs(effective_on - local_day(now)) > _FARTHEST:
         raise _wrong("effective_on", "Ngày hiệu lực quá xa hôm nay.")
     decision = _decision(body.get("decision"), local_day(now))
     if kind == ChangeKind.JOIN:
-        return _join(session, body, effective_on, decision, keyring, local_day(now))
+        join = _join(session, body, effective_on, decision, keyring, local_day(now))
+        return replace(join, day_said=day_said)
     reason = body.get("reason")
     if kind == ChangeKind.LEAVE and (not isinstance(reason, str) or reason not in LEAVE_REASONS):
         raise _wrong("reason", "Lý do thôi việc không hợp lệ.")
@@ -83,6 +86,7 @@ def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Sp
         position=position,
         keep=_keep(body.get("keep")),
         reason=reason,
+        day_said=day_said,
     )
 
 
