@@ -332,14 +332,15 @@ def _full_posts(
 
 
 def allot_usernames(session: Session, persons: Iterable[dict[str, Any]]) -> list[str]:
-    """A username for each new person: ``hiennv``, then ``hiennv2``, ``hiennv3`` …
+    """A username for each new person: ``hiennv``, then ``hiennv2``, ``hiennv3`` … One that was asked
+    for with a number (``hiennv2``) is given where it is free, else the next of its stem.
 
     Never reused: the count of a stem includes everybody who ever had it. The unique index is
     the last word where two joins race.
     """
     wanted = [p.get("username") or username_base(p["full_name"]) for p in persons]
     given: Counter[str] = Counter()
-    stems = sorted(set(wanted))
+    stems = sorted({username_stem(name) for name in wanted})
     taken: set[str] = set()
     for start in range(0, len(stems), 500):
         part = stems[start : start + 500]
@@ -354,15 +355,28 @@ def allot_usernames(session: Session, persons: Iterable[dict[str, Any]]) -> list
         )
         taken.update(session.scalars(select(User.username).where(User.username_stem.in_(part))))
     allotted = []
-    for stem in wanted:
-        while True:
+    for name in wanted:
+        stem = username_stem(name)
+        if name == stem or name in taken:
+            name = _next_of(stem, given, taken)
+        else:
             given[stem] += 1
-            name = stem if given[stem] == 1 else f"{stem}{given[stem]}"
-            if name not in taken:
-                break
         taken.add(name)
         allotted.append(name)
     return allotted
+
+
+def _next_of(stem: str, given: Counter[str], taken: set[str]) -> str:
+    while True:
+        given[stem] += 1
+        name = stem if given[stem] == 1 else f"{stem}{given[stem]}"
+        if name not in taken:
+            return name
+
+
+def username_stem(username: str) -> str:
+    """What names of one stem are counted by: without the number at its end."""
+    return username.rstrip("0123456789")
 
 
 def assignment_columns(post: dict[str, Any], user_id: int, change_id: str) -> dict[str, Any]:

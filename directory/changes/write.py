@@ -257,7 +257,7 @@ def _user_columns(row: dict[str, Any], person: Person, sub: str, plan: Plan) -> 
     return {
         "sub": sub,
         "username": person.username,
-        "username_stem": person.username.rstrip("0123456789"),
+        "username_stem": joining.username_stem(person.username),
         "full_name": row["full_name"],
         "family_name": family,
         "middle_name": middle,

@@ -6,13 +6,14 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from directory.assignments import Position
 from directory.base.audit import Actor
 from directory.base.clock import Clock, local_day
 from directory.base.db import Database
-from directory.base.errors import InvalidInput
+from directory.base.errors import Conflict, InvalidInput
 from directory.changes.door import Door
 from directory.changes.model import ChangeKind, Plan, Spec
 from directory.feeds import source_rows as r
@@ -23,6 +24,8 @@ GSO_DIGITS = 5
 """Of a commune's code of the General Statistics Office (QĐ 124/2004/QĐ-TTg and its successors)."""
 PEOPLE_PER_BATCH = 500
 UNITS_PER_BATCH = 5000
+TRIES = 5
+"""Times that a batch is planned anew because of others' commits."""
 Progress = Callable[[str, int, int], None]
 """(file, rows done, rows in all)."""
 
@@ -39,34 +42,48 @@ class Feed:
     report: Report
 
     def commit(self, spec: Spec, file: str) -> int:
-        """Plan and commit one batch; rows with conflicts are reported and left out."""
+        """Plan and commit one batch; rows with conflicts are reported and left out. Where somebody
+        else's commit got in between, the batch is planned anew: what is taken by then is a conflict
+        of its row, and the others are none the worse.
+        """
+        for left in reversed(range(TRIES)):
+            told = Report()
+            try:
+                with self.db.write() as session:
+                    added = self._commit(session, spec, file, told)
+            except (Conflict, IntegrityError):
+                if not left:
+                    raise
+            else:
+                self.report.errors += told.errors
+                self.report.warnings += told.warnings
+                return added
+        raise AssertionError("unreachable")
+
+    def _commit(self, session: Session, spec: Spec, file: str, told: Report) -> int:
         rows: Sequence[dict[str, Any]] = spec.rows
-        with self.db.write() as session:
-            now = self.clock()
-            while rows:
-                spec = Spec(spec.kind, spec.effective_on, rows=tuple(rows))
-                plan = self.door.plan(session, spec, self.actor, now=now)
-                if not plan.conflicts:
-                    for notice in plan.warnings:
-                        self.report.warn(file, notice.row, notice.code, notice.text())
-                    self.door.commit(
-                        session, spec, self.actor, now=now, fingerprint=plan.fingerprint
-                    )
-                    break
-                rows = self._without_conflicts(plan, rows, file)
+        now = self.clock()
+        while rows:
+            spec = Spec(spec.kind, spec.effective_on, rows=tuple(rows))
+            plan = self.door.plan(session, spec, self.actor, now=now)
+            if not plan.conflicts:
+                for notice in plan.warnings:
+                    told.warn(file, notice.row, notice.code, notice.text())
+                self.door.commit(session, spec, self.actor, now=now, fingerprint=plan.fingerprint)
+                break
+            rows = _without_conflicts(plan, rows, file, told)
         return len(rows)
 
-    def _without_conflicts(
-        self, plan: Plan, rows: Sequence[dict[str, Any]], file: str
-    ) -> list[dict[str, Any]]:
-        bad = set()
-        for notice in plan.conflicts:
-            bad.add(notice.row)
-            self.report.refuse(
-                file, notice.row, InvalidInput(notice.code, notice.text(), field="*")
-            )
-        # A conflict of no row (too many people for one committer) is one of the whole batch.
-        return [] if None in bad else [row for row in rows if row["row"] not in bad]
+
+def _without_conflicts(
+    plan: Plan, rows: Sequence[dict[str, Any]], file: str, told: Report
+) -> list[dict[str, Any]]:
+    bad = set()
+    for notice in plan.conflicts:
+        bad.add(notice.row)
+        told.refuse(file, notice.row, InvalidInput(notice.code, notice.text(), field="*"))
+    # A conflict of no row (too many people for one committer) is one of the whole batch.
+    return [] if None in bad else [row for row in rows if row["row"] not in bad]
 
 
 def commit_all(
