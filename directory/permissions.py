@@ -133,6 +133,12 @@ class Rights:
             not_over(h, on) and self.may(Do.SEE, h.unit.path) for h in timeline
         )
 
+    def where(self, action: Do) -> "Rights":
+        """What is the actor's by those roles alone that allow the action: one role widens no other's
+        reach.
+        """
+        return Rights(self.actor, tuple(r for r in self.reaches if action in GIVES[r.role]))
+
     @property
     def roles(self) -> set[Role]:
         """The kinds of administrator the actor is."""

@@ -48,7 +48,8 @@ def listed(
     """Entries newest first. ``subject`` is an id, or a person's username."""
     query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(51)
     if granted.paths(Do.SEE_AUDIT) is not None:
-        seen = select(cast(User.id, Text)).where(visible_people(granted, local_day(now)))
+        audited = granted.where(Do.SEE_AUDIT)
+        seen = select(cast(User.id, Text)).where(visible_people(audited, local_day(now)))
         query = query.where(
             and_(AuditEntry.subject_kind == "user", AuditEntry.subject_id.in_(seen))
         )

@@ -85,8 +85,7 @@ def _theirs(granted: Rights, on: date) -> ColumnElement[bool]:
         if None in managed
         else Client.application_id.in_(managed)
     )
-    audits = tuple(r for r in granted.reaches if Do.SEE_AUDIT in GIVES[r.role])
-    return or_(own, permissions.visible_people(Rights(granted.actor, audits), on))
+    return or_(own, permissions.visible_people(granted.where(Do.SEE_AUDIT), on))
 
 
 def _silent(granted: Rights, on: date, *columns: Any) -> Select[Any]:
