@@ -12,8 +12,8 @@ import binascii
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 from sqlalchemy import ColumnElement, and_, case, exists, false, literal, or_, select, true
 from sqlalchemy.orm import Session
@@ -26,7 +26,7 @@ from directory.base.rows import not_over
 from directory.base.text import clean, search_key
 from directory.people import User, UserStatus
 from directory.permissions import Do, Rights, visible_people
-from directory.units import OrgUnit, UnitView
+from directory.units import OrgUnit, UnitView, as_of, codes
 
 LONGEST = 100
 """Characters of a query that are read."""
@@ -167,7 +167,7 @@ def _matches(session: Session, words: str, on: date, keyring: Keyring) -> Column
         return User.email.in_({words, words.lower()})
     if _PHONE.fullmatch(words):
         return User.phone.in_(_phones(digits))
-    unit = tree.unit_of_code(session, words)
+    unit = codes.of_words(session, words, on=on)
     if unit is not None:
         return _assigned(OrgUnit.path.like(unit.path + "%"), on)
     parts = search_key(words).split()
@@ -269,11 +269,20 @@ class PersonView:
     timeline: list[Held]
     full: bool
     primary: Held | None
+    shown: list[Held]
+    """The timeline with each unit as it was called and where it stood then: on the day asked for, or
+    the nearest to it on which the post was held."""
     owners: dict[int, UnitView]
+    """By assignment, the legal person its unit belonged to then."""
 
 
-def person(session: Session, granted: Rights, user_id: int, *, on: date) -> PersonView:
-    """Raises NotFound for somebody the asker has never been allowed to see."""
+def person(
+    session: Session, granted: Rights, user_id: int, *, on: date, called_on: date | None = None
+) -> PersonView:
+    """A person as she stands today (``on``); units are called as on ``called_on``, else today.
+
+    Raises NotFound for somebody the asker has never been allowed to see.
+    """
     user = session.get(User, user_id)
     if user is None:
         raise NotFound("user_unknown", "Không tìm thấy người dùng.")
@@ -291,5 +300,21 @@ def person(session: Session, granted: Rights, user_id: int, *, on: date) -> Pers
         timeline,
         full,
         primary_of(timeline, on),
-        tree.owners(session, [h.unit for h in timeline]),
+        *_called(session, timeline, called_on or on),
     )
+
+
+def _called(
+    session: Session, timeline: list[Held], on: date
+) -> tuple[list[Held], dict[int, UnitView]]:
+    days = {h.id: _nearest(h, on) for h in timeline}
+    places = as_of.places(session, [(h.unit.id, days[h.id]) for h in timeline])
+    then = {h.id: places[h.unit.id, days[h.id]] for h in timeline}
+    shown = [replace(h, unit=then[h.id].unit) for h in timeline]
+    return shown, {h.id: then[h.id].owner for h in timeline}
+
+
+def _nearest(held: Held, on: date) -> date:
+    """The day itself, or the nearest to it on which the post was held."""
+    last = held.valid_to - timedelta(days=1) if held.valid_to is not None else on
+    return max(held.valid_from, min(on, last))

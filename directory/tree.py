@@ -1,6 +1,8 @@
-"""The tree of units as pages show it: whole or within what the asker may see, on any day."""
+"""The tree of units as pages show it: whole or within what the asker may see, on any day.
 
-import re
+What may be seen is decided by today's tree; names, places and figures are those of the day asked for.
+"""
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -15,9 +17,8 @@ from directory.base.errors import NotFound
 from directory.base.rows import in_force
 from directory.base.text import clean
 from directory.permissions import Do, Rights
-from directory.units import OrgUnit, UnitCode, UnitView
+from directory.units import OrgUnit, UnitView, as_of, codes, ids_of, names
 
-_CODE = re.compile(r"(?:([a-z0-9]+):)?([A-Z0-9][A-Z0-9.\-]*)", re.IGNORECASE)
 _LONGEST = 100
 
 
@@ -25,7 +26,8 @@ _LONGEST = 100
 class Node:
     """A unit in the tree with how many people hold their primary post in or below it."""
 
-    unit: OrgUnit
+    unit: UnitView
+    """As it is called on the day; its path is today's."""
     people: int
     has_children: bool
 
@@ -78,11 +80,11 @@ def _nodes(
     parents, over = set(edges.values()), {i: at for at, ids in shown.items() for i in ids}
     totals = _totals(session, edges, on)
     found: dict[int | None, list[Node]] = {at: [] for at in shown}
-    for unit in session.scalars(
-        select(OrgUnit)
-        .where(OrgUnit.id.in_(over), _within(granted))
-        .order_by(OrgUnit.sort_key, OrgUnit.id)
+    query = select(*names.COLUMNS).select_from(names.units_on(on))
+    for row in session.execute(
+        query.where(OrgUnit.id.in_(over), _within(granted)).order_by(names.SORT_KEY, OrgUnit.id)
     ):
+        unit = names.called(row)
         found[over[unit.id]].append(Node(unit, totals.get(unit.id, 0), unit.id in parents))
     return found
 
@@ -114,12 +116,16 @@ def page_below(
     edges = dict(units.tree_as_of(session, on))
     children = _children(edges)
     there = (OrgUnit.id.in_(children.get(parent_id, [])), _within(granted))
-    query = select(OrgUnit).where(*there, *units.named(clean(words)[:_LONGEST]))
-    last = session.get(OrgUnit, after) if after is not None else None
-    if last is not None:
-        place = tuple_(OrgUnit.sort_key, OrgUnit.id)
-        query = query.where(place > tuple_(literal(last.sort_key), literal(last.id)))
-    rows = session.scalars(query.order_by(OrgUnit.sort_key, OrgUnit.id).limit(limit + 1)).all()
+    called = select(*names.COLUMNS).select_from(names.units_on(on))
+    query = called.where(*there, *names.named(clean(words)[:_LONGEST]))
+    if after is not None:
+        last = select(names.SORT_KEY).select_from(names.units_on(on)).where(OrgUnit.id == after)
+        sort_key = session.scalar(last)
+        if sort_key is not None:
+            place = tuple_(names.SORT_KEY, OrgUnit.id)
+            query = query.where(place > tuple_(literal(sort_key), literal(after)))
+    query = query.order_by(names.SORT_KEY, OrgUnit.id).limit(limit + 1)
+    rows = [names.called(row) for row in session.execute(query)]
     totals = _totals(session, edges, on)
     return NodePage(
         [Node(u, totals.get(u.id, 0), u.id in children) for u in rows[:limit]],
@@ -140,7 +146,7 @@ def _tops(granted: Rights, edges: dict[int, int | None]) -> list[int]:
     if paths is None:
         return [unit_id for unit_id, over in edges.items() if over is None]
     outermost = {p for p in paths if not any(p != q and p.startswith(q) for q in paths)}
-    return [_ids(path)[-1] for path in outermost]
+    return [ids_of(path)[-1] for path in outermost]
 
 
 def _within(granted: Rights) -> ColumnElement[bool]:
@@ -176,14 +182,27 @@ def unit(session: Session, granted: Rights, unit_id: int) -> OrgUnit:
 
 
 def units_named(
-    session: Session, granted: Rights, words: str, *, action: Do = Do.SEE, limit: int = 20
-) -> list[OrgUnit]:
-    """Units by name or code, in any order of words, where the asker may do ``action``."""
+    session: Session,
+    granted: Rights,
+    words: str,
+    *,
+    on: date,
+    action: Do = Do.SEE,
+    limit: int = 20,
+) -> list[UnitView]:
+    """Units of a day by name or code, in any order of words, where the asker may do ``action``.
+
+    A code is read on that day, or on the one written behind it (``gso:14758@2025-06-30``).
+    """
     words = clean(words)[:_LONGEST]
-    by_code = unit_of_code(session, words) if words else None
-    found = units.search(session, words, within=granted.paths(action), limit=limit) if words else []
-    if by_code is not None and by_code.valid_to is None and granted.may(action, by_code.path):
-        found = [by_code, *(u for u in found if u.id != by_code.id)]
+    if not words:
+        return []
+    found = units.search(session, words, on=on, within=granted.paths(action), limit=limit)
+    coded = codes.of_words(session, words, on=on)
+    wanted = coded is not None and (action == Do.SEE or in_force(coded, on))
+    if coded is not None and wanted and granted.may(action, coded.path):
+        first = as_of.place(session, coded.id, on).unit
+        found = [first, *(u for u in found if u.id != coded.id)]
     return found[:limit]
 
 
@@ -220,33 +239,12 @@ def posts(session: Session, unit_id: int, *, on: date) -> list[PostView]:
 def owners(session: Session, of: Iterable[UnitView]) -> dict[int, UnitView]:
     """For each unit the nearest legal person at or above it; itself if there is none."""
     wanted = {u.id: u for u in of}
-    ids = {i for u in wanted.values() for i in _ids(u.path)}
+    ids = {i for u in wanted.values() for i in ids_of(u.path)}
     known = units.views(session, ids - set(wanted)) | wanted
     return {
         unit.id: next(
-            (known[i] for i in reversed(_ids(unit.path)) if i in known and known[i].legal_person),
+            (known[i] for i in reversed(ids_of(unit.path)) if i in known and known[i].legal_person),
             unit,
         )
         for unit in wanted.values()
     }
-
-
-def _ids(path: str) -> list[int]:
-    return [int(part) for part in path.strip("/").split("/") if part]
-
-
-def unit_of_code(session: Session, words: str) -> OrgUnit | None:
-    """The unit with this code (``scheme:code``, or a code that does not look like a word)."""
-    code = _CODE.fullmatch(words)
-    if code is None or not (code[1] or re.search(r"[\d.]", words)):
-        return None
-    query = (
-        select(OrgUnit)
-        .join(UnitCode, UnitCode.unit_id == OrgUnit.id)
-        .where(UnitCode.value == code[2].upper())
-        .order_by(OrgUnit.id)
-        .limit(1)
-    )
-    if code[1]:
-        query = query.where(UnitCode.scheme == code[1].lower())
-    return session.scalars(query).first()

@@ -44,7 +44,7 @@ def asked(has: Services, body: Any) -> Ask:
     """What the body of the changes API asks for; a form of the console makes the same body."""
 
     def ask(session: Session, now: datetime, granted: Rights) -> Spec:
-        spec.require_destination(session, body, granted)
+        spec.require_destination(session, body, granted, today=local_day(now))
         return spec.parse(session, body, now=now, keyring=has.keyring)
 
     return ask

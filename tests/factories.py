@@ -44,7 +44,7 @@ def make_unit(
             "legal_person": True,
             "parent_id": parent.id if parent else None,
             "path": "/",
-            "search_key": search_key(name),
+            "search_key": search_key(name, *(codes or {}).values()),
             "sort_key": sort_key(name),
             "valid_from": LONG_AGO,
             "valid_to": None,

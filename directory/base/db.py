@@ -34,6 +34,7 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    inspect,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
@@ -111,8 +112,22 @@ class Database:
         self.engine, self._hot = open_both(url, limits)
         self._probe = open_both(url, PROBING)[1]
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._before: Callable[[Database], None] | None = None
         # A command that ends without a word leaves no connection for the server to find dead.
         self._closing = weakref.finalize(self, _dispose, (*self.engines, self._probe))
+
+    def before_use(self, act: "Callable[[Database], None]") -> None:
+        """Have ``act`` called before each use, but for a probe; what it does itself is not one."""
+        self._before = act
+
+    def _about_to_be_used(self) -> None:
+        if self._before is not None:
+            self._before(self)
+
+    def has_table(self, name: str) -> bool:
+        """Whether there is such a table."""
+        with self.engine.connect() as connection:
+            return inspect(connection).has_table(name)
 
     @property
     def engines(self) -> tuple[Engine, Engine]:
@@ -192,6 +207,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One write transaction: committed when the block ends, rolled back when it raises."""
+        self._about_to_be_used()
         session = self._sessions(
             bind=self.engine.execution_options(dinhdanh_begin="BEGIN IMMEDIATE")
         )
@@ -209,6 +225,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A read-only look; rows read stay usable afterwards, changes are dropped."""
+        self._about_to_be_used()
         session = self._sessions()
         try:
             yield session
@@ -222,6 +239,7 @@ class Database:
         """A read-only look at one moment, however many statements it takes: ``read`` on
         PostgreSQL shows each statement what has been committed by then.
         """
+        self._about_to_be_used()
         engine = self.engine
         if not self.is_sqlite:
             engine = engine.execution_options(
@@ -238,6 +256,7 @@ class Database:
     @contextmanager
     def hot(self) -> Iterator[Connection]:
         """A Core connection in AUTOCOMMIT: each statement is its own transaction."""
+        self._about_to_be_used()
         with self._hot.connect() as connection:
             yield connection
 

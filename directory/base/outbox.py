@@ -52,6 +52,8 @@ class JobKind(StrEnum):
     """key ``authority``: sign and publish a new CRL."""
     SUBJECT_BOUNDARY = "subject.boundary"
     """key ``user``: a dated change of this person takes effect; push what follows."""
+    TREE_BOUNDARY = "tree.boundary"
+    """key ``tree``: a name, a parent or a code of a unit begins on this day; push what follows."""
 
 
 class Priority:

@@ -56,7 +56,7 @@ from directory.changes.model import (
 from directory.changes.promises import overlapping, superseded
 from directory.changes.table import REQUIRED
 from directory.people import User, UserStatus
-from directory.units import OrgUnit
+from directory.units import OrgUnit, lock_tree
 
 Planner = Callable[[Session, Spec, Ground], Plan]
 
@@ -231,9 +231,11 @@ class Door:
 
     @staticmethod
     def _lock(session: Session, spec: Spec) -> entitlements.Rulebook:
-        """People, then units, then posts, each in id order, then the rules: everyone locks in this
-        order. What is planned from then on is read anew, also what the session has seen before.
+        """The tree where it changes, people, then units, then posts, each in id order, then the rules:
+        everyone locks in this order. What is planned from then on is read anew, also what the session has seen before.
         """
+        if spec.kind == ChangeKind.UNIT_CREATE:
+            lock_tree(session)
         people.lock(session, sorted(spec.users))
         held = [h for one in recorded(session, spec.users).values() for h in one]
         taken = places.wanted(spec, held)

@@ -8,7 +8,7 @@ caller recomputes the accounts of the application in the same transaction
 
 import re
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -100,7 +100,7 @@ def set_rule(
     _require(session, actor, application_id, now)
     if session.get(Application, application_id) is None:
         raise NotFound("application_unknown", "Không tìm thấy ứng dụng.")
-    rule = Rule(application_id=application_id, **_checked(session, wanted))
+    rule = Rule(application_id=application_id, **_checked(session, wanted, local_day(now)))
     _new_revision(session)
     session.add(rule)
     session.flush()
@@ -126,7 +126,7 @@ def _require(session: Session, actor: Actor, application_id: int | None, now: da
         raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="application")
 
 
-def _checked(session: Session, wanted: Wanted) -> dict[str, Any]:
+def _checked(session: Session, wanted: Wanted, today: date) -> dict[str, Any]:
     if not _WORD.fullmatch(wanted.role):
         raise InvalidInput(
             "rule_role", "Vai trò gồm chữ không dấu, số, không có khoảng trắng.", field="role"
@@ -141,7 +141,7 @@ def _checked(session: Session, wanted: Wanted) -> dict[str, Any]:
     return {
         "role": wanted.role,
         "priority": wanted.priority,
-        "unit_id": units.by_ref(session, wanted.unit).id if wanted.unit else None,
+        "unit_id": units.by_ref(session, wanted.unit, on=today).id if wanted.unit else None,
         "unit_kind": wanted.unit_kind or None,
         "bloc": wanted.bloc or None,
         "position_code": position.code if position else None,

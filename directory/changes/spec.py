@@ -35,7 +35,7 @@ _MAX_USERS = 2000
 _FARTHEST = timedelta(days=5 * 366)
 
 
-def require_destination(session: Session, body: Any, granted: Rights) -> None:
+def require_destination(session: Session, body: Any, granted: Rights, *, today: date) -> None:
     """Raises NotAllowed where the request names a unit nobody may be sent to by the asker, before
     anything else of it is judged. A unit that does not exist is left to ``parse``.
     """
@@ -44,7 +44,8 @@ def require_destination(session: Session, body: Any, granted: Rights) -> None:
     if granted.paths(Do.CHANGE) == []:
         return  # told so in any case
     try:
-        unit = units.by_ref(session, _ref(body["to_unit"], "to_unit"), field="to_unit")
+        on = _day(body.get("effective_on"), "effective_on", default=today)
+        unit = units.by_ref(session, _ref(body["to_unit"], "to_unit"), on=on, field="to_unit")
     except InvalidInput:
         return
     granted.require(Do.CHANGE, unit.path, missing="destination")
@@ -73,7 +74,8 @@ def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Sp
     if kind == ChangeKind.TRANSFER:
         if body.get("to_unit") in (None, ""):
             raise InvalidInput("to_unit_missing", "Thiếu đơn vị đến.", field="to_unit")
-        to_unit = units.by_ref(session, _ref(body["to_unit"], "to_unit"), field="to_unit").id
+        wanted = _ref(body["to_unit"], "to_unit")
+        to_unit = units.by_ref(session, wanted, on=effective_on, field="to_unit").id
         if body.get("position") not in (None, ""):
             code = _ref(body["position"], "position")
             position = assignments.position_by_code(session, str(code)).id
@@ -187,7 +189,8 @@ def _join(
     for name in ("user", "users"):
         if name in body:
             raise _wrong(name, "Không có trường này cho loại thay đổi đã chọn.")
-    unit = units.by_ref(session, _ref(body.get("to_unit"), "to_unit"), field="to_unit")
+    wanted = _ref(body.get("to_unit"), "to_unit")
+    unit = units.by_ref(session, wanted, on=effective_on, field="to_unit")
     position = assignments.position_by_code(session, str(_ref(body.get("position"), "position")))
     post = {
         "unit": unit.id,

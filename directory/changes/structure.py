@@ -17,7 +17,7 @@ from directory.base.text import search_key, sort_key
 from directory.changes.drafting import Ground
 from directory.changes.model import Line, Notice, Plan, Spec
 from directory.permissions import Do
-from directory.units import OrgUnit, UnitCode, UnitEdge
+from directory.units import OrgUnit, UnitCode, UnitEdge, UnitName, codes
 
 
 def plan_units(session: Session, spec: Spec, ground: Ground) -> Plan:
@@ -27,28 +27,28 @@ def plan_units(session: Session, spec: Spec, ground: Ground) -> Plan:
         ground.rights.require(Do.MANAGE_INSTALLATION, path, missing="destination")
     if any(not r.get("parent") and not r.get("parent_ref") for r in spec.rows):
         ground.rights.require(Do.MANAGE_INSTALLATION, None, missing="destination")
-    wanted = [(c["scheme"], c["value"]) for r in spec.rows for c in r["codes"]]
-    taken = {
-        (scheme, value)
-        for scheme in {s for s, _ in wanted}
-        for value in session.scalars(
-            select(UnitCode.value).where(
-                UnitCode.scheme == scheme, UnitCode.value.in_([v for s, v in wanted if s == scheme])
+    return _plan(spec, ground, "org_unit", _codes_taken(session, spec))
+
+
+def _codes_taken(session: Session, spec: Spec) -> list[Notice]:
+    """A code may come back, but two units never bear it on one day."""
+    wanted = [(r, c["scheme"], c["value"]) for r in spec.rows for c in r["codes"]]
+    taken = codes.taken(
+        session, [(s, value, date.fromisoformat(r["valid_from"])) for r, s, value in wanted]
+    )
+    found = []
+    for row, scheme, value in wanted:
+        if (scheme, value) in taken:
+            found.append(
+                Notice(
+                    "code_taken",
+                    "Mã {code} đang thuộc về một đơn vị khác vào ngày đó.",
+                    args={"code": f"{scheme}:{value}"},
+                    row=row.get("row"),
+                )
             )
-        )
-    }
-    conflicts = [
-        Notice(
-            "code_taken",
-            "Mã {code} đã được dùng và không bao giờ được cấp lại.",
-            args={"code": f"{c['scheme']}:{c['value']}"},
-            row=r.get("row"),
-        )
-        for r in spec.rows
-        for c in r["codes"]
-        if (c["scheme"], c["value"]) in taken
-    ]
-    return _plan(spec, ground, "org_unit", conflicts)
+        taken.add((scheme, value))  # by this row
+    return found
 
 
 def plan_positions(session: Session, spec: Spec, ground: Ground) -> Plan:
@@ -169,11 +169,23 @@ def _insert_level(session: Session, level: list[tuple[dict[str, Any], int | None
             ],
         )
     )
-    code_rows, edges = [], []
+    code_rows, edges, names = [], [], []
     for (row, parent), unit_id in zip(level, created, strict=True):
         since = date.fromisoformat(row["valid_from"])
         edges.append(
             {"unit_id": unit_id, "parent_id": parent, "valid_from": since, "valid_to": None}
+        )
+        names.append(
+            {
+                "unit_id": unit_id,
+                "name": row["name"],
+                "short_name": row["short_name"],
+                "kind": row["kind"],
+                "search_key": search_key(row["name"], row["short_name"]),
+                "sort_key": sort_key(row["name"]),
+                "valid_from": since,
+                "valid_to": None,
+            }
         )
         code_rows += [
             {
@@ -187,6 +199,7 @@ def _insert_level(session: Session, level: list[tuple[dict[str, Any], int | None
             for c in row["codes"]
         ]
     session.execute(insert(UnitEdge), edges)
+    session.execute(insert(UnitName), names)
     if code_rows:
         session.execute(insert(UnitCode), code_rows)
     return created

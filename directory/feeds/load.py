@@ -12,6 +12,7 @@ Codes of units in these files are of scheme ``sample`` unless written ``scheme:c
 is applied whole, with all her assignments, or not at all.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,18 @@ from directory.feeds import source_rows as r
 from directory.feeds.people import load_people
 from directory.feeds.run import (
     GSO_DIGITS,
+    OWN_SCHEME,
     UNITS_PER_BATCH,
     Feed,
     commit_all,
     fresh_rows,
+    position_of,
     positions_by_code,
-    resolve,
     unique,
-    units_by_code,
+    unit_of,
 )
 from directory.feeds.source_rows import Report
-from directory.units import Bloc, OrgUnit, Tier
+from directory.units import Bloc, CodeBook, OrgUnit, Tier
 
 _SCHEMES = ("gso", "qd20")
 
@@ -147,17 +149,25 @@ def _units(feed: Feed, file: Path) -> None:
         "ref",
     )
     with feed.db.read() as session:
-        known = units_by_code(session)
+        known = CodeBook(session)
         rows = {u.id: u for u in session.scalars(select(OrgUnit))}
-    existing = {code: rows[i] for code, i in known.items()}
+    found_before = {
+        row["ref"]: known.find(row["ref"], date.fromisoformat(row["valid_from"]), scheme=OWN_SCHEME)
+        for row in found
+    }
+    existing = {code: rows[i] for code, i in found_before.items() if i is not None}
     fresh = fresh_rows(feed, file.name, found, existing, "ref", ("name", "kind", "bloc"))
     placed = []
     coming = {row["ref"] for row in fresh}
     for row in fresh:
         parent = row["parent_ref"]
-        if parent in known:
-            row |= {"parent": known[parent], "parent_ref": None}
-        elif parent is not None and parent not in coming:
+        if parent is None or parent in coming:
+            placed.append(row)
+            continue
+        over = known.find(parent, date.fromisoformat(row["valid_from"]), scheme=OWN_SCHEME)
+        if over is not None:
+            row |= {"parent": over, "parent_ref": None}
+        else:
             feed.report.refuse(
                 file.name,
                 row["row"],
@@ -198,16 +208,17 @@ def _rooted(feed: Feed, file: str, rows: list[dict[str, Any]]) -> list[dict[str,
 
 
 def _posts(feed: Feed, file: Path) -> None:
+    today = local_day(feed.clock())
     with feed.db.read() as session:
-        units_known, positions_known = units_by_code(session), positions_by_code(session)
+        units_known, positions_known = CodeBook(session), positions_by_code(session)
         headcounts = {
             (p.unit_id, p.position_id): p.headcount for p in session.scalars(select(Post))
         }
 
     def check(row: dict[str, str]) -> dict[str, Any]:
         return {
-            "unit": resolve(row, "unit", units_known),
-            "position": resolve(row, "position", positions_known),
+            "unit": unit_of(row, "unit", units_known, today),
+            "position": position_of(row, "position", positions_known),
             "headcount": r.number(row, "headcount", most=10_000),
             "label": f"{row['unit']} {row['position']}",
         }

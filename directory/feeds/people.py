@@ -16,12 +16,13 @@ from directory.feeds.run import (
     PEOPLE_PER_BATCH,
     Feed,
     commit_all,
+    position_of,
     positions_by_code,
-    resolve,
     unique,
-    units_by_code,
+    unit_of,
 )
 from directory.people import User
+from directory.units import CodeBook
 
 _COLUMN = {"citizen_hash": "citizen_number"}
 _COMPARED = ("full_name", "birth_date", "gender", "citizen_hash", "email", "phone")
@@ -105,7 +106,7 @@ def _assignments(feed: Feed, file: Path) -> tuple[dict[str, list[dict[str, Any]]
     if not file.exists():
         return {}, set()
     with feed.db.read() as session:
-        units_known, positions_known = units_by_code(session), positions_by_code(session)
+        units_known, positions_known = CodeBook(session), positions_by_code(session)
     broken: set[str] = set()
     today = local_day(feed.clock())
 
@@ -143,7 +144,7 @@ def _assignments(feed: Feed, file: Path) -> tuple[dict[str, list[dict[str, Any]]
 
 
 def _assignment(
-    row: dict[str, str], units: dict[str, int], positions: dict[str, int], today: date
+    row: dict[str, str], units: CodeBook, positions: dict[str, int], today: date
 ) -> dict[str, Any]:
     since, until = r.day(row, "valid_from", today), r.end_day(row, "valid_to", today)
     if since is None:
@@ -153,8 +154,8 @@ def _assignment(
     return {
         "source_key": r.text(row, "source_key", longest=80),
         "person": r.text(row, "person", longest=80),
-        "unit": resolve(row, "unit", units),
-        "position": resolve(row, "position", positions),
+        "unit": unit_of(row, "unit", units, date.fromisoformat(since)),
+        "position": position_of(row, "position", positions),
         "kind": r.choice(row, "kind", Kind),
         "valid_from": since,
         "valid_to": until,

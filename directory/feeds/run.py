@@ -18,10 +18,12 @@ from directory.changes.door import Door
 from directory.changes.model import ChangeKind, Plan, Spec
 from directory.feeds import source_rows as r
 from directory.feeds.source_rows import Report
-from directory.units import UnitCode
+from directory.units import CodeBook
 
 GSO_DIGITS = 5
 """Of a commune's code of the General Statistics Office (QĐ 124/2004/QĐ-TTg and its successors)."""
+OWN_SCHEME = "sample"
+"""Of the codes in these files that name no scheme."""
 PEOPLE_PER_BATCH = 500
 UNITS_PER_BATCH = 5000
 TRIES = 5
@@ -136,25 +138,25 @@ def fresh_rows(
     return fresh
 
 
-def resolve(row: dict[str, str], name: str, known: dict[str, int]) -> int:
-    code = r.text(row, name).upper()
-    found = known.get(code)
-    if found is None and code.startswith("GSO:") and code[4:].isdecimal():
-        found = known.get(f"GSO:{code[4:].zfill(GSO_DIGITS)}")
+def unit_of(row: dict[str, str], name: str, known: CodeBook, on: date) -> int:
+    """The unit that a row names by a code, as borne on that day or on the day written behind it."""
+    code = r.text(row, name)
+    found = known.find(code, on, scheme=OWN_SCHEME)
+    scheme, _, value = code.partition(":")
+    bare, at, day = value.partition("@")
+    if found is None and scheme.lower() == "gso" and bare.isdecimal():
+        found = known.find(f"gso:{bare.zfill(GSO_DIGITS)}{at}{day}", on, scheme=OWN_SCHEME)
     if found is None:
         raise r.wrong(name, "Không có mã {code}.", code=row[name])
     return found
 
 
-def units_by_code(session: Session) -> dict[str, int]:
-    rows = session.execute(select(UnitCode.scheme, UnitCode.value, UnitCode.unit_id))
-    return {
-        key: unit_id
-        for scheme, value, unit_id in rows
-        for key in (
-            (value, f"SAMPLE:{value}") if scheme == "sample" else (f"{scheme.upper()}:{value}",)
-        )
-    }
+def position_of(row: dict[str, str], name: str, known: dict[str, int]) -> int:
+    """The entry of the catalogue that a row names by its code."""
+    found = known.get(r.text(row, name).upper())
+    if found is None:
+        raise r.wrong(name, "Không có mã {code}.", code=row[name])
+    return found
 
 
 def positions_by_code(session: Session) -> dict[str, int]:

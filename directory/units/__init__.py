@@ -1,8 +1,19 @@
 """The units of the agency, in time.
 
-    unit_rows   the tables and what is asked of them
+boundary    today's columns brought up to date on the day something begins; the tree's lock
+as_of       where a unit stood on a day, and what it was called then
+names       what units are called on a day; finding them by it
+codes       who bears a code on a day: ``scheme:code``, ``scheme:code@day``
+tree        today's tree by the path, any day's by the dated edges
+facts       which facts stand, and until when each holds
+unit_rows   the tables; one unit as others read it
 """
 
+from directory.units.as_of import Place, place, places
+from directory.units.boundary import lock_tree
+from directory.units.codes import CodeBook, by_ref, codes_of
+from directory.units.names import search
+from directory.units.tree import legal_person_of, subtree, tree_as_of
 from directory.units.unit_rows import (
     Bloc,
     OrgUnit,
@@ -10,40 +21,35 @@ from directory.units.unit_rows import (
     UnitCode,
     UnitEdge,
     UnitLineage,
+    UnitName,
     UnitView,
-    ancestors,
-    by_ref,
-    children,
-    codes,
     columns,
-    full_name,
     get,
-    legal_person_of,
-    named,
-    search,
-    subtree,
-    tree_as_of,
+    ids_of,
     view,
     views,
 )
 
 __all__ = [
     "Bloc",
+    "CodeBook",
     "OrgUnit",
+    "Place",
     "Tier",
     "UnitCode",
     "UnitEdge",
     "UnitLineage",
+    "UnitName",
     "UnitView",
-    "ancestors",
     "by_ref",
-    "children",
-    "codes",
+    "codes_of",
     "columns",
-    "full_name",
     "get",
+    "ids_of",
     "legal_person_of",
-    "named",
+    "lock_tree",
+    "place",
+    "places",
     "search",
     "subtree",
     "tree_as_of",

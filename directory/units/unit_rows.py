@@ -1,22 +1,21 @@
-"""OrgUnit: the tree in time, typed codes, lineage.
+"""The tables of units, and one unit as others read it.
 
-The truth of the tree is the dated parent edge. ``path`` (``/1/5/17/``) materialises today's tree
-for prefix-range queries and is brought up to date when an edge takes effect.
+The truth is in dated facts: ``UnitName`` (name, short name, kind), ``UnitEdge`` (parent) and
+``UnitCode``. The same columns of ``OrgUnit`` and its ``path`` (``/1/5/17/``) are those of today, kept
+for the queries that run often (``boundary``).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, func, or_, select
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.db import AUTOINCREMENT, Base, Key
-from directory.base.errors import InvalidInput, NotFound
-from directory.base.rows import in_force
-from directory.base.text import search_key
+from directory.base.errors import NotFound
 
 
 class Bloc(StrEnum):
@@ -39,7 +38,7 @@ class Tier(StrEnum):
 
 
 class OrgUnit(Base):
-    """An organisational unit."""
+    """An organisational unit, as it is called and where it stands today."""
 
     __tablename__ = "org_unit"
     __table_args__ = (
@@ -50,6 +49,7 @@ class OrgUnit(Base):
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     name: Mapped[str]
+    """Today's, like short name and kind; the truth is UnitName."""
     short_name: Mapped[str]
     kind: Mapped[str] = mapped_column(index=True)
     bloc: Mapped[str]
@@ -66,26 +66,42 @@ class OrgUnit(Base):
     @property
     def ancestor_ids(self) -> list[int]:
         """Ids from the root down to this unit."""
-        return [int(part) for part in self.path.strip("/").split("/")]
+        return ids_of(self.path)
 
 
-class UnitCode(Base):
-    """A typed code of a unit; never reused, resolvable for ever."""
+class DatedFact:
+    """What a unit is from a day on, until the day on which the next fact of its sort begins.
 
-    __tablename__ = "unit_code"
-    __table_args__ = (UniqueConstraint("scheme", "value"), AUTOINCREMENT)
+    ``valid_to`` follows from the facts that stand (``facts``). One that was taken back holds on no
+    day and stays for the record.
+    """
+
+    opened_by: Mapped[str | None]
+    """The change that recorded it; None for what came with the unit."""
+    recorded_at: Mapped[datetime | None]
+    """When it became known; None: as long as the unit itself."""
+    taken_back_at: Mapped[datetime | None]
+
+
+class UnitName(DatedFact, Base):
+    """What a unit is called, and which kind of unit it is."""
+
+    __tablename__ = "unit_name"
+    __table_args__ = (AUTOINCREMENT,)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     unit_id: Mapped[int] = mapped_column(ForeignKey("org_unit.id"), index=True)
-    scheme: Mapped[str]
-    value: Mapped[str]
-    issuer: Mapped[str]
+    name: Mapped[str]
+    short_name: Mapped[str]
+    kind: Mapped[str]
+    search_key: Mapped[str]
+    sort_key: Mapped[str]
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
 
 
-class UnitEdge(Base):
-    """The parent of a unit, with validity; end exclusive."""
+class UnitEdge(DatedFact, Base):
+    """The parent of a unit."""
 
     __tablename__ = "unit_edge"
     __table_args__ = (AUTOINCREMENT,)
@@ -93,6 +109,36 @@ class UnitEdge(Base):
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     unit_id: Mapped[int] = mapped_column(ForeignKey("org_unit.id"), index=True)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("org_unit.id"), index=True)
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+
+
+_OPEN = text("valid_to IS NULL AND value <> ''")
+
+
+class UnitCode(DatedFact, Base):
+    """A typed code of a unit: at no time borne by two, and resolvable for ever."""
+
+    __tablename__ = "unit_code"
+    __table_args__ = (
+        Index("ix_unit_code_value", "scheme", "value"),
+        Index(
+            "uq_unit_code_open",
+            "scheme",
+            "value",
+            unique=True,
+            sqlite_where=_OPEN,
+            postgresql_where=_OPEN,
+        ),
+        AUTOINCREMENT,
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    unit_id: Mapped[int] = mapped_column(ForeignKey("org_unit.id"), index=True)
+    scheme: Mapped[str]
+    value: Mapped[str]
+    """Empty: from that day on the unit has no code of this scheme."""
+    issuer: Mapped[str]
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
 
@@ -124,29 +170,9 @@ class UnitView:
     path: str
 
 
-def subtree(path: str) -> ColumnElement[bool]:
-    """The condition "in this unit or below it" as a prefix range that an index serves."""
-    return OrgUnit.path.like(path + "%")
-
-
-def by_ref(session: Session, ref: int | str, *, field: str = "unit") -> OrgUnit:
-    """A unit by id or ``scheme:code``. Raises InvalidInput naming ``field`` when unknown."""
-    unit: OrgUnit | None = None
-    text = str(ref).strip()
-    if text.isdecimal() and len(text) < 16:
-        unit = session.get(OrgUnit, int(text))
-    elif ":" in text:
-        scheme, value = text.split(":", 1)
-        unit = session.scalars(
-            select(OrgUnit)
-            .join(UnitCode, UnitCode.unit_id == OrgUnit.id)
-            .where(UnitCode.scheme == scheme.lower(), UnitCode.value == value.upper())
-        ).one_or_none()
-    if unit is None:
-        raise InvalidInput(
-            "unit_unknown", "Không có đơn vị với mã {ref}.", field=field, ref=text[:60]
-        )
-    return unit
+def ids_of(path: str) -> list[int]:
+    """Ids from the root down to the unit at ``path``."""
+    return [int(part) for part in path.strip("/").split("/") if part]
 
 
 def get(session: Session, unit_id: int) -> OrgUnit:
@@ -155,80 +181,6 @@ def get(session: Session, unit_id: int) -> OrgUnit:
     if unit is None:
         raise NotFound("unit_unknown", "Không tìm thấy đơn vị.")
     return unit
-
-
-def legal_person_of(session: Session, unit: OrgUnit) -> OrgUnit:
-    """The nearest unit at or above this one that is a legal person; the root if none is."""
-    rows = session.scalars(
-        select(OrgUnit).where(OrgUnit.id.in_(unit.ancestor_ids)).order_by(func.length(OrgUnit.path))
-    ).all()
-    return next((u for u in reversed(rows) if u.legal_person), rows[0])
-
-
-def full_name(session: Session, unit: OrgUnit) -> str:
-    """``Phòng Kinh tế, UBND xã Hà Trung``: the unit and its legal person, for lists and claims."""
-    owner = legal_person_of(session, unit)
-    return unit.name if owner.id == unit.id else f"{unit.name}, {owner.name}"
-
-
-def children(session: Session, parent_id: int | None) -> list[OrgUnit]:
-    """Today's units directly under one, in Vietnamese order."""
-    return list(
-        session.scalars(
-            select(OrgUnit)
-            .where(OrgUnit.parent_id == parent_id, OrgUnit.valid_to.is_(None))
-            .order_by(OrgUnit.sort_key, OrgUnit.id)
-        )
-    )
-
-
-def ancestors(session: Session, unit: OrgUnit) -> list[OrgUnit]:
-    """From the root down to the unit itself."""
-    rows = {
-        u.id: u for u in session.scalars(select(OrgUnit).where(OrgUnit.id.in_(unit.ancestor_ids)))
-    }
-    return [rows[i] for i in unit.ancestor_ids]
-
-
-def codes(session: Session, unit_id: int) -> list[UnitCode]:
-    """All codes the unit ever had, newest first."""
-    return list(
-        session.scalars(
-            select(UnitCode).where(UnitCode.unit_id == unit_id).order_by(UnitCode.valid_from.desc())
-        )
-    )
-
-
-def tree_as_of(session: Session, on: date) -> list[tuple[int, int | None]]:
-    """(unit, parent) edges in force on a day, from the dated edges: the truth, not the path."""
-    return [
-        (unit_id, parent_id)
-        for unit_id, parent_id in session.execute(
-            select(UnitEdge.unit_id, UnitEdge.parent_id).where(in_force(UnitEdge, on))
-        )
-    ]
-
-
-def search(
-    session: Session, words: str, *, within: Iterable[str] | None = None, limit: int = 20
-) -> list[OrgUnit]:
-    """Units whose name holds all the words, in any order, with or without diacritics.
-
-    ``within`` are paths of the subtrees that may be seen; None means all.
-    """
-    query = select(OrgUnit).where(OrgUnit.valid_to.is_(None), *named(words))
-    if within is not None:
-        query = query.where(or_(*(subtree(path) for path in within), OrgUnit.id < 0))
-    return list(
-        session.scalars(query.order_by(func.length(OrgUnit.path), OrgUnit.sort_key).limit(limit))
-    )
-
-
-def named(words: str) -> list[ColumnElement[bool]]:
-    """The conditions "the name holds each of the words", with or without diacritics."""
-    return [
-        OrgUnit.search_key.contains(word, autoescape=True) for word in search_key(words).split()
-    ]
 
 
 def view(unit: OrgUnit) -> UnitView:
@@ -246,7 +198,7 @@ def view(unit: OrgUnit) -> UnitView:
 
 
 def views(session: Session, ids: Iterable[int]) -> dict[int, UnitView]:
-    """Views of many units by id."""
+    """Views of many units by id, as they are today."""
     wanted = set(ids)
     rows = session.scalars(select(OrgUnit).where(OrgUnit.id.in_(wanted))) if wanted else ()
     return {u.id: view(u) for u in rows}

@@ -39,7 +39,9 @@ def grant(
             holder,
             actor=work.actor,
             now=now,
-            unit_id=units.by_ref(session, f"sample:{reach.unit}").id if reach.unit else None,
+            unit_id=units.by_ref(session, f"sample:{reach.unit}", on=local_day(now)).id
+            if reach.unit
+            else None,
             application_id=entitlements.application_by_code(session, reach.application).id
             if reach.application
             else None,

@@ -48,7 +48,7 @@ def of_movers(ground: Ground, users: list[dict[str, Any]]) -> list[Official]:
                     continue
                 wanted = entitlements.desired_accounts(rules, held, status=user.status, on=on)
                 home = {"unit": listed["unit"], "position": listed["position"]}
-                moved = held[0].unit.id != units.by_ref(session, home["unit"]).id
+                moved = held[0].unit.id != units.by_ref(session, home["unit"], on=on).id
                 goal = home if moved else listed["transfer_to"]
                 found.append(
                     Official(
@@ -58,7 +58,7 @@ def of_movers(ground: Ground, users: list[dict[str, Any]]) -> list[Official]:
                         tuple(codes[i] for i in wanted),
                         moved,
                         goal,
-                        units.by_ref(session, goal["unit"]).name,
+                        units.by_ref(session, goal["unit"], on=on).name,
                         positions.get(goal["position"], goal["position"]),
                     )
                 )

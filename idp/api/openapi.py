@@ -57,7 +57,11 @@ def _maybe(name: str) -> Schema:
 _CHANGE_FIELDS: Schema = {
     "user": _REFERENCE | {"description": "A person by username or id."},
     "users": _list(_REFERENCE) | {"minItems": 1, "maxItems": 2000},
-    "to_unit": _REFERENCE | {"description": "A unit by id or `scheme:code` (`gso:14758`)."},
+    "to_unit": _REFERENCE
+    | {
+        "description": "A unit by id, by `scheme:code` (`gso:14758`: whoever bears it on the day the change "
+        "takes effect) or by `scheme:code@day` (`gso:14758@2025-06-30`)."
+    },
     "position": _TEXT | {"description": "A position by its catalogue code."},
     "keep": _list(_NUMBER) | {"description": "Assignments the decision keeps."},
     "reason": _one(LEAVE_REASONS) | {"description": "Only for `leave`."},

@@ -141,7 +141,7 @@ def role_grant(
             _holder(session, user, client, local_day(now)),
             actor=actor,
             now=now,
-            unit_id=units.by_ref(session, unit).id if unit else None,
+            unit_id=units.by_ref(session, unit, on=local_day(now)).id if unit else None,
             application_id=entitlements.application_by_code(session, application).id
             if application
             else None,

@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from directory.base.errors import InvalidInput
 from directory.changes.model import ChangeKind
+from idp.web.i18n import error_text
 
 KINDS = {
     "transfer": ChangeKind.TRANSFER,
@@ -39,6 +40,15 @@ def day(value: str, field: str) -> str | None:
         raise InvalidInput(
             "day", "Ngày phải viết dạng ngày/tháng/năm, ví dụ 05/03/2026.", field=field
         ) from None
+
+
+def day_asked(value: str, today: date) -> tuple[date, str]:
+    """The day a page is asked for; today when what was typed is no day, and why."""
+    try:
+        found = day(value, "on")
+    except InvalidInput as error:
+        return today, error_text(error)
+    return (date.fromisoformat(found) if found else today), ""
 
 
 def body(kind: str, user_id: int, values: MultiDict[str, str]) -> dict[str, Any]:

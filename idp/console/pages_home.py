@@ -10,6 +10,7 @@ from directory import entitlements, units
 from directory.base import outbox
 from directory.base.clock import day_start, local_day
 from directory.base.outbox import Job, Priority
+from directory.base.rows import in_force
 from directory.changes import history
 from directory.changes.model import Change, ChangeState
 from directory.entitlements import Application
@@ -42,7 +43,7 @@ def home(session: Session, granted: Rights, *, now: datetime) -> Home:
     """The start page's figures; zero where the asker sees nothing."""
     on = local_day(now)
     sees = granted.paths(Do.SEE)
-    below = select(func.count()).select_from(OrgUnit).where(OrgUnit.valid_to.is_(None))
+    below = select(func.count()).select_from(OrgUnit).where(in_force(OrgUnit, on))
     if sees is not None:
         below = below.where(or_(OrgUnit.id < 0, *(units.subtree(path) for path in sees)))
     changes = select(func.count()).select_from(Change).where(history.visible(granted))

@@ -101,10 +101,17 @@ class Whole:
     """Whether the asker may give her a slip or end the lock."""
 
 
-def whole(session: Session, granted: Rights, user_id: int, *, now: datetime) -> Whole:
-    """Everything the asker may know of a person. Raises NotFound."""
+def whole(
+    session: Session,
+    granted: Rights,
+    user_id: int,
+    *,
+    now: datetime,
+    called_on: date | None = None,
+) -> Whole:
+    """Everything the asker may know of a person; units are called as on that day. Raises NotFound."""
     on = local_day(now)
-    found = search.person(session, granted, user_id, on=on)
+    found = search.person(session, granted, user_id, on=on, called_on=called_on)
     changes = history.listed(session, granted, user_id=user_id, limit=20).rows
     actors = entries.names(session, changes)
     if not found.full:

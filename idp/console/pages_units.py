@@ -11,7 +11,7 @@ from directory.base.crypto import Keyring
 from directory.permissions import Do, Rights
 from directory.search import Page, SearchFilter
 from directory.tree import Node, NodePage, PostView
-from directory.units import OrgUnit, UnitCode
+from directory.units import OrgUnit, UnitCode, UnitView, as_of
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,16 @@ def _branches(found: dict[int | None, list[Node]], parent_id: int | None) -> lis
 class UnitPage:
     """One unit with its people."""
 
-    unit: OrgUnit
-    ancestors: list[OrgUnit]
+    unit: UnitView
+    """As it was called on the day; its path is today's."""
+    since: date
+    until: date | None
+    ancestors: list[UnitView]
+    """Of the day, as they were called."""
     codes: list[UnitCode]
     posts: list[PostView]
-    people: Page
+    people: Page | None
+    """Today's; None on any other day."""
     below: NodePage
 
 
@@ -70,16 +75,17 @@ def whole(
     *,
     now: datetime,
     keyring: Keyring,
+    on: date | None = None,
 ) -> UnitPage:
-    """A unit's page. Raises NotFound, InvalidInput."""
-    on = local_day(now)
+    """A unit's page on a day, else today. Raises NotFound, InvalidInput."""
+    today = local_day(now)
+    on = on or today
     unit = tree.unit(session, granted, unit_id)
-    return UnitPage(
-        unit,
-        [u for u in units.ancestors(session, unit) if granted.may(Do.SEE, u.path)][:-1],
-        units.codes(session, unit_id),
-        tree.posts(session, unit_id, on=on),
-        search.people(
+    above = as_of.place(session, unit_id, on).above
+    seen = units.views(session, [u.id for u in above])
+    people = None
+    if on == today:
+        people = search.people(
             session,
             granted,
             SearchFilter(unit_id=unit_id),
@@ -87,28 +93,42 @@ def whole(
             keyring=keyring,
             after=looked.after,
             limit=30,
-        ),
+        )
+    return UnitPage(
+        above[-1],
+        unit.valid_from,
+        unit.valid_to,
+        [u for u in above[:-1] if granted.may(Do.SEE, seen[u.id].path)],
+        units.codes_of(session, unit_id),
+        tree.posts(session, unit_id, on=on),
+        people,
         tree.page_below(session, granted, unit_id, on=on, words=looked.words, after=looked.below),
     )
 
 
-def named(session: Session, granted: Rights, words: str) -> list[tuple[OrgUnit, str]]:
-    """Units that match, each with the legal person it belongs to."""
-    return _with_owners(session, tree.units_named(session, granted, words))
+def named(session: Session, granted: Rights, words: str, *, on: date) -> list[tuple[UnitView, str]]:
+    """Units of a day that match, each with the legal person it belonged to."""
+    return _with_owners(session, tree.units_named(session, granted, words, on=on), on)
 
 
-def destinations(session: Session, granted: Rights, words: str) -> list[tuple[OrgUnit, str]]:
+def destinations(
+    session: Session, granted: Rights, words: str, *, on: date
+) -> list[tuple[UnitView, str]]:
     """Units that match and people may be moved to by the asker."""
-    return _with_owners(session, tree.units_named(session, granted, words, action=Do.CHANGE))
+    found = tree.units_named(session, granted, words, on=on, action=Do.CHANGE)
+    return _with_owners(session, found, on)
 
 
-def chosen(session: Session, granted: Rights, unit_id: int) -> list[tuple[OrgUnit, str]]:
+def chosen(
+    session: Session, granted: Rights, unit_id: int, *, on: date
+) -> list[tuple[UnitView, str]]:
     """The unit a form already names, if the asker may move people there."""
     unit = session.get(OrgUnit, unit_id)
     allowed = unit is not None and granted.may(Do.CHANGE, unit.path)
-    return _with_owners(session, [unit] if unit is not None and allowed else [])
+    return _with_owners(session, [units.view(unit)] if unit is not None and allowed else [], on)
 
 
-def _with_owners(session: Session, found: list[OrgUnit]) -> list[tuple[OrgUnit, str]]:
-    owners = tree.owners(session, [units.view(u) for u in found])
+def _with_owners(session: Session, found: list[UnitView], on: date) -> list[tuple[UnitView, str]]:
+    places = as_of.places(session, [(u.id, on) for u in found])
+    owners = {u.id: places[u.id, on].owner for u in found}
     return [(u, owners[u.id].name if owners[u.id].id != u.id else "") for u in found]

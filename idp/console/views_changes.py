@@ -85,7 +85,7 @@ def _units(words: str) -> list[Any]:
     if not words.strip():
         return []
     with services().db.read() as session:
-        return list(pages_units.destinations(session, asker().rights, words))
+        return list(pages_units.destinations(session, asker().rights, words, on=guard.today()))
 
 
 def _form(user_id: int, kind: str, *, error: DinhdanhError | None = None) -> Any:
@@ -94,9 +94,9 @@ def _form(user_id: int, kind: str, *, error: DinhdanhError | None = None) -> Any
     with has.db.read() as session:
         page = pages_changes.form(session, who.rights, user_id, now=who.now)
         chosen = request.args.get("to_unit", "")
-        found = pages_units.destinations(session, who.rights, words) if words.strip() else []
+        found = pages_units.destinations(session, who.rights, words, on=guard.today())
         if not found and chosen.isdecimal() and len(chosen) < 16:
-            found = pages_units.chosen(session, who.rights, int(chosen))
+            found = pages_units.chosen(session, who.rights, int(chosen), on=guard.today())
     answer = render_template(
         "console/change_form.html",
         page=page,

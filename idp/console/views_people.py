@@ -12,7 +12,7 @@ from connectors.accounts import mapping
 from directory.base.errors import InvalidInput
 from directory.people import UserStatus
 from directory.search import Found, SearchFilter
-from idp.console import guard, pages_people, timeline
+from idp.console import forms, guard, pages_people, timeline
 from idp.console.guard import asker
 from idp.web import gate
 from idp.web.gate import services
@@ -103,13 +103,16 @@ def _cells(row: Found) -> Iterator[str]:
 def person(user_id: int) -> str:
     """One person with everything the asker may know of her."""
     has, who = services(), asker()
+    on, error = forms.day_asked(request.args.get("on", ""), guard.today())
     with has.db.read() as session:
-        page = pages_people.whole(session, who.rights, user_id, now=who.now)
+        page = pages_people.whole(session, who.rights, user_id, now=who.now, called_on=on)
     today = guard.today()
     return render_template(
         "console/person.html",
         page=page,
-        picture=timeline.draw(page.person.timeline, today),
+        picture=timeline.draw(page.person.shown, today),
+        on=on,
+        error=error,
         sendable=mapping.email_address,
         today=today,
     )

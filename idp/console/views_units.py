@@ -1,14 +1,10 @@
 """Units: the tree on any day, a search, one unit."""
 
-from datetime import date
-
 from flask import Blueprint, render_template, request
 
-from directory.base.errors import InvalidInput
 from idp.console import forms, guard, pages_units
 from idp.console.guard import asker
 from idp.web.gate import services
-from idp.web.i18n import error_text
 
 
 def tree() -> str:
@@ -17,10 +13,10 @@ def tree() -> str:
     guard.require(who.sees_people)
     words = request.args.get("q", "").strip()
     opened = {int(i) for i in request.args.getlist("open") if i.isdecimal() and len(i) < 16}
-    on, error = _on()
+    on, error = forms.day_asked(request.args.get("on", ""), guard.today())
     with has.db.read() as session:
         branches, opened = pages_units.opened_tree(session, who.rights, opened, on=on)
-        found = pages_units.named(session, who.rights, words) if words else []
+        found = pages_units.named(session, who.rights, words, on=on) if words else []
     return render_template(
         "console/units.html",
         branches=branches,
@@ -33,21 +29,13 @@ def tree() -> str:
     )
 
 
-def _on() -> tuple[date, str]:
-    """The day of the tree; today when what was typed is no day, and why."""
-    try:
-        value = forms.day(request.args.get("on", ""), "on")
-    except InvalidInput as error:
-        return guard.today(), error_text(error)
-    return (date.fromisoformat(value) if value else guard.today()), ""
-
-
 def unit(unit_id: int) -> str:
     """One unit: codes, posts, people, units below."""
     has, who = services(), asker()
     guard.require(who.sees_people)
     words = request.args.get("q", "").strip()
     looked = pages_units.Looked(request.args.get("after"), words, guard.number("below"))
+    on, error = forms.day_asked(request.args.get("on", ""), guard.today())
     with has.db.read() as session:
         page = pages_units.whole(
             session,
@@ -56,11 +44,22 @@ def unit(unit_id: int) -> str:
             looked,
             now=who.now,
             keyring=has.keyring,
+            on=on,
         )
     leafed = {
-        name: request.args[name] for name in ("q", "below", "after") if request.args.get(name)
+        name: request.args[name]
+        for name in ("q", "below", "after", "on")
+        if request.args.get(name) and not (name == "on" and error)
     }
-    return render_template("console/unit.html", page=page, words=words, leafed=leafed)
+    return render_template(
+        "console/unit.html",
+        page=page,
+        words=words,
+        leafed=leafed,
+        on=on,
+        today=guard.today(),
+        error=error,
+    )
 
 
 def install(blueprint: Blueprint) -> None:

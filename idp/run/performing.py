@@ -37,7 +37,7 @@ from directory.base.away import is_away, kind_of
 from directory.base.errors import Busy, DinhdanhError
 from directory.base.failpoints import failpoint
 from directory.base.outbox import Claim, JobKind, LeaseLost
-from directory.changes import effects, proof
+from directory.changes import effects, proof, tree_day
 from directory.changes.effects import State
 from idp.oidc import jobs as oidc_jobs
 from idp.services import Services
@@ -72,6 +72,15 @@ def take_effect(tools: Services, claim: Claim) -> Record:
     return record
 
 
+def turn_tree(tools: Services, _claim: Claim) -> Record:
+    """The tree of units becomes that of today."""
+
+    def record(session: Session) -> set[str]:
+        return tree_day.turn(session, now=tools.clock())
+
+    return record
+
+
 HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.ACCOUNT_APPLY: apply.apply_account,
     JobKind.LOGOUT_DELIVER: oidc_jobs.deliver_logout,
@@ -79,6 +88,7 @@ HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.CRL_PUBLISH: pki_jobs.publish_crl,
     JobKind.CERTIFICATE_PROBE: pki_jobs.probe_certificate,
     JobKind.SUBJECT_BOUNDARY: take_effect,
+    JobKind.TREE_BOUNDARY: turn_tree,
 }
 
 

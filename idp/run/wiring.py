@@ -28,6 +28,7 @@ from directory.base.config import Settings
 from directory.base.crypto import Keyring, PasswordHasher
 from directory.base.db import Base, Database
 from directory.base.patience import UNHURRIED, Limits
+from directory.changes import tree_day
 from directory.changes.door import Door
 from directory.changes.roles import RoleCutter
 from idp.factors.slip_cutter import SlipCutter
@@ -44,10 +45,12 @@ def build(
 ) -> Services:
     """Open the database, to be waited for so long, and the keyring; hand the door its cutters."""
     keyring = Keyring.open(settings.keyring, create=create_keyring)
+    db = Database(settings.database, limits=limits)
+    tree_day.watch(db, clock)
     return Services(
         settings=settings,
         clock=clock,
-        db=Database(settings.database, limits=limits),
+        db=db,
         keyring=keyring,
         passwords=PasswordHasher(),
         door=Door(

@@ -154,6 +154,7 @@ LABELS: dict[str, dict[str, str]] = {
         "certificate.probe": "Xác minh trạng thái chứng thư",
         "crl.publish": "Công bố danh sách thu hồi",
         "subject.boundary": "Thay đổi đến ngày hiệu lực",
+        "tree.boundary": "Cây đơn vị đến ngày thay đổi",
     },
     "unit_kind": {
         "province": "Hệ thống chính trị tỉnh",

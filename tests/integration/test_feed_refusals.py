@@ -83,7 +83,7 @@ REFUSED = [
         "T.Y,T,Phòng,Phòng,office,government,internal,false,15271,2025-07-01",
         4,
         "*",
-        "không bao giờ được cấp lại",
+        "đang thuộc về một đơn vị khác",
     ),
     (
         "units.csv",

@@ -1,11 +1,14 @@
 """The schema by migration: up, down and up again on both databases, with data in it."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import func, inspect, select, text
 
 from directory.base.db import Database
 from directory.base.errors import Misconfigured
 from directory.people import User
+from directory.units import OrgUnit, UnitName, boundary, facts
 from idp.run import migrate, wiring
 from tests.factories import make_assignment, make_unit, make_user
 
@@ -74,6 +77,42 @@ def test_upgrading_again_keeps_every_row(empty):
     assert before["org_unit"] == 6
     migrate.upgrade(empty.engine)
     assert _counts(empty) == before
+
+
+def test_what_units_are_called_is_dated_when_names_come_to_be(empty):
+    migrate.upgrade(empty.engine, "0010")
+    with empty.write() as session:
+        session.execute(
+            text(
+                "INSERT INTO org_unit (name, short_name, kind, bloc, tier, legal_person, path,"
+                " search_key, sort_key, valid_from) VALUES ('Xã Hà Trung', 'Hà Trung', 'commune',"
+                " 'government', 'commune', true, '/1/', 'xa ha trung', 'x', '2021-05-01')"
+            )
+        )
+    migrate.upgrade(empty.engine)
+    with empty.write() as session:
+        rows = session.execute(
+            text("SELECT name, short_name, kind, search_key, sort_key, valid_to FROM unit_name")
+        ).all()
+        assert rows == [("Xã Hà Trung", "Hà Trung", "commune", "xa ha trung", "x", None)]
+        [unit] = session.scalars(select(OrgUnit))
+        assert boundary.what_turns(session, date(2026, 3, 2)).all == ()
+        renamed = UnitName(
+            unit_id=unit.id,
+            name="Xã Tống Sơn",
+            short_name="Tống Sơn",
+            kind="commune",
+            search_key="xa tong son",
+            sort_key="x",
+            valid_from=date(2026, 3, 1),
+        )
+        facts.begin(session, renamed)
+        assert boundary.what_turns(session, date(2026, 3, 2)).renamed == (unit.id,)
+        names = session.execute(text("SELECT name, valid_to FROM unit_name ORDER BY id")).all()
+        assert [(name, str(end)) for name, end in names] == [
+            ("Xã Hà Trung", "2026-03-01"),
+            ("Xã Tống Sơn", "None"),
+        ]
 
 
 def test_down_removes_everything_and_up_makes_it_anew(empty):

@@ -319,7 +319,7 @@ def test_a_delegated_officers_tree_begins_at_her_unit(province: Province) -> Non
 
 def test_units_are_found_by_words_or_code_within_reach(province: Province) -> None:
     def found(words: str, rights: Rights) -> list[int]:
-        return [u.id for u in tree.units_named(province.session, rights, words)]
+        return [u.id for u in tree.units_named(province.session, rights, words, on=TODAY)]
 
     assert found("trung ha", province.everything) == [province.ha_trung.id]
     assert found("gso:14758", province.everything) == [province.ha_trung.id]
