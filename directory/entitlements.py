@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -234,12 +234,21 @@ def account_job(
     )
 
 
-def connected(session: Session) -> dict[int, str]:
-    """Names of the applications that have a connector: people have accounts in no others."""
+class Connected(NamedTuple):
+    """An application that has a connector."""
+
+    name: str
+    connector: str
+
+
+def connected(session: Session) -> dict[int, Connected]:
+    """The applications that have a connector: people have accounts in no others."""
     rows = session.execute(
-        select(Application.id, Application.name).where(Application.connector.is_not(None))
+        select(Application.id, Application.name, Application.connector).where(
+            Application.connector.is_not(None)
+        )
     )
-    return dict(rows.all())
+    return {row.id: Connected(row.name, row.connector) for row in rows}
 
 
 def applications(session: Session) -> list[Application]:

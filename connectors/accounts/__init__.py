@@ -5,7 +5,8 @@
     matching        whom the rules of an application match, in SQL
     proving         whether an account really is as wanted: whose, right, control, thief
     registry        an application's settings and secret → its connector
-    ldap/ | scim/   the connectors; each is alone in speaking its protocol
+    ldap/ | scim/ | manual   the connectors; each is alone in speaking its protocol
+    work_items      what people are to do by hand, and their word that it is done
     mapping         person + assignment → what an account should say; LDAP entries
     contract        the Connector protocol and the values that cross it
     account_changes what a plan makes of a person's accounts: pure

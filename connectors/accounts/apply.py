@@ -20,13 +20,14 @@ from typing import Any
 from sqlalchemy import Text, and_, cast, literal, select, union
 from sqlalchemy.orm import Session
 
-from connectors.accounts import mapping, matching, proving
+from connectors.accounts import mapping, matching, proving, registry, work_items
 from connectors.accounts.account_changes import EffectKind, Turn, between, turns
 from connectors.accounts.contract import (
     Action,
     Attribute,
     Operation,
     Outcome,
+    Pending,
     RemoteAccount,
     WantedAccount,
 )
@@ -47,6 +48,7 @@ from directory.entitlements import (
     Account,
     AccountState,
     Application,
+    Connected,
     Desired,
     RuleView,
     desired_accounts,
@@ -71,7 +73,7 @@ class AccountCutter:
                 turn.kind,
                 turn.user_id,
                 str(turn.application_id),
-                names[turn.application_id],
+                names[turn.application_id].name,
                 detail=turn.detail,
             )
             for turn in _turns(plan)
@@ -155,6 +157,8 @@ def apply_account(tools: Tools, claim: Claim) -> Callable[[Session], set[str]]:
     failpoint("account.before_remote")
     outcome = connector.apply(Operation(case.wanted, case.remote_id))
     failpoint("account.after_remote")
+    if (pending := outcome.pending) is not None:
+        return lambda session: case.hand_over(session, claim, outcome, pending, at=tools.clock())
     seen, evidence = proving.look(
         connector, case.wanted, outcome, others=case.others, last=claim.tries >= proving.PATIENCE
     )
@@ -204,6 +208,20 @@ class _Case:
         )
         others = () if wanted.active else _others(session, user_id, application_id)
         return cls(user, application, desired, wanted, remote_id, others)
+
+    def hand_over(
+        self, session: Session, claim: Claim, outcome: Outcome, pending: Pending, *, at: datetime
+    ) -> set[str]:
+        """A person is to do it: write down what, for whom and by when; the changes touched."""
+        task = work_items.Task(
+            self.user.id,
+            self.application.id,
+            self.wanted,
+            outcome.action,
+            pending,
+            self.desired.assignment_id if self.desired else None,
+        )
+        return work_items.hand_over(session, task, effects.of_job(session, claim.id), at=at)
 
     def record(
         self,
@@ -348,7 +366,15 @@ def _turns(plan: Plan) -> list[Turn]:
     return [turn for person in plan.people for turn in turns(person, plan)]
 
 
-def _due(turn: Turn, names: dict[int, str], *, now: datetime, run_at: datetime, people: int) -> Due:
+def _due(
+    turn: Turn,
+    applications: Mapping[int, Connected],
+    *,
+    now: datetime,
+    run_at: datetime,
+    people: int,
+) -> Due:
+    application = applications[turn.application_id]
     job = entitlements.account_job(
         turn.user_id,
         turn.application_id,
@@ -361,8 +387,8 @@ def _due(turn: Turn, names: dict[int, str], *, now: datetime, run_at: datetime, 
         turn.kind,
         turn.user_id,
         str(turn.application_id),
-        names[turn.application_id],
-        State.VERIFIED,
+        application.name,
+        registry.final_of(application.connector),
         detail=turn.detail,
         job=job,
     )

@@ -11,6 +11,7 @@ Every method raises ``Transient``, ``Rejected`` or ``Misconfigured`` and nothing
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -100,12 +101,24 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True)
+class Pending:
+    """Who is to do it, and by when: a target that answers later."""
+
+    within: timedelta
+    owner: str = ""
+    """In words, for people: an office, a telephone number. Empty: the application's owner."""
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What ``apply`` did and to which account; ``remote_id`` is None only when ABSENT."""
+    """What ``apply`` did and to which account; ``remote_id`` is None only when ABSENT, and while
+    it is ``pending``: then nothing has been done yet.
+    """
 
     remote_id: str | None
     action: Action
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    pending: Pending | None = None
 
 
 @dataclass(frozen=True)

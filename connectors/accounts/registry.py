@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from enum import StrEnum
+from collections.abc import MutableMapping
 from importlib import import_module
 from typing import Protocol, cast
 from weakref import WeakKeyDictionary
@@ -16,21 +16,19 @@ from connectors.errors import Misconfigured
 from connectors.outbound import Outbound
 from connectors.tools import Tools
 from directory.base.crypto import Keyring
+from directory.changes.effects import State
 from directory.entitlements import Application
 
 PURPOSE = "connector"
 """Of the keyring: what ``Application.connector_secret`` is sealed for."""
 
 
-class ConnectorKind(StrEnum):
-    """What ``Application.connector`` may say."""
-
-    SCIM = "scim"
-    LDAP = "ldap"
-
-
 class Adapter(Protocol):
-    """What the module of a kind offers: its settings' model, and how a connector is made."""
+    """What the module of a kind offers: its settings' model, and how a connector is made.
+
+    It may also say what completes the effect of an account (``FINAL``: verified, unless it says
+    otherwise), and that it needs no secret (``SECRET`` is then False).
+    """
 
     Settings: type[BaseModel]
 
@@ -39,15 +37,31 @@ class Adapter(Protocol):
         ...
 
 
-_MODULES = {
-    ConnectorKind.SCIM: "connectors.accounts.scim.connector",
-    ConnectorKind.LDAP: "connectors.accounts.ldap",
+ADAPTERS: MutableMapping[str, str | Adapter] = {
+    "scim": "connectors.accounts.scim.connector",
+    "ldap": "connectors.accounts.ldap",
+    "manual": "connectors.accounts.manual",
 }
-"""Loaded at first use: the libraries behind them cost a second of every command's start."""
+"""What ``Application.connector`` may say. A module's name is loaded at first use: the libraries
+behind some cost a second of every command's start."""
+
+
+def kinds() -> list[str]:
+    """What ``Application.connector`` may say, in order."""
+    return sorted(ADAPTERS)
+
+
+def final_of(kind: str | None) -> State:
+    """The state that completes what happens to an account at a target of this kind."""
+    found = getattr(_adapter(kind), "FINAL", State.VERIFIED) if kind in ADAPTERS else None
+    return found if isinstance(found, State) else State.VERIFIED
 
 
 def _adapter(kind: str | None) -> Adapter:
-    return cast("Adapter", import_module(_MODULES[ConnectorKind(kind or "")]))
+    known = ADAPTERS.get(kind or "")
+    if known is None:
+        raise Misconfigured("Ứng dụng chưa có kết nối, hoặc loại kết nối không có.")
+    return cast("Adapter", import_module(known)) if isinstance(known, str) else known
 
 
 _lock = threading.Lock()
@@ -76,10 +90,7 @@ def close(outbound: Outbound) -> None:
 
 def check(kind: str | None, settings: dict[str, object]) -> BaseModel:
     """The settings of a connector, read strictly. Raises Misconfigured naming every wrong one."""
-    try:
-        model = _adapter(kind).Settings
-    except ValueError as exc:
-        raise Misconfigured("Ứng dụng chưa có kết nối, hoặc loại kết nối không có.") from exc
+    model = _adapter(kind).Settings
     try:
         return model.model_validate(settings)
     except ValidationError as exc:
@@ -101,10 +112,13 @@ def save_secret(
 
 def _make(tools: Tools, application: Application) -> Connector:
     settings = check(application.connector, application.connector_settings)
+    adapter = _adapter(application.connector)
+    if not getattr(adapter, "SECRET", True):
+        return adapter.connect(settings, "", tools.outbound)
     if not application.connector_secret:
         raise Misconfigured("Kết nối của ứng dụng {name} thiếu khóa bí mật.", name=application.name)
     secret = tools.keyring.decrypt(PURPOSE, application.connector_secret).decode()
-    return _adapter(application.connector).connect(settings, secret, tools.outbound)
+    return adapter.connect(settings, secret, tools.outbound)
 
 
 def _digest(application: Application) -> str:

@@ -65,6 +65,8 @@ class Tag(StrEnum):
     CERTIFICATE_DISTRUST = "certificate.distrust"
     CERTIFICATE_REVOKE = "certificate.revoke"
     ACCOUNT_APPLIED = "account.applied"
+    WORK_DONE = "work.done"
+    WORK_FAILED = "work.failed"
     JOB_PARKED = "job.parked"
     JOB_RETRIED = "job.retried"
     KEY_ROTATE = "key.rotate"

@@ -7,14 +7,14 @@ from typing import Any
 import click
 from sqlalchemy import select
 
-from connectors.accounts import apply, registry
+from connectors.accounts import apply, registry, work_items
 from directory import entitlements, people, units
 from directory.assignments import current
 from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import load_settings
 from directory.base.errors import InvalidInput
-from directory.changes import rules
+from directory.changes import proof, rules
 from directory.changes.granting import Holder, end_role, grant_role
 from directory.entitlements import Rule
 from directory.permissions import AdminRole, Role
@@ -38,7 +38,7 @@ def app() -> None:
 @click.argument("name")
 @click.option("--launch-url", help="Where the portal's tile leads.")
 @click.option("--open-to-all", is_flag=True, help="People without an entitlement may sign in, too.")
-@click.option("--connector", type=click.Choice(["scim", "ldap"]), help="How accounts get there.")
+@click.option("--connector", help=f"How accounts get there: {', '.join(registry.kinds())}.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A connector's setting.")
 @click.option("--secret-file", type=click.File("r"), help="The connector's token or password.")
 def app_create(
@@ -105,6 +105,38 @@ def app_grant(code: str, **wanted: Any) -> None:
         )
         waiting = apply.recompute(session, found.id, now=services.clock())
     click.echo(f"{rule.id}  ({waiting} tài khoản sẽ được rà soát / accounts to review)")
+
+
+@app.command("work")
+@click.argument("code", required=False)
+def app_work(code: str | None) -> None:
+    """What is to be done by hand, at application CODE or at all."""
+    services, _ = _open()
+    with services.db.read() as session:
+        found = entitlements.applications(session)
+        if code is not None:
+            found = [entitlements.application_by_code(session, code)]
+        for row in work_items.listed(session, [a.id for a in found], now=services.clock()):
+            late = " !" if row.late else ""
+            item = row.item
+            click.echo(
+                f"{item.id:6} {item.due_at:%Y-%m-%d}{late} {item.action:9} {row.person}"
+                f" ({item.wanted['username']})  {row.application}"
+            )
+
+
+@app.command("done")
+@click.argument("item", type=int)
+@click.option("--as", "remote_id", help="What the account is called there.")
+def app_done(item: int, remote_id: str | None) -> None:
+    """The work ITEM is done."""
+    services, actor = _open()
+    with services.db.write() as session:
+        now = services.clock()
+        found = session.get(work_items.WorkItem, item)
+        digest = found.digest if found else ""
+        touched = work_items.done(session, item, digest, remote_id=remote_id, actor=actor, now=now)
+        proof.settle(session, touched, now=now)
 
 
 @app.command("withdraw")

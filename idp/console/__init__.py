@@ -7,6 +7,7 @@
     views_applications      applications, their rules
     views_clients           clients: registered, edited, their secrets, a trial sign-in
     views_operations        jobs, logout tokens nobody has acknowledged, audit
+    views_work              what is to be done by hand, and that it is done
     views_restored          after a backup was put back: the staff list is confirmed
     pages_*                 what those pages ask of the database, a session in, plain values out
     guard                   who may enter, how long, and the password asked again

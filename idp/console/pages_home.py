@@ -17,7 +17,7 @@ from directory.entitlements import Application
 from directory.people import User
 from directory.permissions import Do, Rights, visible_people
 from directory.units import OrgUnit
-from idp.console import entries
+from idp.console import entries, pages_work
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Home:
     bulk: int
     """Jobs of loads and reorganisations that are still due: their changes are not settled yet."""
     actors: dict[int, str]
+    by_hand: int
+    """Open items at applications whose accounts are kept by hand."""
 
 
 def home(session: Session, granted: Rights, *, now: datetime) -> Home:
@@ -66,6 +68,7 @@ def home(session: Session, granted: Rights, *, now: datetime) -> Home:
         [a for a in entitlements.applications(session) if granted.may_manage(a.id)],
         session.scalar(_in_bulk(now)) or 0 if sees != [] else 0,
         entries.names(session, [*attention, *waiting, *recent]),
+        pages_work.waiting(session, granted),
     )
 
 

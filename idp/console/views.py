@@ -13,6 +13,7 @@ from idp.console import (
     views_people,
     views_restored,
     views_units,
+    views_work,
 )
 from idp.console.guard import asker
 from idp.web import labels
@@ -52,5 +53,6 @@ for part in (
     views_clients,
     views_operations,
     views_restored,
+    views_work,
 ):
     part.install(blueprint)

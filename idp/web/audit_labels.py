@@ -58,6 +58,8 @@ AUDIT: dict[str, dict[str, str]] = {
         "certificate.distrust": "Ngừng tin cậy chứng thư",
         "certificate.revoke": "Thu hồi chứng thư",
         "account.applied": "Đồng bộ tài khoản",
+        "work.done": "Xác nhận việc làm tay",
+        "work.failed": "Chưa làm được việc làm tay",
         "job.parked": "Công việc phải chờ xử lý",
         "job.retried": "Làm lại công việc",
         "key.rotate": "Đổi khóa ký token",

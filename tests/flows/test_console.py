@@ -23,6 +23,7 @@ PAGES = {
     "units": "/console/units",
     "changes": "/console/changes",
     "applications": "/console/applications",
+    "work": "/console/work",
     "clients": "/console/clients",
     "new client": "/console/clients/new",
     "logouts": "/console/logouts",
@@ -33,7 +34,7 @@ SEEN = {
     "admin": set(PAGES),
     "officer": {"home", "people", "csv", "units", "changes"},
     "officer_a": {"home", "people", "csv", "units", "changes"},
-    "owner": {"home", "applications", "clients", "new client", "logouts"},
+    "owner": {"home", "applications", "work", "clients", "new client", "logouts"},
     "auditor": {"home", "people", "csv", "units", "changes", "logouts", "audit"},
 }
 

@@ -235,6 +235,22 @@ def restored(hr: Hr) -> Form:
     return admin(hr, "/console/restored", reference="Công văn 45/SNV")
 
 
+def by_hand(hr: Hr, action: str, **fields: Any) -> Form:
+    from idp.run.performing import drain
+
+    with hr.services.db.write() as session:
+        session.execute(text("UPDATE application SET connector = 'manual' WHERE code = 'vanban'"))
+    with hr.services.db.read() as session:
+        found = session.scalar(text("SELECT id FROM application WHERE code = 'vanban'"))
+    page = f"/console/applications/{found}"
+    admin(hr, page, f"{page}/rules", role="can_bo", unit_kind="commune").send()
+    drain(hr.services)
+    with hr.services.db.read() as session:
+        item = session.execute(text("SELECT id, digest FROM work_item LIMIT 1")).one()
+    where = f"/console/work/{item.id}/{action}"
+    return admin(hr, "/console/work", where, digest=item.digest, **fields)
+
+
 CASES: dict[str, Callable[[Hr], Form]] = {
     "login.record": password_form,
     "login.activated": slip_form,
@@ -246,6 +262,8 @@ CASES: dict[str, Callable[[Hr], Form]] = {
     "portal.change_password": password_change,
     "portal.logout": lambda hr: filled(hr.browser("lan"), "/portal/profile", "/logout"),
     "portal.end_everywhere": lambda hr: filled(hr.browser("lan"), "/portal/everywhere"),
+    "console.work_done": lambda hr: by_hand(hr, "done"),
+    "console.work_failed": lambda hr: by_hand(hr, "failed", reason="Đang nâng cấp"),
     "console.activation": lambda hr: person(hr, "lan", "/activation"),
     "console.unlock": lock,
     "console.change_confirm": change,

@@ -1,0 +1,165 @@
+"""Accounts at an application that nobody can call: a person does it, and says so."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from idp.run.performing import drain
+from tests import hr_world
+from tests.browser_client import hidden_fields
+from tests.command_line import Operator, operator  # noqa: F401 (a fixture)
+from tests.hr_world import PASSWORD, Hr
+
+pytestmark = pytest.mark.both_databases
+
+
+@pytest.fixture
+def hr(services: Any, clock: Any, app: Flask) -> Hr:
+    """An office with an application whose accounts are kept by hand, for everybody."""
+    made = hr_world.build(services, clock, app)
+    with services.db.write() as session:
+        session.execute(
+            text(
+                "UPDATE application SET connector = 'manual', "
+                'connector_settings = \'{"owner": "Phòng Tin học", "days": 2}\''
+                " WHERE code = 'vanban'"
+            )
+        )
+    return made
+
+
+def items(hr: Hr) -> list[Any]:
+    with hr.services.db.read() as session:
+        return list(session.execute(text("SELECT * FROM work_item ORDER BY id")))
+
+
+def states(hr: Hr) -> list[tuple[str, str]]:
+    with hr.services.db.read() as session:
+        found = session.execute(
+            text("SELECT kind, state FROM effect WHERE kind LIKE 'account.%' ORDER BY id")
+        )
+        return [(row.kind, row.state) for row in found]
+
+
+def work_page(hr: Hr, who: str = "admin") -> Any:
+    return hr.browser(who).get("/console/work")
+
+
+def say(hr: Hr, item: Any, what: str, **fields: Any) -> Any:
+    browser = hr.browser("admin")
+    page = browser.get("/console/work", follow_redirects=True)
+    data = hidden_fields(page.text) | {"digest": item.digest, "password": PASSWORD} | fields
+    return browser.post(f"/console/work/{item.id}/{what}", data=data, follow_redirects=True)
+
+
+def move(hr: Hr, *, to: str = "b") -> str:
+    """Lan goes to the other commune; the change's id."""
+    api = hr.api(hr.token())
+    answer = api.commit(
+        kind="transfer",
+        user=hr.people["lan"],
+        to_unit=hr.units[to],
+        position="CV",
+        decision={"number": "7/QĐ", "issued_on": "2026-03-01", "issuer": "Tỉnh"},
+    )
+    assert answer.status_code < 300, answer.text
+    drain(hr.services)
+    return str(answer.json["id"])
+
+
+def suspend(hr: Hr) -> None:
+    api = hr.api(hr.token())
+    answer = api.commit(
+        kind="suspend",
+        user=hr.people["lan"],
+        decision={"number": "8/QĐ", "issued_on": "2026-03-01", "issuer": "Tỉnh"},
+    )
+    assert answer.status_code < 300, answer.text
+    drain(hr.services)
+
+
+def change_state(hr: Hr, change: str) -> str:
+    with hr.services.db.read() as session:
+        found = session.scalar(text("SELECT state FROM change WHERE id = :id"), {"id": change})
+    return str(found)
+
+
+def test_a_transfer_is_complete_when_somebody_says_so(hr: Hr) -> None:
+    change = move(hr)
+    (item,) = items(hr)
+    assert states(hr) == [("account.move", "sent")]
+    assert change_state(hr, change) == "committed"
+    page = work_page(hr).text
+    assert "Phòng Tin học" in page
+    assert "Ủy ban nhân dân xã Nga Sơn" in page
+    answer = say(hr, item, "done", remote_id="lan.nt")
+    assert "Đã ghi nhận là đã làm xong." in answer.text
+    assert states(hr) == [("account.move", "acknowledged")]
+    assert change_state(hr, change) == "settled"
+    with hr.services.db.read() as session:
+        link = session.execute(text("SELECT remote_id, state FROM account")).one()
+    assert tuple(link) == ("lan.nt", "active")
+
+
+def test_a_later_change_writes_the_item_anew(hr: Hr) -> None:
+    move(hr)
+    (before,) = items(hr)
+    suspend(hr)
+    (now,) = items(hr)
+    assert now.id == before.id
+    assert now.action == "disabled"
+    assert states(hr) == [("account.move", "superseded"), ("account.disable", "sent")]
+    assert "vừa thay đổi" in say(hr, before, "done").text
+    assert items(hr)[0].done_at is None
+    say(hr, now, "done")
+    assert states(hr)[1] == ("account.disable", "acknowledged")
+
+
+def test_what_was_done_is_not_asked_for_again(hr: Hr) -> None:
+    move(hr)
+    say(hr, items(hr)[0], "done")
+    say(hr, items(hr)[0], "done")
+    assert len([i for i in items(hr) if i.done_at is None]) == 0
+    move(hr, to="a")
+    move(hr)
+    with hr.services.db.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM work_item")) == 2
+
+
+def test_nobody_is_asked_to_close_what_never_was(hr: Hr) -> None:
+    suspend(hr)
+    assert items(hr) == []
+    assert states(hr) == [("account.disable", "acknowledged")]
+
+
+def test_a_failure_stays_in_sight_until_it_is_done(hr: Hr) -> None:
+    move(hr)
+    (item,) = items(hr)
+    assert "Hãy ghi lý do" in say(hr, item, "failed", reason=" ").text
+    say(hr, item, "failed", reason="Phần mềm đang nâng cấp")
+    assert states(hr) == [("account.move", "parked")]
+    assert "Phần mềm đang nâng cấp" in work_page(hr).text
+    say(hr, item, "done")
+    assert states(hr) == [("account.move", "acknowledged")]
+
+
+def test_it_is_the_work_of_those_who_answer_for_the_application(hr: Hr) -> None:
+    move(hr)
+    (item,) = items(hr)
+    assert work_page(hr, "officer").status_code == 403
+    browser = hr.browser("officer")
+    page = browser.get("/console/", follow_redirects=True)
+    data = hidden_fields(page.text) | {"digest": item.digest}
+    assert browser.post(f"/console/work/{item.id}/done", data=data).status_code in (403, 404)
+    assert items(hr)[0].done_at is None
+
+
+def test_an_operator_does_it_at_the_command_line(hr: Hr, operator: Operator) -> None:  # noqa: F811
+    move(hr)
+    (item,) = items(hr)
+    assert hr.names["lan"] in operator("app", "work", "vanban").out
+    assert operator("app", "done", str(item.id)).code == 0
+    assert states(hr) == [("account.move", "acknowledged")]
+    assert operator("app", "done", str(item.id)).code != 0
