@@ -186,6 +186,27 @@ def test_a_lock_is_the_same_at_the_sign_in_in_the_console_and_in_the_audit(
     assert len(trail(hr, "login.unlock")) == 1
 
 
+class TestAnAddress:
+    @pytest.fixture
+    def settings(self, make_settings: Any) -> Any:
+        return make_settings(source_failures=3, lock_after=10)
+
+    @pytest.mark.parametrize("where", ["sign-in", "portal", "console"])
+    def test_a_wrong_password_counts_wherever_it_is_given(self, hr: Hr, where: str) -> None:
+        browser = hr.browser("admin")
+        wrong = {
+            "sign-in": lambda: attempt(hr, "admin", "sai rồi"),
+            "portal": lambda: change_password(hr, browser, "sai rồi"),
+            "console": lambda: ask_again(hr, browser, "sai rồi"),
+        }[where]
+        for _ in range(hr.services.settings.source_failures):
+            assert wrong().status_code != 429
+        assert attempt(hr, "lan").status_code == 429
+        again = {"portal": change_password, "console": ask_again}
+        for act in again.values():
+            assert act(hr, browser).status_code == 429
+
+
 def test_a_closed_source_is_not_told_that_her_password_is_wrong(hr: Hr) -> None:
     for n in range(hr.services.settings.source_failures):
         attempt(hr, f"ai{n}", "sai")
