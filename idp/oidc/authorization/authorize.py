@@ -51,6 +51,7 @@ from idp.oidc.clients.kinds import SCOPES, Kind
 from idp.oidc.clients.redirects import origin
 from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
+from idp.oidc.provider import Provider
 from idp.oidc.request import Request
 from idp.oidc.resources import Service
 from idp.oidc.server import Server
@@ -140,8 +141,8 @@ def decide(
     try:
         _require_pushed(incoming)
         checked = requests.check(server, request, incoming, channel)
-        agreed = view is not None and _proves(server, checked, view, consent_proof)
-        outcome = _answered(server, checked, view, agreed=agreed)
+        agreed = view is not None and _proves(server.provider, checked, view, consent_proof)
+        outcome = _answered(server.provider, checked, view, agreed=agreed)
     except OAuth2Error as error:
         server.note(request, error)
         outcome = Answered(channel.refusal(error, tokens=server.provider.tokens, now=request.now))
@@ -153,7 +154,7 @@ def decide(
 def _channel(server: Server, request: Request, incoming: Incoming) -> Channel:
     """Where the client is told things. Raises PageError, and keeps why for its owner."""
     try:
-        return requests.channel(server, request, incoming)
+        return requests.channel(server.provider, request, incoming)
     except PageError as shown:
         if shown.code == Reason.REDIRECT_URI:
             sent = request.get("redirect_uri")
@@ -167,7 +168,7 @@ def _channel(server: Server, request: Request, incoming: Incoming) -> Channel:
 
 def denied(server: Server, request: Request, incoming: Incoming) -> Answered:
     """The person said no on our page. Raises PageError."""
-    channel = requests.channel(server, request, incoming)
+    channel = requests.channel(server.provider, request, incoming)
     if incoming.kept is not None:
         pushed.consume(server.provider, request.connection, incoming.kept, now=request.now)
     error = AccessDeniedError()
@@ -183,14 +184,14 @@ def _require_pushed(incoming: Incoming) -> None:
 
 
 def _answered(
-    server: Server, checked: CheckedRequest, view: SessionView | None, *, agreed: bool
+    provider: Provider, checked: CheckedRequest, view: SessionView | None, *, agreed: bool
 ) -> Outcome:
     quiet = "none" in checked.prompts
     if view is None and quiet:
         raise LoginRequiredError
-    missing = _sign_in_missing(server, checked, view, agreed=agreed)
+    missing = _sign_in_missing(provider, checked, view, agreed=agreed)
     if view is None or missing is not None:
-        return missing or _sign_in(server, checked)
+        return missing or _sign_in(provider, checked)
     client = checked.client
     consent_id = None
     asks = ("consent" in checked.prompts or _anybody_may_be_it(checked)) and not agreed
@@ -203,35 +204,33 @@ def _answered(
             now=checked.request.now,
         )
         day = local_day(checked.request.now)
-        if not entitlement.entitled(server.provider.tools.db, client, standing.person, on=day):
-            return _not_entitled(server, checked, quiet=quiet)
+        if not entitlement.entitled(provider.tools.db, client, standing.person, on=day):
+            return _not_entitled(provider, checked, quiet=quiet)
         known = client.first_party or checked.needs_allowed <= standing.allowed
         if asks or not (known or agreed):
             if quiet:
                 raise ConsentRequiredError
-            return _ask(server, checked, view)
+            return _ask(provider, checked, view)
         consent_id = None if client.first_party else standing.consent_id
     if checked.incoming.kept is not None:
         # Before anything is given: of two browsers that bring it, one is answered.
         pushed.consume(
-            server.provider,
+            provider,
             checked.request.connection,
             checked.incoming.kept,
             now=checked.request.now,
         )
     if agreed:
-        consent_id = _agree(server, checked, view)
-    said = giving.give(server.provider, checked, view, consent_id=consent_id)
-    return Answered(
-        checked.channel.answer(said, tokens=server.provider.tokens, now=checked.request.now)
-    )
+        consent_id = _agree(provider, checked, view)
+    said = giving.give(provider, checked, view, consent_id=consent_id)
+    return Answered(checked.channel.answer(said, tokens=provider.tokens, now=checked.request.now))
 
 
-def _agree(server: Server, checked: CheckedRequest, view: SessionView) -> int:
+def _agree(provider: Provider, checked: CheckedRequest, view: SessionView) -> int:
     """She has just said yes: remembered before anything is given, so that whoever takes it back
     from now on finds both.
     """
-    with server.provider.tools.db.write() as session:
+    with provider.tools.db.write() as session:
         return consent.remember(
             session,
             user_id=view.user_id,
@@ -252,7 +251,7 @@ def _anybody_may_be_it(checked: CheckedRequest) -> bool:
 
 
 def _sign_in_missing(
-    server: Server, checked: CheckedRequest, view: SessionView | None, *, agreed: bool
+    provider: Provider, checked: CheckedRequest, view: SessionView | None, *, agreed: bool
 ) -> SignIn | TooWeak | None:
     """What comes of a session that may not answer the request; None of one that may."""
     demand = checked.demand
@@ -262,28 +261,28 @@ def _sign_in_missing(
         if view is None or (not agreed and _must_sign_in(checked, view)):
             if "none" in checked.prompts:
                 raise LoginRequiredError
-            return _sign_in(server, checked)
+            return _sign_in(provider, checked)
         if met:
             return None
-    return _too_weak(server, checked, view)
+    return _too_weak(provider, checked, view)
 
 
-def _ask(server: Server, checked: CheckedRequest, view: SessionView) -> AskConsent:
+def _ask(provider: Provider, checked: CheckedRequest, view: SessionView) -> AskConsent:
     now = int(checked.request.now.timestamp())
     body = f"{view.id}.{now}.{_digest(checked)}"
-    proof = signed_values.seal(server.provider.tools.keyring, "oidc-consent", body)
+    proof = signed_values.seal(provider.tools.keyring, "oidc-consent", body)
     scopes = [s for s in SCOPES if s in checked.consent_scopes]
-    _remember(server, checked)
+    _remember(provider, checked)
     uri, named = checked.channel.redirect_uri, checked.grant.resources
     services = resources.shown(checked.request.connection, named, issuer=checked.channel.issuer)
     return AskConsent(checked.client, scopes, services, checked.incoming.query, uri, proof)
 
 
-def _proves(server: Server, checked: CheckedRequest, view: SessionView, proof: str) -> bool:
+def _proves(provider: Provider, checked: CheckedRequest, view: SessionView, proof: str) -> bool:
     """Whether this very request was shown to this very session, with all else in order, and
     not too long ago.
     """
-    body = signed_values.unseal(server.provider.tools.keyring, "oidc-consent", proof)
+    body = signed_values.unseal(provider.tools.keyring, "oidc-consent", proof)
     if body is None:
         return False
     session_id, shown_at, digest = body.split(".")
@@ -325,15 +324,15 @@ def _must_sign_in(checked: CheckedRequest, view: SessionView) -> bool:
     return False
 
 
-def _remember(server: Server, checked: CheckedRequest) -> None:
+def _remember(provider: Provider, checked: CheckedRequest) -> None:
     checked.incoming = incomings.remember(
-        server.provider, checked.request.connection, checked.incoming, now=checked.request.now
+        provider, checked.request.connection, checked.incoming, now=checked.request.now
     )
 
 
-def _sign_in(server: Server, checked: CheckedRequest) -> SignIn:
+def _sign_in(provider: Provider, checked: CheckedRequest) -> SignIn:
     request = checked.request
-    _remember(server, checked)
+    _remember(provider, checked)
     passed = ("prompt", "max_age", "acr_values", "login_hint", "ui_locales")
     wanted: dict[str, Any] = {name: request.get(name) for name in passed if request.get(name)}
     wanted["form_origin"] = origin(checked.channel.redirect_uri)
@@ -381,19 +380,19 @@ def give_up(
     return urlsplit(flow.return_to).query
 
 
-def _not_entitled(server: Server, checked: CheckedRequest, *, quiet: bool) -> NotEntitled:
+def _not_entitled(provider: Provider, checked: CheckedRequest, *, quiet: bool) -> NotEntitled:
     error = AccessDeniedError("The person may not use this application in her present capacity.")
     if quiet:
         raise error
-    back = checked.channel.refusal(error, tokens=server.provider.tokens, now=checked.request.now)
+    back = checked.channel.refusal(error, tokens=provider.tokens, now=checked.request.now)
     return NotEntitled(checked.client, back)
 
 
-def _too_weak(server: Server, checked: CheckedRequest, view: SessionView | None) -> TooWeak:
+def _too_weak(provider: Provider, checked: CheckedRequest, view: SessionView | None) -> TooWeak:
     """Raises Unmet where only the client itself wanted more, or no page may be shown."""
     demand = checked.demand
     ours = demand.short_of(view.acr) if view is not None else not demand.within_reach
     if "none" in checked.prompts or not ours:
         raise Unmet
-    back = checked.channel.refusal(Unmet(), tokens=server.provider.tokens, now=checked.request.now)
+    back = checked.channel.refusal(Unmet(), tokens=provider.tokens, now=checked.request.now)
     return TooWeak(checked.client, back)

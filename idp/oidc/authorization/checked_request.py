@@ -24,6 +24,7 @@ from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.kinds import ResponseType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.front import Front
+from idp.oidc.provider import Provider
 from idp.oidc.request import Request
 from idp.oidc.server import Server
 
@@ -87,13 +88,13 @@ class CheckedRequest:
         return urlencode(sorted(self.request.payload.data.items()))
 
 
-def channel(server: Server, request: Request, incoming: Incoming) -> Channel:
+def channel(provider: Provider, request: Request, incoming: Incoming) -> Channel:
     """Where errors may be told from here on. Raises PageError, and OAuth2Error of a signed request."""
     client = request.client = incoming.client
     uri = request.get("redirect_uri")
     # Required by OIDC Core §3.1.2.1 also where only one is registered.
     if uri is None or not (
-        client.check_redirect_uri(uri) or _tries(server, request, incoming, uri)
+        client.check_redirect_uri(uri) or _tries(provider, request, incoming, uri)
     ):
         if incoming.fault is not None:
             raise incoming.fault
@@ -108,13 +109,13 @@ def channel(server: Server, request: Request, incoming: Incoming) -> Channel:
         mode = answers.mode(request.get("response_mode"), wanted, client)
     except InvalidRequestError:
         mode = answers.fallback(wanted, client)
-    return Channel(client, uri, mode, request.get("state"), server.provider.tools.settings.issuer)
+    return Channel(client, uri, mode, request.get("state"), provider.tools.settings.issuer)
 
 
-def _tries(server: Server, request: Request, incoming: Incoming, uri: str) -> bool:
+def _tries(provider: Provider, request: Request, incoming: Incoming, uri: str) -> bool:
     """Whether the console itself asks, for a trial of the client by its owner."""
     kept = incoming.kept is not None
-    return kept and test_sign_in.allows(server.provider, incoming.client, uri, request.get("state"))
+    return kept and test_sign_in.allows(provider, incoming.client, uri, request.get("state"))
 
 
 def check(server: Server, request: Request, incoming: Incoming, channel: Channel) -> CheckedRequest:
@@ -127,7 +128,7 @@ def check(server: Server, request: Request, incoming: Incoming, channel: Channel
     if request.get("registration") is not None:
         raise OAuth2Error(error="registration_not_supported")
     answers.mode(request.get("response_mode"), request.payload.response_type, client)
-    request.response_type = response_type(server, request)
+    request.response_type = response_type(server.provider, request)
     # In our order of words, by which Authlib finds its grants.
     request.payload.data["response_type"] = request.response_type.value
     # Who has authenticated to push it need not have said so again.
@@ -156,21 +157,21 @@ def check(server: Server, request: Request, incoming: Incoming, channel: Channel
         _prompts(request),
         _max_age(request, client),
         wanted,
-        _subjects(server, request, client, wanted),
+        _subjects(server.provider, request, client, wanted),
         Demand(),
     )
     found.demand = grant.demand = _demand(found, server.provider.tools.settings.scope_acr)
     return found
 
 
-def response_type(server: Server, request: Request) -> ResponseType:
+def response_type(provider: Provider, request: Request) -> ResponseType:
     """The response type, its words in any order. Raises OAuth2Error."""
     words = request.payload.response_type
     if words is None:
         raise InvalidRequestError("Missing response_type.")
     for known in ResponseType:
         if known.words == frozenset(words.split()) and len(words.split()) == len(known.words):
-            if known.value in server.provider.tools.settings.response_types:
+            if known.value in provider.tools.settings.response_types:
                 return known
             break
     raise OAuth2Error(error="unsupported_response_type")
@@ -202,7 +203,7 @@ def _key(request: Request) -> str | None:
 
 
 def _subjects(
-    server: Server, request: Request, client: ClientView, wanted: dict[str, Any]
+    provider: Provider, request: Request, client: ClientView, wanted: dict[str, Any]
 ) -> frozenset[str] | None:
     """Whom the client wants an answer about: named by an ID token we gave it, expired or not, or
     by the claim ``sub`` (OIDC Core §3.1.2.2).
@@ -213,7 +214,7 @@ def _subjects(
     hint = request.get("id_token_hint")
     if hint is None:
         return named
-    found = server.provider.tokens.signed_by_us(hint, typ="JWT", now=request.now)
+    found = provider.tokens.signed_by_us(hint, typ="JWT", now=request.now)
     # What else we sign (JARM) names nobody; what another client was given is not this one's.
     if found is None or "sub" not in found or found.get("aud") != client.client_id:
         raise InvalidRequestError("Invalid id_token_hint.")

@@ -75,7 +75,7 @@ def _check(server: Server, request: Request, incoming: Incoming) -> None:
         arrival=request.arrival,
     )
     try:
-        channel = checked_request.channel(server, wanted, incoming)
+        channel = checked_request.channel(server.provider, wanted, incoming)
     except PageError as exc:
         sent = wanted.get("redirect_uri")
         reason = Reason.REDIRECT_URI_MISSING if sent is None else Reason.REDIRECT_URI
