@@ -29,7 +29,6 @@ def _words() -> dict[str, object]:
     """What every template of the console may use."""
     return {
         "asker": asker,
-        "label": labels.label,
         "evidence": labels.evidence,
         "acted": entries.actor,
         "details": entries.details,

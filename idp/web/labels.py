@@ -73,11 +73,14 @@ LABELS: dict[str, dict[str, str]] = {
         "slip.void": "Hủy phiếu kích hoạt",
     },
     "reason": {
+        "unspecified": "Không nêu lý do",
         "affiliationChanged": "Thay đổi đơn vị công tác",
         "superseded": "Được thay thế",
         "cessationOfOperation": "Ngừng hoạt động",
         "keyCompromise": "Lộ khóa",
+        "cACompromise": "Lộ khóa của tổ chức cấp",
         "certificateHold": "Tạm ngừng tin cậy",
+        "privilegeWithdrawn": "Thu hồi quyền",
     },
     "bloc": {
         "party": "Khối Đảng",

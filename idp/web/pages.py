@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from directory.base.errors import DinhdanhError, Locked, NeedsStepUp
 from idp.web.gate import current_session, here, login_url, request_id, services
 from idp.web.i18n import gettext
+from idp.web.labels import label
 
 log = structlog.get_logger(__name__)
 
@@ -135,6 +136,7 @@ def install(app: Flask) -> None:
     Bootstrap5(app)
     app.jinja_env.globals["asset_version"] = _version(Path(app.static_folder or "") / "app.css")
     app.jinja_env.globals["here"] = _shown
+    app.jinja_env.globals["label"] = label
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
 
