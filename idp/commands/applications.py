@@ -14,6 +14,7 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import load_settings
 from directory.base.errors import InvalidInput
+from directory.base.rows import in_force
 from directory.changes import proof, rules
 from directory.changes.granting import Holder, end_role, grant_role
 from directory.entitlements import Rule
@@ -200,7 +201,8 @@ def role_list() -> None:
     """Every role in force."""
     services, _ = _open()
     with services.db.read() as session:
-        for row in session.scalars(select(AdminRole).where(AdminRole.valid_to.is_(None))):
+        today = local_day(services.clock())
+        for row in session.scalars(select(AdminRole).where(in_force(AdminRole, today))):
             if row.user_id is not None:
                 holder = people.get(session, row.user_id).username
             else:
