@@ -216,11 +216,7 @@ def rotate_secret(
 def retire_secrets(session: Session, client: Client, *, actor: Actor, now: datetime) -> int:
     """Only its newest secret works from now on; how many others did until now."""
     newest = [each for each in client.secrets if not each["expires_at"]]
-    gone = [
-        each
-        for each in client.secrets
-        if each["expires_at"] and datetime.fromisoformat(each["expires_at"]) > now
-    ]
+    gone = [each for each in client.secrets if each["expires_at"] and secret_lives(each, now)]
     client.secrets = newest
     session.flush()
     _record(session, client, actor, now, {"action": "retire_secrets", "count": len(gone)})
@@ -294,10 +290,14 @@ def secret_fits(
     fits = False
     for each in secrets:
         same = hmac.compare_digest(each["hash"], digest)
-        until = each["expires_at"]
-        in_force = until is None or datetime.fromisoformat(until) > now
-        fits = fits or (same and in_force)
+        fits = fits or (same and secret_lives(each, now))
     return fits
+
+
+def secret_lives(kept: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a secret of ``Client.secrets`` is in force."""
+    until = kept["expires_at"]
+    return until is None or datetime.fromisoformat(until) > now
 
 
 def kept(keyring: Keyring, secret: str, now: datetime, *, method: str) -> dict[str, Any]:

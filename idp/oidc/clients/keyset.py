@@ -25,6 +25,7 @@ from connectors.tools import Tools
 from directory.base.errors import DinhdanhError
 from idp.oidc import jws
 from idp.oidc.clients.call_limits import Slots
+from idp.oidc.clients.client_rows import secret_lives
 from idp.oidc.clients.view import ClientView
 from idp.oidc.jws import Untrusted
 
@@ -187,8 +188,7 @@ class ClientKeys:
         """Its secrets in force, as far as they were kept to sign with (``client_rows.kept``)."""
         found = []
         for kept in client.secrets:
-            until = kept["expires_at"]
-            if "sealed" in kept and (until is None or datetime.fromisoformat(until) > now):
+            if "sealed" in kept and secret_lives(kept, now):
                 secret = self._keyring.decrypt("client-secret", kept["sealed"])
                 found.append(OctKey.import_key(secret))
         return found
