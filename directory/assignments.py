@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.errors import InvalidInput, NotFound
-from directory.base.rows import in_force, is_fact, not_over
+from directory.base.rows import batches, in_force, is_fact, not_over
 from directory.base.text import by_name
 from directory.units import OrgUnit, UnitView
 
@@ -209,8 +209,8 @@ def _timelines(
 ) -> dict[int, list[Held]]:
     wanted = list(user_ids)
     found: dict[int, list[Held]] = {user_id: [] for user_id in wanted}
-    for start in range(0, len(wanted), 500):
-        mine = Assignment.user_id.in_(wanted[start : start + 500])
+    for some in batches(wanted):
+        mine = Assignment.user_id.in_(some)
         for row in session.execute(
             _WHOLE.where(mine, *conditions).order_by(
                 Assignment.user_id, Assignment.valid_from, Assignment.id
@@ -290,5 +290,5 @@ def places_left(
 
 def _in_chunks(session: Session, query: Any, column: Any, values: set[int]) -> Iterable[Any]:
     ordered = sorted(values)
-    for start in range(0, len(ordered), 500):
-        yield from session.execute(query.where(column.in_(ordered[start : start + 500])))
+    for some in batches(ordered):
+        yield from session.execute(query.where(column.in_(some)))

@@ -17,6 +17,7 @@ from directory.assignments import Held, Kind
 from directory.base import outbox
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput
+from directory.base.rows import batches
 from directory.base.text import by_name
 from directory.people import UserStatus
 from directory.units import OrgUnit
@@ -270,10 +271,8 @@ def accounts_of(session: Session, user_ids: Iterable[int]) -> dict[tuple[int, in
     """Account links by (user, application)."""
     wanted = list(user_ids)
     found: dict[tuple[int, int], Account] = {}
-    for start in range(0, len(wanted), 500):
-        for row in session.scalars(
-            select(Account).where(Account.user_id.in_(wanted[start : start + 500]))
-        ):
+    for some in batches(wanted):
+        for row in session.scalars(select(Account).where(Account.user_id.in_(some))):
             found[row.user_id, row.application_id] = row
     return found
 

@@ -7,8 +7,6 @@ hash), other digits a phone number, ``@`` an e-mail address, a unit's code means
 anything else words of a name in any order, with or without diacritics.
 """
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable
@@ -20,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from directory import assignments, tree, units
 from directory.assignments import Assignment, Held, Kind, Position
+from directory.base import base64url
 from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput, NotFound
 from directory.base.rows import not_over
@@ -237,18 +236,18 @@ def _filters(session: Session, wanted: SearchFilter, on: date) -> list[ColumnEle
 
 def _packed(rank: int, sort_key: str, row_id: int) -> str:
     raw = json.dumps([rank, sort_key, row_id], ensure_ascii=False, separators=(",", ":"))
-    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+    return base64url.encode(raw.encode())
 
 
 def _unpacked(token: str) -> tuple[int, str, int]:
     try:
-        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        raw = base64url.decode(token)
         rank, sort_key, row_id = json.loads(raw)
         if type(rank) is int and isinstance(sort_key, str) and type(row_id) is int:
             sort_key.encode()
             if abs(rank) < 10 and "\x00" not in sort_key and abs(row_id) < 2**62:
                 return rank, sort_key, row_id
-    except (binascii.Error, ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         pass
     raise InvalidInput("after", "Dấu trang không hợp lệ.", field="after")
 

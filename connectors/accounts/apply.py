@@ -40,6 +40,7 @@ from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.failpoints import failpoint
 from directory.base.outbox import Claim, JobKind, Priority
+from directory.base.rows import batches
 from directory.changes import effects
 from directory.changes.effects import Due, Foreseen, State
 from directory.changes.model import Change, Plan
@@ -350,8 +351,7 @@ def _rules(session: Session, application_id: int) -> list[RuleView]:
 
 def _people(session: Session, users: Sequence[int]) -> Iterator[User]:
     ids = sorted(users)
-    for start in range(0, len(ids), 500):
-        page = ids[start : start + 500]
+    for page in batches(ids):
         yield from session.scalars(select(User).where(User.id.in_(page)).order_by(User.id))
 
 

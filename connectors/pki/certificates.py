@@ -1,6 +1,6 @@
 """What many people hold, read in bulk for a change that concerns them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -15,12 +15,8 @@ from connectors.pki.tables import (
     CertificateState,
     RequestState,
 )
+from directory.base.rows import batches
 from directory.changes.table import Event
-
-
-def chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Ids in the portions one statement takes."""
-    return (ids[start : start + 500] for start in range(0, len(ids), 500))
 
 
 def alive(session: Session, users: Sequence[int], at: datetime) -> dict[int, list[Certificate]]:
@@ -31,7 +27,7 @@ def alive(session: Session, users: Sequence[int], at: datetime) -> dict[int, lis
     """
     found = [
         certificate
-        for some in chunks(users)
+        for some in batches(users)
         for certificate in session.scalars(
             select(Certificate)
             .where(
@@ -55,7 +51,7 @@ def suspended(session: Session, certificates: Sequence[int], at: datetime) -> se
     """Those a suspension distrusts at a moment."""
     return {
         id_
-        for some in chunks(certificates)
+        for some in batches(certificates)
         for id_ in session.scalars(
             select(CertificateMark.certificate_id).where(
                 CertificateMark.certificate_id.in_(some),
@@ -71,7 +67,7 @@ def requested(session: Session, users: Sequence[int]) -> set[tuple[int, str]]:
     """(person, profile) of requests that are open already."""
     return {
         (user_id, profile)
-        for some in chunks(users)
+        for some in batches(users)
         for user_id, profile in session.execute(
             select(CertificateRequest.user_id, CertificateRequest.profile).where(
                 CertificateRequest.user_id.in_(some),

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from connectors.pki import certificates, revocations
+from connectors.pki import revocations
 from connectors.pki.tables import (
     Certificate,
     CertificateRequest,
@@ -27,6 +27,7 @@ from connectors.pki.tables import (
 )
 from directory.base import audit
 from directory.base.audit import Actor, Tag
+from directory.base.rows import batches
 from directory.changes.effects import Due, State
 from directory.changes.table import Column, Event
 
@@ -120,7 +121,7 @@ def write(
                 )
             )
     revocations.add(session, rows)
-    for some in certificates.chunks(restored):
+    for some in batches(restored):
         revocations.restore(session, some, cause=Event.SUSPEND.value, at=at, change_id=change_id)
     if requests:
         session.execute(insert(CertificateRequest), requests)

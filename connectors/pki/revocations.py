@@ -29,6 +29,7 @@ from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.errors import Conflict, InvalidInput
 from directory.base.outbox import JobKind, Priority
+from directory.base.rows import batches
 
 OPERATOR = "operator"
 """The cause of marks that no HR event ordered."""
@@ -78,10 +79,10 @@ def held(
 ) -> dict[int, MarkSummary]:
     """Which of these certificates are held back at a moment, and how."""
     marks: dict[int, list[CertificateMark]] = {}
-    for start in range(0, len(certificate_ids), 500):
+    for some in batches(certificate_ids):
         for mark in session.scalars(
             select(CertificateMark).where(
-                CertificateMark.certificate_id.in_(certificate_ids[start : start + 500]),
+                CertificateMark.certificate_id.in_(some),
                 in_force(now),
             )
         ):

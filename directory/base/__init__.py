@@ -16,7 +16,8 @@ clock | errors      time as a parameter; one typed error tree
 away                whether an error says that the database is away, stuck or full
 failpoints          named places where the crash tests may kill a process
 hosts               hosts and addresses, each read to the one name it has
-rows                whether a dated row counts on a day, in SQL and in Python
+rows                facts in time, many values at a time, INSERT … ON CONFLICT
+base64url           bytes as text, spelt in one way
 text                names: tidied, searched, sorted
 spelling            text that a program has read in the wrong encoding
 storable            what came from outside, in a form that every database can hold

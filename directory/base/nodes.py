@@ -20,10 +20,10 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.db import Base, UTCDateTime
+from directory.base.rows import for_each_dialect
 
 PROBE = "probe"
 WORKER = "worker/"
@@ -52,27 +52,27 @@ class SchemaCompatibility(Base):
     serves_from: Mapped[str]
 
 
-_UPSERTS = {
-    name: insert(SignOfLife).on_conflict_do_update(
+_UPSERTS = for_each_dialect(
+    lambda insert: insert(SignOfLife).on_conflict_do_update(
         index_elements=["name"], set_={"at": insert(SignOfLife).excluded.at}
     )
-    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
-}
+)
 
-_PROBES = {
-    name: insert(SignOfLife)
-    .values(name=bindparam("name"), at=bindparam("at", type_=UTCDateTime()))
-    .on_conflict_do_update(
-        index_elements=["name"],
-        set_={"at": insert(SignOfLife).excluded.at},
-        where=or_(
-            SignOfLife.at <= bindparam("earliest", type_=UTCDateTime()),
-            # Written by a node whose clock is ahead.
-            SignOfLife.at > bindparam("latest", type_=UTCDateTime()),
-        ),
+_PROBES = for_each_dialect(
+    lambda insert: (
+        insert(SignOfLife)
+        .values(name=bindparam("name"), at=bindparam("at", type_=UTCDateTime()))
+        .on_conflict_do_update(
+            index_elements=["name"],
+            set_={"at": insert(SignOfLife).excluded.at},
+            where=or_(
+                SignOfLife.at <= bindparam("earliest", type_=UTCDateTime()),
+                # Written by a node whose clock is ahead.
+                SignOfLife.at > bindparam("latest", type_=UTCDateTime()),
+            ),
+        )
     )
-    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
-}
+)
 
 
 def show(connection: Connection, name: str, *, now: datetime) -> None:

@@ -29,12 +29,12 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base import storable
 from directory.base.clock import local_day
 from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.rows import batches, for_each_dialect, insert_into
 
 
 class JobKind(StrEnum):
@@ -183,11 +183,11 @@ def enqueue_rows(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     ids: dict[tuple[str, str, str], int] = {}
     for kind in sorted({row["kind"] for row in rows}):
         keys = sorted({row["key"] for row in rows if row["kind"] == kind})
-        for start in range(0, len(keys), 500):
+        for some in batches(keys):
             for found in connection.execute(
                 select(Job.id, Job.key, Job.due_day).where(
                     Job.kind == kind,
-                    Job.key.in_(keys[start : start + 500]),
+                    Job.key.in_(some),
                     Job.state == "ready",
                 )
             ):
@@ -210,7 +210,7 @@ def _merging(insert: Any) -> Any:
     )
 
 
-_MERGING = {"sqlite": _merging(sqlite.insert), "postgresql": _merging(postgresql.insert)}
+_MERGING = for_each_dialect(_merging)
 
 
 def enqueue_selected(
@@ -225,7 +225,6 @@ def enqueue_selected(
 
     How many were enqueued or brought forward. Merging is that of ``enqueue_rows``.
     """
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     chosen = subjects.subquery()
     key, lane = chosen.c
     common = row_for(kind, "", now=now, priority=priority)
@@ -233,7 +232,9 @@ def enqueue_selected(
     values = [literal(v, Job.__table__.c[k].type).label(k) for k, v in fixed.items()]
     # SQLite reads ON CONFLICT after a SELECT without WHERE as part of a join.
     rows = select(key, lane, *values).where(key.is_not(None))
-    statement = insert(Job).from_select(["key", "lane", *fixed], rows, include_defaults=False)
+    statement = insert_into(session, Job).from_select(
+        ["key", "lane", *fixed], rows, include_defaults=False
+    )
     new = statement.excluded
     merged = statement.on_conflict_do_update(
         index_elements=["kind", "key", "due_day"],

@@ -1,4 +1,6 @@
-"""Facts in time: what holds from one day until before another, said once, in SQL and in Python.
+"""What is asked of rows everywhere, said once: facts in time, many at a time, INSERT … ON CONFLICT.
+
+**Facts in time** hold from one day until before another, in SQL and in Python.
 
 Rows with ``valid_from`` and ``valid_to`` (exclusive; None: open) are asked here and nowhere else. Each
 question takes the class and gives a condition for a statement, or a row (or a value made of one) and
@@ -8,10 +10,18 @@ A *void* row was opened by a change that was taken back before the row's first d
 begins, or before. It never was a fact: neither today nor in the past, nor does it lie ahead.
 """
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
-from typing import Any, Protocol, overload
+from typing import Any, Protocol, TypeVar, overload
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, Connection, and_, or_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+T = TypeVar("T")
+
+MOST = 500
+"""Values in one statement: SQLite takes few parameters, and no statement is to last long."""
 
 
 class Dated(Protocol):
@@ -60,3 +70,25 @@ def _all(*conditions: Any) -> Any:
     if all(isinstance(each, bool) for each in conditions):
         return all(conditions)
     return and_(*conditions)
+
+
+def batches(values: Iterable[T], size: int = MOST) -> Iterator[list[T]]:
+    """The values in their order, as many at a time as one statement takes."""
+    wanted = list(values)
+    return (wanted[start : start + size] for start in range(0, len(wanted), size))
+
+
+_INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def insert_into(where: Connection | Session, table: Any) -> Any:
+    """INSERT as this database spells it, which knows ON CONFLICT."""
+    dialect = where.dialect if isinstance(where, Connection) else where.get_bind().dialect
+    return _INSERTS[dialect.name](table)
+
+
+def for_each_dialect(statement: Callable[[Any], Any]) -> dict[str, Any]:
+    """A statement made of INSERT, once for each database, by ``dialect.name``: to be made when the
+    module is read, and not at every call.
+    """
+    return {name: statement(insert) for name, insert in _INSERTS.items()}

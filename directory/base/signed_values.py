@@ -3,8 +3,7 @@
 What does not carry our MAC is refused before the database is asked.
 """
 
-import base64
-
+from directory.base import base64url
 from directory.base.crypto import Keyring
 
 LONGEST = 120
@@ -13,7 +12,7 @@ LONGEST = 120
 def seal(keyring: Keyring, purpose: str, body: str) -> str:
     """``body.mac`` for one purpose."""
     tag = keyring.mac(purpose, body.encode(), size=16)
-    return f"{body}.{base64.urlsafe_b64encode(tag).decode().rstrip('=')}"
+    return f"{body}.{base64url.encode(tag)}"
 
 
 def unseal(keyring: Keyring, purpose: str, value: str) -> str | None:
@@ -22,7 +21,7 @@ def unseal(keyring: Keyring, purpose: str, value: str) -> str | None:
         return None
     body, _, tag = value.rpartition(".")
     try:
-        mac = base64.urlsafe_b64decode(tag + "=" * (-len(tag) % 4))
+        mac = base64url.decode(tag)
     except ValueError:
         return None
     if len(mac) != 16 or not keyring.mac_fits(purpose, body.encode(), mac):

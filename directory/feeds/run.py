@@ -14,6 +14,7 @@ from directory.base.audit import Actor
 from directory.base.clock import Clock, local_day
 from directory.base.db import Database
 from directory.base.errors import Conflict, InvalidInput
+from directory.base.rows import batches
 from directory.changes.door import Door
 from directory.changes.model import ChangeKind, Plan, Spec
 from directory.feeds import source_rows as r
@@ -92,11 +93,12 @@ def commit_all(
     feed: Feed, kind: ChangeKind, rows: list[dict[str, Any]], file: str, size: int
 ) -> None:
     today: date = local_day(feed.clock())
-    for start in range(0, len(rows), size):
-        batch = rows[start : start + size]
+    done = 0
+    for batch in batches(rows, size):
         added = feed.commit(Spec(kind, today, rows=tuple(batch)), file)
         feed.report.count(file, added=added)
-        feed.progress(file, start + len(batch), len(rows))
+        done += len(batch)
+        feed.progress(file, done, len(rows))
 
 
 def unique(feed: Feed, file: str, rows: Iterable[dict[str, Any]], key: str) -> list[dict[str, Any]]:

@@ -10,10 +10,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, ForeignKey, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base import audit
@@ -22,6 +20,7 @@ from directory.base.config import Settings
 from directory.base.crypto import PasswordHasher
 from directory.base.db import Base, core
 from directory.base.errors import InvalidInput
+from directory.base.rows import insert_into
 from directory.base.text import search_key
 from directory.people import User
 from idp.factors.wordlist import COMMON, PROVINCES, SYLLABLES
@@ -108,10 +107,9 @@ def store(
     actor: Actor,
 ) -> None:
     """Set a person's password to an already computed hash."""
-    dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     columns = {"hash": phc, "must_change": must_change, "set_at": now, "changed_by": actor.key}
     session.execute(
-        dialect.insert(PasswordCredential)
+        insert_into(session, PasswordCredential)
         .values(user_id=user_id, **columns)
         .on_conflict_do_update(
             index_elements=["user_id"],

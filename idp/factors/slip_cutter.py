@@ -7,11 +7,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from directory.base.audit import Actor
+from directory.base.rows import batches
 from directory.changes.effects import Due, Foreseen, State
 from directory.changes.model import Change, Person, Plan
 from directory.changes.table import Action, Column
 from idp.factors import slips
-from idp.factors.slips import Activation, in_parts, open_at
+from idp.factors.slips import Activation, open_at
 
 LABEL = "Phiếu kích hoạt"
 VOID = "slip.void"
@@ -25,7 +26,7 @@ class SlipCutter:
     def preview(self, session: Session, plan: Plan) -> Sequence[Foreseen]:
         """How many open slips would be void, counted at this moment."""
         counts: dict[int, int] = {}
-        for part in in_parts(_ending(plan.people)):
+        for part in batches(sorted(set(_ending(plan.people)))):
             counted = session.execute(
                 select(Activation.user_id, func.count())
                 .where(Activation.user_id.in_(part), open_at(plan.now))

@@ -24,7 +24,7 @@ from directory.base.clock import local_day
 from directory.base.crypto import Keyring, random_secret
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import NotFound
-from directory.base.rows import in_force, not_over
+from directory.base.rows import batches, in_force, not_over
 from directory.entitlements import Installation
 from directory.people import User, UserStatus
 from directory.permissions import AdminRole, Do, Rights
@@ -169,7 +169,7 @@ def void(
 ) -> list[tuple[int, int]]:
     """End these people's unused slips (those issued before a moment); (slip, person) of each."""
     ended: list[tuple[int, int]] = []
-    for part in in_parts(user_ids):
+    for part in batches(sorted(set(user_ids))):
         issued = [Activation.issued_at < before] if before else []
         rows = session.execute(
             update(Activation)
@@ -305,9 +305,3 @@ def _digest(keyring: Keyring, token: str) -> str:
 def open_at(now: datetime) -> Any:
     """The condition of a slip that is neither used nor marked void nor too old."""
     return and_(Activation.used_at.is_(None), Activation.expires_at > now)
-
-
-def in_parts(user_ids: Iterable[int]) -> Iterable[list[int]]:
-    """Ids in order, as many at a time as one statement takes."""
-    wanted = sorted(set(user_ids))
-    return (wanted[start : start + 500] for start in range(0, len(wanted), 500))

@@ -23,7 +23,6 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -33,6 +32,7 @@ from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Base, Database, Key, UTCDateTime, core
 from directory.base.errors import Locked
+from directory.base.rows import for_each_dialect
 
 SOURCE_WINDOW = timedelta(minutes=10)
 
@@ -308,10 +308,10 @@ _OVER = or_(
 """A window that has run out, or a lock."""
 
 
-def _counting(dialect: Any) -> Any:
+def _counting(insert: Any) -> Any:
     now, over = _NOW, _OVER
     return (
-        dialect.insert(Throttle)
+        insert(Throttle)
         .values(key=bindparam("of"), window_start=now, failures=1)
         .on_conflict_do_update(
             index_elements=["key"],
@@ -325,12 +325,12 @@ def _counting(dialect: Any) -> Any:
     )
 
 
-def _claiming(dialect: Any) -> Any:
+def _claiming(insert: Any) -> Any:
     at = bindparam("at", type_=BigInteger())
     # Another node's clock may be a moment ahead: its slot is ours then.
     here = or_(Throttle.slot == at, Throttle.slot == at + 1)
     return (
-        dialect.insert(Throttle)
+        insert(Throttle)
         .values(
             key=bindparam("of"),
             window_start=_NOW,
@@ -365,8 +365,8 @@ def _claiming(dialect: Any) -> Any:
     )
 
 
-_COUNT = {each.__name__.rpartition(".")[2]: _counting(each) for each in (sqlite, postgresql)}
-_CLAIM = {each.__name__.rpartition(".")[2]: _claiming(each) for each in (sqlite, postgresql)}
+_COUNT = for_each_dialect(_counting)
+_CLAIM = for_each_dialect(_claiming)
 _RELEASE = (
     update(Throttle)
     .where(Throttle.key == bindparam("of"))

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, ForeignKey, Text, bindparam, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from directory.base.db import Base, Key, UTCDateTime
+from directory.base.rows import for_each_dialect
 from directory.entitlements import Installation
 
 
@@ -43,10 +43,9 @@ class LoginFlow(Base):
 
 _NOW = bindparam("now", type_=UTCDateTime())
 _FLOW: BindParameter[str] = bindparam("flow", type_=Text())
-BEGIN = {
-    name: insert(LoginFlow).on_conflict_do_nothing(index_elements=["id"])
-    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
-}
+BEGIN = for_each_dialect(
+    lambda insert: insert(LoginFlow).on_conflict_do_nothing(index_elements=["id"])
+)
 STATE = (
     LoginFlow.id,
     LoginFlow.return_to,

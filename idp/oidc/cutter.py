@@ -23,7 +23,7 @@ from directory.base import outbox
 from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.outbox import JobKind, Priority
-from directory.base.rows import not_over
+from directory.base.rows import batches, not_over
 from directory.base.text import by_name
 from directory.changes import effects
 from directory.changes.effects import Due, Effect, Foreseen, State
@@ -221,8 +221,7 @@ def _by_date(session: Session, change: Change, users: Sequence[int], now: dateti
     """What a scheduled change wrote for its day: dated cuts, and assignments it closed."""
     everything: set[int] = set()
     acting: dict[int, set[int]] = {}
-    for start in range(0, len(users), 500):
-        part = users[start : start + 500]
+    for part in batches(users):
         everything |= set(
             session.scalars(
                 select(UserCut.user_id).where(
@@ -257,7 +256,7 @@ class OpenSession(NamedTuple):
 def not_ended(session: Session, user_ids: Sequence[int]) -> list[OpenSession]:
     """Sessions nobody has ended, idle ones too."""
     found: list[OpenSession] = []
-    for start in range(0, len(user_ids), 500):
+    for some in batches(user_ids):
         rows = session.execute(
             select(
                 SsoSession.id,
@@ -265,7 +264,7 @@ def not_ended(session: Session, user_ids: Sequence[int]) -> list[OpenSession]:
                 SsoSession.assignment_id,
                 SsoSession.issued_at,
             ).where(
-                SsoSession.user_id.in_(user_ids[start : start + 500]),
+                SsoSession.user_id.in_(some),
                 SsoSession.ended_at.is_(None),
             )
         )

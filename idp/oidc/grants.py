@@ -37,6 +37,7 @@ from directory.access import still_good
 from directory.assignments import Assignment
 from directory.base.clock import local_day
 from directory.base.db import Base, UTCDateTime
+from directory.base.rows import batches
 from directory.entitlements import Application
 from directory.people import User
 from idp.oidc.claims import ActingPerson, person, with_person
@@ -325,10 +326,10 @@ def revoke(
 ) -> list[str]:
     """Revoke grants; those that had not been revoked before."""
     revoked: list[str] = []
-    for start in range(0, len(grant_ids), 500):
+    for some in batches(grant_ids):
         revoked += connection.execute(
             update(Grant)
-            .where(Grant.id.in_(grant_ids[start : start + 500]), Grant.revoked_at.is_(None))
+            .where(Grant.id.in_(some), Grant.revoked_at.is_(None))
             .values(revoked_at=now, revoke_reason=reason)
             .returning(Grant.id)
             .execution_options(synchronize_session=False)

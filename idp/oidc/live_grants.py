@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from directory.base.rows import batches
 from directory.entitlements import Application
 from idp.oidc.clients.client_rows import Client
 from idp.oidc.grants import Grant
@@ -50,7 +51,7 @@ def not_revoked(
     found: list[LiveGrant] = []
     for column, wanted in ((Grant.user_id, set(user_ids)), (Grant.session_id, set(session_ids))):
         ordered: list[Any] = sorted(wanted)
-        for start in range(0, len(ordered), 500):
+        for some in batches(ordered):
             rows = session.execute(
                 select(
                     Grant.id,
@@ -72,7 +73,7 @@ def not_revoked(
                 .join(Client, Client.id == Grant.client_id)
                 .outerjoin(Application, Application.id == Client.application_id)
                 .where(
-                    column.in_(ordered[start : start + 500]),
+                    column.in_(some),
                     Grant.revoked_at.is_(None),
                     Grant.expires_at > since,
                 )

@@ -8,13 +8,12 @@ where it led is kept for a day. Rows go with the session they belong to.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.db import Base, core
+from directory.base.rows import batches, insert_into
 
 SHOWN_FOR = timedelta(minutes=1)
 KEPT_FOR = timedelta(days=1)
@@ -73,7 +72,6 @@ def find(where: Connection | Session, digest: str, *, now: datetime) -> Kept | N
 
 def claim(session: Session, digest: str, *, session_id: str, now: datetime) -> bool:
     """Whether this request is the one that acts upon the form: of several at once, one is."""
-    dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     columns = {
         "session_id": session_id,
         "begun_at": now,
@@ -84,7 +82,7 @@ def claim(session: Session, digest: str, *, session_id: str, now: datetime) -> b
         "sealed_until": None,
     }
     taken = session.execute(
-        dialect.insert(FormAnswer)
+        insert_into(session, FormAnswer)
         .values(digest=digest, **columns)
         .on_conflict_do_update(
             index_elements=["digest"], set_=columns, where=FormAnswer.expires_at <= now
@@ -107,7 +105,6 @@ def keep(  # noqa: PLR0913 (one keyword per column)
     shown_for: timedelta = SHOWN_FOR,
 ) -> None:
     """Complete a claimed row, or write a whole one. A refusal is forgotten after the minute."""
-    dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     columns = {
         "session_id": session_id,
         "expires_at": now + (KEPT_FOR if status < 400 else shown_for),
@@ -117,7 +114,7 @@ def keep(  # noqa: PLR0913 (one keyword per column)
         "sealed_until": now + shown_for,
     }
     session.execute(
-        dialect.insert(FormAnswer)
+        insert_into(session, FormAnswer)
         .values(digest=digest, begun_at=now, **columns)
         .on_conflict_do_update(index_elements=["digest"], set_=columns)
     )
@@ -131,10 +128,10 @@ def drop(session: Session, digest: str) -> None:
 def drop_of(session: Session, session_ids: Iterable[str]) -> None:
     """These sessions are over: nothing of theirs is shown again."""
     wanted = sorted(session_ids)
-    for start in range(0, len(wanted), 500):
+    for some in batches(wanted):
         session.execute(
             update(FormAnswer)
-            .where(FormAnswer.session_id.in_(wanted[start : start + 500]))
+            .where(FormAnswer.session_id.in_(some))
             .values(sealed=None, sealed_until=None)
             .execution_options(synchronize_session=False)
         )

@@ -15,6 +15,7 @@ from directory.base.crypto import Keyring, random_id
 from directory.base.db import core
 from directory.base.errors import Conflict
 from directory.base.failpoints import failpoint
+from directory.base.rows import batches
 from directory.entitlements import Installation
 from directory.people import Standing, User
 from idp.sessions import answers
@@ -172,10 +173,10 @@ def end_many(
     wanted = sorted(set(session_ids))
     ended: list[str] = []
     entries = []
-    for begin in range(0, len(wanted), 500):
+    for some in batches(wanted):
         for row in session.execute(
             update(SsoSession)
-            .where(SsoSession.id.in_(wanted[begin : begin + 500]), SsoSession.ended_at.is_(None))
+            .where(SsoSession.id.in_(some), SsoSession.ended_at.is_(None))
             .values(ended_at=now, end_reason=reason)
             .returning(SsoSession.id, SsoSession.user_id)
             .execution_options(synchronize_session=False)

@@ -27,7 +27,7 @@ from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Base, Key, UTCDateTime, core
-from directory.base.rows import in_force
+from directory.base.rows import batches, in_force
 from directory.people import User
 from directory.permissions import AdminRole
 from directory.units import OrgUnit
@@ -253,11 +253,11 @@ def living(session: Session, user_ids: Iterable[int], *, now: datetime) -> list[
     """
     wanted = sorted(set(user_ids))
     found: list[SsoSession] = []
-    for begin in range(0, len(wanted), 500):
+    for some in batches(wanted):
         found += session.scalars(
             select(SsoSession)
             .where(
-                SsoSession.user_id.in_(wanted[begin : begin + 500]),
+                SsoSession.user_id.in_(some),
                 SsoSession.ended_at.is_(None),
                 SsoSession.expires_at > now,
                 SsoSession.idle_until > now,

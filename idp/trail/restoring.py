@@ -30,6 +30,7 @@ from directory.base import audit, outbox, verification
 from directory.base.audit import Actor, AuditEntry, AuditHead, Tag
 from directory.base.errors import Conflict, InvalidInput
 from directory.base.outbox import Job, JobKind
+from directory.base.rows import batches
 from directory.entitlements import Application, Installation
 from directory.people import User
 from idp import sessions
@@ -201,8 +202,8 @@ def compare(services: Services, *, now: datetime) -> Iterator[Compared]:
                 )
                 for user in sorted(owners)
             ]
-            for start in range(0, len(rows), 5000):
-                outbox.enqueue_rows(session, rows[start : start + 5000])
+            for some in batches(rows, 5000):
+                outbox.enqueue_rows(session, some)
         yield Compared(application.name, strangers, len(rows), why)
 
 

@@ -26,6 +26,7 @@ import structlog
 from flask import Blueprint, Flask, Response, abort, g, make_response, redirect, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
+from directory.base import base64url
 from directory.base.crypto import Keyring
 from directory.base.errors import Conflict, Misconfigured, NotFound
 from idp.sessions import answers
@@ -60,12 +61,12 @@ def browser_key() -> Keyring:
         name = gate.cookie_name("answers")
         given = request.cookies.get(name, "")
         try:
-            key = base64.urlsafe_b64decode(given + "=")
+            key = base64url.decode(given)
         except ValueError:
             key = b""
         if len(key) != 32:
             key = secrets.token_bytes(32)
-            value = base64.urlsafe_b64encode(key).decode().rstrip("=")
+            value = base64url.encode(key)
             g.new_browser_key = (name, value)
         g.browser_key = Keyring({"browser": key}, "browser")
     found: Keyring = g.browser_key

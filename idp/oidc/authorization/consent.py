@@ -8,7 +8,6 @@ the capacity (for entitlement) and the remembered consent.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -20,7 +19,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.assignments import Assignment
@@ -28,6 +26,7 @@ from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.failpoints import failpoint
+from directory.base.rows import insert_into
 from directory.people import User
 from idp.oidc import resources
 from idp.oidc.claims import ActingPerson, person, with_person
@@ -119,10 +118,9 @@ def remember(
 ) -> int:
     """She allows these scopes (as of ``each``), beside what she allowed before; the row's id."""
     connection, hers = core(session), (Consent.user_id == user_id, Consent.client_id == client_id)
-    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     # A row first, so that of two answers at the same moment the second waits for the first.
     connection.execute(
-        insert(Consent)
+        insert_into(connection, Consent)
         .values(user_id=user_id, client_id=client_id, scopes=[], given_at=now)
         .on_conflict_do_nothing(index_elements=["user_id", "client_id"])
     )

@@ -14,7 +14,6 @@ registered for that, and nothing the client has is weakened:
 The client's secret is not tried: we keep none that could be presented.
 """
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ from urllib.parse import quote, urlencode
 
 from sqlalchemy import Connection
 
-from directory.base import signed_values
+from directory.base import base64url, signed_values
 from directory.base.crypto import random_id
 from idp.oidc import claims, grants
 from idp.oidc.authorization import pushed
@@ -118,7 +117,7 @@ def _challenge(provider: Provider, state: str) -> str:
     """The S256 challenge of the verifier that belongs to this state."""
     verifier = provider.tools.keyring.mac("trial-verifier", state.encode(), size=32).hex()
     digest = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return base64url.encode(digest)
 
 
 def allows(provider: Provider, client: ClientView, uri: str, state: str | None) -> bool:

@@ -15,12 +15,12 @@ from enum import StrEnum
 
 import structlog
 from sqlalchemy import Connection, ForeignKey, bindparam, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.db import Base, UTCDateTime
 from directory.base.errors import DinhdanhError
+from directory.base.rows import for_each_dialect
 from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.view import ClientView
 
@@ -102,10 +102,7 @@ _VALUES = {
     "place": bindparam("place"),
     "detail": bindparam("detail"),
 }
-_INSERT = {
-    "sqlite": sqlite.insert(Refusal).values(_VALUES).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(Refusal).values(_VALUES).on_conflict_do_nothing(),
-}
+_INSERT = for_each_dialect(lambda insert: insert(Refusal).values(_VALUES).on_conflict_do_nothing())
 _ID = select(Client.id).where(Client.client_id == bindparam("client_id"))
 
 

@@ -7,26 +7,25 @@ A sector keeps a salt of its own for ever, sealed under the keyring: ``sub`` sta
 when keys of the installation are replaced. A process reads each salt once.
 """
 
-import base64
 import hashlib
 import hmac
 import json
 import secrets
 import threading
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors.errors import ConnectorError
 from connectors.outbound import Outbound
+from directory.base import base64url
 from directory.base.crypto import Keyring
 from directory.base.db import Base, Database
 from directory.base.errors import Busy, InvalidInput, Misconfigured
+from directory.base.rows import insert_into
 
 SLOWEST = 5.0
 """Seconds the call for a sector's document may take."""
@@ -67,7 +66,7 @@ class Subjects:
     def _told(self, kind: str, name: str, sector: str) -> str:
         salt = self._salts.get(sector) or self._read(sector)
         digest = hmac.new(salt, f"{kind}\0{name}".encode(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return base64url.encode(digest)
 
     def _read(self, sector: str) -> bytes:
         with self._db.hot() as connection:
@@ -95,12 +94,11 @@ def subjects(db: Database, keyring: Keyring) -> Subjects:
 
 def ensure(session: Session, identifier: str, *, keyring: Keyring) -> None:
     """Give the sector a salt unless it has one."""
-    insert: Any = (
-        sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    )
     sealed = keyring.encrypt(_PURPOSE, secrets.token_bytes(32))
     session.execute(
-        insert(Sector).values(identifier=identifier, salt_sealed=sealed).on_conflict_do_nothing()
+        insert_into(session, Sector)
+        .values(identifier=identifier, salt_sealed=sealed)
+        .on_conflict_do_nothing()
     )
 
 

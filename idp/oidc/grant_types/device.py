@@ -30,11 +30,11 @@ from authlib.oauth2.rfc8628 import (
     SlowDownError,
 )
 from sqlalchemy import Connection, ForeignKey, bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.crypto import Keyring, random_id
 from directory.base.db import Base, UTCDateTime
+from directory.base.rows import for_each_dialect
 from idp.oidc import grants, rate_limit, resources
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.clients.view import ClientView
@@ -112,12 +112,13 @@ _ASKED = (
         interval=DeviceRequest.interval + bindparam("more"),
     )
 )
-_INSERT = {
-    name: dialect.insert(DeviceRequest)
-    .on_conflict_do_nothing(index_elements=["user_code_hash"])
-    .returning(DeviceRequest.id)
-    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
-}
+_INSERT = for_each_dialect(
+    lambda insert: (
+        insert(DeviceRequest)
+        .on_conflict_do_nothing(index_elements=["user_code_hash"])
+        .returning(DeviceRequest.id)
+    )
+)
 
 
 class DeviceAuthorization(DeviceAuthorizationEndpoint):  # type: ignore[misc]

@@ -9,7 +9,6 @@ and it is good for that minute and the next. Where a proof carries one, its age 
 (§4.3 item 11: "or a server managed timestamp via the nonce claim").
 """
 
-import base64
 import hashlib
 import hmac
 import struct
@@ -23,6 +22,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from sqlalchemy import Connection
 
 from connectors.tools import Tools
+from directory.base import base64url
 from directory.base.config import Settings
 from directory.base.hosts import Host
 from idp.oidc import jws
@@ -137,7 +137,7 @@ def read(
 
 def token_hash(access_token: str) -> str:
     """§4.2: ``ath``."""
-    return _encode(hashlib.sha256(access_token.encode()).digest())
+    return base64url.encode(hashlib.sha256(access_token.encode()).digest())
 
 
 def _signed(text: str) -> jws.Read:
@@ -210,7 +210,7 @@ def nonce(tools: Tools, *, now: datetime) -> str:
 def _nonce(tools: Tools, window: int) -> str:
     number = struct.pack(">I", window)
     said = tools.settings.issuer.encode() + b"\0" + number
-    return _encode(number + tools.keyring.mac("dpop-nonce", said))
+    return base64url.encode(number + tools.keyring.mac("dpop-nonce", said))
 
 
 def _window_of(tools: Tools, given: str, now: datetime) -> int | None:
@@ -239,7 +239,3 @@ def _normal(url: str) -> tuple[str, Host, str] | None:
     parts = urlsplit(url)
     known = parts.scheme in ("http", "https")
     return (parts.scheme, host, unquote(parts.path or "/")) if known else None
-
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from directory.base import base64url
 from directory.base.config import Settings
 from directory.base.errors import DinhdanhError, Misconfigured
 from idp.oidc import jws
@@ -69,7 +70,7 @@ def certificate(arrival: Arrival) -> x509.Certificate | None:
 def thumbprint(found: x509.Certificate) -> str:
     """``x5t#S256`` (RFC 8705 §3.1)."""
     digest = hashlib.sha256(found.public_bytes(Encoding.DER)).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return base64url.encode(digest)
 
 
 def bound_to(found: x509.Certificate) -> str:

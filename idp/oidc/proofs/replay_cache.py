@@ -8,10 +8,10 @@ import hashlib
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base.db import Base, UTCDateTime
+from directory.base.rows import for_each_dialect
 
 MARGIN = timedelta(minutes=1)
 """By which the clocks of nodes may differ, and more."""
@@ -30,16 +30,11 @@ _VALUES = {
     "digest": bindparam("digest"),
     "expires_at": bindparam("expires_at", type_=UTCDateTime()),
 }
-_INSERT = {
-    "sqlite": sqlite.insert(UsedOnce)
-    .values(_VALUES)
-    .on_conflict_do_nothing()
-    .returning(UsedOnce.digest),
-    "postgresql": postgresql.insert(UsedOnce)
-    .values(_VALUES)
-    .on_conflict_do_nothing()
-    .returning(UsedOnce.digest),
-}
+_INSERT = for_each_dialect(
+    lambda insert: (
+        insert(UsedOnce).values(_VALUES).on_conflict_do_nothing().returning(UsedOnce.digest)
+    )
+)
 _KNOWN = select(UsedOnce.digest).where(UsedOnce.digest == bindparam("digest"))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from directory import assignments
 from directory.assignments import Assignment, Held
-from directory.base.rows import in_force, is_fact, not_over
+from directory.base.rows import batches, in_force, is_fact, not_over
 from tests.factories import make_assignment, make_unit, make_user
 
 DAYS = [date(2026, 3, 1) + timedelta(days=n) for n in range(4)]
@@ -61,3 +61,12 @@ def test_a_timeline_holds_facts_only(services: Any) -> None:
         assert [h.kind for h in kept] == ["primary"]
         every = assignments.recorded(session, [person.id])[person.id]
         assert [h.void for h in every if h.id == void.id] == [True]
+
+
+@pytest.mark.parametrize(
+    ("many", "sizes"), [(0, []), (1, [1]), (500, [500]), (501, [500, 1]), (1001, [500, 500, 1])]
+)
+def test_batches_leave_nothing_out_and_keep_the_order(many: int, sizes: list[int]) -> None:
+    found = list(batches(n for n in range(many)))
+    assert [len(some) for some in found] == sizes
+    assert [n for some in found for n in some] == list(range(many))
