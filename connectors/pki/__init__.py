@@ -12,6 +12,8 @@
     orders       what is ordered about a certificate: its line, its marks, its effect
     trust        is this certificate good for a sign-in, now?
     certificates the certificates of many people, read in bulk
+    issued       the certificates that were issued, as pages show them
+    offline_root the root's key taken away and brought back
     issuance     making one certificate: intend, sign, settle
     authority    the local CA: root and issuing authority, their keys
     revocations  distrust and revocation as dated rows, evaluated at use

@@ -16,12 +16,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
     load_der_private_key,
-    load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
 from sqlalchemy import select
@@ -35,7 +33,7 @@ from connectors.pki.tables import Authority, AuthorityKind, Certificate, Certifi
 from directory.base import outbox
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
-from directory.base.errors import Conflict, InvalidInput, NotFound
+from directory.base.errors import Conflict, NotFound
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -284,7 +282,7 @@ def _store(
         parent_id=parent.id if parent else None,
         subject=subject,
         der=der,
-        key_sealed=_seal(keyring, key),
+        key_sealed=seal(keyring, key),
         not_after=certificate.not_valid_after_utc,
         created_at=now,
     )
@@ -293,7 +291,8 @@ def _store(
     return row
 
 
-def _seal(keyring: Keyring, key: PrivateKey) -> str:
+def seal(keyring: Keyring, key: PrivateKey) -> str:
+    """A private key as it is stored."""
     return keyring.encrypt(
         "pki", key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     )
@@ -355,46 +354,6 @@ def signer(keyring: Keyring, authority: Authority) -> PrivateKey:
             "ca_offline", "Khóa của {name} đang được cất ngoại tuyến.", name=authority.name
         )
     return opened(keyring, authority.key_sealed)
-
-
-def export_root(session: Session, keyring: Keyring, passphrase: str) -> bytes:
-    """The root's key as encrypted PKCS #8 PEM, removed from here by the caller's transaction.
-
-    Raises Conflict when it is offline already, InvalidInput for a short passphrase.
-    """
-    if len(passphrase) < 12:
-        raise InvalidInput(
-            "passphrase", "Mật khẩu bảo vệ khóa gốc phải có ít nhất 12 ký tự.", field="passphrase"
-        )
-    root = _root(session)
-    key = signer(keyring, root)
-    root.key_sealed = None
-    session.flush()
-    return key.private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode())
-    )
-
-
-def import_root(session: Session, keyring: Keyring, file: bytes, passphrase: str) -> None:
-    """Bring the root's key back. Raises InvalidInput unless it is the key of our root."""
-    root = _root(session)
-    try:
-        key = load_pem_private_key(file, passphrase.encode())
-    except (ValueError, TypeError) as exc:
-        raise InvalidInput(
-            "root_key", "Không mở được tệp khóa gốc bằng mật khẩu này.", field="file"
-        ) from exc
-    if key.public_key() != certificate_of(root).public_key():
-        raise InvalidInput(
-            "root_key", "Tệp này không phải khóa của bộ chứng thực gốc.", field="file"
-        )
-    assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)  # noqa: S101 (ours)
-    root.key_sealed = _seal(keyring, key)
-    session.flush()
-
-
-def _root(session: Session) -> Authority:
-    return session.get_one(Authority, issuing(session).parent_id, with_for_update=True)
 
 
 def end_of(wanted: datetime, authority: Authority | None) -> datetime:

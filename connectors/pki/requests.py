@@ -5,7 +5,6 @@
     fulfil           an open request and a CSR → the certificate, with its chain
     answer           a signer that takes its time has answered
     give_up          what a process died over is never going to be a certificate
-    certificates_of  what the portal and HR pages show
 
 The directory decides what a certificate says: name, username, unit and legal person of the
 primary assignment on the day. The citizen number is not among it: a certificate is shown to
@@ -18,7 +17,6 @@ in between finds it (``holdings``), and what changed her standing or what the ce
 has it thrown away.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -26,8 +24,9 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from connectors.pki import authority, issuance, keys, revocations, signers, trust, waiting
+from connectors.pki import authority, issuance, keys, signers, waiting
 from connectors.pki.issuance import Contents
+from connectors.pki.issued import certificates_of
 from connectors.pki.naming import name
 from connectors.pki.profiles import SERVICE, SIGN_IN, by_name
 from connectors.pki.tables import (
@@ -55,59 +54,6 @@ RENEWABLE = timedelta(days=30)
 """So long before its end a certificate may be renewed."""
 IN_MAKING = timedelta(minutes=1)
 """After so long, one intended at a signer that answers at once no longer counts: it crashed."""
-
-
-@dataclass(frozen=True)
-class CertificateView:
-    """A person's certificate as pages show it."""
-
-    id: int
-    serial: str
-    profile: str
-    title: str
-    subject: str
-    not_before: datetime
-    not_after: datetime
-    issued_at: datetime | None
-    standing: CertificateStanding
-    held: revocations.MarkSummary | None
-    """Since when and why it is distrusted or revoked."""
-
-
-def certificates_of(session: Session, user_id: int, *, now: datetime) -> list[CertificateView]:
-    """All certificates ever issued to a person, newest first, as they stand now."""
-    rows = session.scalars(
-        select(Certificate)
-        .where(Certificate.user_id == user_id, Certificate.state == CertificateState.ISSUED.value)
-        .order_by(Certificate.id.desc())
-    ).all()
-    held = revocations.held(session, [c.id for c in rows], now=now)
-    return [
-        CertificateView(
-            c.id,
-            c.serial,
-            c.profile,
-            c.title,
-            c.subject,
-            c.not_before,
-            c.not_after,
-            c.issued_at,
-            trust.standing(c, held.get(c.id), now=now),
-            held.get(c.id),
-        )
-        for c in rows
-    ]
-
-
-def by_serial(session: Session, serial: str) -> Certificate | None:
-    """The issued certificate with this serial (hexadecimal, colons allowed)."""
-    wanted = serial.replace(":", "").strip().lower().rjust(32, "0")
-    return session.scalars(
-        select(Certificate)
-        .where(Certificate.serial == wanted, Certificate.state == CertificateState.ISSUED.value)
-        .order_by(Certificate.id.desc())
-        .limit(1)
-    ).one_or_none()
 
 
 def open_requests(session: Session, user_id: int) -> list[CertificateRequest]:

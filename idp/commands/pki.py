@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from sqlalchemy import select
 
-from connectors.pki import authority, crl, naming, requests, revocations
+from connectors.pki import authority, crl, issued, naming, offline_root, requests, revocations
 from connectors.pki.authority import Algorithm
 from connectors.pki.tables import (
     REVOCABLE_FOR,
@@ -120,7 +120,7 @@ def list_(user: str) -> None:
     services = _services()
     with services.db.read() as session:
         found = people.by_ref(session, user)
-        for view in requests.certificates_of(session, found.id, now=services.clock()):
+        for view in issued.certificates_of(session, found.id, now=services.clock()):
             until = view.not_after.astimezone(VIETNAM)
             reason = f" ({view.held.reason.value})" if view.held else ""
             click.echo(
@@ -188,7 +188,7 @@ def revoke(serial: str, reason: str) -> None:
     services = _services()
     now = services.clock()
     with services.db.write() as session:
-        found = requests.by_serial(session, serial)
+        found = issued.by_serial(session, serial)
         if found is None:
             raise click.ClickException("Không có chứng thư với số sê-ri này.")
         revocations.revoke(
@@ -215,7 +215,7 @@ def export_root(file: Path, passphrase: str) -> None:
             keyring, settings = services.keyring, services.settings
             authority.complete(session, keyring, settings, now=now, anew=True)
             crl.publish(session, keyring, settings, root_id, now=now)
-        body = authority.export_root(session, services.keyring, passphrase)
+        body = offline_root.export_root(session, services.keyring, passphrase)
         # On the disk before it leaves the database: the transaction commits after this.
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as out:
@@ -231,7 +231,7 @@ def import_root(file: Path, passphrase: str) -> None:
     """Bring the root's key back from FILE, to sign another issuing authority."""
     services = _services()
     with services.db.write() as session:
-        authority.import_root(session, services.keyring, file.read_bytes(), passphrase)
+        offline_root.import_root(session, services.keyring, file.read_bytes(), passphrase)
 
 
 def weaknesses(services: Services) -> Iterator[str]:

@@ -9,8 +9,8 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from connectors.pki import requests as certificates
-from connectors.pki.requests import CertificateView
+from connectors.pki import issued
+from connectors.pki.issued import CertificateView
 from directory import assignments, entitlements, permissions, search, tree
 from directory.assignments import Position
 from directory.base.audit import Actor
@@ -124,7 +124,7 @@ def whole(
     return Whole(
         found,
         _accounts(session, found, on),
-        certificates.certificates_of(session, user_id, now=now),
+        issued.certificates_of(session, user_id, now=now),
         sessions.good_ones(session, user_id, now=now),
         changes,
         actors,

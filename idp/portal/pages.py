@@ -8,8 +8,7 @@ from datetime import datetime
 from cryptography import x509
 from sqlalchemy.orm import Session
 
-from connectors.pki import authority
-from connectors.pki import requests as certificates
+from connectors.pki import authority, issued
 from connectors.pki.tables import Authority
 from directory import assignments, entitlements, people
 from directory.assignments import Held
@@ -143,7 +142,7 @@ def profile(session: Session, user_id: int) -> OwnRecord:
 
 def certificate_pem(session: Session, user_id: int, serial: str) -> str:
     """One of her own certificates with its chain. Raises NotFound, also for somebody else's."""
-    row = certificates.by_serial(session, serial)
+    row = issued.by_serial(session, serial)
     if row is None or row.user_id != user_id or row.der is None:
         raise NotFound("certificate_unknown", "Không tìm thấy chứng thư này.")
     issuer = session.get_one(Authority, row.authority_id)

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 
-from connectors.pki import requests as certificates
+from connectors.pki import issued, requests
 from directory.base.clock import local_day
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotFound
 from idp import sessions
@@ -164,8 +164,8 @@ def my_certificates() -> Any:
 def _certificates(*, error: str | None = None, csr: str = "") -> Any:
     has, me, now = services(), _me(), services().clock()
     with has.db.read() as session:
-        held = certificates.certificates_of(session, me.user_id, now=now)
-        waiting = certificates.open_requests(session, me.user_id)
+        held = issued.certificates_of(session, me.user_id, now=now)
+        waiting = requests.open_requests(session, me.user_id)
     return render_template(
         "portal/certificates.html",
         held=held,
@@ -183,7 +183,7 @@ def request_certificate() -> Any:
     has, me = services(), _me()
     try:
         with has.db.write() as session:
-            certificates.request(session, me.user_id, now=has.clock())
+            requests.request(session, me.user_id, now=has.clock())
     except Conflict as error:
         flash(error_text(error), "wait")
     return redirect(url_for("portal.certificates"), 303)
@@ -200,7 +200,7 @@ def submit_csr() -> Any:
     if request.form.get(unwritten.RESUMED):
         return _certificates(csr=csr), 422
     try:
-        pem = certificates.fulfil(
+        pem = requests.fulfil(
             has.db, has.keyring, has.settings, me.user_id, csr, now=has.clock(), actor=actor()
         )
     except (InvalidInput, Conflict) as error:

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import select
 
 from connectors.outbound import Outbound
-from connectors.pki import requests, signers
+from connectors.pki import issued, requests, signers
 from connectors.pki.outside import Seen
 from connectors.pki.tables import Authority, AuthorityKind, Certificate, CertificateState
 from directory.base.audit import Actor
@@ -145,7 +145,7 @@ def test_a_certificate_comes_days_after_it_was_asked_for(office: Office, paper: 
     assert chain is not None
     assert x509.load_pem_x509_certificates(chain.encode())[0].serial_number == paper.number
     with office.tools.db.read() as session:
-        (mine,) = requests.certificates_of(session, office.lan, now=office.tools.clock())
+        (mine,) = issued.certificates_of(session, office.lan, now=office.tools.clock())
     assert int(mine.serial, 16) == paper.number
     assert mine.standing == "good"
     with pytest.raises(Conflict, match="certificate_settled"):

@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from sqlalchemy import select
 
-from connectors.pki import crl, requests, revocations, trust
+from connectors.pki import crl, issued, requests, revocations, trust
 from connectors.pki.tables import Certificate, CertificateStanding, Reason
 from connectors.pki.trust import Refusal, UntrustedCertificate
 from directory.base.audit import Actor
@@ -279,7 +279,7 @@ def test_the_page_shows_since_when_a_certificate_is_held(office: Office) -> None
     office.issue(office.lan)
     office.decide("suspend", office.lan)
     with office.tools.db.read() as session:
-        (view,) = requests.certificates_of(session, office.lan, now=office.tools.clock())
+        (view,) = issued.certificates_of(session, office.lan, now=office.tools.clock())
         assert session.scalars(select(Certificate)).one().state == "issued"
     assert view.standing is CertificateStanding.HELD
     assert view.held is not None

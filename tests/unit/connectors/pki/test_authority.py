@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from sqlalchemy import delete, select
 
-from connectors.pki import authority, issuance, profiles, requests
+from connectors.pki import authority, issuance, offline_root, profiles, requests
 from connectors.pki.authority import Algorithm
 from connectors.pki.profiles import CertificateProfile
 from connectors.pki.tables import Authority, Certificate, CertificateState
@@ -68,15 +68,15 @@ def test_private_keys_are_not_readable_in_the_database(office: Office) -> None:
 def test_the_root_can_be_taken_offline_and_brought_back(office: Office) -> None:
     tools = office.tools
     with tools.db.write() as session:
-        file = authority.export_root(session, tools.keyring, "một mật khẩu dài")
+        file = offline_root.export_root(session, tools.keyring, "một mật khẩu dài")
     assert b"ENCRYPTED" in file
     with tools.db.write() as session, pytest.raises(Conflict, match="ca_offline"):
-        authority.export_root(session, tools.keyring, "một mật khẩu dài")
+        offline_root.export_root(session, tools.keyring, "một mật khẩu dài")
     office.issue(office.lan)  # the issuing authority does not need it
     with tools.db.write() as session, pytest.raises(InvalidInput, match="root_key"):
-        authority.import_root(session, tools.keyring, file, "sai mật khẩu rồi")
+        offline_root.import_root(session, tools.keyring, file, "sai mật khẩu rồi")
     with tools.db.write() as session:
-        authority.import_root(session, tools.keyring, file, "một mật khẩu dài")
+        offline_root.import_root(session, tools.keyring, file, "một mật khẩu dài")
         root = session.get_one(Authority, authority.issuing(session).parent_id)
         second = authority.add_issuing(
             session,

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from sqlalchemy import select
 
-from connectors.pki import issuance, requests, revocations
+from connectors.pki import issuance, issued, requests, revocations
 from connectors.pki.local import Local
 from connectors.pki.tables import (
     Certificate,
@@ -131,7 +131,7 @@ def test_a_person_without_a_good_certificate_asks_for_herself(office: Office) ->
         )
     office.issue(office.lan)
     with office.tools.db.read() as session:
-        views = requests.certificates_of(session, office.lan, now=office.tools.clock())
+        views = issued.certificates_of(session, office.lan, now=office.tools.clock())
     assert [v.standing for v in views] == [CertificateStanding.GOOD, CertificateStanding.REVOKED]
 
 
