@@ -22,6 +22,8 @@ class EffectKind(StrEnum):
     """What happens to an account, as previews and proofs call it."""
 
     CREATE = "account.create"
+    UPDATE = "account.update"
+    """Kept, with another name or address."""
     MOVE = "account.move"
     """Kept, in another unit, position or role."""
     DISABLE = "account.disable"
@@ -54,7 +56,15 @@ def turns(person: Person, plan: Plan) -> Iterator[Turn]:
     rules = plan.rulebook.rules
     before = desired_accounts(rules, person.before, status=person.status_before, on=before_on)
     after = desired_accounts(rules, person.after, status=person.status_after, on=after_on)
-    for turn in between(person.id, before, after):
+    found = list(between(person.id, before, after))
+    if ordered is Action.UPDATE:
+        turned = {turn.application_id for turn in found}
+        yield from (
+            Turn(person.id, app, EffectKind.UPDATE, _shown(will, ""))
+            for app, will in sorted(after.items())
+            if app not in turned
+        )
+    for turn in found:
         wakes = ordered is Action.ENABLE or _ever_entitled(
             rules, person.before, turn.application_id
         )

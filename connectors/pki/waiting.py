@@ -20,7 +20,10 @@ from directory.base.clock import local_day
 from directory.base.outbox import Priority
 from directory.changes import effects
 from directory.changes.effects import Due, Effect
-from directory.changes.model import Change, ChangeKind, ChangeLine, ChangeState
+from directory.changes.model import Change, ChangeLine, ChangeState
+from directory.changes.table import TABLE, Action, Column
+
+COLUMNS = (Column.TRUST, Column.CASE)
 
 
 def date_ahead(session: Session, certificate: Certificate, *, now: datetime) -> None:
@@ -66,7 +69,8 @@ def _carry_out(
     now: datetime,
 ) -> list[Due]:
     orders = list(_orders(session, change, held, at))
-    write(session, orders, dict.fromkeys(held, change.kind), change.id, at=at, now=now)
+    causes = {user_id: event.value for user_id in held if (event := change.event_of(user_id))}
+    write(session, orders, causes, change.id, at=at, now=now)
     note(session, orders, Actor.system(), change.id, at=at, now=now)
     return [effect_of(o, now, at, Priority.NORMAL) for o in orders]
 
@@ -74,27 +78,27 @@ def _carry_out(
 def _orders(
     session: Session, change: Change, held: dict[int, list[Certificate]], at: datetime
 ) -> Iterator[Order]:
-    """The event × artefact table for a change that is stored, not planned."""
-    leaving = change.kind == ChangeKind.LEAVE
-    suspending = change.kind == ChangeKind.SUSPEND
-    if not (leaving or suspending or change.kind == ChangeKind.TRANSFER):
-        return
+    """The event × artefact table for a change that is stored, with the event of each person."""
     users: Collection[int] = sorted(held)
     served = assignments.timeline(session, users)
     asked = holdings.requested(session, list(users))
     for user_id in users:
-        certificates = held[user_id]
-        if change.kind == ChangeKind.TRANSFER:
+        event = change.event_of(user_id)
+        trust, case = (TABLE[event][c] for c in COLUMNS) if event else (Action.NONE, Action.NONE)
+        if trust not in (Action.DISTRUST, Action.DISTRUST_IF_NAMED):
+            continue
+        certificates, moves = held[user_id], case in (Action.REPLACE, Action.REPLACE_IF_NAMED)
+        if moves:
             serves = {h.unit.id for h in served[user_id] if h.in_force(local_day(at))}
             certificates = [
                 c for c in certificates if c.unit_id is not None and c.unit_id not in serves
             ]
         for certificate in certificates:
             yield about(EffectKind.DISTRUST, certificate)
-        if suspending:
+        if case == Action.NONE:
             continue
-        reason = Reason.CESSATION_OF_OPERATION if leaving else Reason.AFFILIATION_CHANGED
+        reason = Reason.AFFILIATION_CHANGED if moves else Reason.CESSATION_OF_OPERATION
         for certificate in certificates:
             yield about(EffectKind.REVOKE, certificate, reason)
-        if not leaving:
+        if moves:
             yield from requested(user_id, certificates, asked)

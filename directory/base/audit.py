@@ -37,6 +37,8 @@ class Tag(StrEnum):
     CHANGE_REVIVE = "change.revive"
     CHANGE_SETTLED = "change.settled"
     USER_CREATE = "user.create"
+    USER_UPDATE = "user.update"
+    """Her name, birth or address."""
     ASSIGNMENT_OPEN = "assignment.open"
     ASSIGNMENT_CLOSE = "assignment.close"
     ASSIGNMENT_REOPEN = "assignment.reopen"

@@ -14,7 +14,7 @@
 Nothing has to succeed afterwards for access to be gone; the jobs push and prove.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,7 +22,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from directory import entitlements, people, permissions
-from directory.assignments import recorded, timeline
+from directory.assignments import timeline
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
@@ -31,14 +31,12 @@ from directory.base.errors import Conflict, InvalidInput, Misconfigured, NotAllo
 from directory.base.failpoints import failpoint
 from directory.changes import (
     effects,
-    joining,
+    kind,
+    kinds,  # noqa: F401 (registered by being imported)
     limits,
-    person,
     places,
     proof,
     repeats,
-    structure,
-    undo,
     write,
 )
 from directory.changes.cutter import Cutter
@@ -46,7 +44,6 @@ from directory.changes.drafting import Ground
 from directory.changes.effects import Effect, State
 from directory.changes.model import (
     Change,
-    ChangeKind,
     ChangeLine,
     ChangeState,
     Notice,
@@ -57,32 +54,6 @@ from directory.changes.promises import overlapping, superseded
 from directory.changes.table import REQUIRED
 from directory.people import User, UserStatus
 from directory.units import OrgUnit, lock_tree
-
-Planner = Callable[[Session, Spec, Ground], Plan]
-
-PLANNERS: dict[ChangeKind, Planner] = {
-    ChangeKind.JOIN: joining.plan_join,
-    ChangeKind.TRANSFER: person.plan_transfer,
-    ChangeKind.SUSPEND: person.plan_suspend,
-    ChangeKind.RESUME: person.plan_resume,
-    ChangeKind.LEAVE: person.plan_leave,
-    ChangeKind.UNIT_CREATE: structure.plan_units,
-    ChangeKind.POSITION_CREATE: structure.plan_positions,
-    ChangeKind.POST_CREATE: structure.plan_posts,
-    ChangeKind.UNDO: undo.plan_undo,
-}
-
-TITLES = {
-    ChangeKind.JOIN: "Tiếp nhận",
-    ChangeKind.TRANSFER: "Điều động",
-    ChangeKind.SUSPEND: "Tạm đình chỉ công tác",
-    ChangeKind.RESUME: "Trở lại công tác",
-    ChangeKind.LEAVE: "Thôi việc, nghỉ hưu",
-    ChangeKind.UNIT_CREATE: "Thành lập đơn vị",
-    ChangeKind.POSITION_CREATE: "Bổ sung danh mục chức vụ",
-    ChangeKind.POST_CREATE: "Giao biên chế",
-    ChangeKind.UNDO: "Hoàn tác",
-}
 
 
 def _overlaps(plan: Plan) -> list[Notice]:
@@ -142,14 +113,7 @@ class Door:
         *,
         commits: bool = False,
     ) -> Plan:
-        planner = PLANNERS.get(spec.kind)
-        if planner is None:
-            raise InvalidInput(
-                "kind_not_supported",
-                "Chưa hỗ trợ loại thay đổi {kind}.",
-                field="kind",
-                kind=spec.kind.value,
-            )
+        planner = kind.get(spec.kind).plan
         granted = permissions.rights(session, actor, local_day(now))
         plan = planner(session, spec, Ground(now, granted, rulebook))
         if actor.kind == "user" and actor.id in spec.users:
@@ -234,40 +198,41 @@ class Door:
         """The tree where it changes, people, then units, then posts, each in id order, then the rules:
         everyone locks in this order. What is planned from then on is read anew, also what the session has seen before.
         """
-        if spec.kind == ChangeKind.UNIT_CREATE:
+        one = kind.get(spec.kind)
+        if one.moves_tree:
             lock_tree(session)
         people.lock(session, sorted(spec.users))
-        held = [h for one in recorded(session, spec.users).values() for h in one]
-        taken = places.wanted(spec, held)
-        unit_ids = {h.unit.id for h in held} | {unit_id for unit_id, _ in taken}
+        found = one.subjects(session, spec)
+        if more := found.people - set(spec.users):
+            people.lock(session, sorted(more))
+            # What was found before anybody was held may have changed meanwhile.
+            found, first = one.subjects(session, spec), found
+            if found.people - first.people:
+                raise PlanStale
         session.scalars(
             select(OrgUnit)
-            .where(OrgUnit.id.in_(unit_ids | ({spec.to_unit} if spec.to_unit else set())))
+            .where(OrgUnit.id.in_(found.units | {unit_id for unit_id, _ in found.places}))
             .order_by(OrgUnit.id)
             .with_for_update(read=True)
             .execution_options(populate_existing=True)
         ).all()
-        places.lock(session, taken)
+        places.lock(session, found.places)
         return entitlements.rulebook(session, lock=True)
 
     def _new_change(
         self, session: Session, plan: Plan, actor: Actor, change_id: str, fingerprint: str
     ) -> Change:
         spec, decision = plan.spec, plan.spec.decision
-        title = TITLES[spec.kind]
-        if len(plan.people) == 1:
-            title = f"{title}: {plan.people[0].full_name}"
-        elif plan.people or spec.rows:
-            title = f"{title} ({len(plan.people) or len(spec.rows)})"
+        one = plan.people[0].full_name if len(plan.people) == 1 else None
         change = Change(
             id=change_id,
-            kind=spec.kind.value,
+            kind=str(spec.kind),
             state=(
                 ChangeState.SCHEDULED
                 if plan.scheduled and not spec.undo_of
                 else ChangeState.COMMITTED
             ).value,
-            title=title,
+            about=one or "",
             actor_kind=actor.kind,
             actor_id=actor.id,
             actor_label=actor.label,
@@ -278,7 +243,7 @@ class Door:
             decision_number=decision.number if decision else None,
             decision_issued_on=decision.issued_on if decision else None,
             decision_issuer=decision.issuer if decision else None,
-            spec=spec.as_dict(),
+            spec=spec.as_dict() | {"size": len(plan.people) or len(spec.rows)},
             fingerprint=fingerprint,
             undo_of=spec.undo_of,
             people_count=len(plan.people),
@@ -294,7 +259,7 @@ class Door:
             subject=("change", change.id),
             change_id=change.id,
             data={
-                "kind": spec.kind.value,
+                "kind": str(spec.kind),
                 "people": len(plan.people),
                 "effective_on": spec.effective_on.isoformat(),
                 "decision": decision.number if decision else None,

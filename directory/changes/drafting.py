@@ -1,6 +1,6 @@
 """What planners share: the ground they stand on and the draft they fill."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -48,9 +48,9 @@ def primary_on(before: Iterable[Held], on: date) -> Held | None:
     return next((h for h in before if h.kind == Kind.PRIMARY and h.in_force(on)), None)
 
 
-def ending_on(before: Iterable[Held], spec: Spec) -> list[Held]:
+def ending_on(before: Iterable[Held], on: date, keep: Collection[int] = ()) -> list[Held]:
     """Every post in force on the day, but for those the decision keeps."""
-    return [h for h in before if h.in_force(spec.effective_on) and h.id not in spec.keep]
+    return [h for h in before if h.in_force(on) and h.id not in keep]
 
 
 def require_over(ground: Ground, before: Iterable[Held], on: date) -> None:
@@ -174,15 +174,18 @@ class Draft:
         event: Event,
         before: tuple[Held, ...],
         ending: list[Held],
-        opened: Held | None,
+        opened: Sequence[Held] = (),
         status: UserStatus | None = None,
         promised: Promises = NOTHING,
         opened_until: str | None = None,
+        planned_end: date | None = None,
+        said: Mapping[str, Any] | None = None,
     ) -> None:
         """Write down what happens to one person and the directory lines it takes.
 
         A post that would have begun later never begins. ``opened_until`` is the change whose day
-        is the end of the post that opens.
+        is the end of the posts that open, ``planned_end`` the day they are meant to end; ``said``
+        gives columns of hers (``lines.PERSONAL``) other values.
         """
         end = self.spec.effective_on
         closed = {h.id: max(end, h.valid_from) for h in ending}
@@ -203,24 +206,25 @@ class Draft:
                     {"valid_to": closed[held.id].isoformat()},
                 )
             )
-        if opened is not None:
-            after += (opened,)
+        for held in opened:
+            after += (held,)
             self.lines.append(
                 Line(
                     "assignment",
                     "open",
                     None,
                     user.id,
-                    opened.unit.id,
-                    f"{opened.position_name}, {opened.unit.name}",
+                    held.unit.id,
+                    f"{held.position_name}, {held.unit.name}",
                     None,
                     {
-                        "kind": opened.kind,
-                        "unit": opened.unit.id,
-                        "position": opened.position_id,
-                        "valid_from": opened.valid_from.isoformat(),
-                        "valid_to": iso(opened.valid_to),
+                        "kind": held.kind,
+                        "unit": held.unit.id,
+                        "position": held.position_id,
+                        "valid_from": held.valid_from.isoformat(),
+                        "valid_to": iso(held.valid_to),
                         **({"closed_by": opened_until} if opened_until else {}),
+                        **({"planned_end": iso(planned_end)} if planned_end else {}),
                     },
                 )
             )
@@ -230,9 +234,9 @@ class Draft:
             was, will = {"status": user.status}, {"status": after_status}
             if status == UserStatus.LEFT:
                 was["leaves_on"], will["leaves_on"] = iso(user.leaves_on), end.isoformat()
-            self.lines.append(
-                Line("users", "update", user.id, user.id, None, user.full_name, was, will)
-            )
+            self._about(user, was, will)
+        if said:
+            self._about(user, {name: getattr(user, name) for name in said}, dict(said))
         self.people.append(
             Person(
                 user.id,
@@ -246,6 +250,11 @@ class Draft:
                 after,
                 tuple(closed),
             )
+        )
+
+    def _about(self, user: User, was: dict[str, Any], will: dict[str, Any]) -> None:
+        self.lines.append(
+            Line("users", "update", user.id, user.id, None, user.full_name, was, will)
         )
 
     def done(self, *, units_touched: set[int]) -> Plan:

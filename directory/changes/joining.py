@@ -17,6 +17,7 @@ from directory import assignments, units
 from directory.assignments import Assignment, Held, Position
 from directory.base.errors import InvalidInput
 from directory.base.text import username_base
+from directory.changes import addresses
 from directory.changes.drafting import Ground
 from directory.changes.model import Line, Notice, Person, Plan, Spec
 from directory.changes.table import Event
@@ -40,7 +41,7 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
         *_duplicates(session, spec.rows, ground),
         *_full_posts(session, spec, unit_views, catalogue),
         *_before_units(session, spec.rows, unit_views),
-        *_taken_emails(session, spec.rows, ground),
+        *addresses.taken(session, spec.rows, ground),
     ]
     usernames = allot_usernames(session, [row["person"] for row in spec.rows])
     people, lines = [], []
@@ -99,7 +100,7 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
         rulebook=ground.rulebook,
         people=tuple(people),
         lines=tuple(lines),
-        warnings=tuple(_shared_emails(session, spec.rows, ground)),
+        warnings=tuple(addresses.shared(session, spec.rows, ground)),
         conflicts=tuple(conflicts),
         units=tuple(sorted(unit_views)),
     )
@@ -216,62 +217,6 @@ def _post_keys_taken(session: Session, rows: Sequence[dict[str, Any]]) -> list[N
         for key in (k for k in used if k in taken or keys[k] > 1):
             _sayer(found, row)("source_key_taken", "Mã nguồn {key} đã được dùng.", key=key)
     return found
-
-
-def _holders(
-    session: Session, rows: Sequence[dict[str, Any]], ground: Ground
-) -> dict[str, list[str | None]]:
-    """Who has these addresses already; None for somebody the actor does not see."""
-    wanted = {email for row in rows if (email := row["person"].get("email"))}
-    seen = visible_people(ground.rights, ground.today)
-    holders: dict[str, list[str | None]] = {email: [] for email in wanted}
-    for email, name in session.execute(
-        select(User.email, case((seen, User.full_name))).where(
-            User.email.in_(wanted), User.status != UserStatus.LEFT.value
-        )
-    ):
-        holders[email].append(name)
-    return holders
-
-
-def _taken_emails(
-    session: Session, rows: Sequence[dict[str, Any]], ground: Ground
-) -> Iterable[Notice]:
-    """Addresses of people out of reach: shared, they would be given out for those no longer."""
-    holders = _holders(session, rows, ground)
-    for row in rows:
-        email = row["person"].get("email")
-        if email and None in holders[email]:
-            yield Notice(
-                "email_taken",
-                "Địa chỉ {email} là của một người ngoài phạm vi của bạn; hãy ghi địa chỉ khác, để "
-                "trống, hoặc hỏi quản trị viên.",
-                args={"email": email},
-                row=row.get("row"),
-            )
-
-
-def _shared_emails(
-    session: Session, rows: Sequence[dict[str, Any]], ground: Ground
-) -> Iterable[Notice]:
-    """Addresses that somebody has already, or two of these rows: given out for neither."""
-    holders = _holders(session, rows, ground)
-    for row in rows:
-        if email := row["person"].get("email"):
-            holders[email].append(row["person"]["full_name"])
-    for row in rows:
-        email = row["person"].get("email")
-        if email and len(holders[email]) > 1:
-            yield Notice(
-                "email_shared",
-                "Địa chỉ {email} là của nhiều người ({names}); chưa gửi cho ứng dụng nào đến khi "
-                "được sửa.",
-                args={
-                    "email": email,
-                    "names": ", ".join(name or "…" for name in holders[email][:5]),
-                },
-                row=row.get("row"),
-            )
 
 
 def _before_units(

@@ -2,25 +2,32 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from directory.assignments import Held
 from directory.base.clock import day_start
 from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.changes import titles
 from directory.changes.effects import Foreseen
 from directory.changes.table import TABLE, Action, Column, Event
 from directory.entitlements import Rulebook
 from directory.permissions import Rights
 
+Asks = TypeVar("Asks", bound=BaseModel)
+
 
 class ChangeKind(StrEnum):
-    """Every kind of change. Those without a planner yet are refused as not supported."""
+    """Codes that are announced. One without a ``Kind`` yet is refused as not supported; what there
+    is, the registry in ``kind`` knows.
+    """
 
     JOIN = "join"
     TRANSFER = "transfer"
@@ -68,19 +75,15 @@ class Decision:
 class Spec:
     """A request for a change, checked and with its references resolved to ids."""
 
-    kind: ChangeKind
+    kind: str
     effective_on: date
     decision: Decision | None = None
     users: tuple[int, ...] = ()
-    to_unit: int | None = None
-    position: int | None = None
-    keep: tuple[int, ...] = ()
-    """Assignments that a transfer to another legal person would end and the decision keeps."""
-    reason: str | None = None
-    """``leave``: retire, resign, dismiss, die, end_of_contract."""
+    asked: BaseModel | None = None
+    """What the kind's ``asks`` were answered with, references resolved to ids."""
     undo_of: str | None = None
     rows: tuple[dict[str, Any], ...] = ()
-    """``join``, ``unit.create``, ``position.create``: the checked rows themselves."""
+    """Kinds made of rows (``join``, ``unit.create``): the checked rows themselves."""
     day_said: bool = True
     """Whether the request named its day; else that is today, whenever today is."""
 
@@ -92,23 +95,33 @@ class Spec:
             | {
                 "assignments": [
                     post | {"valid_from": then} if post["valid_from"] == today else post
-                    for post in row.get("assignments", ())
+                    for post in row["assignments"]
                 ]
             }
+            if "assignments" in row
+            else row
             for row in self.rows
         )
         return replace(self, effective_on=day, rows=rows)
 
+    def ask(self, model: type[Asks]) -> Asks:
+        """What was asked, as the kind's own model."""
+        if not isinstance(self.asked, model):
+            raise TypeError(f"{self.kind} asks for {model.__qualname__}")
+        return self.asked
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; equal specs give equal dicts."""
         body: dict[str, Any] = {
-            "kind": self.kind.value,
+            "kind": str(self.kind),
             "effective_on": self.effective_on.isoformat(),
             "users": list(self.users),
-            "to_unit": self.to_unit,
-            "position": self.position,
-            "keep": list(self.keep),
-            "reason": self.reason,
+            # Idempotency-Keys of the version before rest on these, whatever the kind.
+            "to_unit": None,
+            "position": None,
+            "keep": [],
+            "reason": None,
+            **(self.asked.model_dump(mode="json", exclude_unset=True) if self.asked else {}),
             "undo_of": self.undo_of,
             "decision": None,
             "rows": _digest([_promised(row) for row in self.rows]) if self.rows else None,
@@ -280,7 +293,12 @@ class Change(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
     state: Mapped[str]
-    title: Mapped[str]
+    stored_title: Mapped[str] = mapped_column("title", default="")
+    """A sentence, of changes that the version before wrote."""
+    about: Mapped[str | None]
+    """The name of the one person it is about, as she was called then."""
+    events: Mapped[dict[str, Any] | None]
+    """Event of the table → the people to whom it happens; None where the version before wrote it."""
     actor_kind: Mapped[str]
     actor_id: Mapped[int | None] = mapped_column(Key)
     actor_label: Mapped[str]
@@ -297,6 +315,41 @@ class Change(Base):
     fingerprint: Mapped[str]
     undo_of: Mapped[str | None] = mapped_column(ForeignKey("change.id"))
     people_count: Mapped[int]
+
+    @property
+    def named(self) -> str:
+        """The name of the one person it is about, or nothing."""
+        return self.about if self.about is not None else self.stored_title.partition(": ")[2]
+
+    @property
+    def title(self) -> str:
+        """What lists call it; composed, so that a kind's words can change."""
+        return titles.composed(self.kind, self.named, self.spec.get("size", self.people_count))
+
+    def event_of(self, user_id: int) -> Event | None:
+        """What happens to a person by it, as its plan has found."""
+        if self.events is None:
+            return _EVENTS_BEFORE.get(self.kind)
+        return next((Event(e) for e, ids in self.events.items() if user_id in ids), None)
+
+
+_EVENTS_BEFORE = {
+    "join": Event.JOIN,
+    "transfer": Event.TRANSFER_OTHER,
+    "suspend": Event.SUSPEND,
+    "resume": Event.RESUME,
+    "leave": Event.LEAVE,
+    "undo": Event.UNDO,
+}
+"""Of changes that the version before wrote; what still waits of them is cut by these all the same."""
+
+
+def events_of(people: Iterable[Person]) -> dict[str, list[int]]:
+    """The people of a plan by the event that happens to them, as a change keeps it."""
+    found: dict[str, list[int]] = {}
+    for person in people:
+        found.setdefault(person.event.value, []).append(person.id)
+    return found
 
 
 class ChangeLine(Base):
@@ -339,17 +392,3 @@ class ChangeUnit(Base):
     change_id: Mapped[str] = mapped_column(ForeignKey("change.id"))
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     unit_id: Mapped[int] = mapped_column(ForeignKey("org_unit.id"))
-
-
-class Idempotency(Base):
-    """An Idempotency-Key that has led to a change; kept per caller for seven days."""
-
-    __tablename__ = "idempotency"
-    __table_args__ = (UniqueConstraint("caller", "key"), AUTOINCREMENT)
-
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    caller: Mapped[str]
-    key: Mapped[str]
-    body_hash: Mapped[str]
-    change_id: Mapped[str | None]
-    expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -13,24 +13,10 @@ from sqlalchemy.orm import Session
 
 from directory import assignments
 from directory.assignments import Held, Post
-from directory.changes.model import Line, Notice, Spec
+from directory.changes.model import Line, Notice
 
 Place = tuple[int, int]
 """A place: (unit, position)."""
-
-
-def wanted(spec: Spec, held: Iterable[Held]) -> set[Place]:
-    """The places a plan of this request may take; ``held`` is all its people hold or held."""
-    timeline = list(held)
-    found = {
-        (post["unit"], post["position"]) for row in spec.rows for post in row.get("assignments", ())
-    }
-    if spec.to_unit:
-        positions = {spec.position} if spec.position else {h.position_id for h in timeline}
-        found |= {(spec.to_unit, position) for position in positions}
-    if spec.undo_of:
-        found |= {(h.unit.id, h.position_id) for h in timeline}
-    return found
 
 
 def lock(session: Session, places: Iterable[Place]) -> None:

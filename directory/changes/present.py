@@ -6,8 +6,9 @@ from typing import Any
 from directory.assignments import Held
 from directory.base.clock import local_day
 from directory.base.rows import not_over
+from directory.changes import titles
 from directory.changes.effects import Effect
-from directory.changes.model import Line, Person, Plan
+from directory.changes.model import ChangeLine, Line, Person, Plan
 from directory.changes.proof import Proof
 from directory.permissions import Do
 from directory.units import columns
@@ -16,7 +17,7 @@ from directory.units import columns
 def plan_as_dict(plan: Plan) -> dict[str, Any]:
     """A preview: people before and after, lines, effects, warnings, conflicts, fingerprint."""
     return {
-        "kind": plan.spec.kind.value,
+        "kind": str(plan.spec.kind),
         "effective_on": plan.spec.effective_on.isoformat(),
         "scheduled": plan.scheduled,
         "people": [_person(p, plan) for p in plan.people],
@@ -56,7 +57,7 @@ def proof_as_dict(found: Proof) -> dict[str, Any]:
             {
                 "table": line.table,
                 "action": line.action,
-                "label": line.label,
+                "label": label_of(line),
                 "user": line.user_id,
                 "before": line.before,
                 "after": line.after,
@@ -132,11 +133,17 @@ def _person(person: Person, plan: Plan) -> dict[str, Any]:
     }
 
 
+def label_of(line: Line | ChangeLine) -> str:
+    """What a line is about; of another change, what lists call that."""
+    named = (line.before or {}).get("kind") if line.table == "change" else None
+    return titles.composed(named, line.label) if named else line.label
+
+
 def _line(line: Line) -> dict[str, Any]:
     return {
         "table": line.table,
         "action": line.action,
-        "label": line.label,
+        "label": label_of(line),
         "user": line.user_id if line.user_id and line.user_id > 0 else None,
         "before": line.before,
         "after": line.after,

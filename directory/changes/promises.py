@@ -19,7 +19,9 @@ from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment, Held, Kind
 from directory.base.values import OPEN_FROM
-from directory.changes.model import Change, ChangeKind, ChangeLine, ChangeState, Line
+from directory.changes import titles
+from directory.changes.model import Change, ChangeLine, ChangeState, Line
+from directory.changes.table import Event
 from directory.people import UserStatus
 
 
@@ -28,9 +30,15 @@ class Waiting:
     """A change about a person whose day has not come."""
 
     id: str
-    kind: ChangeKind
+    kind: str
     effective_on: date
-    title: str
+    about: str
+    event: Event | None
+
+    @property
+    def title(self) -> str:
+        """What lists call it."""
+        return titles.composed(self.kind, self.about)
 
 
 @dataclass(frozen=True)
@@ -83,27 +91,18 @@ def read(session: Session, user_ids: Iterable[int], *, now: datetime) -> dict[in
     for part in _parts(wanted):
         aside = superseded(session, part)
         for row in session.execute(
-            select(
-                ChangeLine.user_id,
-                Change.id,
-                Change.kind,
-                Change.effective_on,
-                Change.title,
-                Change.committed_at,
-            )
+            select(ChangeLine.user_id, Change)
             .join(Change, Change.id == ChangeLine.change_id)
             .where(
                 Change.state == ChangeState.SCHEDULED.value,
                 Change.effective_at > now,
                 ChangeLine.user_id.in_(part),
             )
-            .distinct()
             .order_by(Change.effective_on, Change.committed_at, Change.id)
         ):
-            if row.user_id is not None and (row.user_id, row.id) not in aside:
-                waiting[row.user_id].append(
-                    Waiting(row.id, ChangeKind(row.kind), row.effective_on, row.title)
-                )
+            known = (w.id for w in waiting.get(row.user_id, ()))
+            if (row.user_id, row.Change.id) not in aside and row.Change.id not in known:
+                waiting[row.user_id].append(_waiting(row.Change, row.user_id))
         for held in session.execute(
             select(
                 Assignment.id, Assignment.user_id, Assignment.opened_by, Assignment.closed_by
@@ -113,6 +112,12 @@ def read(session: Session, user_ids: Iterable[int], *, now: datetime) -> dict[in
             if held.closed_by is not None:
                 closed[held.user_id][held.id] = held.closed_by
     return {u: Promises(tuple(waiting[u]), opened[u], closed[u]) for u in wanted}
+
+
+def _waiting(change: Change, user_id: int) -> Waiting:
+    return Waiting(
+        change.id, change.kind, change.effective_on, change.named, change.event_of(user_id)
+    )
 
 
 def superseded(session: Session, user_ids: list[int]) -> set[tuple[int, str]]:
@@ -132,16 +137,16 @@ def superseded(session: Session, user_ids: list[int]) -> set[tuple[int, str]]:
 
 def supersede_line(user_id: int, waiting: Waiting) -> Line:
     """The line that puts a waiting change aside for one person."""
-    day = waiting.effective_on.isoformat()
+    which = {"change": waiting.id, "effective_on": waiting.effective_on.isoformat()}
     return Line(
         "change",
         "supersede",
         None,
         user_id,
         None,
-        waiting.title,
-        {"change": waiting.id, "state": ChangeState.SCHEDULED.value, "effective_on": day},
-        {"change": waiting.id, "state": ChangeState.SUPERSEDED.value, "effective_on": day},
+        waiting.about,
+        {**which, "kind": waiting.kind, "state": ChangeState.SCHEDULED.value},
+        {**which, "kind": waiting.kind, "state": ChangeState.SUPERSEDED.value},
     )
 
 
@@ -238,8 +243,8 @@ class Log:
         """Her status by every change that stands and has taken effect, but for one."""
         status: str | None = None
         for line in self.lines.get(user_id, ()):
-            if line.table != "users":
-                continue
+            if line.table != "users" or not _STANDING & (line.after or {}).keys():
+                continue  # her name, her address
             if status is None:
                 status = (line.before or {}).get("status", UserStatus.ACTIVE.value)
             change = self.changes.get(line.change_id)
@@ -251,7 +256,7 @@ class Log:
                 or status == UserStatus.LEFT.value
             ):
                 continue
-            status = _GIVES_STATUS.get(change.kind, status)
+            status = _gives_status(line, change) or status
         return status or UserStatus.ACTIVE.value
 
     def leaves_without(self, user_id: int, change_id: str, *, found: str | None) -> str | None:
@@ -262,7 +267,9 @@ class Log:
         for line in self.lines.get(user_id, ()):
             after = line.after or {}
             change = self.changes.get(line.change_id)
-            if line.table != "users" or change is None or change.kind != ChangeKind.LEAVE:
+            if line.table != "users" or change is None or change.undo_of is not None:
+                continue
+            if "leaves_on" not in after:
                 continue
             known.add(after.get("leaves_on"))
             if change.id != change_id and self.stands(change.id):
@@ -272,12 +279,18 @@ class Log:
         return found if found not in known else None
 
 
-_GIVES_STATUS = {
-    ChangeKind.JOIN.value: UserStatus.ACTIVE.value,
-    ChangeKind.SUSPEND.value: UserStatus.SUSPENDED.value,
-    ChangeKind.RESUME.value: UserStatus.ACTIVE.value,
-    ChangeKind.LEAVE.value: UserStatus.LEFT.value,
-}
+_STANDING = frozenset({"status", "leaves_on", "username"})
+"""What a line about a person holds that decides her standing: it makes her, or moves it."""
+
+
+def _gives_status(line: ChangeLine, change: Change) -> str | None:
+    """The status that a line about a person decides; taking a change back decides none."""
+    if change.undo_of is not None:
+        return None
+    if line.action == "create":
+        return UserStatus.ACTIVE.value
+    status: str | None = (line.after or {}).get("status")
+    return status
 
 
 def log(session: Session, user_ids: Iterable[int]) -> Log:

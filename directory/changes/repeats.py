@@ -9,16 +9,31 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import UniqueConstraint, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory import permissions
 from directory.base.audit import Actor
 from directory.base.clock import local_day
+from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput, NotAllowed
 from directory.changes import history
-from directory.changes.model import Change, Idempotency, Spec
+from directory.changes.model import Change, Spec
+
+
+class Idempotency(Base):
+    """An Idempotency-Key that has led to a change; kept per caller for seven days."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (UniqueConstraint("caller", "key"), AUTOINCREMENT)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    caller: Mapped[str]
+    key: Mapped[str]
+    body_hash: Mapped[str]
+    change_id: Mapped[str | None]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 @dataclass(frozen=True)

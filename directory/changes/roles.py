@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from directory.assignments import Assignment
 from directory.base.clock import local_day
 from directory.changes.effects import Due, Effect, Foreseen, State
-from directory.changes.model import Change, ChangeKind, ChangeState, Person, Plan
-from directory.changes.table import Action, Column
+from directory.changes.model import Change, ChangeState, Person, Plan
+from directory.changes.table import TABLE, Action, Column
 from directory.permissions import ROLE_NAMES, AdminRole, Role
 
 END, RESTORE = "role.end", "role.restore"
@@ -66,12 +66,12 @@ class RoleCutter:
         ending: list[AdminRole] = []
         for start in range(0, len(users), 500):
             part = users[start : start + 500]
-            mine = AdminRole.user_id.in_(part)
-            if change.kind != ChangeKind.LEAVE:
-                closed = select(Assignment.id).where(
-                    Assignment.user_id.in_(part), Assignment.closed_by == change.id
-                )
-                mine = AdminRole.assignment_id.in_(closed)
+            events = {user_id: change.event_of(user_id) for user_id in part}
+            loses = [u for u, e in events.items() if e and TABLE[e][Column.ROLES] == Action.END]
+            closed = select(Assignment.id).where(
+                Assignment.user_id.in_(part), Assignment.closed_by == change.id
+            )
+            mine = or_(AdminRole.user_id.in_(loses), AdminRole.assignment_id.in_(closed))
             ending += session.scalars(select(AdminRole).where(mine, _open_after(on)))
         return _written(
             session,

@@ -57,6 +57,8 @@ class Action(StrEnum):
     END_ACTING = "end those acting in the ended post"
     RECOMPUTE = "recompute"
     ADD = "add gained"
+    UPDATE = "update"
+    """Name or address is sent to every account that there is to be."""
     DISABLE = "disable"
     ENABLE = "enable"
     DISTRUST = "distrust now"

@@ -6,7 +6,7 @@ back to the end it would have without the change: where that end belonged to a c
 meanwhile, to what was before that one (``promises.Log``).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -17,11 +17,10 @@ from sqlalchemy.orm import Session
 from directory import assignments, people
 from directory.assignments import Assignment, Held
 from directory.base.errors import Conflict, NotFound
-from directory.changes import places, promises
+from directory.changes import kind, lines, places, promises
 from directory.changes.drafting import Ground, iso, require_over, said
 from directory.changes.model import (
     Change,
-    ChangeKind,
     ChangeLine,
     ChangeState,
     Line,
@@ -35,9 +34,7 @@ from directory.changes.table import Event
 from directory.people import User, UserStatus
 from directory.permissions import Do
 
-UNDOABLE = frozenset(
-    {ChangeKind.TRANSFER, ChangeKind.SUSPEND, ChangeKind.RESUME, ChangeKind.LEAVE, ChangeKind.JOIN}
-)
+UNDO = "undo"
 
 
 def spec_of(session: Session, change_id: str) -> Spec:
@@ -51,7 +48,7 @@ def spec_of(session: Session, change_id: str) -> Spec:
         .distinct()
     )
     return Spec(
-        ChangeKind.UNDO,
+        UNDO,
         change.effective_on,
         users=tuple(sorted(u for u in users if u is not None)),
         undo_of=change_id,
@@ -60,9 +57,15 @@ def spec_of(session: Session, change_id: str) -> Spec:
 
 def undoable(change: Change) -> bool:
     """Whether this kind of change, as it stands, can be taken back at all."""
-    return ChangeKind(change.kind) in UNDOABLE and change.state not in (
-        ChangeState.UNDONE.value,
-        ChangeState.SUPERSEDED.value,
+    found = kind.find(change.kind)
+    return (
+        found is not None
+        and found.undoable
+        and change.state
+        not in (
+            ChangeState.UNDONE.value,
+            ChangeState.SUPERSEDED.value,
+        )
     )
 
 
@@ -92,16 +95,16 @@ def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
             require_over(ground, timelines[user_id], ground.today)
     held = [h for user_id in spec.users for h in timelines[user_id]]
     # Rows are voided before others reopen: one open primary at a time, also in between.
-    lines = sorted(draft.lines, key=lambda li: li.action != "void")
+    ordered = sorted(draft.lines, key=lambda li: li.action != "void")
     return Plan(
         spec=spec,
         now=ground.now,
         rights=ground.rights,
         rulebook=ground.rulebook,
         people=tuple(draft.people),
-        lines=tuple(lines),
+        lines=tuple(ordered),
         warnings=tuple(draft.warnings),
-        conflicts=(*draft.conflicts, *places.gone(session, lines, held, ground.today)),
+        conflicts=(*draft.conflicts, *places.gone(session, ordered, held, ground.today)),
     )
 
 
@@ -195,42 +198,56 @@ class _Undo:
         )
 
     def _standing(self, user: User, written: list[ChangeLine]) -> Iterator[Line]:
-        """Her status and day of leaving without this change."""
+        """Her status, day of leaving and what is known of her, without this change."""
         line = next((x for x in written if x.table == "users"), None)
         if line is None:
             return
-        before: dict[str, Any] = {"status": user.status}
-        kind = ChangeKind(self.change.kind)
-        if kind == ChangeKind.JOIN:
-            self._refuse_later(user, line, set(ChangeKind))
-            before["leaves_on"] = iso(user.leaves_on)
-            after: dict[str, Any] = {"status": UserStatus.LEFT.value, "leaves_on": None}
-        elif kind == ChangeKind.LEAVE:
-            before["leaves_on"] = iso(user.leaves_on)
+        before, after = self._columns(user, line)
+        said = (line.after or {}).keys()
+        if line.action == "create":
+            self._refuse_later(user, line, None)
+            before |= {"status": user.status, "leaves_on": iso(user.leaves_on)}
+            after |= {"status": UserStatus.LEFT.value, "leaves_on": None}
+        elif "leaves_on" in said:
+            before |= {"status": user.status, "leaves_on": iso(user.leaves_on)}
             was = (line.before or {}).get("leaves_on")
-            after = {"leaves_on": self.log.leaves_without(user.id, self.change.id, found=was)}
+            after["leaves_on"] = self.log.leaves_without(user.id, self.change.id, found=was)
             if user.status == UserStatus.LEFT.value:
                 after["status"] = self._status(user)
-        else:
-            self._refuse_later(user, line, {ChangeKind.SUSPEND, ChangeKind.RESUME})
+        elif "status" in said:
+            before["status"] = user.status
+            self._refuse_later(user, line, "status", but="leaves_on")
             if user.status == UserStatus.LEFT.value:
                 self._later(user, user.full_name)
-            after = {"status": self._status(user)}
+            after["status"] = self._status(user)
         yield Line("users", "update", user.id, user.id, None, line.label, before, after)
+
+    def _columns(self, user: User, line: ChangeLine) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What is known of her as it is, and as it was before this change."""
+        if line.action == "create":
+            return {}, {}
+        said = [name for name in lines.PERSONAL if name in (line.after or {})]
+        for name in said:
+            self._refuse_later(user, line, name)
+        was = line.before or {}
+        return {n: getattr(user, n) for n in said}, {n: was.get(n) for n in said}
 
     def _status(self, user: User) -> str:
         return self.log.status_without(user.id, self.change.id, now=self.ground.now)
 
-    def _refuse_later(self, user: User, line: ChangeLine, kinds: Iterable[ChangeKind]) -> None:
-        """A change of these kinds that was written to her after this one, and stands."""
-        wanted = {kind.value for kind in kinds} - {ChangeKind.UNDO.value}
+    def _refuse_later(
+        self, user: User, line: ChangeLine, column: str | None, *, but: str = ""
+    ) -> None:
+        """A change that has since decided the same column (None: anything) of hers, and stands."""
         for later in self.log.lines[user.id]:
-            change = self.log.changes[later.change_id]
+            change, said = self.log.changes[later.change_id], later.after or {}
             if (
                 later.id > line.id
                 and later.table == "users"
                 and change.id != self.change.id
-                and change.kind in wanted
+                and change.undo_of is None
+                and (column is None or column in said)
+                and but not in said
                 and self.log.stands(change.id)
             ):
                 self._later(user, change.title)

@@ -1,31 +1,26 @@
 """How a plan becomes rows: lines, audit entries, epochs and dated cuts. Only the door calls it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from directory.assignments import Assignment
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.clock import day_start, local_day
-from directory.base.crypto import random_id
 from directory.base.db import insert_rows
-from directory.base.text import name_parts, name_sort_key, search_key
-from directory.changes import effects, joining, structure
+from directory.changes import effects, kind
 from directory.changes.effects import Effect, State
 from directory.changes.model import (
     Change,
-    ChangeKind,
     ChangeLine,
     ChangeState,
     ChangeUnit,
     Line,
-    Person,
     Plan,
+    events_of,
 )
 from directory.changes.promises import superseded
 from directory.changes.table import Action, Column
@@ -48,16 +43,8 @@ _STATUS = {"suspended": Tag.USER_SUSPEND, "active": Tag.USER_RESUME, "left": Tag
 
 def write_plan(session: Session, plan: Plan, change: Change, actor: Actor) -> Plan:
     """Write every line; the plan again, with real ids where it had negative ones."""
-    if plan.spec.kind == ChangeKind.JOIN:
-        plan = _write_join(session, plan, change)
-    elif plan.spec.kind == ChangeKind.UNIT_CREATE:
-        plan = _with_ids(plan, structure.write_units(session, plan.spec.rows))
-    elif plan.spec.kind == ChangeKind.POSITION_CREATE:
-        plan = _with_ids(plan, structure.write_positions(session, plan.spec.rows))
-    elif plan.spec.kind == ChangeKind.POST_CREATE:
-        plan = _with_ids(plan, structure.write_posts(session, plan.spec.rows))
-    else:
-        plan = _write_lines(session, plan, change)
+    plan = kind.get(plan.spec.kind).write(session, plan, change)
+    change.events = events_of(plan.people)
     insert_rows(
         session,
         ChangeLine,
@@ -97,70 +84,6 @@ def _units(plan: Plan, change: Change) -> Iterator[dict[str, Any]]:
         for unit_id in sorted({h.unit.id for h in here or facts[-1:]}):
             if (person.id, unit_id) not in named:
                 yield {"change_id": change.id, "user_id": person.id, "unit_id": unit_id}
-
-
-def _with_ids(plan: Plan, ids: list[int]) -> Plan:
-    lines = tuple(replace(line, row_id=i) for line, i in zip(plan.lines, ids, strict=True))
-    return replace(plan, lines=lines)
-
-
-def _write_lines(session: Session, plan: Plan, change: Change) -> Plan:
-    """Changes to people who exist, line by line in the plan's order."""
-    lines, opened = [], {}
-    for line in plan.lines:
-        after = line.after or {}
-        if line.table == "users":
-            if columns := _status_columns(after, plan):
-                session.execute(update(User).where(User.id == line.row_id).values(**columns))
-        elif line.table == "change":
-            pass  # after the rows: see put_aside
-        elif line.action == "open":
-            assignment = Assignment(
-                user_id=line.user_id,
-                unit_id=after["unit"],
-                position_id=after["position"],
-                kind=after["kind"],
-                valid_from=date.fromisoformat(after["valid_from"]),
-                valid_to=date.fromisoformat(after["valid_to"]) if after["valid_to"] else None,
-                planned_end=None,
-                decision_number=change.decision_number,
-                decision_issued_on=change.decision_issued_on,
-                decision_issuer=change.decision_issuer,
-                source_key=None,
-                opened_by=change.id,
-                closed_by=after.get("closed_by"),
-            )
-            session.add(assignment)
-            session.flush()
-            opened[line.user_id] = assignment.id
-            line = replace(line, row_id=assignment.id)
-        else:
-            end = after["valid_to"]
-            session.execute(
-                update(Assignment)
-                .where(Assignment.id == line.row_id)
-                .values(
-                    valid_to=date.fromisoformat(end) if end else None,
-                    closed_by=after.get("closed_by") if line.action == "reopen" else change.id,
-                )
-            )
-        lines.append(line)
-    people = tuple(
-        replace(p, after=tuple(replace(h, id=opened[p.id]) if h.id < 0 else h for h in p.after))
-        for p in plan.people
-    )
-    return replace(plan, lines=tuple(lines), people=people)
-
-
-def _status_columns(after: dict[str, Any], plan: Plan) -> dict[str, Any]:
-    """The columns a line decides, and no other."""
-    values: dict[str, Any] = {}
-    if "leaves_on" in after:
-        values["leaves_on"] = date.fromisoformat(after["leaves_on"]) if after["leaves_on"] else None
-    # Of a leave dated ahead the status follows on the day; the day itself already counts.
-    if "status" in after and not (values.get("leaves_on") and plan.scheduled):
-        values["status"] = after["status"]
-    return values
 
 
 def put_aside(session: Session, plan: Plan) -> None:
@@ -208,80 +131,12 @@ def _still_waited_for(session: Session, change: Change) -> bool:
     return bool(about - aside)
 
 
-def _write_join(session: Session, plan: Plan, change: Change) -> Plan:
-    subs = [random_id() for _ in plan.people]
-    insert_rows(
-        session,
-        User,
-        [
-            _user_columns(row["person"], person, sub, plan)
-            for row, person, sub in zip(plan.spec.rows, plan.people, subs, strict=True)
-        ],
-    )
-    ids = dict(session.execute(select(User.sub, User.id).where(User.sub.in_(subs))).all())
-    user_ids = [ids[sub] for sub in subs]
-    rows = [
-        joining.assignment_columns(post, user_id, change.id)
-        for row, user_id in zip(plan.spec.rows, user_ids, strict=True)
-        for post in row["assignments"]
-    ]
-    insert_rows(session, Assignment, rows)
-    # One session inserts in order, so ascending ids are the rows' own order on both databases.
-    opened = list(
-        session.scalars(
-            select(Assignment.id).where(Assignment.opened_by == change.id).order_by(Assignment.id)
-        )
-    )
-    people, cursor = [], 0
-    for person, user_id, sub in zip(plan.people, user_ids, subs, strict=True):
-        held = []
-        for assignment in person.after:
-            held.append(replace(assignment, id=opened[cursor], user_id=user_id))
-            cursor += 1
-        people.append(replace(person, id=user_id, sub=sub, after=tuple(held)))
-    real = {p.id: user_id for p, user_id in zip(plan.people, user_ids, strict=True)}
-    next_assignment = iter(opened)
-    lines = tuple(
-        replace(
-            line,
-            user_id=real[line.user_id or 0],
-            row_id=real[line.user_id or 0] if line.table == "users" else next(next_assignment),
-        )
-        for line in plan.lines
-    )
-    return replace(plan, people=tuple(people), lines=lines)
-
-
-def _user_columns(row: dict[str, Any], person: Person, sub: str, plan: Plan) -> dict[str, Any]:
-    family, middle, given = name_parts(row["full_name"])
-    return {
-        "sub": sub,
-        "username": person.username,
-        "username_stem": joining.username_stem(person.username),
-        "full_name": row["full_name"],
-        "family_name": family,
-        "middle_name": middle,
-        "given_name": given,
-        "birth_date": row.get("birth_date"),
-        "gender": row.get("gender"),
-        "citizen_hash": row.get("citizen_hash"),
-        "citizen_sealed": row.get("citizen_sealed"),
-        "citizen_masked": row.get("citizen_masked"),
-        "email": row.get("email"),
-        "phone": row.get("phone"),
-        "search_key": search_key(row["full_name"], person.username),
-        "sort_key": name_sort_key(row["full_name"]),
-        "source_key": row.get("source_key"),
-        "status": "active",
-        "access_epoch": 1,
-        "created_at": plan.now,
-    }
-
-
 def _audited(line: Line, plan: Plan, change: Change, actor: Actor) -> dict[str, Any]:
     tag = _AUDIT.get((line.table, line.action))
+    after = line.after or {}
+    if line.table == "users" and line.action == "update" and not _STANDING & after.keys():
+        return _personal(line, plan, change, actor)
     if tag is None:
-        after = line.after or {}
         # A cancelled leave decides the day alone: she goes on.
         tag = _STATUS[after.get("status") or ("left" if after.get("leaves_on") else "active")]
     subject = ("user", line.user_id) if line.user_id else (line.table, line.row_id)
@@ -304,6 +159,22 @@ def _audited(line: Line, plan: Plan, change: Change, actor: Actor) -> dict[str, 
             ),
         },
         personal=personal,
+    )
+
+
+_STANDING = frozenset({"status", "leaves_on"})
+
+
+def _personal(line: Line, plan: Plan, change: Change, actor: Actor) -> dict[str, Any]:
+    """Her name, birth or address: which of them is told, what they were is hers."""
+    return audit.entry(
+        Tag.USER_UPDATE,
+        at=plan.now,
+        actor=actor,
+        subject=("user", line.user_id),
+        change_id=change.id,
+        data={"changed": sorted(line.after or {})},
+        personal={"name": line.label, "before": line.before, "after": line.after},
     )
 
 

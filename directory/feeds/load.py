@@ -24,7 +24,6 @@ from directory.base import values as v
 from directory.base.audit import Tag
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
-from directory.changes.model import ChangeKind
 from directory.feeds import source_rows as r
 from directory.feeds.people import load_people
 from directory.feeds.run import (
@@ -104,7 +103,7 @@ def _positions(feed: Feed, file: Path) -> None:
     with feed.db.read() as session:
         known = {p.code: p for p in session.scalars(select(Position))}
     fresh = fresh_rows(feed, file.name, found, known, "code", ("name", "rank", "bloc"))
-    commit_all(feed, ChangeKind.POSITION_CREATE, fresh, file.name, UNITS_PER_BATCH)
+    commit_all(feed, "position.create", fresh, file.name, UNITS_PER_BATCH)
 
 
 def _units(feed: Feed, file: Path) -> None:
@@ -175,9 +174,7 @@ def _units(feed: Feed, file: Path) -> None:
             )
             continue
         placed.append(row)
-    commit_all(
-        feed, ChangeKind.UNIT_CREATE, _rooted(feed, file.name, placed), file.name, UNITS_PER_BATCH
-    )
+    commit_all(feed, "unit.create", _rooted(feed, file.name, placed), file.name, UNITS_PER_BATCH)
 
 
 def _public_code(scheme: str, row: dict[str, str]) -> str:
@@ -235,4 +232,4 @@ def _posts(feed: Feed, file: Path) -> None:
         row for row in found if headcounts.get((row["unit"], row["position"])) != row["headcount"]
     ]
     feed.report.count(file.name, unchanged=len(found) - len(fresh))
-    commit_all(feed, ChangeKind.POST_CREATE, fresh, file.name, UNITS_PER_BATCH)
+    commit_all(feed, "post.create", fresh, file.name, UNITS_PER_BATCH)

@@ -9,8 +9,7 @@ from sqlalchemy import select
 from directory.assignments import Assignment, Kind
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
-from directory.changes import spec as specs
-from directory.changes.model import ChangeKind
+from directory.changes.newcomer import person_row
 from directory.feeds import source_rows as r
 from directory.feeds.run import (
     PEOPLE_PER_BATCH,
@@ -35,7 +34,7 @@ def load_people(feed: Feed, file: Path) -> None:
 
     def check(row: dict[str, str]) -> dict[str, Any]:
         key = r.text(row, "source_key", longest=80)
-        person = specs.person_row(row, feed.door.keyring, today=today)
+        person = person_row(row, feed.door.keyring, today=today)
         if key in stray:
             raise r.wrong(
                 "source_key",
@@ -98,7 +97,7 @@ def load_people(feed: Feed, file: Path) -> None:
         else:
             fresh.append({"row": row["row"], "person": person, "assignments": posts.get(key, [])})
     _orphans(feed, posts, {row["key"] for row in found}, known, applied)
-    commit_all(feed, ChangeKind.JOIN, fresh, file.name, PEOPLE_PER_BATCH)
+    commit_all(feed, "join", fresh, file.name, PEOPLE_PER_BATCH)
 
 
 def _assignments(feed: Feed, file: Path) -> tuple[dict[str, list[dict[str, Any]]], set[str]]:

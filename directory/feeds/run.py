@@ -16,7 +16,7 @@ from directory.base.db import Database
 from directory.base.errors import Conflict, InvalidInput
 from directory.base.rows import batches
 from directory.changes.door import Door
-from directory.changes.model import ChangeKind, Plan, Spec
+from directory.changes.model import Plan, Spec
 from directory.feeds import source_rows as r
 from directory.feeds.source_rows import Report
 from directory.units import CodeBook
@@ -89,9 +89,7 @@ def _without_conflicts(
     return [] if None in bad else [row for row in rows if row["row"] not in bad]
 
 
-def commit_all(
-    feed: Feed, kind: ChangeKind, rows: list[dict[str, Any]], file: str, size: int
-) -> None:
+def commit_all(feed: Feed, kind: str, rows: list[dict[str, Any]], file: str, size: int) -> None:
     today: date = local_day(feed.clock())
     done = 0
     for batch in batches(rows, size):

@@ -17,8 +17,13 @@ import click
 from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError, InvalidInput
+from directory.changes import (
+    kind,
+    kinds,  # noqa: F401 (registered by being imported)
+)
+from directory.changes.asks import Input, Leaf, leaves, nested
+from directory.changes.kind import About, Kind
 from directory.changes.model import ChangeState
-from directory.changes.person import LEAVE_REASONS
 from directory.changes.proof import Proof
 from idp import edge
 from idp.console import forms
@@ -61,45 +66,73 @@ def _dated(command: Callable[..., None]) -> Callable[..., None]:
     return _asking(command)
 
 
-@click.group("change")
+class _Kinds(click.Group):
+    """One command for each kind of change that people may ask for, made from what it asks."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*(one.code for one in kind.requested()), *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = kind.find(cmd_name)
+        if found is not None and found.requested:
+            return _command(found)
+        return super().get_command(ctx, cmd_name)
+
+
+def _command(one: Kind) -> click.Command:
+    fields = leaves(one.asks)
+
+    def run(user: str = "", **options: Any) -> None:
+        given = {leaf.name: value for leaf in fields if _is_given(value := options[_name(leaf)])}
+        whom = {"user": user} if one.about == About.PEOPLE else {}
+        _change({"kind": one.code, **whom, **nested(given)}, options)
+
+    command: Callable[..., None] = _dated(run)
+    for leaf in reversed(fields):
+        command = _option(leaf)(command)
+    if one.about == About.PEOPLE:
+        command = click.argument("user")(command)
+    return click.command(one.code, help=f"{one.title}. / {one.summary}")(command)
+
+
+def _name(leaf: Leaf) -> str:
+    """Under which an option's value is handed over."""
+    return "of_" + leaf.name.replace(".", "_")
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and value != ()
+
+
+def _option(leaf: Leaf) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option of one field; one that is left out says nothing."""
+    names = (leaf.option, _name(leaf))
+    more: dict[str, Any] = {"help": leaf.ask.says, "required": leaf.required}
+    if leaf.input == Input.CHOICE:
+        return click.option(*names, type=click.Choice(sorted(leaf.words)), **more)
+    if leaf.input == Input.HELD_MANY:
+        return click.option(*names, type=int, multiple=True, **more, callback=_as_list)
+    if leaf.input == Input.HELD:
+        return click.option(*names, type=int, **more)
+    if leaf.input == Input.DAY:
+        return click.option(*names, callback=_as_day(leaf), **more)
+    return click.option(*names, **more)
+
+
+def _as_list(_ctx: click.Context, _option: click.Parameter, value: tuple[int, ...]) -> Any:
+    return list(value) or None
+
+
+def _as_day(leaf: Leaf) -> Callable[..., str | None]:
+    def read(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+        return forms.day(value, leaf.name) if value else value
+
+    return read
+
+
+@click.group("change", cls=_Kinds)
 def change() -> None:
-    """Thay đổi nhân sự. / Changes: transfer, suspend, resume, leave, undo, show."""
-
-
-@change.command("transfer")
-@click.argument("user")
-@click.option("--to", "to_unit", required=True, help="The unit: id or scheme:code (gso:14758).")
-@click.option("--position", default="", help="The position's catalogue code; kept when left out.")
-@_dated
-def transfer(user: str, to_unit: str, position: str, **options: Any) -> None:
-    """Điều động. / Move USER to another unit."""
-    more = {"to_unit": to_unit} | ({"position": position} if position else {})
-    _change("transfer", user, more, options)
-
-
-@change.command("suspend")
-@click.argument("user")
-@_dated
-def suspend(user: str, **options: Any) -> None:
-    """Tạm đình chỉ công tác. / Suspend USER: access ends, assignments stay."""
-    _change("suspend", user, {}, options)
-
-
-@change.command("resume")
-@click.argument("user")
-@_dated
-def resume(user: str, **options: Any) -> None:
-    """Trở lại công tác. / End USER's suspension."""
-    _change("resume", user, {}, options)
-
-
-@change.command("leave")
-@click.argument("user")
-@click.option("--reason", type=click.Choice(sorted(LEAVE_REASONS)), required=True)
-@_dated
-def leave(user: str, reason: str, **options: Any) -> None:
-    """Thôi việc, nghỉ hưu. / USER leaves the agency."""
-    _change("leave", user, {"reason": reason}, options)
+    """Thay đổi nhân sự. / Changes: one command for each kind; undo, show."""
 
 
 @change.command("undo")
@@ -127,10 +160,9 @@ def _opened() -> tuple[Services, Actor]:
     return has, Actor.operator(getpass.getuser())
 
 
-def _change(kind: str, user: str, more: dict[str, Any], options: dict[str, Any]) -> None:
+def _change(body: dict[str, Any], options: dict[str, Any]) -> None:
     has, actor = _opened()
-    body = {"kind": kind, "user": user, **more, **_when_and_why(options)}
-    ask = edge.asked(has, body)
+    ask = edge.asked(has, body | _when_and_why(options))
     _commit(has, actor, ask, options)
 
 

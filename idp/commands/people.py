@@ -13,8 +13,8 @@ from directory.base.clock import local_day
 from directory.base.config import HOUR, load_settings
 from directory.base.errors import NotFound
 from directory.changes.granting import Holder, grant_role
-from directory.changes.model import ChangeKind, Spec
-from directory.changes.spec import person_row
+from directory.changes.model import Spec
+from directory.changes.newcomer import person_row
 from directory.people import User
 from directory.permissions import Role
 from idp.factors import slips
@@ -86,7 +86,7 @@ def _join(session: Session, services: Services, username: str, name: str, actor:
         {"full_name": name, "username": username}, services.keyring, today=local_day(now)
     )
     spec = Spec(
-        ChangeKind.JOIN,
+        "join",
         local_day(now),
         rows=({"row": None, "person": person, "assignments": []},),
     )

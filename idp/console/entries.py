@@ -22,7 +22,7 @@ _WORDED = {
     "bloc": ("bloc",),
     "effect": ("effect",),
     "kind": ("change", "kind", "job", "unit_kind"),
-    "reason": ("reason", "leave", "slip"),
+    "reason": ("reason", "leave.reason", "slip"),
     "role": ("role",),
     "tier": ("tier",),
     "unit_kind": ("unit_kind",),

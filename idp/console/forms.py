@@ -11,17 +11,15 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from directory.base.errors import InvalidInput
-from directory.changes.model import ChangeKind
+from directory.changes import (
+    kind,
+    kinds,  # noqa: F401 (registered by being imported)
+)
+from directory.changes.asks import Input, Leaf, leaves, nested
+from directory.changes.kind import About, Kind
 from idp.web.i18n import error_text
 
-KINDS = {
-    "transfer": ChangeKind.TRANSFER,
-    "suspend": ChangeKind.SUSPEND,
-    "resume": ChangeKind.RESUME,
-    "leave": ChangeKind.LEAVE,
-}
-CARRIED = ("to_unit", "position", "effective_on", "number", "issued_on", "issuer", "reason")
-"""Fields that a preview hands on to its confirmation, beside ``keep``."""
+_DATED = ("effective_on", "number", "issued_on", "issuer")
 
 _VIETNAMESE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
 
@@ -51,25 +49,43 @@ def day_asked(value: str, today: date) -> tuple[date, str]:
     return (date.fromisoformat(found) if found else today), ""
 
 
-def body(kind: str, user_id: int, values: MultiDict[str, str]) -> dict[str, Any]:
+def kind_of(code: str, about: About) -> Kind | None:
+    """The kind a page asks for, if people may ask for it."""
+    found = kind.find(code)
+    return found if found is not None and found.about == about else None
+
+
+def body(one: Kind, user_id: int | None, values: MultiDict[str, str]) -> dict[str, Any]:
     """The body the API would be sent for the same change. Raises InvalidInput."""
-    made: dict[str, Any] = {"kind": KINDS[kind].value, "user": user_id}
+    made: dict[str, Any] = {"kind": one.code} | ({"user": user_id} if user_id else {})
     effective_on = day(values.get("effective_on", ""), "effective_on")
     if effective_on:
         made["effective_on"] = effective_on
-    if kind == "transfer":
-        made["to_unit"] = values.get("to_unit", "").strip()
-        if values.get("position"):
-            made["position"] = values["position"]
-        keep = [k for k in values.getlist("keep") if k.isdecimal() and len(k) < 16]
-        if keep:
-            made["keep"] = [int(k) for k in keep]
-    if kind == "leave":
-        made["reason"] = values.get("reason", "")
+    given = {leaf.name: _given(leaf, values) for leaf in leaves(one.asks)}
+    made |= nested({name: value for name, value in given.items() if value is not None})
     decision = _decision(values)
     if decision:
         made["decision"] = decision
     return made
+
+
+def _given(leaf: Leaf, values: MultiDict[str, str]) -> Any:
+    """What was filled in; None for nothing said. A field that began with what holds now says
+    something when it is emptied.
+    """
+    if leaf.input == Input.HELD_MANY:
+        return [int(k) for k in values.getlist(leaf.name) if _is_id(k)] or None
+    text = values.get(leaf.name, "").strip()
+    if leaf.input == Input.HELD:
+        return int(text) if _is_id(text) else None
+    if leaf.input == Input.DAY:
+        return day(text, leaf.path[-1])
+    said = leaf.required or (leaf.ask.now and leaf.name in values)
+    return text if text or said else None
+
+
+def _is_id(text: str) -> bool:
+    return text.isdecimal() and len(text) < 16
 
 
 def _decision(values: Mapping[str, str]) -> dict[str, Any] | None:
@@ -80,8 +96,13 @@ def _decision(values: Mapping[str, str]) -> dict[str, Any] | None:
     return {"number": number, "issued_on": issued_on, "issuer": issuer}
 
 
-def carried(values: MultiDict[str, str]) -> list[tuple[str, str]]:
-    """The hidden fields by which a preview's confirmation repeats the form."""
-    return [(name, values[name]) for name in CARRIED if values.get(name)] + [
-        ("keep", k) for k in values.getlist("keep")
+def carried(one: Kind, values: MultiDict[str, str]) -> list[tuple[str, str]]:
+    """The fields of a form as its preview hands them on to its confirmation."""
+    names = [*(leaf.name for leaf in leaves(one.asks)), *_DATED]
+    emptied = {leaf.name for leaf in leaves(one.asks) if leaf.ask.now}
+    return [
+        (name, value)
+        for name in names
+        for value in values.getlist(name)
+        if value or name in emptied
     ]

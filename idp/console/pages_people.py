@@ -19,7 +19,8 @@ from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.errors import NotAllowed
 from directory.base.rows import in_force
-from directory.changes import history
+from directory.changes import history, kind
+from directory.changes.kind import Kind
 from directory.changes.model import Change
 from directory.entitlements import Account, Desired
 from directory.permissions import AdminRole, Do, Rights
@@ -97,6 +98,8 @@ class Whole:
     locked_until: datetime | None
     """Until when she is not let in after too many wrong attempts, if she is not."""
     may_change: bool
+    offered: list[Kind]
+    """The kinds of change her page offers, as she stands."""
     may_reset: bool
     """Whether the asker may give her a slip or end the lock."""
 
@@ -116,7 +119,17 @@ def whole(
     actors = entries.names(session, changes)
     if not found.full:
         return Whole(
-            found, [], [], [], changes, actors, [], None, may_change=False, may_reset=False
+            found,
+            [],
+            [],
+            [],
+            changes,
+            actors,
+            [],
+            None,
+            may_change=False,
+            offered=[],
+            may_reset=False,
         )
     at = found.primary or (found.timeline[-1] if found.timeline else None)
     path = at.unit.path if at else None
@@ -131,6 +144,7 @@ def whole(
         _roles(session, user_id, on),
         throttle.locked_until(session, user_id, now=now),
         may_change=granted.may(Do.CHANGE, path) and not herself,
+        offered=[k for k in kind.requested() if found.status in k.offered_to],
         may_reset=slips.entitled(session, granted, found, on=on),
     )
 

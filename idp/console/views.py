@@ -29,6 +29,7 @@ def _words() -> dict[str, object]:
     """What every template of the console may use."""
     return {
         "asker": asker,
+        "field_label": labels.field_label,
         "evidence": labels.evidence,
         "acted": entries.actor,
         "details": entries.details,

@@ -23,8 +23,9 @@ from flask import (
 
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotAllowed, PlanStale
 from directory.changes import history
+from directory.changes.asks import Input, leaves
+from directory.changes.kind import About, Kind
 from directory.changes.model import ChangeState
-from directory.changes.person import LEAVE_REASONS
 from idp import edge
 from idp.console import entries, forms, guard, pages_changes, pages_units
 from idp.console.guard import asker
@@ -41,44 +42,59 @@ REFRESHES = 60
 
 def ask(user_id: int, kind: str) -> Any:
     """The form of a change, its search for a unit, and its preview."""
-    if kind not in forms.KINDS:
-        abort(404)
+    one = _kind(kind)
     if request.args.get("step") != "preview":
-        return _form(user_id, kind)
+        return _form(user_id, one)
     try:
         values = request.args.copy()
-        found = _units(request.args.get("unit_words", ""))
-        if kind == "transfer" and not values.get("to_unit") and len(found) == 1:
-            values["to_unit"] = str(found[0][0].id)
-        want = edge.asked(services(), forms.body(kind, user_id, values))
+        _settle_unit(one, values)
+        want = edge.asked(services(), forms.body(one, user_id, values))
         plan = edge.preview(services(), want, asker().actor)
     except (InvalidInput, NotAllowed, Conflict) as error:
-        return _form(user_id, kind, error=error)
-    return _preview(plan, fields=forms.carried(values), back=_edit(user_id, kind), about=user_id)
+        return _form(user_id, one, error=error)
+    fields = forms.carried(one, values)
+    return _preview(plan, fields=fields, back=_edit(user_id, one), about=user_id)
 
 
 def confirm(user_id: int, kind: str) -> Any:
     """Commit what a preview announced, after the password."""
-    if kind not in forms.KINDS:
-        abort(404)
+    one = _kind(kind)
     if request.form.get("decision") != "allow":
-        return redirect(_edit(user_id, kind), 303)
+        return redirect(_edit(user_id, one), 303)
     try:
-        want = edge.asked(services(), forms.body(kind, user_id, request.form))
+        want = edge.asked(services(), forms.body(one, user_id, request.form))
     except InvalidInput as error:
         flash(error_text(error), "bad")
-        return redirect(_edit(user_id, kind), 303)
-    return _commit(
-        want, fields=forms.carried(request.form), back=_edit(user_id, kind), about=user_id
-    )
+        return redirect(_edit(user_id, one), 303)
+    fields = forms.carried(one, request.form)
+    return _commit(want, fields=fields, back=_edit(user_id, one), about=user_id)
 
 
-def _edit(user_id: int, kind: str) -> str:
-    values = request.values
-    fields: dict[str, Any] = {n: values[n] for n in forms.CARRIED if values.get(n)}
-    if values.getlist("keep"):
-        fields["keep"] = values.getlist("keep")
-    return url_for("console.change_form", user_id=user_id, kind=kind, **fields)
+def _kind(code: str) -> Kind:
+    found = forms.kind_of(code, About.PEOPLE)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _settle_unit(one: Kind, values: Any) -> None:
+    """A search that finds one unit has chosen it."""
+    name = _unit_field(one)
+    found = _units(request.args.get("unit_words", "")) if name else []
+    if name and not values.get(name) and len(found) == 1:
+        values[name] = str(found[0][0].id)
+
+
+def _unit_field(one: Kind) -> str:
+    """The field that asks for a unit, if there is one."""
+    return next((leaf.name for leaf in leaves(one.asks) if leaf.input == Input.UNIT), "")
+
+
+def _edit(user_id: int, one: Kind) -> str:
+    fields: dict[str, Any] = {}
+    for name, value in forms.carried(one, request.values):
+        fields.setdefault(name, []).append(value)
+    return url_for("console.change_form", user_id=user_id, kind=one.code, **fields)
 
 
 def _units(words: str) -> list[Any]:
@@ -88,23 +104,25 @@ def _units(words: str) -> list[Any]:
         return list(pages_units.destinations(session, asker().rights, words, on=guard.today()))
 
 
-def _form(user_id: int, kind: str, *, error: DinhdanhError | None = None) -> Any:
+def _form(user_id: int, one: Kind, *, error: DinhdanhError | None = None) -> Any:
     has, who = services(), asker()
     words = request.args.get("unit_words", "")
     with has.db.read() as session:
         page = pages_changes.form(session, who.rights, user_id, now=who.now)
-        chosen = request.args.get("to_unit", "")
-        found = pages_units.destinations(session, who.rights, words, on=guard.today())
+        chosen = request.args.get(_unit_field(one), "")
+        found = []
+        if words.strip():
+            found = pages_units.destinations(session, who.rights, words, on=guard.today())
         if not found and chosen.isdecimal() and len(chosen) < 16:
             found = pages_units.chosen(session, who.rights, int(chosen), on=guard.today())
     answer = render_template(
         "console/change_form.html",
         page=page,
-        kind=kind,
+        kind=one,
+        leaves=leaves(one.asks),
         values=request.args,
         words=words,
         found=found,
-        reasons=LEAVE_REASONS,
         today=guard.today(),
         error=error,
         error_text=error_text(error) if error else "",

@@ -30,7 +30,7 @@ from directory.base.away import is_away, kind_of
 from directory.base.errors import Conflict, InvalidInput
 from directory.base.outbox import Job
 from directory.changes import proof
-from directory.changes.model import Idempotency
+from directory.changes.repeats import Idempotency
 from idp.factors import throttle
 from idp.login.flow_rows import LoginFlow
 from idp.oidc import cutter, signing_keys

@@ -30,6 +30,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "change.revive": "Chờ trở lại",
         "change.settled": "Thay đổi đã hoàn tất",
         "user.create": "Thêm người",
+        "user.update": "Đổi thông tin của người",
         "assignment.open": "Phân công mới",
         "assignment.close": "Kết thúc phân công",
         "assignment.reopen": "Khôi phục phân công",

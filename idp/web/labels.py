@@ -4,10 +4,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from directory.changes import (
+    kind,
+    kinds,  # noqa: F401 (registered by being imported)
+    titles,
+)
 from idp.web.audit_labels import AUDIT
 from idp.web.i18n import gettext, instant
 
-LABELS: dict[str, dict[str, str]] = {
+_SAID: dict[str, dict[str, str]] = {
     "role": {
         "administrator": "Quản trị hệ thống",
         "hr_officer": "Cán bộ nhân sự",
@@ -24,24 +29,6 @@ LABELS: dict[str, dict[str, str]] = {
         "concurrent": "Kiêm nhiệm",
         "secondment": "Biệt phái",
         "acting": "Phụ trách, ủy quyền",
-    },
-    "change": {
-        "join": "Tiếp nhận",
-        "transfer": "Điều động",
-        "suspend": "Tạm đình chỉ công tác",
-        "resume": "Trở lại công tác",
-        "leave": "Thôi việc, nghỉ hưu",
-        "unit.create": "Thành lập đơn vị",
-        "position.create": "Bổ sung danh mục chức vụ",
-        "post.create": "Giao biên chế",
-        "undo": "Hoàn tác",
-    },
-    "leave": {
-        "retire": "Nghỉ hưu",
-        "resign": "Thôi việc",
-        "dismiss": "Buộc thôi việc",
-        "die": "Từ trần",
-        "end_of_contract": "Chấm dứt hợp đồng",
     },
     "access": {"lost": "Mất quyền", "kept": "Giữ quyền", "gained": "Thêm quyền"},
     "artefact": {
@@ -60,6 +47,7 @@ LABELS: dict[str, dict[str, str]] = {
         "logout.deliver": "Báo ứng dụng đăng xuất",
         "token.lapse": "Access token tự hết hạn",
         "account.create": "Cấp tài khoản",
+        "account.update": "Cập nhật thông tin tài khoản",
         "account.move": "Chuyển tài khoản sang đơn vị mới",
         "account.disable": "Thu hồi tài khoản",
         "account.enable": "Mở lại tài khoản",
@@ -211,10 +199,33 @@ LABELS: dict[str, dict[str, str]] = {
 }
 
 
+class Labels(Mapping[str, Mapping[str, str]]):
+    """Groups of labels: those written down here, and those that the kinds of change bring."""
+
+    def __getitem__(self, group: str) -> Mapping[str, str]:
+        if group in _SAID:
+            return _SAID[group]
+        return titles.all_titles() if group == "change" else kind.choices()[group]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*_SAID, "change", *kind.choices()])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+LABELS = Labels()
+
+
 def label(group: str, code: object) -> str:
     """The words for a code, in the language in force; the code itself where there are none."""
     text = str(code)
     return gettext(LABELS[group].get(text, text))
+
+
+def field_label(name: str) -> str:
+    """What a form calls a field of a person."""
+    return gettext(kind.words_of_fields().get(name, name))
 
 
 _WORDED = {

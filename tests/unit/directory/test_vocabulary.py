@@ -10,9 +10,8 @@ from connectors.pki import orders as certificates
 from directory.assignments import Kind
 from directory.base.audit import Tag
 from directory.base.outbox import JobKind
-from directory.changes import roles
-from directory.changes.door import PLANNERS, TITLES
-from directory.changes.person import LEAVE_REASONS
+from directory.changes import kind, roles
+from directory.changes.asks import leaves
 from directory.changes.table import Column
 from directory.people import UserStatus
 from directory.permissions import Role
@@ -48,8 +47,7 @@ def test_everything_that_a_change_can_do_has_a_label() -> None:
         ("role", Role),
         ("status", UserStatus),
         ("kind", Kind),
-        ("change", PLANNERS),
-        ("leave", LEAVE_REASONS),
+        ("change", [one.code for one in kind.every()]),
         ("artefact", Column),
         ("bloc", Bloc),
         ("job", JobKind),
@@ -61,12 +59,14 @@ def test_every_code_of_a_closed_set_has_a_label(group: str, codes: object) -> No
     assert {str(c) for c in codes} == set(LABELS[group])  # type: ignore[attr-defined]
 
 
-def test_titles_that_changes_are_stored_under_say_the_same_as_the_console() -> None:
-    assert {kind.value: title for kind, title in TITLES.items()} == LABELS["change"]
-
-
-def test_reasons_to_leave_say_the_same_everywhere() -> None:
-    assert LABELS["leave"] == LEAVE_REASONS
+@pytest.mark.parametrize("one", kind.every(), ids=lambda one: one.code)
+def test_everything_that_a_kind_of_change_says_has_its_english(one: kind.Kind) -> None:
+    asked = [leaf.ask for leaf in leaves(one.asks)]
+    said = {
+        w for ask in asked for w in (ask.label, ask.help, ask.empty, *ask.missing[1:], ask.wrong)
+    }
+    assert {words for words in {one.title, *said} if words and words not in CATALOGS["en"]} == set()
+    assert all(ask.says for ask in asked)
 
 
 def test_words_for_users_and_accounts_are_kept_apart() -> None:

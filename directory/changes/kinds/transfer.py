@@ -1,0 +1,243 @@
+"""``transfer``: điều động; the primary post ends and another begins elsewhere."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+
+from sqlalchemy.orm import Session
+
+from directory import assignments, units
+from directory.assignments import Held, Position
+from directory.assignments import Kind as HeldAs
+from directory.base.errors import InvalidInput
+from directory.changes import promises
+from directory.changes.asks import Ask, Fields, HeldRefs, MaybePosition, UnitRef
+from directory.changes.drafting import (
+    Draft,
+    Ground,
+    ending_on,
+    people_of,
+    primary_on,
+    require_over,
+)
+from directory.changes.kind import Kind, Subjects, posts_of
+from directory.changes.model import Plan, Spec
+from directory.changes.promises import Promises
+from directory.changes.table import Event
+from directory.people import User, UserStatus
+from directory.permissions import Do
+from directory.units import UnitView
+
+
+class Asks(Fields):
+    """Where she goes, as what, and what the decision lets her keep."""
+
+    to_unit: Annotated[
+        UnitRef,
+        Ask(
+            "Đơn vị đến",
+            says="The unit: id, scheme:code (gso:14758: whoever bears it on the effective day) or scheme:code@day.",
+            option="--to",
+            missing=("to_unit_missing", "Thiếu đơn vị đến."),
+        ),
+    ]
+    position: Annotated[
+        MaybePosition,
+        Ask(
+            "Chức vụ, chức danh",
+            says="The position's catalogue code; kept when left out.",
+            empty="Giữ nguyên chức vụ hiện tại",
+        ),
+    ] = None
+    keep: Annotated[
+        HeldRefs,
+        Ask(
+            "Phân công khác được quyết định giữ lại",
+            says="Assignments that would end and the decision keeps.",
+            wrong="Danh sách phân công giữ lại không hợp lệ.",
+        ),
+    ] = ()
+
+
+def subjects(session: Session, spec: Spec) -> Subjects:
+    """Everybody, their units and the destination, and the places they may take there."""
+    asked, held = spec.ask(Asks), posts_of(session, spec)
+    positions = {asked.position} if asked.position else {h.position_id for h in held}
+    return Subjects(
+        frozenset(spec.users),
+        frozenset({asked.to_unit, *(h.unit.id for h in held)}),
+        frozenset((asked.to_unit, position) for position in positions),
+    )
+
+
+@dataclass(frozen=True)
+class _Move:
+    """One person of a transfer: the post she leaves and the position she takes up."""
+
+    user: User
+    before: tuple[Held, ...]
+    primary: Held
+    position: Position
+    promised: Promises
+
+
+def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
+    """điều động: each person's primary assignment ends and another begins elsewhere.
+
+    To another legal person every post she holds ends, except those the decision keeps; inside
+    the same legal person only the primary one. What waits for a later day stays: the new post
+    ends when that begins. Raises InvalidInput, NotAllowed.
+    """
+    asked = spec.ask(Asks)
+    destination = units.get(session, asked.to_unit)
+    ground.rights.require(Do.CHANGE, destination.path, missing="destination")
+    draft = Draft(spec, ground)
+    if destination.valid_to is not None and destination.valid_to <= spec.effective_on:
+        draft.conflict("unit_closed", "Đơn vị đến không còn hoạt động vào ngày hiệu lực.")
+    target = units.view(destination)
+    moves = _moves(session, spec, ground, draft, target)
+    _refuse_full_posts(session, spec, draft, target, moves)
+    body = units.legal_person_of(session, destination).id
+    for move in moves:
+        source = units.get(session, move.primary.unit.id)
+        within = units.legal_person_of(session, source).id == body
+        ending = [move.primary] if within else ending_on(move.before, spec.effective_on, asked.keep)
+        for held in ending:
+            ground.rights.require(Do.CHANGE, held.unit.path, missing="source")
+            if held.id != move.primary.id:
+                draft.warn(
+                    "post_ends_too",
+                    "{name}: {position} tại {unit} cũng kết thúc.",
+                    move.user,
+                    name=move.user.full_name,
+                    position=held.position_name,
+                    unit=held.unit.name,
+                )
+        event = Event.TRANSFER_WITHIN if within else Event.TRANSFER_OTHER
+        until, owner = _until(draft, move, target, spec)
+        draft.terms(move.user, ending, move.promised)
+        draft.person(
+            move.user,
+            event,
+            move.before,
+            ending,
+            [_opened(move, target, spec, until)],
+            promised=move.promised,
+            opened_until=owner,
+        )
+    return draft.done(units_touched={target.id, *(m.primary.unit.id for m in moves)})
+
+
+def _until(
+    draft: Draft, move: _Move, target: UnitView, spec: Spec
+) -> tuple[date | None, str | None]:
+    """The end of the post she takes up, and the waiting change whose day that is."""
+    following = promises.next_begin(move.before, spec.effective_on)
+    until, owner = move.user.leaves_on, None
+    if until is not None:
+        leave = [w for w in move.promised.waiting if w.event in (Event.LEAVE, Event.DIE)]
+        owner = next((w.id for w in leave if w.effective_on == until), None)
+    if following is not None and (until is None or following.valid_from <= until):
+        if (following.unit.id, following.position_id) == (target.id, move.position.id):
+            draft.waiting(move.user)
+        until, owner = following.valid_from, move.promised.opener(following)
+    return until, owner if move.promised.is_waiting(owner) else None
+
+
+def _moves(
+    session: Session, spec: Spec, ground: Ground, draft: Draft, target: UnitView
+) -> list[_Move]:
+    fields = spec.ask(Asks)
+    asked = assignments.get_position(session, fields.position) if fields.position else None
+    if asked and asked.bloc not in (target.bloc, "other"):
+        draft.warn(
+            "bloc_differs",
+            "Chức vụ {name} thường thuộc khối khác với đơn vị đến.",
+            name=asked.name,
+        )
+    moves, keep = [], set(fields.keep)
+    promised = promises.read(session, spec.users, now=ground.now)
+    for user, before in people_of(session, spec):
+        keep -= {h.id for h in before if h.in_force(spec.effective_on)}
+        require_over(ground, before, spec.effective_on)
+        if not draft.movable(user, before, promised[user.id]):
+            continue
+        primary = primary_on(before, spec.effective_on)
+        if primary is None:
+            draft.conflict(
+                "no_primary",
+                "{name} không có phân công chính vào ngày hiệu lực.",
+                user,
+                name=user.full_name,
+            )
+            continue
+        if primary.id in fields.keep:
+            draft.conflict(
+                "keep_primary",
+                "{name} không thể giữ lại phân công chính mà mình rời đi.",
+                user,
+                name=user.full_name,
+            )
+            continue
+        position = asked or assignments.get_position(session, primary.position_id)
+        if (primary.unit.id, primary.position_id) == (target.id, position.id):
+            draft.conflict("no_change", "{name} đã giữ đúng vị trí này.", user, name=user.full_name)
+        moves.append(_Move(user, before, primary, position, promised[user.id]))
+    if keep:
+        raise InvalidInput("keep", "Danh sách phân công giữ lại không hợp lệ.", field="keep")
+    return moves
+
+
+def _refuse_full_posts(
+    session: Session, spec: Spec, draft: Draft, target: UnitView, moves: list[_Move]
+) -> None:
+    left = assignments.places_left(
+        session,
+        [(target.id, m.position.id) for m in moves],
+        spec.effective_on,
+        leaving=[m.user.id for m in moves],
+    )
+    for move in moves:
+        pair = (target.id, move.position.id)
+        if pair not in left:
+            continue
+        left[pair] -= 1
+        if left[pair] < 0:
+            draft.conflict(
+                "post_full",
+                "{unit} đã đủ số lượng {position}.",
+                move.user,
+                unit=target.name,
+                position=move.position.name,
+            )
+
+
+def _opened(move: _Move, target: UnitView, spec: Spec, until: date | None) -> Held:
+    """The post she takes up; a negative id until a commit writes it."""
+    return Held(
+        -move.user.id,
+        move.user.id,
+        HeldAs.PRIMARY.value,
+        spec.effective_on,
+        until,
+        target,
+        move.position.id,
+        move.position.code,
+        move.position.name,
+        move.position.rank,
+        move.position.leadership,
+    )
+
+
+KIND = Kind(
+    code="transfer",
+    title="Điều động",
+    summary="Move USER to another unit.",
+    asks=Asks,
+    subjects=subjects,
+    plan=plan,
+    undoable=True,
+    offered_to=frozenset({UserStatus.ACTIVE}),
+    order=20,
+    icon="switch",
+)
