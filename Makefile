@@ -27,6 +27,9 @@ test: setup-dev  ## Kiểm thử và check / the checks and the tests
 	@scripts/test-services
 	@scripts/with-postgresql scripts/test
 
+test-quick: setup-dev  ## Kiểm thử nhanh, chỉ SQLite, không máy chủ / in a minute: SQLite alone, no servers
+	@scripts/test quick
+
 test-slow: setup-dev  ## Kiểm thử với sự cố, máy chủ, ứng dụng của bên khác / faults, others' servers and clients
 	@scripts/test-services slow
 	@scripts/with-postgresql scripts/test slow
@@ -54,4 +57,4 @@ lock:  ## Khóa lại phiên bản thư viện (cần uv) / lock the dependencie
 	@uv pip compile -q pyproject.toml --extra demo --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements.lock
 	@uv pip compile -q pyproject.toml --extra demo --extra dev --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-dev.lock
 
-.PHONY: help setup setup-dev demo demo-reset story test test-slow test-long bench check format migration lock
+.PHONY: help setup setup-dev demo demo-reset story test test-quick test-slow test-long bench check format migration lock
