@@ -1,9 +1,13 @@
 """``dinhdanh …``: the third composition root. Each part brings its commands; errors end here.
 
+A part is loaded when one of its commands is asked for: nobody who rotates a key waits for the web
+server to be read, and the parent of a node's processes holds nothing it does not use.
+
 What the product refuses on purpose is one sentence on standard error and exit status 1, in the
 language of the environment (LC_ALL, LC_MESSAGES, LANG): English where it says so, else Vietnamese.
 """
 
+import importlib
 import os
 import sys
 
@@ -11,25 +15,54 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from directory.base.errors import DinhdanhError
-from idp.commands import (
-    applications,
-    changes,
-    clients,
-    directory,
-    keys,
-    ops,
-    people,
-    pki,
-    restored,
-    terminal,
-    trail,
-)
+from idp.commands import terminal
 from idp.web import i18n
 
-PARTS = (ops, trail, restored, people, directory, applications, clients, keys, pki, changes)
+PARTS = {
+    "app": ("applications",),
+    "audit": ("trail", "restored"),
+    "backup": ("restored",),
+    "cert": ("pki",),
+    "change": ("changes",),
+    "check": ("ops",),
+    "client": ("clients",),
+    "effects": ("directory",),
+    "feed": ("directory",),
+    "keys": ("keys",),
+    "migrate": ("ops",),
+    "restored": ("restored",),
+    "role": ("applications",),
+    "serve": ("serving",),
+    "user": ("people",),
+    "worker": ("serving",),
+}
+"""Every command and the modules of this package that bring it: groups of one name become one."""
 
 
-@click.group()
+class Commands(click.Group):
+    """Knows its commands by name, and each of them when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, for the list of ``--help``."""
+        return sorted(PARTS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command with its modules loaded; None where there is none of that name, and then
+        all are loaded: what is meant may be one of them.
+        """
+        for name in [cmd_name] if cmd_name in PARTS else PARTS:
+            if name not in self.commands:
+                self._load(name)
+        return self.commands.get(cmd_name)
+
+    def _load(self, name: str) -> None:
+        for part in PARTS[name]:
+            for found in importlib.import_module(f"idp.commands.{part}").commands:
+                if found.name == name:
+                    _add(self, found)
+
+
+@click.group(cls=Commands)
 def cli() -> None:
     """Dinhdanh: định danh và truy cập. / Identity and access."""
 
@@ -42,11 +75,6 @@ def _add(group: click.Group, command: click.Command) -> None:
             _add(present, inner)
     else:
         group.add_command(command)
-
-
-for part in PARTS:
-    for found in part.commands:
-        _add(cli, found)
 
 
 def _language() -> str:

@@ -1,4 +1,4 @@
-"""``dinhdanh serve | worker | migrate | check``: running the installation."""
+"""``dinhdanh migrate | check``: making an installation, and whether it is in order."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,27 +19,10 @@ from directory.permissions import AdminRole, Role
 from idp import assurance
 from idp.commands import pki
 from idp.oidc.clients import SCOPES
-from idp.run import health, installation, migrate, server, wiring
+from idp.run import health, installation, migrate, wiring
 from idp.services import Services
 from idp.trail import anchor
 from idp.web.i18n import error_text, gettext, moment
-
-
-@click.command("serve")
-@click.option("--with-worker", is_flag=True, help="One node: web and worker under one parent.")
-def serve(*, with_worker: bool) -> None:
-    """Chạy máy chủ web. / Serve the web."""
-    settings = load_settings()
-    click.echo(gettext("Dinhdanh: {url} (Ctrl-C để dừng)", url=settings.issuer), err=True)
-    beside = {"worker": server.run_worker} if with_worker else {}
-    server.serve(settings, runs={"web": server.run_web} | beside)
-
-
-@click.command("worker")
-def worker() -> None:
-    """Chạy tiến trình xử lý việc. / Do the jobs."""
-    if not server.work(load_settings()):
-        raise SystemExit(1)
 
 
 @click.command("migrate")
@@ -265,4 +248,4 @@ def _weaker_than_level3(settings: Settings) -> Iterator[str]:
     yield gettext("Chưa bắt buộc xác thực hai yếu tố khi đăng nhập từ ngoài mạng của cơ quan.")
 
 
-commands: list[click.Command] = [serve, worker, migrate_database, check]
+commands: list[click.Command] = [migrate_database, check]

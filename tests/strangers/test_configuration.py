@@ -275,7 +275,10 @@ def test_what_the_client_library_is_told_to_speak_does_not_matter(dinhdanh: Any)
 def _commands(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     yield path
     if isinstance(group, click.Group):
-        for name, command in group.commands.items():
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None, (*path, name)
             yield from _commands(command, (*path, name))
 
 
