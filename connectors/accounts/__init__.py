@@ -1,7 +1,9 @@
 """A person's account at an application: what it should be, what it is, made the same, proven.
 
     apply           the account cutter of the door; apply_account: make one account right
+    orphans         accounts at a target that belong to nobody in the directory
     withholding     what is not given before a restored installation is confirmed
+    listing         every account of a target, page by page and within bounds
     matching        whom the rules of an application match, in SQL
     proving         whether an account really is as wanted: whose, right, control, thief
     registry        an application's settings and secret → its connector

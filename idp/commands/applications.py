@@ -7,7 +7,7 @@ from typing import Any
 import click
 from sqlalchemy import select
 
-from connectors.accounts import apply, registry, work_items
+from connectors.accounts import apply, orphans, registry, work_items
 from directory import entitlements, people, units
 from directory.assignments import current
 from directory.base.audit import Actor
@@ -106,6 +106,24 @@ def app_grant(code: str, **wanted: Any) -> None:
         )
         waiting = apply.recompute(session, found.id, now=services.clock())
     click.echo(f"{rule.id}  ({waiting} tài khoản sẽ được rà soát / accounts to review)")
+
+
+@app.command("orphans")
+@click.argument("code")
+def app_orphans(code: str) -> None:
+    """List the accounts of application CODE and keep those that belong to nobody here."""
+    services, _ = _open()
+    with services.db.read() as session:
+        found = entitlements.application_by_code(session, code)
+    looked = orphans.look(services, found)
+    with services.db.read() as session:
+        for row in orphans.listed(session, found.id, limit=1000):
+            state = "active" if row.active else "disabled"
+            click.echo(f"{state:9} {row.first_seen_at:%Y-%m-%d} {row.remote_id:40} {row.username}")
+    click.echo(
+        f"{looked.accounts} tài khoản, {looked.orphans} không có chủ, {looked.new} mới thấy"
+        f" / accounts, belonging to nobody, new"
+    )
 
 
 @app.command("work")

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from connectors.accounts import apply
+from connectors.accounts import apply, orphans
+from connectors.accounts.orphans import OrphanAccount
 from directory import assignments, entitlements, units
 from directory.assignments import Position
 from directory.base.audit import Actor
@@ -68,6 +69,8 @@ class ApplicationPage:
     clients: list[Client]
     positions: list[Position]
     position_names: dict[str, str]
+    orphans: list[OrphanAccount]
+    """Accounts there that belonged to nobody when the list was last read."""
 
 
 def whole(session: Session, granted: Rights, application_id: int) -> ApplicationPage:
@@ -90,6 +93,7 @@ def whole(session: Session, granted: Rights, application_id: int) -> Application
         clients.clients_of(session, application_id),
         positions,
         {p.code: p.name for p in positions},
+        orphans.listed(session, application_id),
     )
 
 

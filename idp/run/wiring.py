@@ -2,6 +2,7 @@
 
 from sqlalchemy import MetaData
 
+import connectors.accounts.orphans
 import connectors.accounts.work_items
 import connectors.pki.tables
 import directory.base.nodes

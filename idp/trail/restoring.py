@@ -18,11 +18,11 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from connectors.accounts import withholding
+from connectors.accounts import listing, withholding
 from connectors.accounts.apply import recompute
 from connectors.accounts.contract import Capability
 from connectors.accounts.registry import connector_for
-from connectors.errors import ConnectorError, Rejected
+from connectors.errors import ConnectorError
 from connectors.pki import crl
 from connectors.pki.tables import Authority, AuthorityKind
 from directory import entitlements
@@ -48,8 +48,6 @@ from idp.trail import anchor
 _JUMP = 1_000_000
 """The epoch rises by up to this, at random: counted on, it would repeat the one that the lost
 future of this backup, or an earlier restore of it, has already given out."""
-PAGES = 5000
-"""Pages of accounts after which a target is taken for one that never ends."""
 REFERENCE = 200
 """Characters of what a confirmation rests on."""
 
@@ -214,19 +212,14 @@ def _shown(
     if Capability.FETCH not in connector.capabilities():
         return set(known.values()), 0
     owners: set[int] = set()
-    strangers, cursor = 0, None
-    for _ in range(PAGES):
-        page = connector.fetch(cursor)
-        for account in page.accounts:
-            owner = known.get(account.external_id or "")
-            if owner is not None:
-                owners.add(owner)
-            elif account.active:
-                strangers += 1
-        cursor = page.cursor
-        if cursor is None:
-            return owners, strangers
-    raise Rejected("Hệ thống đích liệt kê tài khoản không dừng.")
+    strangers = 0
+    for account in listing.accounts(connector):
+        owner = known.get(account.external_id or "")
+        if owner is not None:
+            owners.add(owner)
+        elif account.active:
+            strangers += 1
+    return owners, strangers
 
 
 def confirm(session: Session, *, reference: str, actor: Actor, now: datetime) -> int:

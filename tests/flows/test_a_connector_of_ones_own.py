@@ -1,0 +1,176 @@
+"""A connector that only this test knows: command line, preview, proof and pages show what it does.
+
+Its target is a dictionary; what belongs to nobody in it is found and left alone.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Flask
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import text
+
+from connectors.accounts import registry
+from connectors.accounts.contract import Action, Capability, Outcome, Page, RemoteAccount
+from directory.base.clock import system_clock
+from idp.run.performing import drain
+from tests import hr_world
+from tests.command_line import Operator, operator  # noqa: F401 (a fixture)
+from tests.hr_world import Hr, text_of
+
+pytestmark = pytest.mark.both_databases
+
+
+class Settings(BaseModel):
+    """What it asks for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    shelf: str
+
+
+class Ledger:
+    """A target in memory, behind the promises of every connector."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, RemoteAccount] = {}
+        self.cursors: list[str | None] = []
+        self.endless = False
+
+    def put(self, key: str, external_id: str | None, *, active: bool = True) -> None:
+        self.entries[key] = RemoteAccount(key, external_id, f"u-{key}", active, {})
+
+    def capabilities(self) -> frozenset[Capability]:
+        return frozenset(Capability)
+
+    def fetch(self, cursor: str | None = None) -> Page:
+        self.cursors.append(cursor)
+        start = int(cursor or 0)
+        some = tuple(list(self.entries.values())[start : start + 2])
+        more = start + 2 < len(self.entries)
+        return Page(some, "0" if self.endless else (str(start + 2) if more else None))
+
+    def apply(self, operation: Any) -> Outcome:
+        wanted = operation.wanted
+        key = wanted.external_id
+        before = self.entries.get(key)
+        if before is None and not wanted.active:
+            return Outcome(None, Action.ABSENT)
+        self.entries[key] = RemoteAccount(
+            key, key, wanted.username, wanted.active, wanted.attributes or {}, wanted.role
+        )
+        return Outcome(key, Action.CREATED if before is None else Action.UPDATED)
+
+    def probe(self, key: str) -> RemoteAccount | None:
+        return self.entries.get(key)
+
+    get = probe
+
+    def find(self, external_id: str, username: str) -> RemoteAccount | None:
+        return self.entries.get(external_id)
+
+    def try_entry(self, seen: RemoteAccount) -> dict[str, Any]:
+        return {"shelf": "shut"}
+
+    def differences(self, wanted: Any, seen: RemoteAccount) -> tuple[str, ...]:
+        return () if wanted.active == seen.active else ("active",)
+
+    def test(self) -> str:
+        return "ledger"
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """The target, and its kind known to this process."""
+    target = Ledger()
+    adapter = SimpleNamespace(Settings=Settings, SECRET=False, connect=lambda *_: target)
+    monkeypatch.setitem(registry.ADAPTERS, "ledger", adapter)  # type: ignore[arg-type]
+    return target
+
+
+@pytest.fixture
+def hr(services: Any, clock: Any, app: Flask, ledger: Ledger) -> Hr:
+    """An office with people in it."""
+    return hr_world.build(services, clock, app)
+
+
+def created(hr: Hr, operator: Operator) -> None:  # noqa: F811
+    made = operator("app", "create", "so", "Sổ tay", "--connector", "ledger", "--set", "shelf=A1")
+    assert made.code == 0, made.said
+    assert operator("app", "grant", "so", "user").code == 0
+    hr.clock.set(system_clock())  # the command line knows no other
+    drain(hr.services)
+
+
+def test_its_settings_are_asked_for_and_checked(hr: Hr, operator: Operator) -> None:  # noqa: F811
+    wrong = operator("app", "create", "so", "Sổ tay", "--connector", "ledger", "--set", "x=1")
+    assert wrong.code != 0
+    assert "shelf" in wrong.said
+    unknown = operator("app", "create", "so", "Sổ tay", "--connector", "no such")
+    assert unknown.code != 0
+
+
+def test_it_is_previewed_worked_and_proven(hr: Hr, ledger: Ledger, operator: Operator) -> None:  # noqa: F811
+    created(hr, operator)
+    lan = hr.user("lan")
+    assert ledger.entries[lan.sub].active
+    api = hr.api(hr.token())
+    order = {
+        "kind": "suspend",
+        "user": hr.people["lan"],
+        "decision": {"number": "8/QĐ", "issued_on": "2026-03-01", "issuer": "Tỉnh"},
+    }
+    planned = [e for e in api.plan(**order)["effects"] if e["artefact"] == "accounts"]
+    assert [e["label"] for e in planned] == ["Sổ tay"]
+    done = api.commit(**order)
+    drain(hr.services)
+    assert not ledger.entries[lan.sub].active
+    (effect,) = [
+        e
+        for e in api.get(f"/api/v1/changes/{done.json['id']}").json["effects"]
+        if e["artefact"] == "accounts"
+    ]
+    assert effect["state"] == "verified"
+    assert effect["detail"]["shelf"] == "shut"
+
+
+def test_what_belongs_to_nobody_is_found_and_left_alone(
+    hr: Hr,
+    ledger: Ledger,
+    operator: Operator,  # noqa: F811
+) -> None:
+    created(hr, operator)
+    ledger.put("7", "who-left-long-ago")
+    ledger.put("8", None, active=False)
+    before = dict(ledger.entries)
+    said = operator("app", "orphans", "so").out
+    assert "u-7" in said
+    assert "u-8" in said
+    assert hr.names["lan"] not in said
+    assert None in ledger.cursors
+    assert len(ledger.cursors) > 2
+    assert ledger.entries == before
+    with hr.services.db.read() as session:
+        found = session.scalar(text("SELECT id FROM application WHERE code = 'so'"))
+    page = text_of(hr.browser("owner").get(f"/console/applications/{found}").text)
+    assert "Tài khoản không có chủ" in page
+    assert "u-7" in page
+    del ledger.entries["7"]
+    assert "u-7" not in operator("app", "orphans", "so").out
+
+
+def test_half_a_list_says_nothing(hr: Hr, ledger: Ledger, operator: Operator) -> None:  # noqa: F811
+    created(hr, operator)
+    ledger.put("7", "who-left-long-ago")
+    operator("app", "orphans", "so")
+    del ledger.entries["7"]
+    ledger.endless = True
+    refused = operator("app", "orphans", "so")
+    assert refused.code != 0
+    assert "without end" in refused.said
+    ledger.endless = False
+    with hr.services.db.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM orphan_account")) == 1
