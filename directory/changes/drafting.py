@@ -68,23 +68,29 @@ def require_over(ground: Ground, before: Iterable[Held], on: date) -> None:
 class Draft:
     """Collects what a planner finds."""
 
-    def __init__(self, spec: Spec, ground: Ground) -> None:
+    def __init__(self, spec: Spec, ground: Ground, *, ordered: bool = True) -> None:
+        """``ordered``: whether such a change is one that a decision orders and that cuts access."""
         self.spec = spec
         self.ground = ground
+        self._rows = {row["user"]: row.get("row") for row in spec.rows if "user" in row}
         self.people: list[Person] = []
         self.lines: list[Line] = []
         self.warnings: list[Notice] = []
         self.conflicts: list[Notice] = []
-        if spec.effective_on < ground.today:
+        if ordered and spec.effective_on < ground.today:
             self.warn("back_dated", "Ngày hiệu lực đã qua: quyền truy cập bị cắt khi xác nhận.")
-        if spec.decision is None:
+        if ordered and spec.decision is None:
             self.warn("no_decision", "Chưa ghi số, ngày và cơ quan ban hành quyết định.")
 
     def warn(self, code: str, message: str, user: User | None = None, **args: Any) -> None:
-        self.warnings.append(Notice(code, message, user.id if user else None, args=args))
+        self.warnings.append(self._notice(code, message, user, args))
 
     def conflict(self, code: str, message: str, user: User | None = None, **args: Any) -> None:
-        self.conflicts.append(Notice(code, message, user.id if user else None, args=args))
+        self.conflicts.append(self._notice(code, message, user, args))
+
+    def _notice(self, code: str, message: str, user: User | None, args: dict[str, Any]) -> Notice:
+        user_id = user.id if user else None
+        return Notice(code, message, user_id, args=args, row=self._rows.get(user_id))
 
     def movable(self, user: User, before: tuple[Held, ...], promised: Promises) -> bool:
         """Whether she can be moved on the day, as far as her status and what waits go."""

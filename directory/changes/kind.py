@@ -4,7 +4,7 @@ A kind lives in its own file, ``kinds/<name>.py``, as the value ``KIND``. Door, 
 line and previews know kinds only by what stands here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,7 +22,7 @@ from directory.changes.asks import Nothing, Reading, leaves
 from directory.changes.drafting import Ground
 from directory.changes.model import Change, Decision, Plan, Spec
 from directory.changes.places import Place
-from directory.people import UserStatus
+from directory.people import User, UserStatus
 
 
 class About(StrEnum):
@@ -93,6 +93,9 @@ class Kind:
     """The directory's rows; gives the plan with real ids where it had negative ones."""
     rows: Callable[[Asked], tuple[dict[str, Any], ...]] | None = None
     """Makes rows of what was asked, where the plan is made of rows as a feed's is."""
+    fed: Callable[[User, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    """Which of the columns that a later load brings otherwise, of somebody known, it takes: they
+    come to its plan as rows ``{"row", "user", "said"}``."""
     moves_tree: bool = False
     """Whether it changes the tree of units or their codes, which is then locked before all else."""
     undoable: bool = False

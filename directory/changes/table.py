@@ -24,6 +24,9 @@ class Event(StrEnum):
     RESUME = "resume"
     LEAVE = "leave"
     DIE = "die"
+    RENAME = "rename"
+    """Name or day of birth."""
+    CONTACT = "contact"
     UNDO = "undo"
     CANCEL = "cancel"
     """undo of a change that has not taken effect yet"""
@@ -97,6 +100,8 @@ TABLE: dict[Event, dict[Column, Action]] = {
     Event.RESUME:          _row(_A.NONE,       _A.ENABLE,    _A.RESTORE,           _A.NONE,             _A.GIVE_BACK, _A.RECOMPUTE, _A.END_ALL),
     Event.LEAVE:           _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,           _A.COLLECT,   _A.END,       _A.END_ALL),
     Event.DIE:             _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,           _A.COLLECT,   _A.END,       _A.END_ALL),
+    Event.RENAME:          _row(_A.NONE,       _A.UPDATE,    _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
+    Event.CONTACT:         _row(_A.NONE,       _A.UPDATE,    _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
     Event.UNDO:            _row(_A.END_ALL,    _A.RECOMPUTE, _A.NONE,              _A.NONE,             _A.NONE,      _A.RECOMPUTE, _A.END_ALL),
     Event.CANCEL:          _row(_A.NONE,       _A.NONE,      _A.RESTORE,           _A.NONE,             _A.NONE,      _A.RESTORE,   _A.NONE),
 }

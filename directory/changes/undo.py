@@ -30,7 +30,7 @@ from directory.changes.model import (
     Spec,
 )
 from directory.changes.promises import Log
-from directory.changes.table import Event
+from directory.changes.table import TABLE, Action, Column, Event
 from directory.people import User, UserStatus
 from directory.permissions import Do
 
@@ -87,7 +87,8 @@ def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
     rows = _rows(session, spec.users)
     draft = _Undo(change, ground, found)
     for user_id in spec.users:
-        draft.about(people.get(session, user_id), tuple(timelines[user_id]), rows, event)
+        own = _like(change.event_of(user_id)) or event
+        draft.about(people.get(session, user_id), tuple(timelines[user_id]), rows, own)
     for path in sorted(draft.paths):
         ground.rights.require(Do.CHANGE, path, missing="source")
     if not draft.paths:
@@ -106,6 +107,11 @@ def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
         warnings=tuple(draft.warnings),
         conflicts=(*draft.conflicts, *places.gone(session, ordered, held, ground.today)),
     )
+
+
+def _like(event: Event | None) -> Event | None:
+    """What only updates what she has is taken back by updating it again."""
+    return event if event and TABLE[event][Column.ACCOUNTS] is Action.UPDATE else None
 
 
 def _rows(session: Session, users: tuple[int, ...]) -> dict[int, Assignment]:

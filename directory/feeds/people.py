@@ -9,6 +9,7 @@ from sqlalchemy import select
 from directory.assignments import Assignment, Kind
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
+from directory.changes import kind
 from directory.changes.newcomer import person_row
 from directory.feeds import source_rows as r
 from directory.feeds.run import (
@@ -66,28 +67,15 @@ def load_people(feed: Feed, file: Path) -> None:
         applied = set(
             session.scalars(select(Assignment.source_key).where(Assignment.source_key.is_not(None)))
         )
-    fresh = []
+    fresh, changes = [], dict[str, list[dict[str, Any]]]()
     for row in found:
         key, person = row["key"], row["person"]
         earlier = known.get(key)
         if earlier is not None:
-            # What the file leaves blank it says nothing about.
-            changed = [
-                column
-                for column in _COMPARED
-                if person[column] is not None and getattr(earlier, column) != person[column]
-            ]
-            if changed:
-                feed.report.refuse(
-                    file.name,
-                    row["row"],
-                    r.wrong(
-                        _COLUMN.get(changed[0], changed[0]),
-                        "Khác với dữ liệu đã nạp; cần một quyết định thay đổi.",
-                    ),
+            for code, said in _brought(feed, file.name, row, earlier):
+                changes.setdefault(code, []).append(
+                    {"row": row["row"], "user": earlier.id, "said": said}
                 )
-            else:
-                feed.report.count(file.name, unchanged=1)
         elif key in broken:
             feed.report.refuse(
                 file.name,
@@ -98,6 +86,42 @@ def load_people(feed: Feed, file: Path) -> None:
             fresh.append({"row": row["row"], "person": person, "assignments": posts.get(key, [])})
     _orphans(feed, posts, {row["key"] for row in found}, known, applied)
     commit_all(feed, "join", fresh, file.name, PEOPLE_PER_BATCH)
+    for code, rows in sorted(changes.items()):
+        commit_all(feed, code, rows, file.name, PEOPLE_PER_BATCH, new=False)
+
+
+def _brought(
+    feed: Feed, file: str, row: dict[str, Any], earlier: User
+) -> list[tuple[str, dict[str, Any]]]:
+    """What the row says otherwise of somebody known, by the kind of change that takes it; refused
+    where one thing of it none takes. What the file leaves blank it says nothing about.
+    """
+    person = row["person"]
+    brought = {
+        column: person[column]
+        for column in _COMPARED
+        if person[column] is not None and getattr(earlier, column) != person[column]
+    }
+    if "citizen_hash" in brought:
+        brought |= {name: person[name] for name in ("citizen_sealed", "citizen_masked")}
+    if not brought:
+        feed.report.count(file, unchanged=1)
+    taken = [
+        (one.code, said)
+        for one in kind.every()
+        if one.fed is not None and (said := dict(one.fed(earlier, brought)))
+    ]
+    known = {column for _, said in taken for column in said}
+    for column in (c for c in _COMPARED if c in brought and c not in known):
+        feed.report.refuse(
+            file,
+            row["row"],
+            r.wrong(
+                _COLUMN.get(column, column), "Khác với dữ liệu đã nạp; cần một quyết định thay đổi."
+            ),
+        )
+        return []
+    return taken
 
 
 def _assignments(feed: Feed, file: Path) -> tuple[dict[str, list[dict[str, Any]]], set[str]]:

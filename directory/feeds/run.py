@@ -67,7 +67,8 @@ class Feed:
         rows: Sequence[dict[str, Any]] = spec.rows
         now = self.clock()
         while rows:
-            spec = Spec(spec.kind, spec.effective_on, rows=tuple(rows))
+            users = tuple(sorted(row["user"] for row in rows if "user" in row))
+            spec = Spec(spec.kind, spec.effective_on, users=users, rows=tuple(rows))
             plan = self.door.plan(session, spec, self.actor, now=now)
             if not plan.conflicts:
                 for notice in plan.warnings:
@@ -89,12 +90,21 @@ def _without_conflicts(
     return [] if None in bad else [row for row in rows if row["row"] not in bad]
 
 
-def commit_all(feed: Feed, kind: str, rows: list[dict[str, Any]], file: str, size: int) -> None:
+def commit_all(
+    feed: Feed,
+    kind: str,
+    rows: list[dict[str, Any]],
+    file: str,
+    size: int,
+    *,
+    new: bool = True,
+) -> None:
+    """In batches of so many rows. ``new``: whether they add something, or change what is there."""
     today: date = local_day(feed.clock())
     done = 0
     for batch in batches(rows, size):
         added = feed.commit(Spec(kind, today, rows=tuple(batch)), file)
-        feed.report.count(file, added=added)
+        feed.report.count(file, **({"added": added} if new else {"changed": added}))
         done += len(batch)
         feed.progress(file, done, len(rows))
 

@@ -28,6 +28,8 @@ class Report:
     """What a run did, per file, and every row it refused."""
 
     added: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, int] = field(default_factory=dict)
+    """Rows that have changed what was there."""
     unchanged: dict[str, int] = field(default_factory=dict)
     errors: list[RowError] = field(default_factory=list)
     warnings: list[RowError] = field(default_factory=list)
@@ -41,9 +43,10 @@ class Report:
         """Note something about a row that was applied."""
         self.warnings.append(RowError(file, row or 0, field_name, message))
 
-    def count(self, file: str, *, added: int = 0, unchanged: int = 0) -> None:
+    def count(self, file: str, *, added: int = 0, changed: int = 0, unchanged: int = 0) -> None:
         """Add to a file's counts."""
         self.added[file] = self.added.get(file, 0) + added
+        self.changed[file] = self.changed.get(file, 0) + changed
         self.unchanged[file] = self.unchanged.get(file, 0) + unchanged
 
     def write(self, target: Path) -> None:

@@ -53,7 +53,9 @@ def feed_load(folder: Path, report_file: Path | None) -> None:
     )
     report = load(run, folder)
     for file in sorted(set(report.added) | set(report.unchanged)):
-        click.echo(f"{file}: +{report.added.get(file, 0)}, ={report.unchanged.get(file, 0)}")
+        changed = f", ~{report.changed[file]}" if report.changed.get(file) else ""
+        added, unchanged = report.added.get(file, 0), report.unchanged.get(file, 0)
+        click.echo(f"{file}: +{added}{changed}, ={unchanged}")
     for warning in report.warnings[:10]:
         click.echo(f"{warning.file}:{warning.row}: {warning.message}", err=True)
     if report.errors:
@@ -70,7 +72,7 @@ def effects_table() -> None:
     """Print the event × artefact table as Markdown (docs/effects.md)."""
     click.echo(
         "# What each event does\n\n"
-        "Rendered from `directory/changes/effects.py` by `dinhdanh effects`; a test keeps it true.\n\n"
+        "Rendered from `directory/changes/table.py` by `dinhdanh effects`; a test keeps it true.\n\n"
         + render_table(),
         nl=False,
     )

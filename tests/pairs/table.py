@@ -13,6 +13,7 @@ NOT_ABOUT_A_PERSON = {
     ChangeKind.UNIT_CREATE,
     ChangeKind.POSITION_CREATE,
     ChangeKind.POST_CREATE,
+    ChangeKind.RENAME,
 }
 """Kinds that open nothing of anybody's and end nothing."""
 

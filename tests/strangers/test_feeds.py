@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from directory.base.audit import Actor
+from directory.changes.model import Change
 from directory.feeds.load import load
 from directory.feeds.run import Feed
 from directory.feeds.source_rows import Report
@@ -51,6 +52,19 @@ def stored(services: Any) -> Any:
             return dict(session.execute(select(User.source_key, getattr(User, name))).all())
 
     return column
+
+
+@pytest.fixture
+def changed(services: Any) -> Any:
+    """The kinds of change that later loads have brought, as they were committed."""
+
+    def kinds() -> list[str]:
+        first = ("unit.create", "position.create", "post.create", "join")
+        with services.db.read() as session:
+            query = select(Change.kind).where(Change.kind.not_in(first))
+            return list(session.scalars(query.order_by(Change.committed_at, Change.id)))
+
+    return kinds
 
 
 def refusals(report: Report) -> dict[tuple[str, int], str]:
@@ -202,22 +216,52 @@ def test_one_address_of_two_people_is_told_and_given_to_neither(feed: Any, store
 
 
 @pytest.mark.parametrize(
-    ("folder", "field"),
+    ("folder", "kinds", "column", "right"),
     [
-        ("second_contact_changed", "email"),
-        ("second_birth_completed", "birth_date"),
-        ("second_citizen_added", "citizen_number"),
+        (
+            "second_contact_changed",
+            ["contact"],
+            "email",
+            {"Lê Thị Lan": "lan.le@example.gov.vn", "Nguyễn Văn Hiển": None},
+        ),
+        (
+            "second_birth_completed",
+            ["rename"],
+            "birth_date",
+            {"Lê Thị Lan": "1980-02-03", "Nguyễn Văn Hiển": "1985-04-05"},
+        ),
     ],
 )
-def test_what_a_later_load_brings_about_somebody_known_is_never_called_unchanged(
-    feed: Any, folder: str, field: str
+def test_what_a_later_load_brings_about_somebody_known_is_a_change_of_its_kind(
+    feed: Any, stored: Any, changed: Any, folder: str, kinds: list[str], column: str, right: Any
 ) -> None:
     feed("plain")
     report = feed(folder)
-    assert [(e.file, e.row, e.field) for e in report.errors] == [
-        ("people.csv", 2 if field == "email" else 3, field)
-    ]
+    assert not report.errors
+    assert report.changed["people.csv"] == 1
+    assert report.unchanged["people.csv"] == 1
+    assert changed() == kinds
+    assert {name: stored(column)[key] for key, name in stored("full_name").items()} == right
+    again = feed(folder)
+    assert again.unchanged["people.csv"] == 2
+    assert changed() == kinds
+
+
+def test_another_name_in_a_later_load_wants_a_decision(feed: Any, tmp_path: Path) -> None:
+    feed("plain")
+    text = (CASES / "second_contact_changed" / "people.csv").read_text("utf-8")
+    (tmp_path / "people.csv").write_text(text.replace("Lê Thị Lan", "Lê Thị Lan Anh"), "utf-8")
+    report = feed(tmp_path)
+    assert [(e.row, e.field) for e in report.errors] == [(2, "full_name")]
     assert "quyết định" in report.errors[0].message
+
+
+def test_a_citizen_number_that_a_later_load_brings_is_never_called_unchanged(feed: Any) -> None:
+    feed("plain")
+    report = feed("second_citizen_added")
+    assert [(e.file, e.row, e.field) for e in report.errors] == [
+        ("people.csv", 3, "citizen_number")
+    ]
 
 
 def test_a_blank_in_a_later_load_says_nothing(feed: Any, tmp_path: Path) -> None:
