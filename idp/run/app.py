@@ -7,7 +7,7 @@
 Each hands on what it does not answer. The first two cost a quarter of a Flask request.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, Response
@@ -106,21 +106,13 @@ class Whole(Response):
 
 
 class Application(Flask):
-    """Flask without what it asks anew in every request and we know beforehand."""
+    """Flask with our cookie for forms, and answers in one piece."""
 
     response_class = Whole
 
     def __init__(self) -> None:
         super().__init__("idp")
         self.session_interface = FormCookie()
-
-    def create_url_adapter(self, request: Request | None) -> Any:
-        """None outside of requests: nothing of ours makes addresses there."""
-        return None if request is None else super().create_url_adapter(request)
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """As it is: no view or hook of ours is a coroutine, and Flask looks at each call."""
-        return func
 
 
 def create_app(services: Services) -> Flask:
