@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
 from directory.base.storable import is_text
-from idp.oidc.clients.kinds import ResponseType
+from idp.oidc.clients.kinds import AuthMethod
 from idp.oidc.clients.refusals import NewRefusal, Reason, Refusals
 from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import Arrival
@@ -75,7 +75,6 @@ class Request(OAuth2Request):  # type: ignore[misc]
     """One request, with the connection and the moment it is answered at."""
 
     client: ClientView | None
-    response_type: ResponseType | None = None
     bound_to: str | None = None
     """The key the tokens of the answer belong to, once it has been proven."""
 
@@ -97,6 +96,16 @@ class Request(OAuth2Request):  # type: ignore[misc]
         self.payload = Payload(values)
         self.connection = connection
         self.now = now
+
+    def identified(self, client: ClientView, method: AuthMethod) -> None:
+        """Who sends it has been proven. Authlib hands nothing but the request from step to step:
+        what one has found out, the next reads here.
+        """
+        self.client, self.auth_method = client, method.value
+
+    def bind(self, key: str | None) -> None:
+        """This is the key the tokens of the answer will belong to."""
+        self.bound_to = key
 
     @property
     def place(self) -> str:

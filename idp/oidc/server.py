@@ -31,7 +31,6 @@ from idp.oidc.grant_types.client_credentials import MachineGrant
 from idp.oidc.grant_types.code import CodeGrant, Pkce
 from idp.oidc.grant_types.device import DeviceAuthorization, DeviceGrant
 from idp.oidc.grant_types.exchange import ExchangeGrant
-from idp.oidc.grant_types.front import HybridGrant, ImplicitGrant
 from idp.oidc.grant_types.issuing import IdToken
 from idp.oidc.grant_types.refresh import RefreshGrant
 from idp.oidc.introspection import Introspection
@@ -64,8 +63,6 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.provider = Provider.of(tools)
         id_token = IdToken(self.provider)
         self.register_grant(CodeGrant, [Pkce(required=True), id_token])
-        self.register_grant(ImplicitGrant)
-        self.register_grant(HybridGrant, [Pkce(required=True)])
         self.register_grant(RefreshGrant, [id_token])
         self.register_grant(MachineGrant)
         self.register_grant(DeviceGrant, [id_token])
@@ -84,9 +81,10 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         """By the one method the client has registered; where tokens are given, the key they will
         belong to is proven with it, before any code or token is looked at.
         """
-        client = authentication.authenticate(self.provider, request, endpoint=endpoint)
+        client, method = authentication.authenticate(self.provider, request, endpoint=endpoint)
+        request.identified(client, method)
         if endpoint == "token":
-            request.bound_to = possession.bound_to(self.provider, request, client)
+            request.bind(possession.bound_to(self.provider, request, client))
         return client
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
@@ -105,12 +103,15 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         answer: Response = super().handle_error_response(request, error)
         return answer
 
-    def note(self, request: Request, error: OAuth2Error) -> None:
+    def note(
+        self, request: Request, error: OAuth2Error, *, client: ClientView | None = None
+    ) -> None:
         """Keep why a client that is known by now was refused, if it is its own doing."""
         reason = getattr(error, "reason", None) or BY_ERROR.get(str(error.error))
-        if request.client is not None and reason is not None:
+        known = client or request.client
+        if known is not None and reason is not None:
             detail = _told(error, reason, request)
-            request.keep_refusal(self.provider.refusals, request.client, reason, detail)
+            request.keep_refusal(self.provider.refusals, known, reason, detail)
 
     def refuse(self, error: OAuth2Error) -> Response:
         """The JSON answer to an error at an endpoint a client calls."""

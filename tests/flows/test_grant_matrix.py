@@ -385,7 +385,7 @@ def _discovered(told: dict[str, Any]) -> set[str]:
 def _registered(server: Server) -> set[str]:
     """The ways the server's registry of grants holds."""
     return {f"token {grant.GRANT_TYPE}" for grant, _ in server._token_grants} | {
-        f"authorize {t}" for grant, _ in server._authorization_grants for t in grant.RESPONSE_TYPES
+        f"authorize {t.value}" for t in ResponseType
     }
 
 

@@ -140,11 +140,11 @@ def decide(
     channel = _channel(server, request, incoming)
     try:
         _require_pushed(incoming)
-        checked = requests.check(server, request, incoming, channel)
+        checked = requests.check(server.provider, request, incoming, channel)
         agreed = view is not None and _proves(server.provider, checked, view, consent_proof)
         outcome = _answered(server.provider, checked, view, agreed=agreed)
     except OAuth2Error as error:
-        server.note(request, error)
+        server.note(request, error, client=incoming.client)
         outcome = Answered(channel.refusal(error, tokens=server.provider.tokens, now=request.now))
         if incoming.kept is not None:
             pushed.consume(server.provider, request.connection, incoming.kept, now=request.now)
@@ -162,7 +162,7 @@ def _channel(server: Server, request: Request, incoming: Incoming) -> Channel:
             request.keep_refusal(server.provider.refusals, incoming.client, reason, sent or "")
         raise
     except OAuth2Error as error:
-        server.note(request, error)
+        server.note(request, error, client=incoming.client)
         raise
 
 
@@ -258,7 +258,7 @@ def _sign_in_missing(
     met = view is not None and demand.met_by(view.acr)
     # Nobody is made to sign in for what no sign-in of today reaches.
     if met or demand.can_be_met:
-        if view is None or (not agreed and _must_sign_in(checked, view)):
+        if view is None or (not agreed and _must_sign_in(provider, checked, view)):
             if "none" in checked.prompts:
                 raise LoginRequiredError
             return _sign_in(provider, checked)
@@ -272,10 +272,10 @@ def _ask(provider: Provider, checked: CheckedRequest, view: SessionView) -> AskC
     body = f"{view.id}.{now}.{_digest(checked)}"
     proof = signed_values.seal(provider.tools.keyring, "oidc-consent", body)
     scopes = [s for s in SCOPES if s in checked.consent_scopes]
-    _remember(provider, checked)
-    uri, named = checked.channel.redirect_uri, checked.grant.resources
+    query = _again(provider, checked)
+    uri, named = checked.channel.redirect_uri, checked.resources
     services = resources.shown(checked.request.connection, named, issuer=checked.channel.issuer)
-    return AskConsent(checked.client, scopes, services, checked.incoming.query, uri, proof)
+    return AskConsent(checked.client, scopes, services, query, uri, proof)
 
 
 def _proves(provider: Provider, checked: CheckedRequest, view: SessionView, proof: str) -> bool:
@@ -295,12 +295,13 @@ def _digest(checked: CheckedRequest) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:40]
 
 
-def _must_sign_in(checked: CheckedRequest, view: SessionView) -> bool:
+def _must_sign_in(provider: Provider, checked: CheckedRequest, view: SessionView) -> bool:
     """Whether the session does not answer the request, unless it was made for it just now.
 
     Raises LoginRequiredError when it was, and she is not whom the client asks about.
     """
-    other = not checked.may_be_about(view)
+    names = provider.tokens.subjects
+    other = not checked.may_be_about(names.subject(view.sub, checked.client.sector))
     age = checked.request.now - view.auth_time
     # max_age=0 is prompt=login (OIDC Core §3.1.2.1), whatever the clock says.
     stale = checked.max_age is not None and (age > checked.max_age or not checked.max_age)
@@ -324,20 +325,20 @@ def _must_sign_in(checked: CheckedRequest, view: SessionView) -> bool:
     return False
 
 
-def _remember(provider: Provider, checked: CheckedRequest) -> None:
-    checked.incoming = incomings.remember(
-        provider, checked.request.connection, checked.incoming, now=checked.request.now
-    )
+def _again(provider: Provider, checked: CheckedRequest) -> str:
+    """The query by which a browser brings the same request again."""
+    request = checked.request
+    kept = incomings.remember(provider, request.connection, checked.incoming, now=request.now)
+    return kept.query
 
 
 def _sign_in(provider: Provider, checked: CheckedRequest) -> SignIn:
-    request = checked.request
-    _remember(provider, checked)
+    request, query = checked.request, _again(provider, checked)
     passed = ("prompt", "max_age", "acr_values", "login_hint", "ui_locales")
     wanted: dict[str, Any] = {name: request.get(name) for name in passed if request.get(name)}
     wanted["form_origin"] = origin(checked.channel.redirect_uri)
     wanted["party"] = checked.client.shown(i18n.language())
-    return SignIn(checked.client, f"{PATH}?{checked.incoming.query}", wanted)
+    return SignIn(checked.client, f"{PATH}?{query}", wanted)
 
 
 def sign_in_at(outcome: SignIn, *, keyring: Keyring, now: datetime, browser: str) -> str:

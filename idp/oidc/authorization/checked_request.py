@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
@@ -17,35 +17,38 @@ from idp import assurance
 from idp.assurance import Demand
 from idp.oidc import claims as claim_rules
 from idp.oidc import resources
-from idp.oidc.authorization import answers, consent, test_sign_in
+from idp.oidc.authorization import answers, consent, response_types, test_sign_in
 from idp.oidc.authorization.answers import Channel
 from idp.oidc.authorization.incoming import Incoming
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.kinds import ResponseType
 from idp.oidc.clients.view import ClientView
-from idp.oidc.grant_types.front import Front
 from idp.oidc.provider import Provider
 from idp.oidc.request import Request
-from idp.oidc.server import Server
-
-if TYPE_CHECKING:
-    from idp.sessions import SessionView
 
 PROMPTS = {"none", "login", "consent", "select_account"}
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-@dataclass
+@dataclass(frozen=True)
 class CheckedRequest:
     """A request that has passed every check that needs no person."""
 
     request: Request
     incoming: Incoming
     channel: Channel
-    grant: Front
+    response_type: ResponseType
+    scopes: list[str]
+    """Those that will be granted."""
+    resources: list[str]
+    claims: Mapping[str, Any]
+    """The claims request."""
+    consent_scopes: frozenset[str]
+    """The scopes, and those that would give the claims asked for one by one."""
+    code_jkt: str | None
+    """The key the code will be redeemed with."""
     prompts: set[str]
     max_age: timedelta | None
-    claims: dict[str, Any]
     subjects: frozenset[str] | None
     """Of whom the answer must be about; None: of anybody."""
     demand: Demand
@@ -56,41 +59,34 @@ class CheckedRequest:
         return self.incoming.client
 
     @property
-    def scopes(self) -> list[str]:
-        """The scopes that will be granted."""
-        return list(self.request.scope.split())
-
-    @property
-    def consent_scopes(self) -> frozenset[str]:
-        """The scopes, and those that would give the claims asked for one by one."""
-        may = self.client.scopes
-        asked = [
-            name
-            for where in ("userinfo", "id_token")
-            for name in claim_rules.asked_of(self.claims, where, may)
-        ]
-        return frozenset(self.scopes) | claim_rules.scopes_of(asked)
-
-    @property
     def needs_allowed(self) -> frozenset[str]:
         """What the person must have allowed: these scopes, at the resources asked for."""
-        issuer = self.channel.issuer
-        return consent.each(self.consent_scopes, self.grant.resources, issuer=issuer)
+        return consent.each(self.consent_scopes, self.resources, issuer=self.channel.issuer)
 
-    def may_be_about(self, view: "SessionView") -> bool:
+    @property
+    def kept_claims(self) -> dict[str, dict[str, None]]:
+        """Of the claims request the names we know, and nothing else of what was sent."""
+        may = self.client.scopes
+        return {
+            part: dict.fromkeys(claim_rules.asked_of(self.claims, part, may))
+            for part in self.claims
+        }
+
+    def may_be_about(self, subject: str) -> bool:
         """Whether the client wants an answer about her, as it knows her (OIDC Core §8)."""
-        names = self.grant.server.provider.tokens.subjects
-        return self.subjects is None or names.subject(view.sub, self.client.sector) in self.subjects
+        return self.subjects is None or subject in self.subjects
 
     @property
     def said(self) -> str:
         """Every parameter that counts, in one text."""
-        return urlencode(sorted(self.request.payload.data.items()))
+        # Who has authenticated to push it need not have said so again.
+        named = {"client_id": self.client.client_id, "response_type": self.response_type.value}
+        return urlencode(sorted((self.request.payload.data | named).items()))
 
 
 def channel(provider: Provider, request: Request, incoming: Incoming) -> Channel:
     """Where errors may be told from here on. Raises PageError, and OAuth2Error of a signed request."""
-    client = request.client = incoming.client
+    client = incoming.client
     uri = request.get("redirect_uri")
     # Required by OIDC Core §3.1.2.1 also where only one is registered.
     if uri is None or not (
@@ -118,63 +114,52 @@ def _tries(provider: Provider, request: Request, incoming: Incoming, uri: str) -
     return kept and test_sign_in.allows(provider, incoming.client, uri, request.get("state"))
 
 
-def check(server: Server, request: Request, incoming: Incoming, channel: Channel) -> CheckedRequest:
+def check(
+    provider: Provider, request: Request, incoming: Incoming, channel: Channel
+) -> CheckedRequest:
     """The request, judged. Raises OAuth2Error, to be told to the client."""
     if incoming.fault is not None:
         raise incoming.fault
-    client = incoming.client
+    client, settings = incoming.client, provider.tools.settings
     if client.options.signed_request_required and not incoming.signed:
         raise InvalidRequestError("This client must sign its authorization requests.")
     if request.get("registration") is not None:
         raise OAuth2Error(error="registration_not_supported")
     answers.mode(request.get("response_mode"), request.payload.response_type, client)
-    request.response_type = response_type(server.provider, request)
-    # In our order of words, by which Authlib finds its grants.
-    request.payload.data["response_type"] = request.response_type.value
-    # Who has authenticated to push it need not have said so again.
-    request.payload.data["client_id"] = client.client_id
-    grant: Front = server.get_authorization_grant(request)
-    grant.redirect_uri = channel.redirect_uri
-    grant.response_type = request.response_type
-    grant.resources = resources.granted(
-        request.connection,
-        client,
-        request.get("resource"),
-        issuer=server.provider.tools.settings.issuer,
+    wanted = response_types.response_type(provider, request)
+    named = resources.granted(
+        request.connection, client, request.get("resource"), issuer=settings.issuer
     )
-    grant.code_jkt = incoming.jkt or _key(request)
-    wanted = claim_rules.parse(request.get("claims"))
-    # Names we know and nothing else of what was sent is kept.
-    grant.claims_request = {
-        part: dict.fromkeys(claim_rules.asked_of(wanted, part, client.scopes)) for part in wanted
-    }
-    grant.validate_authorization_request()
-    found = CheckedRequest(
+    code_jkt = incoming.jkt or _key(request)
+    claims = claim_rules.parse(request.get("claims"))
+    scopes = response_types.scopes(client, wanted, request)
+    consent_scopes = frozenset(scopes) | _scopes_of(claims, client)
+    return CheckedRequest(
         request,
         incoming,
         channel,
-        grant,
+        wanted,
+        scopes,
+        named,
+        claims,
+        consent_scopes,
+        code_jkt,
         _prompts(request),
         _max_age(request, client),
-        wanted,
-        _subjects(server.provider, request, client, wanted),
-        Demand(),
+        _subjects(provider, request, client, claims),
+        _demand(request, client, claims, consent_scopes, settings.scope_acr),
     )
-    found.demand = grant.demand = _demand(found, server.provider.tools.settings.scope_acr)
-    return found
 
 
-def response_type(provider: Provider, request: Request) -> ResponseType:
-    """The response type, its words in any order. Raises OAuth2Error."""
-    words = request.payload.response_type
-    if words is None:
-        raise InvalidRequestError("Missing response_type.")
-    for known in ResponseType:
-        if known.words == frozenset(words.split()) and len(words.split()) == len(known.words):
-            if known.value in provider.tools.settings.response_types:
-                return known
-            break
-    raise OAuth2Error(error="unsupported_response_type")
+def _scopes_of(claims: Mapping[str, Any], client: ClientView) -> frozenset[str]:
+    """The scopes that would give the claims asked for one by one."""
+    return frozenset(
+        claim_rules.scopes_of(
+            name
+            for where in ("userinfo", "id_token")
+            for name in claim_rules.asked_of(claims, where, client.scopes)
+        )
+    )
 
 
 def _prompts(request: Request) -> set[str]:
@@ -223,14 +208,20 @@ def _subjects(
     return frozenset({str(found["sub"])})
 
 
-def _demand(checked: CheckedRequest, scope_acr: Mapping[str, str]) -> Demand:
+def _demand(
+    request: Request,
+    client: ClientView,
+    claims: Mapping[str, Any],
+    consent_scopes: frozenset[str],
+    scope_acr: Mapping[str, str],
+) -> Demand:
     """How strong the sign-in should be, and how strong it must be."""
-    options, wished = checked.client.options, claim_rules.levels(checked.claims)
-    named = tuple((checked.request.get("acr_values") or "").split())
+    options, wished = client.options, claim_rules.levels(claims)
+    named = tuple((request.get("acr_values") or "").split())
     voluntary = () if wished.essential else wished.values
     return Demand(
         # OIDC Registration §2: an explicit request overrides the default.
         voluntary=voluntary or named or options.default_acr_values,
         essential=wished.values if wished.essential else (),
-        least=assurance.least(options.minimum_acr, sorted(checked.consent_scopes), scope_acr),
+        least=assurance.least(options.minimum_acr, sorted(consent_scopes), scope_acr),
     )

@@ -63,7 +63,7 @@ def give(
     Raises LoginRequiredError when the session has ended meanwhile, and ConsentRequiredError when
     the consent it rests on was taken back.
     """
-    request, words = checked.request, checked.grant.response_type.words
+    request, words = checked.request, checked.response_type.words
     grant_id = random_id()
     failpoint("authorize.before_code")
     columns = _columns(provider.tools.settings, checked, view, grant_id)
@@ -110,13 +110,8 @@ def give(
 def _columns(
     settings: Settings, checked: CheckedRequest, view: SessionView, grant_id: str
 ) -> dict[str, Any]:
-    request, grant, client, now = (
-        checked.request,
-        checked.grant,
-        checked.client,
-        checked.request.now,
-    )
-    by_code = "code" in grant.response_type.words
+    request, client, now = checked.request, checked.client, checked.request.now
+    by_code = "code" in checked.response_type.words
     offline = "offline_access" in checked.scopes
     lifetime = timedelta(seconds=settings.refresh_lifetime)
     code_lifetime = timedelta(seconds=settings.code_lifetime if by_code else 0)
@@ -127,13 +122,13 @@ def _columns(
         "session_id": view.id,
         "assignment_id": view.assignment_id,
         "scopes": checked.scopes,
-        "claims": grant.claims_request,
+        "claims": checked.kept_claims,
         "nonce": request.get("nonce"),
-        "redirect_uri": grant.redirect_uri,
+        "redirect_uri": checked.channel.redirect_uri,
         "code_challenge": request.get("code_challenge") or "",
-        "code_jkt": grant.code_jkt,
-        "resources": grant.resources,
-        "front_channel": grant.response_type is not ResponseType.CODE,
+        "code_jkt": checked.code_jkt,
+        "resources": checked.resources,
+        "front_channel": checked.response_type is not ResponseType.CODE,
         "auth_time": view.auth_time,
         "acr": checked.demand.stated(view.acr),
         "amr": list(view.amr),

@@ -82,4 +82,4 @@ def _check(server: Server, request: Request, incoming: Incoming) -> None:
         request.keep_refusal(server.provider.refusals, incoming.client, reason, sent or "")
         # RFC 9126 §2.3.
         raise InvalidRequestError("The redirect_uri is missing or not registered.") from exc
-    checked_request.check(server, wanted, incoming, channel)
+    checked_request.check(server.provider, wanted, incoming, channel)

@@ -2,7 +2,6 @@
 
 issuing             what a token answer holds, for every grant
 code                RFC 6749 §4.1 with PKCE (RFC 7636)
-implicit            implicit and hybrid response types (OIDC Core §3.2, §3.3)
 refresh             RFC 6749 §6: rotation, reuse
 client_credentials  RFC 6749 §4.4
 device              RFC 8628

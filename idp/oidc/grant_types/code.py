@@ -16,14 +16,15 @@ from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
 from idp.oidc import grants
 from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
-from idp.oidc.grant_types.front import Front
-from idp.oidc.grant_types.issuing import EVERY_METHOD
+from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
 from idp.oidc.grants import GrantView
+from idp.oidc.request import Request
 
+METHOD = "S256"
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-class CodeGrant(Front, AuthorizationCodeGrant):  # type: ignore[misc]
+class CodeGrant(Issues, AuthorizationCodeGrant):  # type: ignore[misc]
     """Authlib's grant: codes are handles, consumed before anything is issued."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
@@ -38,7 +39,6 @@ class CodeGrant(Front, AuthorizationCodeGrant):  # type: ignore[misc]
         if grant is None:
             return None
         if grant.code_used_at is not None:
-            request.client = client
             if grant.check_client(client) and self._could_redeem(grant):
                 self.revoke(grant, "code_replay")
             return None
@@ -90,6 +90,17 @@ class PkceNeeded(InvalidRequestError):  # type: ignore[misc]
     reason = Reason.PKCE
 
 
+def require_challenge(client: ClientView, request: Request) -> None:
+    """Raises PkceNeeded unless an authorization request brings an S256 challenge of the right
+    length, or brings none and need not.
+    """
+    challenge, method = request.get("code_challenge"), request.get("code_challenge_method")
+    if challenge is None and method is None and not client.pkce_required:
+        return
+    if method != METHOD or not _CHALLENGE.fullmatch(challenge or ""):
+        raise PkceNeeded("PKCE with code_challenge_method S256 is required.")
+
+
 class Pkce(CodeChallenge):  # type: ignore[misc]
     """PKCE by S256 only (RFC 9700 §2.1.1); Authlib defaults to ``plain`` and to none at all.
 
@@ -98,20 +109,10 @@ class Pkce(CodeChallenge):  # type: ignore[misc]
     unnoticed (§4.8.2).
     """
 
-    DEFAULT_CODE_CHALLENGE_METHOD = "S256"
-    SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
+    DEFAULT_CODE_CHALLENGE_METHOD = METHOD
+    SUPPORTED_CODE_CHALLENGE_METHOD = (METHOD,)
 
-    def validate_code_challenge(self, grant: Front, redirect_uri: str) -> None:
-        """Raises InvalidRequestError unless there is an S256 challenge of the right length."""
-        challenge = grant.request.get("code_challenge")
-        method = grant.request.get("code_challenge_method")
-        if challenge is None and method is None and not grant.client_view.pkce_required:
-            return
-        if method != "S256" or not _CHALLENGE.fullmatch(challenge or ""):
-            raise PkceNeeded("PKCE with code_challenge_method S256 is required.")
-        super().validate_code_challenge(grant, redirect_uri)
-
-    def validate_code_verifier(self, grant: Front, result: object) -> None:
+    def validate_code_verifier(self, grant: CodeGrant, result: object) -> None:
         """A verifier that is missing proves as little as a wrong one: ``invalid_grant``
         (RFC 7636 §4.6); Authlib calls it ``invalid_request``.
         """

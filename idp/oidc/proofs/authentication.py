@@ -45,8 +45,11 @@ class Presented:
     asserted: Asserted | None = field(default=None, repr=False)
 
 
-def authenticate(provider: Provider, request: Request, *, endpoint: str) -> ClientView:
-    """The client that sends the request. One SELECT; an assertion is one INSERT more.
+def authenticate(
+    provider: Provider, request: Request, *, endpoint: str
+) -> tuple[ClientView, AuthMethod]:
+    """The client that sends the request, and how it proved it. One SELECT; an assertion is one
+    INSERT more.
 
     Raises InvalidClientError, the same for an unknown client, a disabled one, whatever is wrong
     with its proof and a method it has not registered (the log knows which); InvalidRequestError
@@ -71,9 +74,7 @@ def authenticate(provider: Provider, request: Request, *, endpoint: str) -> Clie
         log.info("client.refused", client=client.client_id, method=method.value, why=why)
         request.keep_refusal(provider.refusals, client, *_reason(exc, client, presented, method))
         raise refused() from exc
-    request.client = client
-    request.auth_method = method.value
-    return client
+    return client, method
 
 
 class TwoMethods(InvalidRequestError):  # type: ignore[misc]
