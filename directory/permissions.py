@@ -7,7 +7,7 @@ audited as such.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
@@ -153,6 +153,28 @@ class Rights:
         """A stable form for a plan's fingerprint."""
         rows = [[r.role.value, r.path, r.application_id] for r in self.reaches]
         return sorted(rows, key=repr)
+
+
+Needed = list[tuple[Do, str | None]]
+"""Rights that something takes, and where."""
+
+
+@dataclass(frozen=True)
+class Noting(Rights):
+    """Rights that note what is required of them."""
+
+    noted: Needed = field(default_factory=list, compare=False)
+
+    @classmethod
+    def of(cls, granted: Rights) -> "Noting":
+        """The same rights, with nothing noted yet."""
+        return cls(granted.actor, granted.reaches)
+
+    def require(self, action: Do, path: str | None, *, missing: str) -> None:
+        """As ``Rights.require``."""
+        if (action, path) not in self.noted:
+            self.noted.append((action, path))
+        super().require(action, path, missing=missing)
 
 
 def rights(session: Connection | Session, actor: Actor, on: date) -> Rights:

@@ -6,6 +6,7 @@
     portal/         everybody's own pages
     api/            the changes API; what the authority publishes
     trail/          the audit trail outside the database; a backup put back
+    approving       from an edge to a second person's approval, for the same three
     edge            from an edge to the door: the path console, API and command line share
     oidc/           the OpenID Provider: clients, grants, tokens, claims, endpoints, logout
     assurance       how strong a sign-in was, and whether that is enough

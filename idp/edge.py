@@ -63,12 +63,25 @@ def preview(has: Services, ask: Ask, actor: Actor) -> dict[str, Any]:
     """The plan as plain data. Raises InvalidInput, NotAllowed, Conflict, NotFound."""
     now = has.clock()
     with has.db.read() as session:
-        plan = has.door.plan(session, _made(session, ask, actor, now), actor, now=now)
-        return present.plan_as_dict(plan) | {
-            "applications": _applications(session, plan),
-            "warnings": [_said(notice) for notice in plan.warnings],
-            "conflicts": [_said(notice) for notice in plan.conflicts],
-        }
+        plan = has.door.plan(session, made(session, ask, actor, now), actor, now=now)
+        return plain(session, plan)
+
+
+def plain(session: Session, plan: Plan) -> dict[str, Any]:
+    """A plan as plain data, in the language in force."""
+    return present.plan_as_dict(plan) | {
+        "applications": _applications(session, plan),
+        "warnings": [_said(notice) for notice in plan.warnings],
+        "conflicts": [_said(notice) for notice in plan.conflicts],
+    }
+
+
+def fresh(has: Services, ask: Ask, actor: Actor) -> dict[str, Any] | None:
+    """The plan as it is now; None where what refuses it keeps it from being made."""
+    try:
+        return preview(has, ask, actor)
+    except DinhdanhError:
+        return None
 
 
 def commit(has: Services, ask: Ask, actor: Actor, *, fingerprint: str, key: str | None) -> Done:
@@ -78,7 +91,7 @@ def commit(has: Services, ask: Ask, actor: Actor, *, fingerprint: str, key: str 
         with has.db.write() as session:
             change = has.door.commit(
                 session,
-                _made(session, ask, actor, now),
+                made(session, ask, actor, now),
                 actor,
                 now=now,
                 fingerprint=fingerprint,
@@ -89,8 +102,8 @@ def commit(has: Services, ask: Ask, actor: Actor, *, fingerprint: str, key: str 
         raise PlanStale from exc
 
 
-def _made(session: Session, ask: Ask, actor: Actor, now: datetime) -> Spec:
-    """The Spec. Whoever may change nothing is not told which names exist. Raises NotAllowed."""
+def made(session: Session, ask: Ask, actor: Actor, now: datetime) -> Spec:
+    """The Spec of what is asked for. Whoever may change nothing is not told which names exist. Raises NotAllowed."""
     granted = rights(session, actor, now=now)
     try:
         return ask(session, now, granted)

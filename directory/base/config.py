@@ -130,6 +130,14 @@ class Settings(BaseSettings):
     activation_lifetime: int = 7 * DAY
     change_approval_people: int = 500
     """A change of more people than this needs a second person."""
+    change_approval_accounts: int = Field(default=100, ge=0)
+    change_approval_percent: int = Field(default=10, ge=0, le=100)
+    """So does one after which more accounts of an application would be lost within a day than this
+    number and this share of them."""
+    approval_lifetime: int = Field(default=DAY, ge=1, le=30 * DAY)
+    """How long a proposal waits for the second person."""
+    approval_apart_days: int = Field(default=30, ge=0)
+    """Whoever was given a slip or a role by the other within so many days is no second person."""
     idempotency_days: int = 7
     audit_checkpoint_file: Path | None = None
     """Where the audit trail's head is written down outside the database, by each node for itself;

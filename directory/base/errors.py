@@ -78,6 +78,8 @@ class NotAllowed(DinhdanhError):
     def __init__(self, code: str, message: str, /, *, missing: str = "", **args: Any) -> None:
         super().__init__(code, message, **args)
         self.missing = missing
+        self.proposable = False
+        """Whether a second person can be asked to approve it."""
 
 
 class NeedsStepUp(DinhdanhError):

@@ -6,7 +6,10 @@
     cutter      how the door cuts what it may not import
     spec        a request (JSON of the API, form of the console, row of a feed) → Spec, checked
     promises    what waits for its day, whose an end date is, what a row would be without a change
-    limits      what one person alone may not do: to wider rights, the last administrator, many
+    limits      what one person alone may not do: to wider rights, the last administrator
+    thresholds  how many people and accounts one person alone may change within a day
+    proposals   changes that wait for a second person: who may see them, why they lapse
+    approval    propose, approve, decline, withdraw
     drafting    Ground and Draft: what planners stand on and what they fill
     person      plan_transfer, plan_suspend, plan_resume, plan_leave
     joining     plan_join: one person or five hundred

@@ -27,7 +27,7 @@ from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.crypto import Keyring, random_id
-from directory.base.errors import Conflict, InvalidInput, Misconfigured, NotAllowed, PlanStale
+from directory.base.errors import InvalidInput, Misconfigured, NotAllowed, PlanStale
 from directory.base.failpoints import failpoint
 from directory.changes import (
     effects,
@@ -37,6 +37,7 @@ from directory.changes import (
     places,
     proof,
     repeats,
+    thresholds,
     write,
 )
 from directory.changes.cutter import Cutter
@@ -52,6 +53,7 @@ from directory.changes.model import (
 )
 from directory.changes.promises import overlapping, superseded
 from directory.changes.table import REQUIRED
+from directory.changes.thresholds import ALONE, Thresholds
 from directory.people import User, UserStatus
 from directory.units import OrgUnit, lock_tree
 
@@ -77,7 +79,7 @@ def _overlaps(plan: Plan) -> list[Notice]:
 
 
 _LARGE = 2000
-"""One change is one transaction up to this many people; more goes in batches."""
+"""People in one change, which is one transaction, at most; more goes in batches."""
 
 
 class Door:
@@ -88,12 +90,12 @@ class Door:
         *,
         cutters: Sequence[Cutter],
         keyring: Keyring,
-        approval_people: int = 500,
+        thresholds: Thresholds = ALONE,
         idempotency_days: int = 7,
     ) -> None:
         self.cutters = tuple(cutters)
         self.keyring = keyring
-        self.approval_people = approval_people
+        self.thresholds = thresholds
         self.idempotency_days = idempotency_days
 
     def plan(self, session: Session, spec: Spec, actor: Actor, *, now: datetime) -> Plan:
@@ -113,9 +115,25 @@ class Door:
         *,
         commits: bool = False,
     ) -> Plan:
-        planner = kind.get(spec.kind).plan
         granted = permissions.rights(session, actor, local_day(now))
-        plan = planner(session, spec, Ground(now, granted, rulebook))
+        plan = self.drafted(session, spec, Ground(now, granted, rulebook))
+        warnings, wider = limits.check(session, plan, today=local_day(now), commits=commits)
+        many = thresholds.too_many(session, plan, actor, most=self.thresholds.people)
+        always = limits.always(plan) if kind.get(spec.kind).needs_approval else []
+        plan = replace(
+            plan,
+            warnings=(*plan.warnings, *warnings),
+            conflicts=(*plan.conflicts, *_overlaps(plan), *always, *wider, *many),
+        )
+        foreseen = (f for cutter in self.cutters for f in cutter.preview(session, plan))
+        plan = replace(plan, foreseen=tuple(foreseen))
+        lost = thresholds.too_many_lost(session, plan, actor, self.thresholds, commits=commits)
+        return replace(plan, conflicts=(*plan.conflicts, *lost))
+
+    @staticmethod
+    def drafted(session: Session, spec: Spec, ground: Ground) -> Plan:
+        """What the planner of its kind makes of it. Raises as ``plan``."""
+        plan, actor = kind.get(spec.kind).plan(session, spec, ground), ground.rights.actor
         if actor.kind == "user" and actor.id in spec.users:
             raise NotAllowed(
                 "own_change", "Không ai được tự thực hiện thay đổi về chính mình.", missing="self"
@@ -124,15 +142,7 @@ class Door:
             raise InvalidInput(
                 "too_many", "Một lần xác nhận tối đa {n} người.", field="users", n=_LARGE
             )
-        warnings = limits.check(session, plan, today=local_day(now), commits=commits)
-        many = limits.too_many(session, plan, actor, most=self.approval_people)
-        plan = replace(
-            plan,
-            warnings=(*plan.warnings, *warnings),
-            conflicts=(*plan.conflicts, *_overlaps(plan), *many),
-        )
-        foreseen = [f for cutter in self.cutters for f in cutter.preview(session, plan)]
-        return replace(plan, foreseen=tuple(foreseen))
+        return plan
 
     def commit(
         self,
@@ -143,9 +153,11 @@ class Door:
         now: datetime,
         fingerprint: str,
         idempotency_key: str | None = None,
+        approver: Actor | None = None,
     ) -> Change:
         """Do what the preview with this fingerprint announced, in the caller's transaction.
 
+        What takes a second person is done only for ``proposals``, which names the ``approver``.
         With an Idempotency-Key that has already led to a change, gives that change and does
         nothing. Raises PlanStale, Conflict, NotAllowed, InvalidInput (also for a key that was
         used with another body).
@@ -159,18 +171,13 @@ class Door:
             if earlier is not None:
                 return earlier
         failpoint("commit.begin")
-        limits.one_at_a_time(session, actor)
+        thresholds.one_at_a_time(session, actor)
         rulebook = self._lock(session, spec)
         plan = self._plan(session, spec, actor, now, rulebook, commits=True)
-        for notice in plan.conflicts:
-            if notice.code == limits.SECOND_PERSON:
-                raise NotAllowed(notice.code, notice.message, missing="approval", **notice.args)
-        if plan.conflicts:
-            first = plan.conflicts[0]
-            raise Conflict(first.code, first.message, **first.args)
+        limits.require_settled(plan, approver)
         if plan.fingerprint != fingerprint:
             raise PlanStale
-        change = self._new_change(session, plan, actor, change_id, fingerprint)
+        change = self._new_change(session, plan, actor, change_id, approver)
         failpoint("commit.locked")
         plan = write.write_plan(session, plan, change, actor)
         failpoint("commit.rows")
@@ -220,7 +227,7 @@ class Door:
         return entitlements.rulebook(session, lock=True)
 
     def _new_change(
-        self, session: Session, plan: Plan, actor: Actor, change_id: str, fingerprint: str
+        self, session: Session, plan: Plan, actor: Actor, change_id: str, approver: Actor | None
     ) -> Change:
         spec, decision = plan.spec, plan.spec.decision
         one = plan.people[0].full_name if len(plan.people) == 1 else None
@@ -244,10 +251,13 @@ class Door:
             decision_issued_on=decision.issued_on if decision else None,
             decision_issuer=decision.issuer if decision else None,
             spec=spec.as_dict() | {"size": len(plan.people) or len(spec.rows)},
-            fingerprint=fingerprint,
+            fingerprint=plan.fingerprint,
             undo_of=spec.undo_of,
             people_count=len(plan.people),
             needs_attention=False,
+            approver_kind=approver.kind if approver else None,
+            approver_id=approver.id if approver else None,
+            approver_label=approver.label if approver else None,
         )
         session.add(change)
         session.flush()
@@ -263,7 +273,8 @@ class Door:
                 "people": len(plan.people),
                 "effective_on": spec.effective_on.isoformat(),
                 "decision": decision.number if decision else None,
-            },
+            }
+            | ({"approver": approver.key} if approver else {}),
         )
         return change
 
@@ -296,7 +307,7 @@ class Door:
         about = {
             change_id: self._people_of(session, change_id) for change_id in session.scalars(due)
         }
-        # People first, as every commit does: two that meet here must not wait for each other.
+        # People first, as every commit does: two that meet must not wait for each other.
         people.lock(session, sorted({user_id, *(u for users in about.values() for u in users)}))
         waiting = session.scalars(
             select(Change)

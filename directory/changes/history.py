@@ -113,7 +113,7 @@ def listed(
     elif state is not None:
         query = query.where(Change.state == state)
     if after:
-        at, last = _unpacked(after)
+        at, last = marked(after)
         query = query.where(
             or_(Change.committed_at < at, and_(Change.committed_at == at, Change.id < last))
         )
@@ -121,7 +121,7 @@ def listed(
     more = None
     if len(rows) > limit:
         rows = rows[:limit]
-        more = _packed(rows[-1])
+        more = mark(rows[-1].committed_at, rows[-1].id)
     return ChangePage(rows, more)
 
 
@@ -141,12 +141,14 @@ def as_dict(change: Change) -> dict[str, Any]:
     }
 
 
-def _packed(change: Change) -> str:
-    raw = json.dumps([change.committed_at.isoformat(), change.id], separators=(",", ":"))
+def mark(at: datetime, row_id: str) -> str:
+    """Where a page ended, for whoever asks for the next."""
+    raw = json.dumps([at.isoformat(), row_id], separators=(",", ":"))
     return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 
 
-def _unpacked(token: str) -> tuple[datetime, str]:
+def marked(token: str) -> tuple[datetime, str]:
+    """What ``mark`` made. Raises InvalidInput."""
     try:
         at, change_id = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         moment = datetime.fromisoformat(at)

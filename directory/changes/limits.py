@@ -1,35 +1,36 @@
 """What one person alone may not do, whatever rights she has over the unit.
 
-    wider rights        a change about somebody whose rights go beyond the actor's
     last administrator  a change after which nobody administers the installation
-    many people         more people than the threshold, over all batches of one decision (or of
-                        none) that the same committer has made within a day
+    wider rights        a change about somebody whose rights go beyond the actor's
+    some kinds          that say so themselves (``Kind.needs_approval``)
+    undoing             of what two people have decided
+    many                people and accounts: ``thresholds``
 
-The first two are refused with NotAllowed, the third is a conflict; previews say the same as
-commits. The installation's operator may do all three: leaving it without an administrator is
-told by a warning, and the command line can always name another.
+The first is refused in preview and commit. The others are conflicts of the plan that a second
+person lifts (``approval``); a commit without one is refused with NotAllowed. The installation's
+operator may do all of it: leaving it without an administrator is told by a warning, and the
+command line can always name another.
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment
 from directory.base.audit import Actor
-from directory.base.errors import NotAllowed
+from directory.base.errors import Conflict, NotAllowed
 from directory.changes.model import Change, Notice, Person, Plan
 from directory.changes.table import Action, Column
 from directory.people import User, UserStatus
 from directory.permissions import GIVES, ROLE_NAMES, AdminRole, Rights, Role
 from directory.units import OrgUnit
 
-WINDOW = timedelta(hours=24)
-"""How long people of one committer and decision add up."""
-SECOND_PERSON = "second_person"
+WIDER_RIGHTS = "wider_rights"
+ALWAYS_TWO = "always_two"
+DECIDED_BY_TWO = "decided_by_two"
 _FOR_GOOD = date.max
 """A day after every end that is known."""
 
@@ -70,30 +71,98 @@ class _Held:
         return begun and acts and stays and not self.over(on)
 
 
-def check(session: Session, plan: Plan, *, today: date, commits: bool = False) -> list[Notice]:
-    """Warnings about whose roles the plan touches. Raises NotAllowed naming the person.
+def check(
+    session: Session, plan: Plan, *, today: date, commits: bool = False
+) -> tuple[list[Notice], list[Notice]]:
+    """Warnings and conflicts about whose roles the plan touches. Raises NotAllowed where nobody
+    would administer the installation.
 
     Whoever ``commits`` and takes an administrator's office away waits for everybody else who does:
     of two at once the second finds what the first has left.
     """
-    concerned = [p for p in plan.people if not p.new]
-    held: dict[int, list[_Held]] = {}
-    for role in _roles(session, [p.id for p in concerned]):
-        held.setdefault(role.user_id, []).append(role)
-    for person in concerned:
-        for role in held.get(person.id, ()):
-            if not role.over(today) and _wider(role, plan.rights):
-                raise NotAllowed(
-                    "wider_rights",
-                    "{name} giữ vai trò rộng hơn quyền của bạn ({role}); việc này cần người có "
-                    "quyền tương đương.",
-                    missing="wider_rights",
-                    name=person.full_name,
-                    role=ROLE_NAMES[role.role],
-                )
-    losing = [p for p in concerned if _loses_office(p, held.get(p.id, ()))]
+    held = _held(session, plan)
+    losing = [p for p in plan.people if not p.new and _loses_office(p, held.get(p.id, ()))]
     if losing and commits:
         _hold_offices(session)
+    conflicts = [*_wider_than(plan, held, today), *_decided_by_two(session, plan)]
+    return _last(session, plan, losing, today), conflicts
+
+
+def wider(session: Session, plan: Plan, *, today: date) -> list[Notice]:
+    """A conflict for everybody of the plan whose rights go beyond those of whom it was made for."""
+    return _wider_than(plan, _held(session, plan), today)
+
+
+def wider_people(session: Session, user_ids: list[int], rights: Rights, *, today: date) -> set[int]:
+    """Those of the people whose rights go beyond these."""
+    return {r.user_id for r in _roles(session, user_ids) if not r.over(today) and _wider(r, rights)}
+
+
+def _held(session: Session, plan: Plan) -> dict[int, list[_Held]]:
+    held: dict[int, list[_Held]] = {}
+    for role in _roles(session, [p.id for p in plan.people if not p.new]):
+        held.setdefault(role.user_id, []).append(role)
+    return held
+
+
+def _wider_than(plan: Plan, held: dict[int, list[_Held]], today: date) -> list[Notice]:
+    found = []
+    for person in plan.people:
+        roles = (r for r in held.get(person.id, ()) if not r.over(today))
+        wide = next((r for r in roles if _wider(r, plan.rights)), None)
+        if wide is not None:
+            found.append(
+                Notice(
+                    WIDER_RIGHTS,
+                    "{name} giữ vai trò rộng hơn quyền của bạn ({role}); việc này cần người có "
+                    "quyền tương đương phê duyệt.",
+                    person.id,
+                    args={"name": person.full_name, "role": ROLE_NAMES[wide.role]},
+                    lifted=True,
+                )
+            )
+    return found
+
+
+def _decided_by_two(session: Session, plan: Plan) -> list[Notice]:
+    """The conflict of undoing what two people have decided."""
+    undone = session.get(Change, plan.spec.undo_of) if plan.spec.undo_of else None
+    if undone is None or undone.approver_kind is None or plan.rights.actor.kind == "operator":
+        return []
+    return [
+        Notice(
+            DECIDED_BY_TWO,
+            "Việc này đã được hai người quyết định; hoàn tác cũng cần người thứ hai phê duyệt.",
+            lifted=True,
+        )
+    ]
+
+
+def always(plan: Plan) -> list[Notice]:
+    """The conflict of a kind that is never done by one person alone."""
+    if plan.rights.actor.kind == "operator":
+        return []
+    return [
+        Notice(ALWAYS_TWO, "Việc này luôn cần người thứ hai phê duyệt.", lifted=True),
+    ]
+
+
+def require_settled(plan: Plan, approver: Actor | None) -> None:
+    """Raises NotAllowed for what takes a second person and has none (it says whether one can be
+    asked for), Conflict for what no second person lifts.
+    """
+    for notice in plan.conflicts:
+        if notice.lifted and approver is None:
+            missing = WIDER_RIGHTS if notice.code == WIDER_RIGHTS else "approval"
+            refused = NotAllowed(notice.code, notice.message, missing=missing, **notice.args)
+            refused.proposable = plan.proposable
+            raise refused
+    for notice in plan.conflicts:
+        if not notice.lifted:
+            raise Conflict(notice.code, notice.message, **notice.args)
+
+
+def _last(session: Session, plan: Plan, losing: list[Person], today: date) -> list[Notice]:
     if not losing or not _leaves_nobody(session, plan, losing, today):
         return []
     name = losing[0].full_name
@@ -220,51 +289,3 @@ def _roles(session: Session, user_ids: list[int] | None) -> list[_Held]:
         for one in queries
         for row in session.execute(one)
     ]
-
-
-def too_many(session: Session, plan: Plan, actor: Actor, *, most: int) -> list[Notice]:
-    """The conflict of a plan that needs a second person: its own people and those whom the same
-    committer has changed under the same decision, or under none, within a day.
-    """
-    if actor.kind == "operator" or not plan.people:
-        return []
-    if len(plan.people) + _counted(session, plan, actor) <= most:
-        return []
-    return [
-        Notice(
-            SECOND_PERSON,
-            "Thay đổi trên {n} người cần người thứ hai phê duyệt.",
-            args={"n": most},
-        )
-    ]
-
-
-def _counted(session: Session, plan: Plan, actor: Actor) -> int:
-    decision = plan.spec.decision
-    by = (
-        and_(Change.actor_kind == actor.kind, Change.actor_id == actor.id)
-        if actor.id is not None
-        else and_(Change.actor_kind == actor.kind, Change.actor_label == actor.label)
-    )
-    return int(
-        session.scalar(
-            select(func.coalesce(func.sum(Change.people_count), 0)).where(
-                Change.committed_at > plan.now - WINDOW,
-                by,
-                Change.decision_number.is_not_distinct_from(decision.number if decision else None),
-                Change.decision_issuer.is_not_distinct_from(decision.issuer if decision else None),
-            )
-        )
-        or 0
-    )
-
-
-def one_at_a_time(session: Session, actor: Actor) -> None:
-    """Of two commits by one committer at once the second counts the first (SQLite: the writer
-    holds all).
-    """
-    if actor.kind == "operator" or session.get_bind().dialect.name != "postgresql":
-        return
-    digest = hashlib.sha256(f"commit:{actor.key}".encode()).digest()
-    number = int.from_bytes(digest[:8], "big", signed=True)
-    session.execute(select(func.pg_advisory_xact_lock(number)))

@@ -189,6 +189,8 @@ class Notice:
     """The field of the request it is about."""
     args: dict[str, Any] = field(default_factory=dict)
     row: int | None = None
+    lifted: bool = False
+    """A conflict that a second person's approval lifts."""
 
     def text(self) -> str:
         """The Vietnamese sentence."""
@@ -254,8 +256,15 @@ class Plan:
         return day_start(self.spec.effective_on) > self.now
 
     @property
+    def proposable(self) -> bool:
+        """Whether nothing but the want of a second person keeps it from being committed."""
+        return bool(self.conflicts) and all(n.lifted for n in self.conflicts)
+
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 over what a commit promises; counts of sessions and grants are not in it."""
+        """SHA-256 over what a commit promises; counts of sessions and grants are not in it, nor
+        whether it takes a second person: that hangs on what others do meanwhile.
+        """
         body = {
             "spec": self.spec.as_dict(),
             "scheduled": self.scheduled,
@@ -267,7 +276,7 @@ class Plan:
             "rules": self.rulebook.revision,
             "rights": self.rights.fingerprint(),
             "effects": [f.as_dict() for f in self.foreseen if not f.counted],
-            "conflicts": [n.as_dict() for n in self.conflicts],
+            "conflicts": [n.as_dict() for n in self.conflicts if not n.lifted],
         }
         return _digest(body)
 
@@ -315,6 +324,10 @@ class Change(Base):
     fingerprint: Mapped[str]
     undo_of: Mapped[str | None] = mapped_column(ForeignKey("change.id"))
     people_count: Mapped[int]
+    approver_kind: Mapped[str | None]
+    """The second person, where it took one."""
+    approver_id: Mapped[int | None] = mapped_column(Key)
+    approver_label: Mapped[str | None]
 
     @property
     def named(self) -> str:

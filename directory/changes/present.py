@@ -8,7 +8,7 @@ from directory.base.clock import local_day
 from directory.base.rows import not_over
 from directory.changes import titles
 from directory.changes.effects import Effect
-from directory.changes.model import ChangeLine, Line, Person, Plan
+from directory.changes.model import Change, ChangeLine, Line, Person, Plan
 from directory.changes.proof import Proof
 from directory.permissions import Do
 from directory.units import columns
@@ -26,6 +26,7 @@ def plan_as_dict(plan: Plan) -> dict[str, Any]:
         "warnings": [n.as_dict() for n in plan.warnings],
         "conflicts": [n.as_dict() for n in plan.conflicts],
         "committable": not plan.conflicts,
+        "proposable": plan.proposable,
         "fingerprint": plan.fingerprint,
     }
 
@@ -53,6 +54,7 @@ def proof_as_dict(found: Proof) -> dict[str, Any]:
         "settled_at": _iso(change.settled_at),
         "settled": found.settled,
         "undo_of": change.undo_of,
+        **approved_by(change),
         "lines": [
             {
                 "table": line.table,
@@ -66,6 +68,13 @@ def proof_as_dict(found: Proof) -> dict[str, Any]:
         ],
         "effects": [effect_as_dict(e) for e in found.effects],
     }
+
+
+def approved_by(change: Change) -> dict[str, Any]:
+    """Who approved it; nothing where it took nobody (a proof of old is worded as ever)."""
+    if change.approver_kind is None:
+        return {}
+    return {"approved_by": {"kind": change.approver_kind, "label": change.approver_label}}
 
 
 def effect_as_dict(effect: Effect) -> dict[str, Any]:

@@ -7,9 +7,9 @@ for it there. A refused plan leaves no key behind.
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import UniqueConstraint, delete, select
+from sqlalchemy import UniqueConstraint, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -43,23 +43,25 @@ class Asked:
     actor: Actor
     key: str
     spec: Spec
+    verb: str = ""
+    """What is to be done with it, where that is not to commit it."""
 
     @property
     def digest(self) -> str:
         """SHA-256 of what is asked for."""
-        return _digest(self.spec)
+        return _digest(self.spec, self.verb)
 
-    def is_of(self, digest: str, earlier: Change) -> bool:
-        """Whether this is the request of that digest, which led to a change: who names no day asks
-        for the day on which the change was made, also when midnight has passed since.
+    def is_of(self, digest: str, day: date) -> bool:
+        """Whether this is the request of that digest, which led to something on a day: who names
+        none asks for the day on which it was made, also when midnight has passed since.
         """
         if self.digest == digest:
             return True
-        return not self.spec.day_said and _digest(self.spec.on(earlier.effective_on)) == digest
+        return not self.spec.day_said and _digest(self.spec.on(day), self.verb) == digest
 
 
-def _digest(spec: Spec) -> str:
-    body = json.dumps(spec.as_dict(), sort_keys=True, ensure_ascii=False)
+def _digest(spec: Spec, verb: str) -> str:
+    body = json.dumps(spec.as_dict(), sort_keys=True, ensure_ascii=False) + verb
     return hashlib.sha256(body.encode()).hexdigest()
 
 
@@ -71,6 +73,22 @@ def claim(
     Raises InvalidInput for a key that was used with another body, and NotAllowed to whoever may no
     longer see what it led to.
     """
+    row = take(session, asked, change_id, now=now, keep=keep)
+    if row is None:
+        return None
+    granted = permissions.rights(session, asked.actor, local_day(now))
+    seen = select(Change).where(Change.id == row.change_id, history.visible(granted))
+    earlier = session.scalars(seen).one_or_none()
+    if earlier is None:
+        raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="source")
+    require_same(row, asked, earlier.effective_on)
+    return earlier
+
+
+def take(
+    session: Session, asked: Asked, result: str, *, now: datetime, keep: timedelta
+) -> Idempotency | None:
+    """None when the key is now taken for this result; else the row of who took it before."""
     mine = (Idempotency.caller == asked.actor.key, Idempotency.key == asked.key)
     session.execute(delete(Idempotency).where(*mine, Idempotency.expires_at <= now))
     make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
@@ -80,7 +98,7 @@ def claim(
             caller=asked.actor.key,
             key=asked.key,
             body_hash=asked.digest,
-            change_id=change_id,
+            change_id=result,
             expires_at=now + keep,
         )
         .on_conflict_do_nothing(index_elements=["caller", "key"])
@@ -88,16 +106,25 @@ def claim(
     ).first()
     if claimed is not None:
         return None
-    row = session.scalars(select(Idempotency).where(*mine)).one()
-    granted = permissions.rights(session, asked.actor, local_day(now))
-    seen = select(Change).where(Change.id == row.change_id, history.visible(granted))
-    earlier = session.scalars(seen).one_or_none()
-    if earlier is None:
-        raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="source")
-    if not asked.is_of(row.body_hash, earlier):
+    return session.scalars(select(Idempotency).where(*mine)).one()
+
+
+def lead(session: Session, actor: Actor, key: str, result: str) -> None:
+    """The key leads to this result."""
+    session.execute(
+        update(Idempotency)
+        .where(Idempotency.caller == actor.key, Idempotency.key == key)
+        .values(change_id=result)
+    )
+
+
+def require_same(row: Idempotency, asked: Asked, day: date) -> None:
+    """Raises InvalidInput for a key that was used with another body; ``day`` is that of what it
+    led to.
+    """
+    if not asked.is_of(row.body_hash, day):
         raise InvalidInput(
             "idempotency_key",
             "Idempotency-Key này đã dùng cho một yêu cầu khác.",
             field="Idempotency-Key",
         )
-    return earlier

@@ -157,6 +157,18 @@ def unknown() -> NotFound:
     return NotFound("activation_unknown", "Phiếu kích hoạt không đúng, đã dùng hoặc đã hết hạn.")
 
 
+def given_by(session: Session, user_ids: Iterable[int], *, since: datetime) -> set[int]:
+    """Who gave these people the slips that they have used since then."""
+    found = session.scalars(
+        select(Activation.issuer_id).where(
+            Activation.user_id.in_(sorted(user_ids)),
+            Activation.used_at > since,
+            Activation.issuer_kind == "user",
+        )
+    )
+    return {issuer for issuer in found if issuer is not None}
+
+
 def void(
     session: Session,
     user_ids: Iterable[int],

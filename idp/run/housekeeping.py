@@ -6,6 +6,8 @@
     every minute        a new CRL is ordered where the last one is due for renewal
                         what outsiders have had us write down and nobody can use is deleted
                         certificates whose making died are given up
+                        proposals that nobody approved in time, or whose proposer is not who she
+                        was, are written off
     every hour          signing keys that are old enough are replaced
                         what has expired and serves no proof is deleted
 
@@ -29,8 +31,9 @@ from directory.base.audit import Actor, AuditEntry
 from directory.base.away import is_away, kind_of
 from directory.base.errors import Conflict, InvalidInput
 from directory.base.outbox import Job
-from directory.changes import proof
+from directory.changes import approval, proof
 from directory.changes.repeats import Idempotency
+from idp import approving
 from idp.factors import throttle
 from idp.login.flow_rows import LoginFlow
 from idp.oidc import cutter, signing_keys
@@ -126,6 +129,12 @@ def give_up(services: Services, now: datetime) -> None:
         requests.give_up(session, now=now)
 
 
+def lapse_proposals(services: Services, now: datetime) -> None:
+    """Write off the proposals that can no longer be approved."""
+    with services.db.write() as session:
+        approval.lapse_due(session, approving.outside(services), now=now)
+
+
 def rotate_keys(services: Services, now: datetime) -> None:
     """Replace the signing keys that are as old as they are to get."""
     age = timedelta(days=services.settings.signing_key_days)
@@ -178,6 +187,7 @@ CHORES = (
     Chore("renew_lists", timedelta(minutes=1), renew_lists),
     Chore("sweep", timedelta(minutes=1), sweep),
     Chore("give_up", timedelta(minutes=1), give_up),
+    Chore("lapse_proposals", timedelta(minutes=1), lapse_proposals),
     Chore("rotate_keys", timedelta(hours=1), rotate_keys),
     Chore("purge", timedelta(hours=1), purge),
 )

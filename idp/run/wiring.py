@@ -7,6 +7,7 @@ import connectors.accounts.work_items
 import connectors.pki.tables
 import directory.base.nodes
 import directory.changes.model
+import directory.changes.proposals
 import idp.factors.passwords
 import idp.factors.slips
 import idp.factors.throttle
@@ -33,6 +34,7 @@ from directory.base.patience import UNHURRIED, Limits
 from directory.changes import tree_day
 from directory.changes.door import Door
 from directory.changes.roles import RoleCutter
+from directory.changes.thresholds import Thresholds
 from idp.factors.slip_cutter import SlipCutter
 from idp.oidc.cutter import AccessCutter
 from idp.services import Services
@@ -64,7 +66,11 @@ def build(
                 SlipCutter(),
             ),
             keyring=keyring,
-            approval_people=settings.change_approval_people,
+            thresholds=Thresholds(
+                settings.change_approval_people,
+                settings.change_approval_accounts,
+                settings.change_approval_percent,
+            ),
             idempotency_days=settings.idempotency_days,
         ),
         outbound=Outbound(settings),

@@ -76,10 +76,15 @@ def test_an_officer_alone_does_not_touch_who_holds_wider_rights(
 ) -> None:
     hr.grant("lan", role)
     asked = body | {"user": hr.names["lan"]}
-    for path, more in ((f"{CHANGES}/preview", {}), (CHANGES, {"fingerprint": "0" * 64})):
-        answer = officer(hr).post(path, asked | more, key="k" if more else None)
+    plan = officer(hr).plan(**asked)
+    assert [c["code"] for c in plan["conflicts"]] == ["wider_rights"]
+    assert "Lê Thị Lan" in plan["conflicts"][0]["message"]
+    assert (plan["committable"], plan["proposable"]) == (False, True)
+    for fingerprint in (plan["fingerprint"], "0" * 64):
+        answer = officer(hr).post(CHANGES, asked | {"fingerprint": fingerprint}, key="k")
         assert (answer.status_code, answer.json["code"]) == (403, "wider_rights"), answer.text
         assert answer.json["missing"] == "wider_rights"
+        assert answer.json["proposable"] is True
         assert "Lê Thị Lan" in answer.json["detail"]
 
 
@@ -89,10 +94,10 @@ def test_nor_one_of_a_list_nor_by_undoing_nor_by_a_role_that_sleeps(hr: Hr) -> N
     hr.grant("lan", Role.ADMINISTRATOR)
     change = officer(hr).get(CHANGES).json["changes"][0]["id"]
     for path, body in (
-        (f"{CHANGES}/{change}/undo/preview", {}),
-        (f"{CHANGES}/preview", {"kind": "resume", "user": hr.names["lan"]}),
+        (f"{CHANGES}/{change}/undo", {}),
+        (CHANGES, {"kind": "resume", "user": hr.names["lan"]}),
         (
-            f"{CHANGES}/preview",
+            CHANGES,
             {
                 "kind": "leave",
                 "reason": "retire",
@@ -100,7 +105,10 @@ def test_nor_one_of_a_list_nor_by_undoing_nor_by_a_role_that_sleeps(hr: Hr) -> N
             },
         ),
     ):
-        answer = officer(hr).post(path, body)
+        plan = officer(hr).post(f"{path}/preview", body).json
+        assert [c["code"] for c in plan["conflicts"]] == ["wider_rights"]
+        asked = body | {"fingerprint": plan["fingerprint"]}
+        answer = officer(hr).post(path, asked, key="k")
         assert (answer.status_code, answer.json["code"]) == (403, "wider_rights"), answer.text
 
 

@@ -94,6 +94,8 @@ def wanted() -> dict[str, str]:
         _constants("idp/web/pages.py", "_SENTENCES|_FAULT|_FORM_EXPIRED"), "idp/web/pages.py"
     )
     found |= dict.fromkeys(_constants("idp/login/views.py", "WRONG"), "idp/login/views.py")
+    file = "directory/changes/proposals.py"
+    found |= dict.fromkeys(_constants(file, "SENTENCES"), file)
     return {sentence: file for sentence, file in found.items() if sentence}
 
 
