@@ -30,6 +30,7 @@ from tests.factories import (
     make_unit,
     make_user,
 )
+from tests.relying_party import Flow, World
 
 PASSWORD = "bếp củi reo vui sớm mai"
 OPERATOR = Actor.operator("kiểm thử")
@@ -85,6 +86,17 @@ class Hr:
         )
         assert answer.status_code == 200, answer.text
         return str(answer.json["access_token"])
+
+    def own_token(
+        self, who: str, scopes: tuple[str, ...] = ("changes:read", "changes:write")
+    ) -> str:
+        """A bearer token that a person has let a client have, to act as her."""
+        world = World(self.services, self.clock, self.people[who], self.posts.get(who, 0), 0, 0)
+        party = world.register(scopes=("openid", *scopes))
+        browser = self.app.test_client()
+        world.sign_in(browser, assignment_id=self.posts.get(who))
+        flow = Flow(browser, party, scope=" ".join(("openid", *scopes)))
+        return str(flow.tokens()["access_token"])
 
     def api(self, token: str) -> "Api":
         """The changes API as its holder calls it."""

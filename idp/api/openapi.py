@@ -7,208 +7,9 @@ answer against its schema.
 
 from typing import Any
 
-from directory.changes.effects import State
-from directory.changes.model import ChangeState
-from directory.changes.table import Column
+from directory.changes.proposals import ProposalState
 from idp.api import requests
-
-Schema = dict[str, Any]
-
-_TEXT: Schema = {"type": "string"}
-_MAYBE_TEXT: Schema = {"type": ["string", "null"]}
-_NUMBER: Schema = {"type": "integer"}
-_MAYBE_NUMBER: Schema = {"type": ["integer", "null"]}
-_FLAG: Schema = {"type": "boolean"}
-_DAY: Schema = {"type": "string", "format": "date"}
-_MAYBE_DAY: Schema = {"type": ["string", "null"], "format": "date"}
-_MOMENT: Schema = {"type": "string", "format": "date-time"}
-_MAYBE_MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
-_OPEN: Schema = {"type": "object"}
-_MAYBE_OPEN: Schema = {"type": ["object", "null"]}
-
-
-def _object(required: Schema, optional: Schema | None = None, **more: Any) -> Schema:
-    return {
-        "type": "object",
-        "properties": required | (optional or {}),
-        "required": list(required),
-        "additionalProperties": False,
-        **more,
-    }
-
-
-def _list(of: Schema) -> Schema:
-    return {"type": "array", "items": of}
-
-
-def _one(of: Any) -> Schema:
-    return {"type": "string", "enum": [str(value) for value in of]}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _maybe(name: str) -> Schema:
-    return {"oneOf": [_ref(name), {"type": "null"}]}
-
-
-SCHEMAS: dict[str, Schema] = {
-    "Decision": _object({"number": _TEXT, "issued_on": _DAY, "issuer": _TEXT}),
-    "UndoRequest": _object({"fingerprint": _TEXT | {"pattern": "^[0-9a-f]{64}$"}}),
-    "Held": _object(
-        {
-            "id": _MAYBE_NUMBER,
-            "kind": _TEXT,
-            "unit": _object({"id": _NUMBER, "name": _TEXT, "short_name": _TEXT}),
-            "position": _object({"code": _TEXT, "name": _TEXT}),
-            "valid_from": _DAY,
-            "valid_to": _MAYBE_DAY,
-        }
-    ),
-    "Line": _object(
-        {
-            "table": _TEXT,
-            "action": _TEXT,
-            "label": _TEXT,
-            "user": _MAYBE_NUMBER,
-            "before": _MAYBE_OPEN,
-            "after": _MAYBE_OPEN,
-        }
-    ),
-    "Notice": _object(
-        {"code": _TEXT, "message": _TEXT, "user": _MAYBE_NUMBER, "row": _MAYBE_NUMBER}
-    ),
-    "ForeseenEffect": _object(
-        {
-            "artefact": _one(Column),
-            "kind": _TEXT,
-            "user": _NUMBER,
-            "target": _TEXT,
-            "label": _TEXT,
-            "count": _NUMBER,
-            "counted": _FLAG
-            | {"description": "A count at this moment, cut by predicate, not promised."},
-            "detail": _OPEN,
-        }
-    ),
-    "ApplicationAccess": _object(
-        {
-            "user": _MAYBE_NUMBER,
-            "application": _object({"id": _NUMBER, "code": _TEXT, "name": _TEXT}),
-            "access": _one(("lost", "kept", "gained")),
-            "role_before": _MAYBE_TEXT,
-            "role_after": _MAYBE_TEXT,
-        }
-    ),
-    "Plan": _object(
-        {
-            "kind": _TEXT,
-            "effective_on": _DAY,
-            "scheduled": _FLAG,
-            "people": _list(
-                _object(
-                    {
-                        "id": _MAYBE_NUMBER,
-                        "username": _TEXT,
-                        "full_name": _TEXT,
-                        "event": _TEXT,
-                        "status_before": _TEXT,
-                        "status_after": _TEXT,
-                        "before": _list(_ref("Held")),
-                        "after": _list(_ref("Held")),
-                    }
-                )
-            ),
-            "lines": _list(_ref("Line")),
-            "effects": _list(_ref("ForeseenEffect")),
-            "applications": _list(_ref("ApplicationAccess")),
-            "warnings": _list(_ref("Notice")),
-            "conflicts": _list(_ref("Notice")),
-            "committable": _FLAG,
-            "fingerprint": _TEXT,
-        }
-    ),
-    "Committed": _object({"id": _TEXT, "state": _one(ChangeState)}),
-    "Actor": _object({"kind": _TEXT, "label": _TEXT}),
-    "Change": _object(
-        {
-            "id": _TEXT,
-            "kind": _TEXT,
-            "state": _one(ChangeState),
-            "needs_attention": _FLAG,
-            "title": _TEXT,
-            "actor": _ref("Actor"),
-            "effective_on": _DAY,
-            "committed_at": _MOMENT,
-            "people": _NUMBER,
-            "undo_of": _MAYBE_TEXT,
-        }
-    ),
-    "ChangePage": _object(
-        {
-            "changes": _list(_ref("Change")),
-            "after": _MAYBE_TEXT | {"description": "For the next page; null on the last."},
-        }
-    ),
-    "Effect": _object(
-        {
-            "id": _NUMBER,
-            "artefact": _one(Column),
-            "kind": _TEXT,
-            "user": _MAYBE_NUMBER,
-            "target": _TEXT,
-            "label": _TEXT,
-            "state": _one(State),
-            "final": _one(State) | {"description": "The state that completes it."},
-            "done": _FLAG,
-            "due_at": _MOMENT,
-            "sent_at": _MAYBE_MOMENT,
-            "acknowledged_at": _MAYBE_MOMENT,
-            "verified_at": _MAYBE_MOMENT,
-            "lapses_at": _MAYBE_MOMENT,
-            "latency_ms": _MAYBE_NUMBER,
-            "reason": _MAYBE_TEXT,
-            "detail": _OPEN | {"description": "The evidence: what was asked and answered."},
-        }
-    ),
-    "Proof": _object(
-        {
-            "id": _TEXT,
-            "kind": _TEXT,
-            "state": _one(ChangeState),
-            "needs_attention": _FLAG,
-            "title": _TEXT,
-            "actor": _ref("Actor"),
-            "decision": _maybe("Decision"),
-            "effective_on": _DAY,
-            "committed_at": _MOMENT,
-            "took_effect_at": _MAYBE_MOMENT,
-            "settled_at": _MAYBE_MOMENT,
-            "settled": _FLAG,
-            "undo_of": _MAYBE_TEXT,
-            "lines": _list(_ref("Line")),
-            "effects": _list(_ref("Effect")),
-        }
-    ),
-    "Problem": _object(
-        {
-            "type": _TEXT | {"format": "uri"},
-            "title": _TEXT,
-            "status": _NUMBER,
-            "code": _TEXT | {"description": "Stable; for programs."},
-            "detail": _TEXT | {"description": "For people, in the language asked for."},
-            "request_id": _TEXT,
-        },
-        {
-            "field": _TEXT,
-            "missing": _TEXT
-            | {"description": "The side a right is missing on: `source`, `destination`, `self` …"},
-            "plan": _maybe("Plan")
-            | {"description": "On 409 of a commit: the plan as it is now, to be shown again."},
-        },
-    ),
-}
+from idp.api.schemas import SCHEMAS, TEXT, Schema, one, ref
 
 _PROBLEMS = {
     400: "Not JSON, names given twice, nested too deep, or Idempotency-Key missing or malformed.",
@@ -226,15 +27,15 @@ def _responses(good: int, schema: str, what: str, problems: tuple[int, ...]) -> 
     found: dict[str, Any] = {
         str(good): {
             "description": what,
-            "content": {"application/json": {"schema": _ref(schema)}},
+            "content": {"application/json": {"schema": ref(schema)}},
         }
     }
     for status in problems:
         found[str(status)] = {
             "description": _PROBLEMS[status],
-            "content": {"application/problem+json": {"schema": _ref("Problem")}},
+            "content": {"application/problem+json": {"schema": ref("Problem")}},
         }
-    found["401"]["headers"] = {"WWW-Authenticate": {"schema": _TEXT}}
+    found["401"]["headers"] = {"WWW-Authenticate": {"schema": TEXT}}
     return found
 
 
@@ -258,25 +59,103 @@ def _operation(
     if body:
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": _ref(body)}},
+            "content": {"application/json": {"schema": ref(body)}},
         }
     return operation
 
 
-_CHANGE_ID: Schema = {"name": "id", "in": "path", "required": True, "schema": _TEXT}
+_PROPOSAL_ID: Schema = {"name": "id", "in": "path", "required": True, "schema": TEXT}
+_CHANGE_ID: Schema = {"name": "id", "in": "path", "required": True, "schema": TEXT}
 _KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": True,
     "description": "1 to 255 visible ASCII characters. The same key with the same body gives the same change for seven days.",
-    "schema": _TEXT | {"pattern": "^[!-~]{1,255}$"},
+    "schema": TEXT | {"pattern": "^[!-~]{1,255}$"},
 }
-_AFTER: Schema = {"name": "after", "in": "query", "schema": _TEXT}
+_AFTER: Schema = {"name": "after", "in": "query", "schema": TEXT}
 _LIMIT: Schema = {
     "name": "limit",
     "in": "query",
     "schema": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
 }
+
+
+_STATE: Schema = {"name": "state", "in": "query", "schema": one(ProposalState)}
+
+
+def _proposals() -> dict[str, Any]:
+    """Proposals: what takes a second person."""
+    left = "It waits for a second person; nothing was written to the directory."
+    bad = (400, 401, 403, 404, 409, 413, 415, 422)
+    act = "/api/v1/proposals/{id}/"
+    return {
+        "/api/v1/proposals": {
+            "get": _operation(
+                "listProposals",
+                "Proposals, newest first",
+                _responses(200, "ProposalPage", "One page.", (401, 403, 422)),
+                scope="changes:read",
+                parameters=(_STATE, _AFTER, _LIMIT),
+            ),
+            "post": _operation(
+                "proposeChange",
+                "Leave a previewed change for a second person to approve",
+                _responses(201, "Proposal", left, (400, 401, 403, 409, 413, 415, 422)),
+                scope="changes:write",
+                body="CommitRequest",
+                parameters=(_KEY,),
+            ),
+        },
+        "/api/v1/proposals/{id}": {
+            "get": _operation(
+                "getProposal",
+                "A proposal with its plan as it is now, worked out for its proposer",
+                _responses(200, "ProposalShown", "The proposal as it stands.", (401, 403, 404)),
+                scope="changes:read",
+                parameters=(_PROPOSAL_ID,),
+            )
+        },
+        f"{act}approve": {
+            "post": _operation(
+                "approveProposal",
+                "Agree: it is committed as its proposer's change. Sent again it gives the same",
+                _responses(201, "Committed", "Committed, with the approver named.", bad),
+                scope="changes:write",
+                body="UndoRequest",
+                parameters=(_PROPOSAL_ID,),
+            )
+        },
+        f"{act}decline": {
+            "post": _operation(
+                "declineProposal",
+                "Say no, and why",
+                _responses(200, "Proposal", "It can no longer be approved.", bad),
+                scope="changes:write",
+                body="DeclineRequest",
+                parameters=(_PROPOSAL_ID,),
+            )
+        },
+        f"{act}withdraw": {
+            "post": _operation(
+                "withdrawProposal",
+                "Take one's own proposal back",
+                _responses(200, "Proposal", "It can no longer be approved.", (401, 403, 404, 409)),
+                scope="changes:write",
+                parameters=(_PROPOSAL_ID,),
+            )
+        },
+        "/api/v1/changes/{id}/undo/propose": {
+            "post": _operation(
+                "proposeUndo",
+                "Leave the undoing of a change for a second person to approve",
+                _responses(201, "Proposal", left, bad),
+                scope="changes:write",
+                body="UndoRequest",
+                parameters=(_CHANGE_ID, _KEY),
+            )
+        },
+    }
 
 
 def _paths() -> dict[str, Any]:
@@ -350,7 +229,7 @@ def document(issuer: str) -> dict[str, Any]:
             "description": "Every write to the directory is a plan that is previewed and then committed. After the commit of a transfer, access is gone; the proof says when the rest followed.",
         },
         "servers": [{"url": issuer}],
-        "paths": _paths(),
+        "paths": _paths() | _proposals(),
         "components": {
             "schemas": SCHEMAS | requests.schemas(),
             "securitySchemes": {

@@ -40,6 +40,8 @@ def of_error(error: DinhdanhError, **more: Any) -> Response:
         more["field"] = error.field
     if isinstance(error, NotAllowed) and error.missing:
         more["missing"] = error.missing
+    if isinstance(error, NotAllowed) and error.proposable:
+        more["proposable"] = True
     response = problem(error.status, error.code, error_text(error), **more)
     if isinstance(error, Locked):
         wait = (error.until - services().clock()).total_seconds()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Request
@@ -127,3 +128,19 @@ def limit(request: Request, *, default: int = 50, most: int = 200) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", value) or not 1 <= int(value) <= most:
         raise InvalidInput("limit", "Số dòng mỗi trang từ 1 đến {most}.", field="limit", most=most)
     return int(value)
+
+
+def words(values: dict[str, Any], name: str) -> str:
+    """Take a text out of a body. Raises InvalidInput."""
+    found = values.pop(name, None)
+    if not isinstance(found, str):
+        raise InvalidInput("invalid", "Trường này phải là chữ.", field=name)
+    return found
+
+
+def chosen(request: Request, name: str, among: Iterable[str]) -> str | None:
+    """A query value that is one of these, or not given. Raises InvalidInput."""
+    value = request.args.get(name)
+    if value is not None and value not in set(among):
+        raise InvalidInput("invalid", "Giá trị không nằm trong danh mục.", field=name)
+    return value

@@ -9,7 +9,7 @@ from directory.base.audit import Actor
 from directory.base.errors import Conflict, DinhdanhError
 from directory.changes import history, present
 from idp import edge
-from idp.api import problems, reading
+from idp.api import problems, reading, views_proposals
 from idp.api.openapi import document
 from idp.oidc import bearer, protected_resource
 from idp.web.gate import services
@@ -94,21 +94,14 @@ def _commit(ask: edge.Ask, actor: Actor, fingerprint: str, key: str) -> Response
     try:
         done = edge.commit(has, ask, actor, fingerprint=fingerprint, key=key)
     except Conflict as error:
-        return problems.of_error(error, plan=_fresh(ask, actor))
+        return problems.of_error(error, plan=edge.fresh(services(), ask, actor))
     response = jsonify({"id": done.id, "state": done.state})
     response.status_code = 201
     response.headers["Location"] = f"/api/v1/changes/{done.id}"
     return response
 
 
-def _fresh(ask: edge.Ask, actor: Actor) -> dict[str, Any] | None:
-    """The plan as it is now; None where the conflict keeps it from being made."""
-    try:
-        return edge.preview(services(), ask, actor)
-    except DinhdanhError:
-        return None
-
-
+views_proposals.install(blueprint)
 blueprint.after_request(bearer.offer_nonce)
 
 
