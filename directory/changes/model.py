@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -355,14 +354,6 @@ _EVENTS_BEFORE = {
     "undo": Event.UNDO,
 }
 """Of changes that the version before wrote; what still waits of them is cut by these all the same."""
-
-
-def events_of(people: Iterable[Person]) -> dict[str, list[int]]:
-    """The people of a plan by the event that happens to them, as a change keeps it."""
-    found: dict[str, list[int]] = {}
-    for person in people:
-        found.setdefault(person.event.value, []).append(person.id)
-    return found
 
 
 class ChangeLine(Base):

@@ -16,7 +16,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import ForeignKey, Index, and_, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -162,12 +162,13 @@ class Outside:
 
 def frozen(spec: Spec) -> dict[str, Any]:
     """A request as JSON, with all that its plan is made of."""
-    asked = spec.asked
-    kept = {
-        name: _field(asked, name).dump_python(getattr(asked, name), mode="json")
-        for name in sorted(asked.model_fields_set if asked else ())
-    }
-    return _PLAIN.dump_python(replace(spec, asked=None), mode="json") | {"asked": kept}
+    kept = {}
+    if spec.asked is not None:
+        for name in sorted(spec.asked.model_fields_set):
+            value = getattr(spec.asked, name)
+            kept[name] = _field(type(spec.asked), name).dump_python(value, mode="json")
+    plain: dict[str, Any] = _PLAIN.dump_python(replace(spec, asked=None), mode="json")
+    return plain | {"asked": kept}
 
 
 def thawed(kept: dict[str, Any]) -> Spec:
@@ -187,10 +188,10 @@ def thawed(kept: dict[str, Any]) -> Spec:
 _PLAIN = TypeAdapter(Spec)
 
 
-def _field(of: Any, name: str) -> TypeAdapter[Any]:
+def _field(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
     """The bare type of a field, without what reads it."""
-    model = of if isinstance(of, type) else type(of)
-    return TypeAdapter(model.model_fields[name].annotation)
+    bare: Any = model.model_fields[name].annotation
+    return TypeAdapter(bare)
 
 
 # ---- who may look, who may decide --------------------------------------------------------------

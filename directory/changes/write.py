@@ -1,6 +1,6 @@
 """How a plan becomes rows: lines, audit entries, epochs and dated cuts. Only the door calls it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
@@ -20,7 +20,6 @@ from directory.changes.model import (
     ChangeUnit,
     Line,
     Plan,
-    events_of,
 )
 from directory.changes.promises import superseded
 from directory.changes.table import Action, Column
@@ -44,7 +43,7 @@ _STATUS = {"suspended": Tag.USER_SUSPEND, "active": Tag.USER_RESUME, "left": Tag
 def write_plan(session: Session, plan: Plan, change: Change, actor: Actor) -> Plan:
     """Write every line; the plan again, with real ids where it had negative ones."""
     plan = kind.get(plan.spec.kind).write(session, plan, change)
-    change.events = events_of(plan.people)
+    change.events = _events(plan.people)
     insert_rows(
         session,
         ChangeLine,
@@ -67,6 +66,14 @@ def write_plan(session: Session, plan: Plan, change: Change, actor: Actor) -> Pl
     audit.record_rows(session, [_audited(line, plan, change, actor) for line in plan.lines])
     put_aside(session, plan)
     return plan
+
+
+def _events(people: Iterable[Person]) -> dict[str, list[int]]:
+    """The people of a plan by the event that happens to them, as a change keeps it."""
+    found: dict[str, list[int]] = {}
+    for person in people:
+        found.setdefault(person.event.value, []).append(person.id)
+    return found
 
 
 def _units(plan: Plan, change: Change) -> Iterator[dict[str, Any]]:
