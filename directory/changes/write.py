@@ -19,6 +19,7 @@ from directory.changes.model import (
     ChangeState,
     ChangeUnit,
     Line,
+    Person,
     Plan,
 )
 from directory.changes.promises import superseded
