@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from directory import assignments, tree, units
 from directory.assignments import Assignment, Held, Kind, Position
-from directory.base import base64url
+from directory.base import base64url, values
 from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput, NotFound
 from directory.base.rows import not_over
@@ -163,7 +163,7 @@ def _matches(session: Session, words: str, on: date, keyring: Keyring) -> Column
     if _CITIZEN_NUMBER.fullmatch(words.replace(" ", "")):
         return User.citizen_hash == keyring.keyed_hash("citizen", digits)
     if "@" in words:
-        return User.email.in_({words, words.lower()})
+        return User.email.in_({words, words.lower(), _address(words)})
     if _PHONE.fullmatch(words):
         return User.phone.in_(_phones(digits))
     unit = codes.of_words(session, words, on=on)
@@ -171,6 +171,14 @@ def _matches(session: Session, words: str, on: date, keyring: Keyring) -> Column
         return _assigned(OrgUnit.path.like(unit.path + "%"), on)
     parts = search_key(words).split()
     return and_(*(_word(part) for part in parts)) if parts else false()
+
+
+def _address(words: str) -> str:
+    """An address as it is stored."""
+    try:
+        return values.email(words) or words
+    except InvalidInput:
+        return words
 
 
 def _phones(digits: str) -> set[str]:

@@ -16,6 +16,8 @@ from directory.base.errors import InvalidInput
 from directory.base.spelling import garbled
 from directory.base.text import clean
 
+KEY = 80
+"""Characters of a key by which a personnel system knows a person or a post."""
 OLDEST = 130
 """Nobody is older, in years."""
 _EARLIEST = date(1900, 1, 1)
@@ -63,12 +65,22 @@ def _spelled(value: str, field: str, longest: int) -> str:
             encoding=found.encoding,
             meant=clean(found.meant or "")[:longest],
         )
-    # Signs that turn the reading direction, and other invisible ones, make one name look like another.
-    if any(
-        unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs") and not c.isspace() for c in clean(text)
-    ):
+    text = line(text, field, longest=longest)
+    if strange := sorted(set().union(*map(_strange, text.split(" ")))):
+        raise _wrong(
+            field,
+            "Có chữ của bảng chữ khác trông như chữ Latinh: {letters}.",
+            letters=", ".join(unicodedata.name(c, "?") for c in strange[:3]),
+        )
+    return text
+
+
+def line(value: str, field: str, *, longest: int) -> str:
+    """One line of text that people read or compare, blanks tidied: nothing in it is hidden."""
+    text = clean(value)
+    # Signs that turn the reading direction, and other invisible ones, make one text look like another.
+    if any(_hidden(c) for c in text):
         raise _wrong(field, "Có ký tự ẩn hoặc ký tự điều khiển.")
-    text = clean(text)
     if not text:
         raise _wrong(field, "Trường này không được để trống.")
     if len(text) > longest:
@@ -76,8 +88,37 @@ def _spelled(value: str, field: str, longest: int) -> str:
     return text
 
 
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U000e0000-\U000e0fff]"
+)
+"""What shows nothing without being a control or a format character (Default_Ignorable_Code_Point of
+Unicode's DerivedCoreProperties)."""
+
+
+def _hidden(c: str) -> bool:
+    unseen = unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs") and not c.isspace()
+    return unseen or _IGNORABLE.match(c) is not None
+
+
+_LIKE_LATIN = frozenset({"CYRILLIC", "GREEK", "ARMENIAN", "COPTIC", "CHEROKEE", "LISU"})
+"""Alphabets whose letters are taken for Latin ones (Unicode TS 39), by how their names begin."""
+
+
+def _strange(word: str) -> set[str]:
+    """Letters that make a word look like another: of a second alphabet beside Latin ones, or Latin
+    ones in the dress of mathematics or of full width.
+    """
+    alphabets = {c: unicodedata.name(c, "").partition(" ")[0] for c in word if c.isalpha()}
+    dressed = {c for c in alphabets if unicodedata.decomposition(c)[:6] in ("<font>", "<wide>")}
+    if "LATIN" not in alphabets.values():
+        return dressed
+    return dressed | {c for c, alphabet in alphabets.items() if alphabet in _LIKE_LATIN}
+
+
 def email(value: str | None, field: str = "email") -> str | None:
-    """An address that mail and every application can be given, in small letters.
+    """An address that mail and every application can be given, in small letters; a domain in other
+    letters than ASCII as mail writes it (A-labels): whoever reads it sees that it is another.
 
     Host names without a dot and endings that no registry gives (``.local``) are refused: most
     services that would be given the address refuse it, and they tell nobody.
@@ -95,7 +136,7 @@ def email(value: str | None, field: str = "email") -> str | None:
         )
     except EmailNotValidError:
         raise _wrong(field, "Thư điện tử không hợp lệ.") from None
-    return found.normalized.lower()
+    return f"{found.local_part}@{found.ascii_domain}".lower()
 
 
 def phone(value: str | None, field: str = "phone") -> str | None:

@@ -214,6 +214,11 @@ def _text(value: Any, info: ValidationInfo) -> str | None:
     return clean(value) or None
 
 
+def _source_key(value: Any, info: ValidationInfo) -> str | None:
+    text, field = _text(value, info), info.field_name or "source_key"
+    return values.line(text, field, longest=values.KEY) if text else None
+
+
 def _person_name(value: Any, info: ValidationInfo) -> str:
     return values.person_name(_text(value, info) or "", info.field_name or "full_name")
 
@@ -269,7 +274,7 @@ HeldRefs = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": "integer"}}),
     Input.HELD_MANY,
 ]
-Text = Annotated[str | None, BeforeValidator(_text), WithJsonSchema(_STRING)]
+SourceKey = Annotated[str | None, BeforeValidator(_source_key), WithJsonSchema(_STRING)]
 PersonName = Annotated[str, BeforeValidator(_person_name), WithJsonSchema({"type": "string"})]
 BirthDate = Annotated[str | None, BeforeValidator(_birth_date), WithJsonSchema(_STRING)]
 Email = Annotated[str | None, BeforeValidator(_email), WithJsonSchema(_STRING)]

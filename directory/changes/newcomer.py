@@ -20,7 +20,7 @@ from directory.changes.asks import (
     PersonName,
     Phone,
     Reading,
-    Text,
+    SourceKey,
 )
 
 _USERNAME = re.compile(r"[a-z][a-z0-9]{2,30}")
@@ -61,7 +61,7 @@ class Newcomer(Fields):
         ),
     ] = None
     source_key: Annotated[
-        Text, Ask("Mã trong hệ thống nhân sự", says="Her key in the personnel system.")
+        SourceKey, Ask("Mã trong hệ thống nhân sự", says="Her key in the personnel system.")
     ] = None
 
     def columns(self) -> dict[str, Any]:

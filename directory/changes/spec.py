@@ -15,7 +15,6 @@ from directory.base import values
 from directory.base.clock import local_day
 from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput
-from directory.base.text import clean
 from directory.changes import (
     asks,
     kind,
@@ -137,9 +136,6 @@ def _decision(value: Any, today: date) -> Decision | None:
 
 
 def _line(value: Any, field: str, longest: int) -> str:
-    if not isinstance(value, str) or not clean(value):
+    if not isinstance(value, str):
         raise wrong(field, "Trường này không được để trống.")
-    text = clean(value)
-    if len(text) > longest:
-        raise wrong(field, "Trường này quá dài.")
-    return text
+    return values.line(value, field, longest=longest)

@@ -76,7 +76,7 @@ def _positions(feed: Feed, file: Path) -> None:
         return {
             "code": r.text(row, "code", longest=40).upper(),
             "name": v.unit_name(row["name"]),
-            "group": row["group"] or None,
+            "group": r.optional(row, "group"),
             "rank": r.number(row, "rank"),
             "bloc": r.choice(row, "bloc", Bloc),
             "leadership": r.flag(row, "leadership"),

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from directory.assignments import Assignment, Kind
+from directory.base import values as v
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
 from directory.changes import kind
@@ -34,7 +35,7 @@ def load_people(feed: Feed, file: Path) -> None:
     stray = {key.lstrip("0"): key for key in posts if key.isdecimal() and key.startswith("0")}
 
     def check(row: dict[str, str]) -> dict[str, Any]:
-        key = r.text(row, "source_key", longest=80)
+        key = r.text(row, "source_key", longest=v.KEY)
         person = person_row(row, feed.door.keyring, today=today)
         if key in stray:
             raise r.wrong(
@@ -175,7 +176,7 @@ def _assignment(
     if until is not None and until <= since:
         raise r.wrong("valid_to", "Ngày kết thúc phải sau ngày bắt đầu.")
     return {
-        "source_key": r.text(row, "source_key", longest=80),
+        "source_key": r.text(row, "source_key", longest=v.KEY),
         "person": r.text(row, "person", longest=80),
         "unit": unit_of(row, "unit", units, date.fromisoformat(since)),
         "position": position_of(row, "position", positions),
@@ -183,9 +184,9 @@ def _assignment(
         "valid_from": since,
         "valid_to": until,
         "planned_end": r.end_day(row, "planned_end", today),
-        "decision_number": row.get("decision_number") or None,
+        "decision_number": r.optional(row, "decision_number"),
         "decision_issued_on": r.day(row, "decision_issued_on", today),
-        "decision_issuer": row.get("decision_issuer") or None,
+        "decision_issuer": r.optional(row, "decision_issuer"),
     }
 
 

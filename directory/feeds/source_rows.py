@@ -95,12 +95,12 @@ def wrong(field_name: str, message: str, **args: Any) -> InvalidInput:
 
 def text(row: Mapping[str, str], name: str, *, longest: int = 200) -> str:
     """A value that must be there."""
-    value = row[name]
-    if not value:
-        raise wrong(name, "Trường này không được để trống.")
-    if len(value) > longest:
-        raise wrong(name, "Trường này quá dài.")
-    return value
+    return v.line(row[name], name, longest=longest)
+
+
+def optional(row: Mapping[str, str], name: str, *, longest: int = 200) -> str | None:
+    """A value that may be left out, with its column."""
+    return text(row, name, longest=longest) if row.get(name) else None
 
 
 def day(row: Mapping[str, str], name: str, today: date) -> str | None:
