@@ -53,16 +53,29 @@ class Keyring:
 
     @classmethod
     def open(cls, file: Path, *, create: bool = False) -> "Keyring":
-        """Read the keyring; with ``create`` make it (mode 0600) when the file is missing."""
-        if not file.exists():
+        """Read the keyring; with ``create`` make it (mode 0600) when the file is missing.
+
+        Raises Misconfigured.
+        """
+        try:
+            written = file.read_text("utf-8")
+        except (FileNotFoundError, NotADirectoryError):
             if not create:
-                raise Misconfigured("keyring", "Không tìm thấy tệp khóa {file}.", file=file)
+                raise Misconfigured(
+                    "keyring", "Không tìm thấy tệp khóa {file}.", file=file
+                ) from None
             private.folder(file.parent)
             ring = cls.generate()
             ring.save(file)
             return ring
+        except OSError as exc:
+            raise Misconfigured(
+                "keyring", "Không đọc được tệp khóa {file}: {why}.", file=file, why=exc.strerror
+            ) from exc
+        except UnicodeDecodeError as exc:
+            raise Misconfigured("keyring", "Tệp khóa {file} bị hỏng.", file=file) from exc
         try:
-            raw = json.loads(file.read_text("utf-8"))
+            raw = json.loads(written)
             keys = {i: base64.b64decode(k, validate=True) for i, k in raw["keys"].items()}
             return cls(keys, raw["current"])
         except (ValueError, KeyError, TypeError) as exc:

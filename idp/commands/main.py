@@ -111,6 +111,13 @@ def main() -> None:
         reason = str(error.orig).strip().splitlines()[0]
         click.echo(i18n.gettext("Không dùng được cơ sở dữ liệu: {reason}", reason=reason), err=True)
         code = 1
+    except OSError as error:
+        where = error.filename if error.filename is not None else "?"
+        reason = error.strerror or type(error).__name__
+        click.echo(
+            i18n.gettext("Không dùng được {name}: {reason}", name=where, reason=reason), err=True
+        )
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 
