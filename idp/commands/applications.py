@@ -5,11 +5,11 @@ from datetime import date
 from typing import Any
 
 import click
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from connectors.accounts import apply, orphans, registry, work_items
 from directory import entitlements, people, units
-from directory.assignments import current
+from directory.assignments import Assignment, current
 from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import load_settings
@@ -21,12 +21,13 @@ from directory.entitlements import Rule
 from directory.permissions import AdminRole, Role
 from idp.factors import slips
 from idp.oidc import clients
-from idp.run.wiring import build
+from idp.run.installation import opened
 from idp.services import Services
+from idp.web.i18n import day
 
 
 def _open() -> tuple[Services, Actor]:
-    return build(load_settings()), Actor.operator(getpass.getuser())
+    return opened(load_settings()), Actor.operator(getpass.getuser())
 
 
 @click.group()
@@ -216,17 +217,30 @@ def _holder(session: Any, user: str | None, client: str | None, today: date) -> 
 
 @role.command("list")
 def role_list() -> None:
-    """Every role in force."""
+    """Every role in force, where it counts, and until when that is known."""
     services, _ = _open()
+    today = local_day(services.clock())
     with services.db.read() as session:
-        today = local_day(services.clock())
-        for row in session.scalars(select(AdminRole).where(in_force(AdminRole, today))):
+        codes = {a.id: a.code for a in entitlements.applications(session)}
+        rows = session.scalars(
+            select(AdminRole)
+            .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
+            .where(
+                in_force(AdminRole, today),
+                or_(AdminRole.assignment_id.is_(None), in_force(Assignment, today)),
+            )
+            .order_by(AdminRole.id)
+        )
+        for row in rows:
             if row.user_id is not None:
                 holder = people.get(session, row.user_id).username
             else:
                 holder = f"client {row.client_id}"
             reach = units.get(session, row.unit_id).name if row.unit_id else "*"
-            click.echo(f"{row.id:6} {row.role:18} {holder:24} {reach}")
+            if row.application_id is not None:
+                reach = codes[row.application_id]
+            until = f"  → {day(row.valid_to)}" if row.valid_to else ""
+            click.echo(f"{row.id:6} {row.role:18} {holder:24} {reach}{until}")
 
 
 @role.command("end")

@@ -28,7 +28,7 @@ from directory.changes.proof import Proof
 from idp import edge
 from idp.console import forms
 from idp.edge import Ask
-from idp.run import installation, wiring
+from idp.run import installation
 from idp.services import Services
 from idp.web.i18n import day, duration, gettext, instant
 from idp.web.labels import label
@@ -155,8 +155,7 @@ def show(change_id: str, *, wait: bool) -> None:
 
 
 def _opened() -> tuple[Services, Actor]:
-    has = wiring.build(load_settings())
-    installation.require(has)
+    has = installation.opened(load_settings())
     return has, Actor.operator(getpass.getuser())
 
 

@@ -34,7 +34,7 @@ from idp.oidc.clients import (
     profiles,
 )
 from idp.oidc.clients.registration import vouched
-from idp.run.wiring import build
+from idp.run.installation import opened
 from idp.services import Services
 from idp.web.i18n import error_text, gettext
 
@@ -49,7 +49,7 @@ def operator() -> Actor:
 
 def services() -> Services:
     """The installation that the settings name."""
-    return build(load_settings())
+    return opened(load_settings())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from directory.changes.table import render_table
 from directory.feeds.load import load
 from directory.feeds.run import Feed
 from directory.feeds.source_rows import Report
-from idp.run.wiring import build
+from idp.run.installation import opened
 
 
 @click.group()
@@ -31,7 +31,7 @@ def feed_load(folder: Path, report_file: Path | None) -> None:
     in the report file. Running it twice changes nothing. Exit status 2 when rows were refused.
     """
     settings = load_settings()
-    services = build(settings)
+    services = opened(settings)
     bars: dict[str, click._termui_impl.ProgressBar[int]] = {}
 
     def progress(file: str, done: int, total: int) -> None:

@@ -9,13 +9,13 @@ from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
 from idp.oidc import signing_keys as signing
-from idp.run.wiring import build
+from idp.run.installation import opened
 from idp.services import Services
 from idp.web.i18n import error_text
 
 
 def _services() -> Services:
-    return build(load_settings())
+    return opened(load_settings())
 
 
 @click.group()

@@ -24,7 +24,7 @@ from directory.base.audit import Actor, Tag
 from directory.base.clock import VIETNAM
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
-from idp.run.wiring import build
+from idp.run.installation import opened
 from idp.services import Services
 from idp.web.i18n import gettext
 
@@ -53,7 +53,7 @@ def cert() -> None:
 
 
 def _services() -> Services:
-    return build(load_settings())
+    return opened(load_settings())
 
 
 def _operator() -> Actor:

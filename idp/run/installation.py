@@ -5,9 +5,11 @@ from sqlalchemy import select
 from connectors.pki import authority
 from connectors.pki.tables import Authority
 from directory.base import audit
+from directory.base.config import Settings
 from directory.base.errors import Misconfigured
 from directory.entitlements import Installation
 from idp.oidc import clients, signing_keys
+from idp.run import wiring
 from idp.services import Services
 from idp.trail import anchor
 
@@ -31,6 +33,17 @@ def prepare(services: Services, *, name: str = "Dinhdanh") -> None:
             authority.create(session, keyring, services.settings, organization=row.name, now=now)
         audit.seal(session, keyring)
     anchor.written(services, now)
+
+
+def opened(settings: Settings) -> Services:
+    """The installation that the settings name, for a command that works on it.
+
+    Raises Misconfigured before ``migrate``, and with the keyring of another one: what such a key
+    seals, or hashes to be found again, would be lost to the right one.
+    """
+    services = wiring.build(settings)
+    require(services)
+    return services
 
 
 def require(services: Services) -> Installation:
