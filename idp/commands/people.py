@@ -18,7 +18,7 @@ from directory.changes.newcomer import person_row
 from directory.people import User
 from directory.permissions import Role
 from idp.factors import slips
-from idp.run import installation, wiring
+from idp.run import installation
 from idp.services import Services
 from idp.web.i18n import gettext, moment
 
@@ -37,14 +37,14 @@ def user_admin(username: str, name: str) -> None:
     A person who is not known yet is created, without a post. The link works once, for one hour;
     there is no other way to the first password.
     """
-    services = wiring.build(load_settings())
-    installation.require(services)
+    services = installation.opened(load_settings())
     now, actor = services.clock(), Actor.operator(getpass.getuser())
     with services.db.write() as session:
         person = people.by_username(session, username)
         if person is None:
             person = _join(session, services, username, name, actor)
         _grant(session, person, actor, services)
+        slips.require_use(session, person.id, on=local_day(now))
         token = slips.issue(
             session, services.keyring, person.id, now=now, lifetime=HOUR, actor=actor
         )
@@ -57,13 +57,14 @@ def user_admin(username: str, name: str) -> None:
 @click.argument("username")
 def user_slip(username: str) -> None:
     """In phiếu kích hoạt. / Print a slip with which USERNAME sets a new password, once."""
-    services = wiring.build(load_settings())
+    services = installation.opened(load_settings())
     now, actor = services.clock(), Actor.operator(getpass.getuser())
     lifetime = services.settings.activation_lifetime
     with services.db.write() as session:
         person = people.by_username(session, username)
         if person is None:
             raise NotFound("user_unknown", "Không tìm thấy người dùng.")
+        slips.require_use(session, person.id, on=local_day(now))
         token = slips.issue(
             session, services.keyring, person.id, now=now, lifetime=lifetime, actor=actor
         )

@@ -23,7 +23,7 @@ from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.crypto import Keyring, random_secret
 from directory.base.db import AUTOINCREMENT, Base, Key
-from directory.base.errors import NotFound
+from directory.base.errors import Conflict, NotFound
 from directory.base.rows import batches, in_force, not_over
 from directory.entitlements import Installation
 from directory.people import User, UserStatus
@@ -150,6 +150,22 @@ def use(session: Session, keyring: Keyring, token: str, *, now: datetime) -> int
     if taken is None:
         raise unknown()
     return user_id
+
+
+def require_use(session: Session, user_id: int, *, on: date) -> None:
+    """Raises Conflict for whom no slip would work: who may not act, or never comes to act as anything."""
+    user = people.get(session, user_id)
+    if not user.may_act(on):
+        raise Conflict(
+            "not_active", "{name} đang bị đình chỉ hoặc đã thôi việc.", name=user.full_name
+        )
+    posts = assignments.timeline(session, [user_id])[user_id]
+    if not any(not_over(h, on) for h in posts) and not permissions.promised(session, user_id, on):
+        raise Conflict(
+            "nothing_to_act_as",
+            "{name} không có phân công hay vai trò nào nên không đăng nhập được.",
+            name=user.full_name,
+        )
 
 
 def unknown() -> NotFound:
