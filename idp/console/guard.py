@@ -51,6 +51,11 @@ class Asker:
         return self.rights.paths(Do.SEE) != []
 
     @property
+    def joins_people(self) -> bool:
+        """Whether there is a unit into which she may take somebody new."""
+        return self.rights.paths(Do.CHANGE) != []
+
+    @property
     def manages_applications(self) -> bool:
         """Whether any application is hers."""
         owning = {Role.ADMINISTRATOR, Role.APPLICATION_OWNER}

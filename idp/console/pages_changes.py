@@ -92,14 +92,17 @@ def _digest(value: Any) -> str:
 class FormPage:
     """What the form of a change offers."""
 
-    person: PersonView
+    person: PersonView | None
+    """None for somebody who does not exist yet."""
     positions: list[Position]
     others: list[Held]
     """Further posts she holds, which a decision may keep."""
 
 
-def form(session: Session, granted: Rights, user_id: int, *, now: datetime) -> FormPage:
-    """The person a change is about. Raises NotFound."""
+def form(session: Session, granted: Rights, user_id: int | None, *, now: datetime) -> FormPage:
+    """The person a change is about, if she exists already. Raises NotFound."""
+    if user_id is None:
+        return FormPage(None, assignments.positions(session), [])
     found = search.person(session, granted, user_id, on=local_day(now))
     open_now = [h for h in found.timeline if h.in_force(local_day(now))]
     return FormPage(

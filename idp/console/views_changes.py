@@ -70,8 +70,39 @@ def confirm(user_id: int, kind: str) -> Any:
     return _commit(want, fields=fields, back=_edit(user_id, one), about=user_id)
 
 
-def _kind(code: str) -> Kind:
-    found = forms.kind_of(code, About.PEOPLE)
+# ---- somebody new ----------------------------------------------------------------------------
+
+
+def join() -> Any:
+    """The form for somebody who is new here."""
+    guard.require(asker().joins_people)
+    return _form(None, _kind("join", About.NEWCOMER))
+
+
+def join_send() -> Any:
+    """Its search for a unit, its preview and its confirmation. All of it is sent in a form and
+    never stands in an address: a citizen number is among it.
+    """
+    guard.require(asker().joins_people)
+    one = _kind("join", About.NEWCOMER)
+    values = request.form.copy()
+    decided = values.get("decision")
+    if decided == "deny" or (decided is None and values.get("step") != "preview"):
+        return _form(None, one)
+    try:
+        if decided is None:
+            _settle_unit(one, values)
+        want = edge.asked(services(), forms.body(one, None, values))
+        fields = forms.carried(one, values)
+        if decided == "allow":
+            return _commit(want, fields=fields, back="")
+        return _preview(edge.preview(services(), want, asker().actor), fields=fields, back="")
+    except (InvalidInput, NotAllowed, Conflict) as error:
+        return _form(None, one, error=error)
+
+
+def _kind(code: str, about: About = About.PEOPLE) -> Kind:
+    found = forms.kind_of(code, about)
     if found is None:
         abort(404)
     return found
@@ -80,7 +111,7 @@ def _kind(code: str) -> Kind:
 def _settle_unit(one: Kind, values: Any) -> None:
     """A search that finds one unit has chosen it."""
     name = _unit_field(one)
-    found = _units(request.args.get("unit_words", "")) if name else []
+    found = _units(request.values.get("unit_words", "")) if name else []
     if name and not values.get(name) and len(found) == 1:
         values[name] = str(found[0][0].id)
 
@@ -104,12 +135,12 @@ def _units(words: str) -> list[Any]:
         return list(pages_units.destinations(session, asker().rights, words, on=guard.today()))
 
 
-def _form(user_id: int, one: Kind, *, error: DinhdanhError | None = None) -> Any:
+def _form(user_id: int | None, one: Kind, *, error: DinhdanhError | None = None) -> Any:
     has, who = services(), asker()
-    words = request.args.get("unit_words", "")
+    words = request.values.get("unit_words", "")
     with has.db.read() as session:
         page = pages_changes.form(session, who.rights, user_id, now=who.now)
-        chosen = request.args.get(_unit_field(one), "")
+        chosen = request.values.get(_unit_field(one), "")
         found = []
         if words.strip():
             found = pages_units.destinations(session, who.rights, words, on=guard.today())
@@ -120,7 +151,7 @@ def _form(user_id: int, one: Kind, *, error: DinhdanhError | None = None) -> Any
         page=page,
         kind=one,
         leaves=leaves(one.asks),
-        values=request.args,
+        values=request.values,
         words=words,
         found=found,
         today=guard.today(),
@@ -198,6 +229,8 @@ def _commit(
         try:
             plan = edge.preview(has, want, who.actor)
         except DinhdanhError as now_refused:
+            if not back:
+                raise
             flash(error_text(now_refused), "bad")
             return redirect(back, 303)
         return _preview(plan, fields=fields, back=back, about=about, error=error, key=key)
@@ -249,6 +282,8 @@ def install(blueprint: Blueprint) -> None:
     pages: tuple[tuple[str, str, Callable[..., Any], str], ...] = (
         ("/people/<int(max=999999999999999):user_id>/<kind>", "change_form", ask, "GET"),
         ("/people/<int(max=999999999999999):user_id>/<kind>", "change_confirm", confirm, "POST"),
+        ("/people/new", "join", join, "GET"),
+        ("/people/new", "join_send", join_send, "POST"),
         ("/changes", "changes", listing, "GET"),
         ("/changes/<change_id>", "change", show, "GET"),
         ("/changes/<change_id>/undo", "undo", ask_undo, "GET"),

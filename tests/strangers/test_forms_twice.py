@@ -165,6 +165,21 @@ def change(hr: Hr) -> Form:
     return admin(hr, page, decision="allow")
 
 
+def joined(hr: Hr) -> Form:
+    page = "/console/people/new"
+    form = admin(
+        hr,
+        page,
+        step="preview",
+        to_unit=str(hr.units["a"]),
+        position="CV",
+        **{"person.full_name": "Trịnh Thị Hạnh"},
+    )
+    shown = form.browser.post(page, data=form.data, follow_redirects=True)
+    data = hidden_fields(shown.text) | {"decision": "allow", "password": PASSWORD}
+    return Form(form.browser, page, data)
+
+
 def undo(hr: Hr) -> Form:
     done = change(hr).send().headers["Location"]
     return admin(hr, f"{done}/undo", decision="allow")
@@ -267,6 +282,7 @@ CASES: dict[str, Callable[[Hr], Form]] = {
     "console.activation": lambda hr: person(hr, "lan", "/activation"),
     "console.unlock": lock,
     "console.change_confirm": change,
+    "console.join_send": joined,
     "console.undo_confirm": undo,
     "console.add_rule": rule,
     "console.remove_rule": no_rule,
