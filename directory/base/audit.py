@@ -51,6 +51,7 @@ class Tag(StrEnum):
     USER_RESUME = "user.resume"
     USER_LEAVE = "user.leave"
     UNIT_CREATE = "unit.create"
+    UNIT_UPDATE = "unit.update"
     POSITION_CREATE = "position.create"
     ROLE_GRANT = "role.grant"
     ROLE_END = "role.end"

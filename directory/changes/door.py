@@ -231,6 +231,8 @@ class Door:
     ) -> Change:
         spec, decision = plan.spec, plan.spec.decision
         one = plan.people[0].full_name if len(plan.people) == 1 else None
+        if not plan.people and not spec.rows and plan.lines:
+            one = plan.lines[0].label  # a unit
         change = Change(
             id=change_id,
             kind=str(spec.kind),

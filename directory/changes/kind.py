@@ -32,6 +32,8 @@ class About(StrEnum):
     """People who exist: ``user`` or ``users``."""
     NEWCOMER = "newcomer"
     """Somebody who does not exist yet."""
+    UNIT = "unit"
+    """A unit that exists: what is asked has a field ``unit``."""
     NONE = "none"
     """Nobody that a request names: it comes from feeds and other pages."""
 
@@ -99,6 +101,9 @@ class Kind:
     moves_tree: bool = False
     """Whether it changes the tree of units or their codes, which is then locked before all else."""
     undoable: bool = False
+    take_back: Callable[[Session, Change, Spec, Ground], Plan] | None = None
+    """How a change of this kind is undone, where its lines are not about people; ``write`` writes that
+    plan, too."""
     needs_approval: bool = False
     """Whether it is never done by one person alone."""
     offered_to: frozenset[UserStatus] = field(default_factory=frozenset)

@@ -37,11 +37,14 @@ def require_destination(session: Session, body: Any, granted: Rights, *, today: 
     """
     if not isinstance(body, Mapping) or granted.paths(Do.CHANGE) == []:
         return  # told so in any case
+    try:
+        on = asks.day(body.get("effective_on"), "effective_on") or today
+    except InvalidInput:
+        on = today  # for ``parse`` to say, to whoever may ask at all
     for name in _units_named(body.get("kind")):
         if body.get(name) in (None, ""):
             continue
         try:
-            on = asks.day(body.get("effective_on"), "effective_on") or today
             unit = units.by_ref(session, reference(body[name], name), on=on, field=name)
         except InvalidInput:
             continue

@@ -22,6 +22,7 @@ from directory.base.clock import Clock, day_start, local_day
 from directory.base.db import Database
 from directory.base.outbox import JobKind, Priority
 from directory.base.rows import in_force
+from directory.changes import proof
 from directory.changes.model import Change, ChangeLine, ChangeState
 from directory.people import User, UserStatus
 from directory.units import OrgUnit, UnitName, boundary, ids_of
@@ -39,13 +40,15 @@ def job(day: date, *, now: datetime) -> dict[str, object]:
 
 
 def turn(session: Session, *, now: datetime) -> set[str]:
-    """Make the tree that of today; the ids of the changes whose day has come, to be settled."""
+    """Make the tree that of today; the ids of the changes whose day has come."""
     units.lock_tree(session)
     on = local_day(now)
     turned = boundary.what_turns(session, on)
     if turned.all:
         _turn(session, turned, on, now)
-    return _begun(session, now)
+    begun = _begun(session, now)
+    proof.settle(session, begun, now=now)
+    return begun
 
 
 def _turn(session: Session, turned: boundary.Turned, on: date, now: datetime) -> None:

@@ -81,6 +81,8 @@ def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
         )
     if not undoable(change):
         raise Conflict("not_undoable", "Thay đổi này không thể hoàn tác.")
+    if (take_back := kind.get(change.kind).take_back) is not None:
+        return take_back(session, change, spec, ground)
     event = Event.CANCEL if promises.is_waiting(change, ground.now) else Event.UNDO
     found = promises.log(session, spec.users)
     timelines = assignments.recorded(session, spec.users)

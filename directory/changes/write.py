@@ -35,6 +35,11 @@ _AUDIT = {
     ("org_unit", "create"): Tag.UNIT_CREATE,
     ("position", "create"): Tag.POSITION_CREATE,
     ("post", "create"): Tag.POSITION_CREATE,
+    **{
+        (table, action): Tag.UNIT_UPDATE
+        for table in ("unit_name", "unit_edge", "unit_code")
+        for action in ("begin", "take_back")
+    },
     ("change", "supersede"): Tag.CHANGE_SUPERSEDE,
     ("change", "revive"): Tag.CHANGE_REVIVE,
 }
@@ -148,6 +153,8 @@ def _audited(line: Line, plan: Plan, change: Change, actor: Actor) -> dict[str, 
         # A cancelled leave decides the day alone: she goes on.
         tag = _STATUS[after.get("status") or ("left" if after.get("leaves_on") else "active")]
     subject = ("user", line.user_id) if line.user_id else (line.table, line.row_id)
+    if tag is Tag.UNIT_UPDATE:
+        subject = ("org_unit", line.unit_id)
     personal = {"name": line.label} if line.table == "users" else None
     return audit.entry(
         tag,

@@ -40,9 +40,10 @@ def spans(
     if plus is not None:
         rows = sorted([*rows, plus], key=lambda row: row.valid_from)  # stable: it was recorded last
     ends: list[date | None] = [row.valid_from for row in rows[1:]]
+    ends += [None] * (len(rows) - len(ends))
     return [
         Span(row, row.valid_from, end)
-        for row, end in zip(rows, [*ends, None], strict=True)
+        for row, end in zip(rows, ends, strict=True)
         if end is None or end > row.valid_from
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Row, and_, func, or_, outerjoin, select
 from sqlalchemy.orm import Session, aliased
 
-from directory.base.rows import in_force
+from directory.base.rows import in_force, is_fact
 from directory.base.text import search_key
 from directory.units.tree import subtree
 from directory.units.unit_rows import OrgUnit, UnitName, UnitView
@@ -70,3 +70,9 @@ def search(
         query = query.where(or_(*(subtree(path) for path in within), OrgUnit.id < 0))
     query = query.order_by(func.length(OrgUnit.path), SORT_KEY, OrgUnit.id).limit(limit)
     return [called(row) for row in session.execute(query)]
+
+
+def names_of(session: Session, unit_id: int) -> list[UnitName]:
+    """All names the unit ever bore or is going to bear, newest first."""
+    mine = select(UnitName).where(UnitName.unit_id == unit_id, is_fact(UnitName))
+    return list(session.scalars(mine.order_by(UnitName.valid_from.desc())))

@@ -11,7 +11,7 @@ from directory.base.crypto import Keyring
 from directory.permissions import Do, Rights
 from directory.search import Page, SearchFilter
 from directory.tree import Node, NodePage, PostView
-from directory.units import OrgUnit, UnitCode, UnitView, as_of
+from directory.units import OrgUnit, UnitCode, UnitName, UnitView, as_of
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class UnitPage:
     until: date | None
     ancestors: list[UnitView]
     """Of the day, as they were called."""
+    names: list[UnitName]
     codes: list[UnitCode]
     posts: list[PostView]
     people: Page | None
@@ -99,6 +100,7 @@ def whole(
         unit.valid_from,
         unit.valid_to,
         [u for u in above[:-1] if granted.may(Do.SEE, seen[u.id].path)],
+        units.names_of(session, unit_id),
         units.codes_of(session, unit_id),
         tree.posts(session, unit_id, on=on),
         people,

@@ -44,6 +44,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "user.resume": "Trở lại công tác",
         "user.leave": "Thôi việc, nghỉ hưu",
         "unit.create": "Thành lập đơn vị",
+        "unit.update": "Thay đổi đơn vị",
         "position.create": "Bổ sung chức vụ, biên chế",
         "role.grant": "Giao vai trò quản trị",
         "role.end": "Kết thúc vai trò quản trị",

@@ -3,6 +3,7 @@ moment of the day on, whether or not the day's job has come by.
 """
 
 import re
+import secrets
 from datetime import date, timedelta
 from html import unescape
 from typing import Any
@@ -13,12 +14,14 @@ from sqlalchemy import select
 
 from directory.base.clock import day_start
 from directory.base.outbox import Job
-from directory.base.text import search_key, sort_key
 from directory.changes import tree_day
 from directory.people import User
-from directory.units import UnitEdge, UnitName, facts
+from directory.permissions import Role
+from directory.units import OrgUnit
+from idp.run import performing
 from tests import hr_world
 from tests.hr_world import Hr, text_of
+from tests.properties.stepping import Stepper, install
 
 pytestmark = pytest.mark.both_databases
 
@@ -31,28 +34,30 @@ def hr(services: Any, clock: Any, app: Flask) -> Hr:
     return hr_world.build(services, clock, app)
 
 
-def renamed(hr: Hr, unit: str, name: str, on: date = DAY, kind: str = "commune") -> None:
-    with hr.services.db.write() as session:
-        facts.begin(
-            session,
-            UnitName(
-                unit_id=hr.units[unit],
-                name=name,
-                short_name=name,
-                kind=kind,
-                search_key=search_key(name),
-                sort_key=sort_key(name),
-                valid_from=on,
-            ),
-        )
+def decided(hr: Hr, unit: str, on: date = DAY, **body: Any) -> str:
+    """A change of a unit by an administrator; its id."""
+    api = hr.api(hr.token(Role.ADMINISTRATOR, None))
+    done = api.commit(unit=hr.units[unit], effective_on=on.isoformat(), **body)
+    assert done.status_code == 201, done.text
+    return str(done.json["id"])
 
 
-def moved(hr: Hr, unit: str, parent: str, on: date = DAY) -> None:
-    with hr.services.db.write() as session:
-        facts.begin(
-            session,
-            UnitEdge(unit_id=hr.units[unit], parent_id=hr.units[parent], valid_from=on),
-        )
+def renamed(hr: Hr, unit: str, name: str, on: date = DAY) -> str:
+    return decided(hr, unit, on, kind="unit.rename", name=name, short_name=name)
+
+
+def moved(hr: Hr, unit: str, parent: str, on: date = DAY) -> str:
+    return decided(hr, unit, on, kind="unit.move", parent=hr.units[parent])
+
+
+def undone(hr: Hr, change: str) -> Any:
+    api = hr.api(hr.token(Role.ADMINISTRATOR, None))
+    path = f"/api/v1/changes/{change}/undo"
+    preview = api.post(f"{path}/preview")
+    if preview.status_code != 200:
+        return preview
+    asked = {"fingerprint": preview.json["fingerprint"]}
+    return api.post(path, asked, key=secrets.token_hex(8))
 
 
 def below(page: str) -> list[str]:
@@ -184,3 +189,113 @@ def test_catching_up_again_does_nothing(hr: Hr) -> None:
             assert tree_day.turn(session, now=hr.clock()) == set()
     with hr.services.db.read() as session:
         assert dict(session.query(User.id, User.access_epoch)) == epochs
+
+
+# ---- undone, refused, at once --------------------------------------------------------------------
+
+
+def _today(hr: Hr, unit: str) -> tuple[str, str]:
+    with hr.services.db.read() as session:
+        row = session.get_one(OrgUnit, hr.units[unit])
+        return row.name, row.path
+
+
+def test_a_day_that_has_come_makes_the_change_stand_and_settles_it(hr: Hr) -> None:
+    change = renamed(hr, "a", "Ủy ban nhân dân xã Tống Sơn")
+
+    def seen() -> Any:
+        return hr.api(hr.token(Role.AUDITOR, "root")).get(f"/api/v1/changes/{change}").json
+
+    assert seen()["state"] == "scheduled"
+    hr.clock.set(day_start(DAY))
+    assert performing.drain(hr.services) >= 1
+    assert seen()["state"] == "settled"
+    assert seen()["title"] == "Đổi tên đơn vị: Ủy ban nhân dân xã Hà Trung"
+    assert _today(hr, "a")[0] == "Ủy ban nhân dân xã Tống Sơn"
+    page = hr.browser("admin").get(f"/console/changes/{change}").text
+    assert "Đổi tên đơn vị: Ủy ban nhân dân xã Hà Trung" in page
+
+
+def test_what_is_cancelled_never_happens_and_what_is_undone_is_as_before(hr: Hr) -> None:
+    before = _today(hr, "room")
+    waiting = moved(hr, "room", "b")
+    assert undone(hr, waiting).status_code == 201
+    assert undone(hr, waiting).status_code == 409
+    hr.clock.set(day_start(DAY))
+    assert _today(hr, "room") == before
+    done = moved(hr, "room", "b")
+    assert _today(hr, "room")[1].startswith(f"/{hr.units['root']}/{hr.units['b']}/")
+    lan = hr.browser("lan")
+    assert undone(hr, done).status_code == 201
+    assert _today(hr, "room") == before
+    assert lan.get("/").status_code == 303  # she works for another body again
+
+
+def test_a_change_is_refused_where_a_unit_would_lie_below_itself_on_some_day(hr: Hr) -> None:
+    api = hr.api(hr.token(Role.ADMINISTRATOR, None))
+
+    def refusal(unit: str, parent: str, on: date) -> set[str]:
+        asked = {"kind": "unit.move", "unit": hr.units[unit], "parent": hr.units[parent]}
+        return {c["code"] for c in api.plan(**asked, effective_on=on.isoformat())["conflicts"]}
+
+    assert refusal("a", "room", EVE) == {"below_itself"}
+    assert refusal("a", "a", EVE) == {"below_itself"}
+    waiting = moved(hr, "room", "b")
+    moved(hr, "b", "room2", EVE)  # from now on it lies below ``a``
+    assert refusal("a", "b", EVE) == {"below_itself"}
+    assert refusal("room2", "room", EVE) == {
+        "below_itself"
+    }  # on the day on which room comes under b
+    assert undone(hr, waiting).status_code == 201
+    assert refusal("room2", "room", EVE) == set()
+
+
+def test_a_parent_that_ends_or_begins_meanwhile_is_a_conflict(hr: Hr) -> None:
+    api = hr.api(hr.token(Role.ADMINISTRATOR, None))
+
+    def refusal() -> set[str]:
+        asked = {"kind": "unit.move", "unit": hr.units["room"], "parent": hr.units["b"]}
+        return {c["code"] for c in api.plan(**asked, effective_on="2026-04-01")["conflicts"]}
+
+    for columns in ({"valid_to": date(2027, 1, 1)}, {"valid_from": date(2026, 4, 2)}):
+        assert refusal() == set()
+        with hr.services.db.write() as session:
+            row = session.get_one(OrgUnit, hr.units["b"])
+            was = {name: getattr(row, name) for name in columns}
+            for name, value in columns.items():
+                setattr(row, name, value)
+        assert refusal() == {"parent_not_there"}
+        with hr.services.db.write() as session:
+            for name, value in was.items():
+                setattr(session.get_one(OrgUnit, hr.units["b"]), name, value)
+
+
+def test_only_who_manages_both_places_moves_a_unit(hr: Hr) -> None:
+    body = {"kind": "unit.move", "unit": hr.units["room"], "parent": hr.units["b"]}
+    for role, over, missing in (
+        (Role.HR_OFFICER, "root", "source"),
+        (Role.ADMINISTRATOR, "a", "destination"),
+        (Role.ADMINISTRATOR, "b", "source"),
+    ):
+        answer = hr.api(hr.token(role, over)).post("/api/v1/changes/preview", body)
+        assert answer.status_code == 403, (role, over)
+        assert answer.json["missing"] in (missing, "destination")
+    assert hr.api(hr.token(Role.ADMINISTRATOR, "root")).plan(**body)["conflicts"] == []
+
+
+@pytest.mark.parametrize("stop", ["commit.begin", "commit.before_commit"])
+def test_of_two_moves_that_would_make_a_ring_one_happens(
+    hr: Hr, stop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch)
+
+    def move(unit: str, parent: str) -> Any:
+        api = hr.api(hr.token(Role.ADMINISTRATOR, None))
+        body = {"kind": "unit.move", "unit": hr.units[unit], "parent": hr.units[parent]}
+        asked = body | {"fingerprint": api.plan(**body)["fingerprint"]}
+        return lambda: api.post("/api/v1/changes", asked, key=secrets.token_hex(8))
+
+    first, second = move("room", "room2"), move("room2", "room")
+    ahead = Stepper(first, stops=(stop,)).start()
+    behind = Stepper(second, stops=()).start(within=0.4)
+    assert sorted([ahead.finish().status_code, behind.finish().status_code]) == [201, 409]
