@@ -7,6 +7,7 @@ answered by a signed JWT (RFC 9701).
 """
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
@@ -17,6 +18,7 @@ from werkzeug.http import parse_accept_header
 
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import EVERY_METHOD
+from idp.oidc.provider import Provider
 from idp.oidc.request import Request
 from idp.oidc.tokens import Active, audience, token_type
 
@@ -33,74 +35,95 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
 
     def authenticate_token(self, request: Request, client: ClientView) -> Active | None:
         """The token, if it is good and this client may see it."""
-        text = request.get("token")
-        if text is None:
-            raise InvalidRequestError("Missing token.")
-        # §2.1: the hint only speeds up the search; ours needs none.
-        tokens = self.server.provider.tokens
-        found: Active | None = (
-            tokens.active(request.connection, text, now=request.now)
-            if not text.startswith("ddr_")
-            else tokens.active_refresh(request.connection, text, now=request.now)
-        )
-        return _seen(client, found) if found is not None else None
-
-    def create_endpoint_response(self, request: Request) -> tuple[int, Any, list[tuple[str, str]]]:
-        """JSON, or a signed JWT for whoever accepts that rather (RFC 9701)."""
-        status, body, headers = super().create_endpoint_response(request)
-        if not _wants_jwt(request) or request.client is None:
-            return status, body, headers
-        signed = self._signed(body, request.client, request)
-        return status, signed, [("Content-Type", JWT), *NOT_STORED]
-
-    def _signed(self, body: dict[str, Any], client: ClientView, request: Request) -> str:
-        """RFC 9701 §5."""
-        alg = client.options.introspection_signed_response_alg or "RS256"
-        signer = self.server.provider.tokens.keys.signer(alg, now=request.now)
-        claims = {
-            "iss": self.server.provider.tools.settings.issuer,
-            "aud": client.client_id,
-            "iat": int(request.now.timestamp()),
-            "token_introspection": body,
-        }
-        header = signer.header(typ=JWT_TYPE)
-        return jwt.encode(header, claims, signer.key, [signer.alg])
+        return seen(self.server.provider, request, client)
 
     def create_introspection_payload(self, token: Active | None) -> dict[str, Any]:
-        """§2.2."""
-        if token is None:
-            return {"active": False}
-        body: dict[str, Any] = {
-            "active": True,
-            "iss": self.server.provider.tools.settings.issuer,
-            "aud": audience(token.audience),
-            "client_id": token.public_client_id,
-            "scope": " ".join(token.scopes),
-            "iat": int(token.issued_at.timestamp()),
-            "exp": int(token.expires_at.timestamp()),
-            "jti": token.jti,
-            "sub": token.public_client_id,
+        """What is said of it."""
+        return said(self.server.provider, token)
+
+    def create_endpoint_response(self, request: Request) -> tuple[int, Any, list[tuple[str, str]]]:
+        """JSON, or a signed JWT for whoever accepts that rather."""
+        return as_wanted(self.server.provider, request, super().create_endpoint_response(request))
+
+
+def seen(provider: Provider, request: Request, client: ClientView) -> Active | None:
+    """The token of the request, if it is good and this client may see it. One SELECT. Raises
+    InvalidRequestError.
+    """
+    text = request.get("token")
+    if text is None:
+        raise InvalidRequestError("Missing token.")
+    # §2.1: the hint only speeds up the search; ours needs none.
+    tokens = provider.tokens
+    found = (
+        tokens.active(request.connection, text, now=request.now)
+        if not text.startswith("ddr_")
+        else tokens.active_refresh(request.connection, text, now=request.now)
+    )
+    return _part_of(client, found) if found is not None else None
+
+
+def said(provider: Provider, token: Active | None) -> dict[str, Any]:
+    """What is said of a token (§2.2)."""
+    if token is None:
+        return {"active": False}
+    body: dict[str, Any] = {
+        "active": True,
+        "iss": provider.tools.settings.issuer,
+        "aud": audience(token.audience),
+        "client_id": token.public_client_id,
+        "scope": " ".join(token.scopes),
+        "iat": int(token.issued_at.timestamp()),
+        "exp": int(token.expires_at.timestamp()),
+        "jti": token.jti,
+        "sub": token.public_client_id,
+    }
+    if not token.refresh:
+        body["token_type"] = token_type(token.bound_to)
+    if token.cnf:
+        # RFC 9449 §6.2, RFC 8705 §3.2.
+        body["cnf"] = token.cnf
+    if token.grant is not None:
+        body |= {
+            "sub": provider.tokens.subject(token.grant),
+            "auth_time": int(token.grant.auth_time.timestamp()),
+            "acr": token.grant.acr,
+            "amr": token.grant.amr,
         }
-        if not token.refresh:
-            body["token_type"] = token_type(token.bound_to)
-        if token.cnf:
-            # RFC 9449 §6.2, RFC 8705 §3.2.
-            body["cnf"] = token.cnf
-        if token.grant is not None:
-            body |= {
-                "sub": self.server.provider.tokens.subject(token.grant),
-                "auth_time": int(token.grant.auth_time.timestamp()),
-                "acr": token.grant.acr,
-                "amr": token.grant.amr,
-            }
-            # Her user name is a claim of ``profile`` (OIDC Core §5.4), and would undo a pairwise
-            # ``sub``: told where the token may be told it.
-            if "profile" in token.scopes:
-                body["username"] = token.grant.username
-        return body
+        # Her user name is a claim of ``profile`` (OIDC Core §5.4), and would undo a pairwise
+        # ``sub``: told where the token may be told it.
+        if "profile" in token.scopes:
+            body["username"] = token.grant.username
+    return body
 
 
-def _seen(client: ClientView, token: Active) -> Active | None:
+Answer = tuple[int, Any, list[tuple[str, str]]]
+"""Status, body and headers."""
+
+
+def as_wanted(provider: Provider, request: Request, answer: Answer) -> Answer:
+    """The answer as JSON, or as a signed JWT for whoever accepts that rather (RFC 9701)."""
+    status, body, _ = answer
+    if not _wants_jwt(request) or request.client is None:
+        return answer
+    signed = _signed(provider, body, request.client, request.now)
+    return status, signed, [("Content-Type", JWT), *NOT_STORED]
+
+
+def _signed(provider: Provider, body: dict[str, Any], client: ClientView, now: datetime) -> str:
+    """RFC 9701 §5."""
+    alg = client.options.introspection_signed_response_alg or "RS256"
+    signer = provider.tokens.keys.signer(alg, now=now)
+    claims = {
+        "iss": provider.tools.settings.issuer,
+        "aud": client.client_id,
+        "iat": int(now.timestamp()),
+        "token_introspection": body,
+    }
+    return jwt.encode(signer.header(typ=JWT_TYPE), claims, signer.key, [signer.alg])
+
+
+def _part_of(client: ClientView, token: Active) -> Active | None:
     """The token as this client may see it: §4 wants a resource server told only its own part."""
     if client.id == token.client_id or client.introspect_all:
         return token

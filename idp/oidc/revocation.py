@@ -13,6 +13,7 @@ from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import EVERY_METHOD
 from idp.oidc.grants import GrantView
 from idp.oidc.opaque_tokens import Machine
+from idp.oidc.provider import Provider
 from idp.oidc.request import Request
 
 
@@ -29,21 +30,29 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
 
     def authenticate_token(self, request: Request, client: ClientView) -> GrantView | None:
         """The grant of the token; None where there is nothing to revoke (§2.2: still 200)."""
-        text = request.get("token")
-        if text is None:
-            raise InvalidRequestError("Missing token.")
-        tokens = self.server.provider.tokens
-        found = tokens.handles.open_refresh(text) or tokens.open(text, now=request.now)
-        if isinstance(found, Machine):
-            raise CannotRevoke
-        if found is None:
-            return None
-        grant = grants.read(request.connection, found.grant_id, now=request.now)
-        # §2.1: whoever the token was not issued to is refused.
-        if grant is not None and not grant.check_client(client):
-            raise InvalidGrantError
-        return grant
+        return given_back(self.server.provider, request, client)
 
     def revoke_token(self, token: GrantView, request: Request) -> None:
         """End the grant; a second time changes nothing."""
         grants.revoke(request.connection, [token.id], now=request.now, reason="revoked_by_client")
+
+
+def given_back(provider: Provider, request: Request, client: ClientView) -> GrantView | None:
+    """The grant of the token a client gives back, None where there is nothing to end.
+
+    Raises InvalidRequestError, CannotRevoke, InvalidGrantError for another client's.
+    """
+    text = request.get("token")
+    if text is None:
+        raise InvalidRequestError("Missing token.")
+    tokens = provider.tokens
+    found = tokens.handles.open_refresh(text) or tokens.open(text, now=request.now)
+    if isinstance(found, Machine):
+        raise CannotRevoke
+    if found is None:
+        return None
+    grant = grants.read(request.connection, found.grant_id, now=request.now)
+    # §2.1: whoever the token was not issued to is refused.
+    if grant is not None and not grant.check_client(client):
+        raise InvalidGrantError
+    return grant

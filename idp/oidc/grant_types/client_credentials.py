@@ -5,12 +5,15 @@ good while they stand. While a restored installation waits for its staff list to
 none is given: a client may have been disabled, or its secret replaced, since the backup.
 """
 
+from typing import Any
+
 from authlib.oauth2.rfc6749 import InvalidScopeError, OAuth2Error
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 
+from directory.base.failpoints import failpoint
 from idp.oidc import resources
 from idp.oidc.clients.kinds import API_SCOPES
-from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
+from idp.oidc.grant_types.issuing import EVERY_METHOD, Call, Issues, described
 
 
 class Unconfirmed(OAuth2Error):  # type: ignore[misc]
@@ -30,26 +33,38 @@ class MachineGrant(Issues, ClientCredentialsGrant):  # type: ignore[misc]
 
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
 
-    def validate_token_request(self) -> None:
-        """Raises Unconfirmed."""
-        super().validate_token_request()
-        if self.client_view.unconfirmed_since is not None:
-            raise Unconfirmed
-
     def validate_requested_scope(self) -> None:
-        """All it may have when none is named (RFC 6749 §3.3), and the resources it names.
+        """Nothing yet: what it may have is looked at when it is made."""
 
-        Raises InvalidScopeError, InvalidTarget.
-        """
-        may = [s for s in self.client_view.scopes if s in API_SCOPES]
-        asked = self.request.payload.scope
-        wanted = may if asked is None else asked.split()
-        if not set(wanted) <= set(may):
-            raise InvalidScopeError
-        self.request.payload.data["scope"] = " ".join(s for s in may if s in wanted)
-        self.resources = resources.granted(
-            self.request.connection,
-            self.client_view,
-            self.request.get("resource"),
-            issuer=self.provider.tools.settings.issuer,
-        )
+    def generate_token(self, *_given: Any, **_options: Any) -> dict[str, Any]:
+        """The token answer for the client itself."""
+        return answer(self.call)
+
+
+def answer(call: Call) -> dict[str, Any]:
+    """The token answer for the client itself: all it may have when no scope is named (RFC 6749
+    §3.3), and the resources it names. Raises Unconfirmed, InvalidScopeError, InvalidTarget.
+    """
+    failpoint("token.before_issue")
+    request, client, provider = call.request, call.client, call.provider
+    if client.unconfirmed_since is not None:
+        raise Unconfirmed
+    may = [s for s in client.scopes if s in API_SCOPES]
+    named = request.payload.scope
+    wanted = may if named is None else named.split()
+    if not set(wanted) <= set(may):
+        raise InvalidScopeError
+    scopes = [s for s in may if s in wanted]
+    text, expires_at = provider.tokens.machine(
+        client,
+        scopes=scopes,
+        resources=resources.granted(
+            request.connection,
+            client,
+            request.get("resource"),
+            issuer=provider.tools.settings.issuer,
+        ),
+        bound_to=request.bound_to,
+        now=request.now,
+    )
+    return described(call, text, expires_at, scopes)

@@ -16,7 +16,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
 from idp.oidc import grants
 from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
-from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
+from idp.oidc.grant_types.issuing import EVERY_METHOD, Call, Issues, require_fit, revoke
 from idp.oidc.grants import GrantView
 from idp.oidc.request import Request
 
@@ -30,58 +30,67 @@ class CodeGrant(Issues, AuthorizationCodeGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
 
     def query_authorization_code(self, code: str, client: ClientView) -> GrantView | None:
-        """The grant of a code that this client may still redeem. One SELECT."""
-        handle = self.provider.tokens.handles.open_code(code)
-        if handle is None:
-            return None
-        request = self.request
-        grant = grants.read_with_person(request.connection, handle.grant_id, now=request.now)
-        if grant is None:
-            return None
-        if grant.code_used_at is not None:
-            if grant.check_client(client) and self._could_redeem(grant):
-                self.revoke(grant, "code_replay")
-            return None
-        return grant if grant.check_client(client) and grant.living else None
-
-    def _could_redeem(self, grant: GrantView) -> bool:
-        """Whether the client, which is the grant's, brings what its code was given for."""
-        if grant.code_jkt is not None and self.request.bound_to != f"jkt:{grant.code_jkt}":
-            return False
-        verifier = self.request.get("code_verifier") or ""
-        if not grant.code_challenge:
-            return not self.client_view.public
-        return hmac.compare_digest(
-            create_s256_code_challenge(verifier).encode(), grant.code_challenge.encode()
-        )
+        """The grant of a code that this client may still redeem."""
+        return redeemable(self.call, code)
 
     def authenticate_user(self, authorization_code: GrantView) -> GrantView | None:
         """Consume the code. None for whoever comes second, or too late."""
-        request, client = self.request, self.client_view
-        self._require_key(authorization_code)
-        self.require_fit(authorization_code)
-        if grants.consume_code(
-            request.connection,
-            authorization_code.id,
-            client.id,
-            now=request.now,
-            bound_to=request.bound_to,
-        ):
-            return authorization_code
-        again = grants.read(request.connection, authorization_code.id, now=request.now)
-        if again is not None and again.code_used_at is not None:
-            self.revoke(again, "code_replay")
-        return None
-
-    def _require_key(self, grant: GrantView) -> None:
-        """RFC 9449 §10: a code bound to a DPoP key is redeemed with it, or not at all. Raises
-        InvalidGrantError; the code stays good for whoever holds the key.
-        """
-        if grant.code_jkt is not None and self.request.bound_to != f"jkt:{grant.code_jkt}":
-            raise InvalidGrantError("The code belongs to another DPoP key.")
+        return redeemed(self.call, authorization_code)
 
     def delete_authorization_code(self, authorization_code: GrantView) -> None:
         """Nothing left to do: the code was consumed before tokens were made."""
+
+
+def redeemable(call: Call, code: str) -> GrantView | None:
+    """The grant of a code that this client may still redeem. One SELECT."""
+    handle = call.provider.tokens.handles.open_code(code)
+    if handle is None:
+        return None
+    request = call.request
+    grant = grants.read_with_person(request.connection, handle.grant_id, now=request.now)
+    if grant is None or not grant.check_client(call.client):
+        return None
+    if grant.code_used_at is not None:
+        if _could_redeem(call, grant):
+            revoke(call, grant, "code_replay")
+        return None
+    return grant if grant.living else None
+
+
+def redeemed(call: Call, grant: GrantView) -> GrantView | None:
+    """The grant, its code consumed; None for whoever comes second, or too late. One UPDATE.
+
+    Raises InvalidGrantError, InvalidTarget; the code stays good then.
+    """
+    request = call.request
+    if not _by_its_key(call, grant):
+        raise InvalidGrantError("The code belongs to another DPoP key.")
+    require_fit(call, grant)
+    if grants.consume_code(
+        request.connection, grant.id, call.client.id, now=request.now, bound_to=request.bound_to
+    ):
+        return grant
+    again = grants.read(request.connection, grant.id, now=request.now)
+    if again is not None and again.code_used_at is not None:
+        revoke(call, again, "code_replay")
+    return None
+
+
+def _could_redeem(call: Call, grant: GrantView) -> bool:
+    """Whether the client, which is the grant's, brings what its code was given for."""
+    if not _by_its_key(call, grant):
+        return False
+    verifier = call.request.get("code_verifier") or ""
+    if not grant.code_challenge:
+        return not call.client.public
+    return hmac.compare_digest(
+        create_s256_code_challenge(verifier).encode(), grant.code_challenge.encode()
+    )
+
+
+def _by_its_key(call: Call, grant: GrantView) -> bool:
+    """RFC 9449 §10: a code bound to a DPoP key is redeemed with it, or not at all."""
+    return grant.code_jkt is None or call.request.bound_to == f"jkt:{grant.code_jkt}"
 
 
 class PkceNeeded(InvalidRequestError):  # type: ignore[misc]

@@ -38,7 +38,7 @@ from directory.base.rows import for_each_dialect
 from idp.oidc import grants, rate_limit, resources
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.clients.view import ClientView
-from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
+from idp.oidc.grant_types.issuing import EVERY_METHOD, Call, Issues, require_fit, revoke
 from idp.oidc.grants import GRACE, GrantView
 from idp.oidc.provider import Provider
 from idp.oidc.request import Request
@@ -130,51 +130,55 @@ class DeviceAuthorization(DeviceAuthorizationEndpoint):  # type: ignore[misc]
         self, request: Request
     ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """A device code and a user code. Raises OAuth2Error."""
-        provider: Provider = self.server.provider
         client: ClientView = self.authenticate_client(request)
-        if not client.check_grant_type(GrantType.DEVICE):
-            raise UnauthorizedClientError("The client may not use the device flow.")
-        rate_limit.admit(provider, client, "device-authorization", now=request.now)
-        settings = provider.tools.settings
-        request_id = random_id()
-        row = {
-            "id": request_id,
-            "client_id": client.id,
-            "scopes": allowed_scopes(client, request.payload.scope),
-            "resources": resources.granted(
-                request.connection, client, request.get("resource"), issuer=settings.issuer
-            ),
-            "client_epoch": client.epoch,
-            "application_epoch": client.application_epoch,
-            "created_at": request.now,
-            "expires_at": request.now + timedelta(seconds=settings.device_lifetime),
-            "ip": client_address()[0],
-            "interval": settings.device_interval,
-        }
-        user_code = self._keep(request.connection, provider.tools.keyring, row)
-        page = settings.issuer + PAGE
-        body = {
-            "device_code": provider.tokens.handles.device(request_id),
-            "user_code": user_code,
-            "verification_uri": page,
-            "verification_uri_complete": f"{page}?user_code={user_code}",
-            "expires_in": settings.device_lifetime,
-            "interval": settings.device_interval,
-        }
-        return 200, body, default_json_headers
+        return 200, begun(self.server.provider, request, client), default_json_headers
 
-    def _keep(self, connection: Connection, keyring: Keyring, row: dict[str, Any]) -> str:
-        """Write the request under a code that no other waiting device shows; the code."""
-        while True:
-            code = self.generate_user_code()
-            hashed = {"user_code_hash": code_hash(keyring, code)}
-            if connection.execute(_INSERT[connection.dialect.name], row | hashed).first():
-                return code
 
-    def generate_user_code(self) -> str:
-        """``WDJB-MJHT``: 34 bits, for minutes, against few guesses (§5.1)."""
-        letters = "".join(secrets.choice(ALPHABET) for _ in range(LETTERS))
-        return spelt(letters)
+def begun(provider: Provider, request: Request, client: ClientView) -> dict[str, Any]:
+    """A device code and a user code, and how to go on with them. Raises OAuth2Error."""
+    if not client.check_grant_type(GrantType.DEVICE):
+        raise UnauthorizedClientError("The client may not use the device flow.")
+    rate_limit.admit(provider, client, "device-authorization", now=request.now)
+    settings = provider.tools.settings
+    request_id = random_id()
+    row = {
+        "id": request_id,
+        "client_id": client.id,
+        "scopes": allowed_scopes(client, request.payload.scope),
+        "resources": resources.granted(
+            request.connection, client, request.get("resource"), issuer=settings.issuer
+        ),
+        "client_epoch": client.epoch,
+        "application_epoch": client.application_epoch,
+        "created_at": request.now,
+        "expires_at": request.now + timedelta(seconds=settings.device_lifetime),
+        "ip": client_address()[0],
+        "interval": settings.device_interval,
+    }
+    user_code = _kept(request.connection, provider.tools.keyring, row)
+    page = settings.issuer + PAGE
+    return {
+        "device_code": provider.tokens.handles.device(request_id),
+        "user_code": user_code,
+        "verification_uri": page,
+        "verification_uri_complete": f"{page}?user_code={user_code}",
+        "expires_in": settings.device_lifetime,
+        "interval": settings.device_interval,
+    }
+
+
+def _kept(connection: Connection, keyring: Keyring, row: dict[str, Any]) -> str:
+    """Write the request under a code that no other waiting device shows; the code."""
+    while True:
+        code = _user_code()
+        hashed = {"user_code_hash": code_hash(keyring, code)}
+        if connection.execute(_INSERT[connection.dialect.name], row | hashed).first():
+            return code
+
+
+def _user_code() -> str:
+    """``WDJB-MJHT``: 34 bits, for minutes, against few guesses (§5.1)."""
+    return spelt("".join(secrets.choice(ALPHABET) for _ in range(LETTERS)))
 
 
 class DeviceGrant(Issues, DeviceCodeGrant):  # type: ignore[misc]
@@ -184,91 +188,94 @@ class DeviceGrant(Issues, DeviceCodeGrant):  # type: ignore[misc]
 
     def query_device_credential(self, device_code: str) -> "_Credential":
         """The request of this code, if this client made it. Raises InvalidGrantError."""
-        request = self.request
-        request_id = self.provider.tokens.handles.open_device(device_code)
-        row = (
-            request.connection.execute(_WAITING, {"request": request_id}).one_or_none()
-            if request_id is not None
-            else None
-        )
-        # RFC 6749 §5.2: "was issued to another client" is invalid_grant.
-        if row is None or row.client_id != self.client_view.id:
-            raise InvalidGrantError
-        return _Credential(self.client_view, Waiting(**row._asdict()))
+        return _Credential(self.call.client, waiting(self.call, device_code))
 
     def validate_device_credential(self, credential: "_Credential") -> GrantView:
         """The grant, consumed. Raises OAuth2Error while there is none, and for whoever comes
         second.
         """
-        waiting, request = credential.waiting, self.request
-        if waiting.decided_at is None:
-            self._wait(waiting)
-        if waiting.grant_id is None:
-            raise AccessDeniedError
-        grant = grants.read_with_person(request.connection, waiting.grant_id, now=request.now)
-        if grant is None:
-            raise InvalidGrantError
-        if grant.code_used_at is not None:
-            self._again(grant)
-        if grant.code_expires_at <= request.now:
-            raise ExpiredTokenError
-        if not grant.living or not current(waiting, self.client_view):
-            raise InvalidGrantError
-        self.require_fit(grant)
-        if not grants.consume_code(
-            request.connection,
-            grant.id,
-            self.client_view.id,
-            now=request.now,
-            bound_to=request.bound_to,
-        ):
-            again = grants.read(request.connection, grant.id, now=request.now)
-            if again is not None and again.code_used_at is not None:
-                self._again(again)
-            raise InvalidGrantError
-        credential.scope = grant.get_scope()
-        return grant
+        return allowed(self.call, credential.waiting)
 
-    def _wait(self, waiting: Waiting) -> None:
-        """Nobody has decided: raises what the device is to be told."""
-        request = self.request
-        # Once its client was cut off nobody can answer it any more (``authorization.device``).
-        if waiting.expires_at <= request.now or not current(waiting, self.client_view):
-            raise ExpiredTokenError
-        fast = waiting.too_fast(request.now)
-        more = MORE if fast else 0
-        request.connection.execute(
-            _ASKED, {"request": waiting.id, "now": request.now, "more": more}
-        )
-        raise SlowDownError if fast else AuthorizationPendingError
 
-    def _again(self, grant: GrantView) -> None:
-        """The code was used before. A device that asks twice at once loses nothing, if its client
-        proves who it is or it holds the key the first answer was bound to; else, and later, two
-        parties hold the code, and what it gave is revoked (RFC 6749 §4.1.2).
-        """
-        used, key = grant.code_used_at, grant.bound_to
-        proven = not self.client_view.public or (key is not None and key == self.request.bound_to)
-        if used is not None and not (proven and self.request.now - used <= GRACE):
-            self.revoke(grant, "device_code_replay")
+def waiting(call: Call, device_code: str) -> Waiting:
+    """The request of this code, if this client made it. Raises InvalidGrantError. One SELECT."""
+    request_id = call.provider.tokens.handles.open_device(device_code)
+    row = (
+        call.request.connection.execute(_WAITING, {"request": request_id}).one_or_none()
+        if request_id is not None
+        else None
+    )
+    # RFC 6749 §5.2: "was issued to another client" is invalid_grant.
+    if row is None or row.client_id != call.client.id:
         raise InvalidGrantError
+    return Waiting(**row._asdict())
 
 
-@dataclass
+def allowed(call: Call, waiting: Waiting) -> GrantView:
+    """The grant, consumed. Raises OAuth2Error while there is none, and for whoever comes second."""
+    request, client = call.request, call.client
+    if waiting.decided_at is None:
+        _wait(call, waiting)
+    if waiting.grant_id is None:
+        raise AccessDeniedError
+    grant = grants.read_with_person(request.connection, waiting.grant_id, now=request.now)
+    if grant is None:
+        raise InvalidGrantError
+    if grant.code_used_at is not None:
+        _again(call, grant)
+    if grant.code_expires_at <= request.now:
+        raise ExpiredTokenError
+    if not grant.living or not current(waiting, client):
+        raise InvalidGrantError
+    require_fit(call, grant)
+    if not grants.consume_code(
+        request.connection, grant.id, client.id, now=request.now, bound_to=request.bound_to
+    ):
+        again = grants.read(request.connection, grant.id, now=request.now)
+        if again is not None and again.code_used_at is not None:
+            _again(call, again)
+        raise InvalidGrantError
+    return grant
+
+
+def _wait(call: Call, waiting: Waiting) -> None:
+    """Nobody has decided: raises what the device is to be told."""
+    request = call.request
+    # Once its client was cut off nobody can answer it any more (``authorization.device``).
+    if waiting.expires_at <= request.now or not current(waiting, call.client):
+        raise ExpiredTokenError
+    fast = waiting.too_fast(request.now)
+    more = MORE if fast else 0
+    request.connection.execute(_ASKED, {"request": waiting.id, "now": request.now, "more": more})
+    raise SlowDownError if fast else AuthorizationPendingError
+
+
+def _again(call: Call, grant: GrantView) -> None:
+    """The code was used before. A device that asks twice at once loses nothing, if its client
+    proves who it is or it holds the key the first answer was bound to; else, and later, two
+    parties hold the code, and what it gave is revoked (RFC 6749 §4.1.2).
+    """
+    used, key = grant.code_used_at, grant.bound_to
+    proven = not call.client.public or (key is not None and key == call.request.bound_to)
+    if used is not None and not (proven and call.request.now - used <= GRACE):
+        revoke(call, grant, "device_code_replay")
+    raise InvalidGrantError
+
+
+@dataclass(frozen=True)
 class _Credential:
     """What Authlib passes from one step of a poll to the next."""
 
     client: ClientView
     waiting: Waiting
-    scope: str = ""
 
     def get_client_id(self) -> str:
         """For Authlib."""
         return self.client.client_id
 
     def get_scope(self) -> str:
-        """For Authlib."""
-        return self.scope
+        """For Authlib; empty: what the grant has."""
+        return ""
 
 
 def current(request: Any, client: ClientView) -> bool:

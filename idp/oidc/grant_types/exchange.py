@@ -29,9 +29,17 @@ from authlib.oauth2.rfc6749 import (
 
 from idp.oidc import resources
 from idp.oidc.clients.kinds import GrantType
-from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
+from idp.oidc.grant_types.issuing import (
+    EVERY_METHOD,
+    Call,
+    Issues,
+    described,
+    require_assured,
+    require_entitled,
+)
+from idp.oidc.request import Request
 from idp.oidc.resources import InvalidTarget
-from idp.oidc.tokens import Active, token_type
+from idp.oidc.tokens import Active
 
 _TYPE = "urn:ietf:params:oauth:token-type:"
 ACCESS_TOKEN = _TYPE + "access_token"
@@ -43,87 +51,85 @@ class ExchangeGrant(Issues, BaseGrant, TokenEndpointMixin):  # type: ignore[misc
 
     GRANT_TYPE = GrantType.EXCHANGE.value
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
-    _subject: Active
 
     def validate_token_request(self) -> None:
         """Raises OAuth2Error."""
-        client = self.authenticate_token_endpoint_client()
-        # Whoever keeps no secret cannot prove that a token it brings was given to it.
-        if client.public or not client.check_grant_type(self.GRANT_TYPE):
-            raise UnauthorizedClientError("The client may not exchange tokens.")
-        self._refuse_what_is_not_honoured()
-        self._subject = self._read_subject()
-        self.request.user = self._subject.grant
+        self.authenticate_token_endpoint_client()
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        """§2.2.1. No refresh token: it would outlive the subject token."""
-        named = resources.narrowed(self.request.get("resource"), self._subject.resources)
-        answer = self.narrowed(self._subject, self._scopes(), named)
-        answer["issued_token_type"] = ACCESS_TOKEN
-        return 200, answer, self.TOKEN_RESPONSE_HEADER
+        """§2.2.1."""
+        return 200, exchanged(self.call), self.TOKEN_RESPONSE_HEADER
 
-    def _refuse_what_is_not_honoured(self) -> None:
-        """Ignored, each of these would give a token that means more than was understood."""
-        asked = self.request
-        if asked.get("audience") is not None:
-            raise InvalidTarget("Tokens are not issued for another audience.")
-        if asked.get("actor_token") is not None or asked.get("actor_token_type") is not None:
-            raise InvalidRequestError("Delegation is not supported.")
-        if asked.get("requested_token_type") not in (None, ACCESS_TOKEN):
-            raise InvalidRequestError("Only access tokens are issued.")
 
-    def _read_subject(self) -> Active:
-        """The subject token, good at this moment and this client's own. Raises OAuth2Error.
+def exchanged(call: Call) -> dict[str, Any]:
+    """The answer's token: of the subject's grant or client, key and end. No refresh token: it would
+    outlive the subject token. Raises OAuth2Error.
+    """
+    request, client, tokens = call.request, call.client, call.provider.tokens
+    # Whoever keeps no secret cannot prove that a token it brings was given to it.
+    if client.public or not client.check_grant_type(GrantType.EXCHANGE):
+        raise UnauthorizedClientError("The client may not exchange tokens.")
+    _refuse_what_is_not_honoured(request)
+    subject = _subject(call)
+    named = resources.narrowed(request.get("resource"), subject.resources)
+    scopes = _scopes(request, subject)
+    given: dict[str, Any] = {
+        "scopes": scopes,
+        "resources": named,
+        "bound_to": request.bound_to,
+        "now": request.now,
+        "until": subject.expires_at,
+    }
+    if subject.grant is None:
+        text, expires_at = tokens.machine(client, **given)
+    else:
+        text, expires_at = tokens.access(client, subject.grant, child=True, **given)
+    lasts = int((expires_at - request.now).total_seconds())
+    return described(call, text, expires_at, scopes) | {
+        "expires_in": lasts,
+        "issued_token_type": ACCESS_TOKEN,
+    }
 
-        §2.2.2: whatever is wrong with it is invalid_request.
-        """
-        request = self.request
-        text, kind = request.get("subject_token"), request.get("subject_token_type")
-        if text is None or kind is None:
-            raise InvalidRequestError("Missing subject_token or subject_token_type.")
-        if kind not in (ACCESS_TOKEN, JWT) or (kind == JWT and text.count(".") != 2):
-            raise InvalidRequestError("The subject_token_type is not supported.")
-        found = self.provider.tokens.active(
-            request.connection, text, now=request.now, with_person=True
-        )
-        if found is None or found.client_id != self.client_view.id:
-            raise InvalidRequestError("The subject_token is not valid.")
-        if found.bound_to not in (None, request.bound_to):
-            raise InvalidRequestError("The subject_token belongs to another key.")
-        if found.grant is not None:
-            try:
-                self.require_assured(found.grant)
-                self.require_entitled(found.grant)
-            except InvalidGrantError as exc:
-                raise InvalidRequestError("The subject_token is not valid.") from exc
-        return found
 
-    def _scopes(self) -> list[str]:
-        """Those asked for, all of the subject token's when none is. Raises InvalidScopeError."""
-        held = self._subject.scopes
-        asked = self.request.payload.scope
-        wanted = set(held) if asked is None else set(asked.split())
-        if not wanted or not wanted <= set(held):
-            raise InvalidScopeError
-        return [scope for scope in held if scope in wanted]
+def _refuse_what_is_not_honoured(request: Request) -> None:
+    """Ignored, each of these would give a token that means more than was understood."""
+    if request.get("audience") is not None:
+        raise InvalidTarget("Tokens are not issued for another audience.")
+    if request.get("actor_token") is not None or request.get("actor_token_type") is not None:
+        raise InvalidRequestError("Delegation is not supported.")
+    if request.get("requested_token_type") not in (None, ACCESS_TOKEN):
+        raise InvalidRequestError("Only access tokens are issued.")
 
-    def narrowed(self, subject: Active, scopes: list[str], named: list[str]) -> dict[str, Any]:
-        """The answer's token: of the subject's grant or client, key and end."""
-        request, client, tokens = self.request, self.client_view, self.provider.tokens
-        given: dict[str, Any] = {
-            "scopes": scopes,
-            "resources": named,
-            "bound_to": request.bound_to,
-            "now": request.now,
-            "until": subject.expires_at,
-        }
-        if subject.grant is None:
-            text, expires_at = tokens.machine(client, **given)
-        else:
-            text, expires_at = tokens.access(client, subject.grant, child=True, **given)
-        return {
-            "access_token": text,
-            "token_type": token_type(request.bound_to),
-            "expires_in": int((expires_at - request.now).total_seconds()),
-            "scope": " ".join(scopes),
-        }
+
+def _subject(call: Call) -> Active:
+    """The subject token, good at this moment and this client's own. Raises OAuth2Error.
+
+    §2.2.2: whatever is wrong with it is invalid_request.
+    """
+    request = call.request
+    text, kind = request.get("subject_token"), request.get("subject_token_type")
+    if text is None or kind is None:
+        raise InvalidRequestError("Missing subject_token or subject_token_type.")
+    if kind not in (ACCESS_TOKEN, JWT) or (kind == JWT and text.count(".") != 2):
+        raise InvalidRequestError("The subject_token_type is not supported.")
+    found = call.provider.tokens.active(request.connection, text, now=request.now, with_person=True)
+    if found is None or found.client_id != call.client.id:
+        raise InvalidRequestError("The subject_token is not valid.")
+    if found.bound_to not in (None, request.bound_to):
+        raise InvalidRequestError("The subject_token belongs to another key.")
+    if found.grant is not None:
+        try:
+            require_assured(call, found.grant)
+            require_entitled(call, found.grant)
+        except InvalidGrantError as exc:
+            raise InvalidRequestError("The subject_token is not valid.") from exc
+    return found
+
+
+def _scopes(request: Request, subject: Active) -> list[str]:
+    """Those asked for, all of the subject token's when none is. Raises InvalidScopeError."""
+    held, named = subject.scopes, request.payload.scope
+    wanted = set(held) if named is None else set(named.split())
+    if not wanted or not wanted <= set(held):
+        raise InvalidScopeError
+    return [scope for scope in held if scope in wanted]

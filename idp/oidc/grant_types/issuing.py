@@ -6,6 +6,9 @@ which Authlib calls before it makes tokens, consumes code or refresh token by on
 unused RETURNING; nothing needs saving afterwards, since tokens are handles.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidGrantError
@@ -29,108 +32,115 @@ from idp.oidc.tokens import token_type
 EVERY_METHOD = [method.value for method in AuthMethod]
 
 
+@dataclass(frozen=True)
+class Call:
+    """One call of the token endpoint by a client that has proven who it is."""
+
+    provider: Provider
+    request: Request
+    client: ClientView
+
+
 class Issues:
     """Mixed into Authlib's grants: how tokens are made, and that none is stored."""
 
     request: Request
     server: Any
     """Authlib's, which carries the provider."""
-    resources: list[str]
-    """What the access token is for (RFC 8707); none: its client's own audience."""
 
     @property
-    def provider(self) -> Provider:
-        """What it takes to answer."""
-        found: Provider = self.server.provider
-        return found
-
-    def generate_token(
-        self,
-        user: GrantView | None = None,
-        scope: str | None = None,
-        grant_type: str | None = None,
-        expires_in: int | None = None,
-        include_refresh_token: bool = True,
-    ) -> dict[str, Any]:
-        """The token answer for a consumed grant, or for the client itself."""
-        failpoint("token.before_issue")
-        client, now = self.client_view, self.request.now
-        scopes = (scope or "").split()
-        bound_to = self.request.bound_to
-        answer: dict[str, Any] = {"token_type": token_type(bound_to)}
-        made: dict[str, Any] = {
-            "scopes": scopes,
-            "resources": self.resources,
-            "bound_to": bound_to,
-            "now": now,
-        }
-        if user is None:
-            text, expires_at = self.provider.tokens.machine(client, **made)
-        else:
-            text, expires_at = self.provider.tokens.access(client, user, **made)
-            if user.refreshable:
-                answer["refresh_token"] = self.provider.tokens.handles.refresh(
-                    Refresh(user.id, self.generation)
-                )
-        answer["access_token"] = text
-        answer["expires_in"] = max(0, int((expires_at - now).total_seconds() + 0.999))
-        answer["scope"] = " ".join(scopes)
-        return answer
-
-    @property
-    def generation(self) -> int:
-        """The refresh generation the tokens of this answer belong to."""
-        return 0
-
-    @property
-    def client_view(self) -> ClientView:
-        """The authenticated client."""
+    def call(self) -> Call:
+        """What our own functions are given. Raises InvalidGrantError before the client is known."""
         if self.request.client is None:
             raise InvalidGrantError
-        return self.request.client
+        return Call(self.server.provider, self.request, self.request.client)
+
+    def generate_token(
+        self, user: GrantView, scope: str | None = None, **_options: Any
+    ) -> dict[str, Any]:
+        """The token answer for a consumed grant."""
+        return answer(self.call, user, scope=scope)
 
     def save_token(self, token: dict[str, Any]) -> None:
         """Nothing to save: tokens are handles, and their grant has been written."""
 
-    def require_fit(self, grant: GrantView) -> None:
-        """Whether what is asked for may be had of this grant now, before anything is used up.
 
-        Raises InvalidGrantError, and InvalidTarget for a resource that was not granted.
-        """
-        self.resources = targets.narrowed(self.request.get("resource"), grant.resources)
-        self.require_assured(grant)
-        self.require_entitled(grant)
+def answer(
+    call: Call, grant: GrantView, *, scope: str | None = None, generation: int = 0
+) -> dict[str, Any]:
+    """The token answer for a consumed grant: of these scopes, of all where none are named.
 
-    def require_assured(self, grant: GrantView) -> None:
-        """Minimums may have been raised since the grant was given. Raises InvalidGrantError."""
-        minimum, of_scopes = self.client_view.options.minimum_acr, self.provider.tools.settings
-        wanted = assurance.least(minimum, grant.scopes, of_scopes.scope_acr)
-        if not all(assurance.reaches(grant.acr, level) for level in wanted):
-            raise InvalidGrantError("The sign-in is weaker than is required now.")
+    ``generation`` is that of its refresh token.
+    """
+    failpoint("token.before_issue")
+    scopes = scope.split() if scope else grant.scopes
+    text, expires_at = call.provider.tokens.access(
+        call.client,
+        grant,
+        scopes=scopes,
+        resources=targets.narrowed(call.request.get("resource"), grant.resources),
+        bound_to=call.request.bound_to,
+        now=call.request.now,
+    )
+    found = described(call, text, expires_at, scopes)
+    if grant.refreshable:
+        refresh = Refresh(grant.id, generation)
+        found["refresh_token"] = call.provider.tokens.handles.refresh(refresh)
+    return found
 
-    def require_entitled(self, grant: GrantView) -> None:
-        """Rules may have changed since the grant was given. Raises InvalidGrantError and ends
-        the grant when she may no longer use the application.
-        """
-        day = local_day(self.request.now)
-        if not entitlement.entitled(self.provider.tools.db, self.client_view, grant.person, on=day):
-            self.revoke(grant, "entitlement_lost")
-            raise InvalidGrantError
 
-    def revoke(self, grant: GrantView, reason: str) -> None:
-        """End the grant and everything that hangs on it, and say so in the audit trail."""
-        now = self.request.now
-        with self.provider.tools.db.write() as session:
-            if grants.revoke(session, [grant.id], now=now, reason=reason):
-                client = self.client_view
-                record(
-                    session,
-                    Tag.GRANT_REVOKE,
-                    at=now,
-                    actor=Actor("client", client.id, client.name),
-                    subject=("user", grant.user_id),
-                    data={"client": grant.client_id, "grant": grant.id, "reason": reason},
-                )
+def described(call: Call, text: str, expires_at: datetime, scopes: Sequence[str]) -> dict[str, Any]:
+    """An access token, and what is said of it (RFC 6749 §5.1)."""
+    lasts = (expires_at - call.request.now).total_seconds()
+    return {
+        "access_token": text,
+        "token_type": token_type(call.request.bound_to),
+        "expires_in": max(0, int(lasts + 0.999)),
+        "scope": " ".join(scopes),
+    }
+
+
+def require_fit(call: Call, grant: GrantView) -> None:
+    """Whether what is asked for may be had of this grant now, before anything is used up.
+
+    Raises InvalidGrantError, and InvalidTarget for a resource that was not granted.
+    """
+    targets.narrowed(call.request.get("resource"), grant.resources)
+    require_assured(call, grant)
+    require_entitled(call, grant)
+
+
+def require_assured(call: Call, grant: GrantView) -> None:
+    """Minimums may have been raised since the grant was given. Raises InvalidGrantError."""
+    minimum, of_scopes = call.client.options.minimum_acr, call.provider.tools.settings.scope_acr
+    wanted = assurance.least(minimum, grant.scopes, of_scopes)
+    if not all(assurance.reaches(grant.acr, level) for level in wanted):
+        raise InvalidGrantError("The sign-in is weaker than is required now.")
+
+
+def require_entitled(call: Call, grant: GrantView) -> None:
+    """Rules may have changed since the grant was given. Raises InvalidGrantError and ends the
+    grant when she may no longer use the application.
+    """
+    day = local_day(call.request.now)
+    if not entitlement.entitled(call.provider.tools.db, call.client, grant.person, on=day):
+        revoke(call, grant, "entitlement_lost")
+        raise InvalidGrantError
+
+
+def revoke(call: Call, grant: GrantView, reason: str) -> None:
+    """End the grant and everything that hangs on it, and say so in the audit trail."""
+    now, client = call.request.now, call.client
+    with call.provider.tools.db.write() as session:
+        if grants.revoke(session, [grant.id], now=now, reason=reason):
+            record(
+                session,
+                Tag.GRANT_REVOKE,
+                at=now,
+                actor=Actor("client", client.id, client.name),
+                subject=("user", grant.user_id),
+                data={"client": grant.client_id, "grant": grant.id, "reason": reason},
+            )
 
 
 class IdToken(OpenIDToken):  # type: ignore[misc]

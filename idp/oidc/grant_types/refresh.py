@@ -17,9 +17,8 @@ from authlib.oauth2.rfc6749 import InvalidGrantError
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
 from idp.oidc import grants
-from idp.oidc.grant_types.issuing import EVERY_METHOD, Issues
+from idp.oidc.grant_types.issuing import EVERY_METHOD, Call, Issues, answer, require_fit, revoke
 from idp.oidc.grants import GRACE, GrantView
-from idp.oidc.opaque_tokens import Refresh
 from idp.oidc.proofs import possession
 
 
@@ -28,73 +27,75 @@ class RefreshGrant(Issues, RefreshTokenGrant):  # type: ignore[misc]
 
     TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
     INCLUDE_NEW_REFRESH_TOKEN = True
-    _presented: Refresh
-    _spent = 1
 
     def authenticate_refresh_token(self, refresh_token: str) -> GrantView | None:
-        """The grant of a refresh token that this client may use. One SELECT."""
-        presented = self.provider.tokens.handles.open_refresh(refresh_token)
-        if presented is None:
-            return None
-        self._presented = presented
-        request = self.request
-        grant = grants.read_with_person(request.connection, presented.grant_id, now=request.now)
-        if grant is None:
-            return None
-        if presented.generation < grant.refresh_generation:
-            self._reused(grant)
-            return None
-        return grant if grant.living and grant.check_client(self.client_view) else None
+        """The grant of a refresh token that this client may use."""
+        return usable(self.call, refresh_token)
 
     def authenticate_user(self, refresh_token: GrantView) -> GrantView:
         """Consume this generation. Raises InvalidGrantError for whoever comes second."""
-        request, client = self.request, self.client_view
-        possession.require_same(client, request.bound_to, refresh_token.bound_to)
-        self.require_fit(refresh_token)
-        if refresh_token.bound_to is not None:
-            return self._unspent(refresh_token)
-        if not grants.consume_refresh(
-            request.connection,
-            refresh_token.id,
-            client.id,
-            generation=self._presented.generation,
-            now=request.now,
-        ):
-            again = grants.read(request.connection, refresh_token.id, now=request.now)
-            if again is not None and self._presented.generation < again.refresh_generation:
-                self._reused(again)
-            raise InvalidGrantError
-        return refresh_token
+        return refreshed(self.call, refresh_token)
 
-    def _unspent(self, grant: GrantView) -> GrantView:
-        """The grant, if the token is its own and it may be refreshed. Raises
-        InvalidGrantError.
-        """
-        own = self._presented.generation == grant.refresh_generation
-        if not own or not grant.refreshable or grant.code_used_at is None:
-            raise InvalidGrantError
-        self._spent = 0
-        return grant
-
-    def _reused(self, grant: GrantView) -> None:
-        """Revoke, unless it is the retry, of the token just replaced, of a client that has proven
-        who it is.
-        """
-        if not grant.check_client(self.client_view):
-            return
-        retry = (
-            not self.client_view.public
-            and self._presented.generation == grant.refresh_generation - 1
-            and grant.refreshed_at is not None
-            and self.request.now - grant.refreshed_at <= GRACE
-        )
-        if not retry:
-            self.revoke(grant, "refresh_reuse")
-
-    @property
-    def generation(self) -> int:
-        """The next one, when this is used up."""
-        return self._presented.generation + self._spent
+    def generate_token(
+        self, user: GrantView, scope: str | None = None, **_options: Any
+    ) -> dict[str, Any]:
+        """The token answer, with the refresh token of the next generation where one is used up."""
+        return answer(self.call, user, scope=scope, generation=_next(user))
 
     def revoke_old_credential(self, refresh_token: Any) -> None:
         """Nothing left to do: the old token was consumed before the new one was made."""
+
+
+def usable(call: Call, refresh_token: str) -> GrantView | None:
+    """The grant of a refresh token that this client may use. One SELECT."""
+    presented = call.provider.tokens.handles.open_refresh(refresh_token)
+    if presented is None:
+        return None
+    request = call.request
+    grant = grants.read_with_person(request.connection, presented.grant_id, now=request.now)
+    if grant is None or not grant.check_client(call.client):
+        return None
+    if presented.generation < grant.refresh_generation:
+        _reused(call, grant, presented.generation)
+    # A later one was given after the backup that was put back.
+    own = presented.generation == grant.refresh_generation
+    return grant if own and grant.living else None
+
+
+def refreshed(call: Call, grant: GrantView) -> GrantView:
+    """The grant, its generation consumed. Raises InvalidGrantError for whoever comes second."""
+    request, client = call.request, call.client
+    possession.require_same(client, request.bound_to, grant.bound_to)
+    require_fit(call, grant)
+    if grant.bound_to is not None:
+        if not grant.refreshable or grant.code_used_at is None:
+            raise InvalidGrantError
+        return grant
+    generation = grant.refresh_generation
+    if not grants.consume_refresh(
+        request.connection, grant.id, client.id, generation=generation, now=request.now
+    ):
+        again = grants.read(request.connection, grant.id, now=request.now)
+        if again is not None and generation < again.refresh_generation:
+            _reused(call, again, generation)
+        raise InvalidGrantError
+    return grant
+
+
+def _next(grant: GrantView) -> int:
+    """The generation after a refresh of this grant, as it was read before."""
+    return grant.refresh_generation + (grant.bound_to is None)
+
+
+def _reused(call: Call, grant: GrantView, generation: int) -> None:
+    """Revoke, unless it is the retry, of the token just replaced, of a client that has proven
+    who it is.
+    """
+    retry = (
+        not call.client.public
+        and generation == grant.refresh_generation - 1
+        and grant.refreshed_at is not None
+        and call.request.now - grant.refreshed_at <= GRACE
+    )
+    if not retry:
+        revoke(call, grant, "refresh_reuse")
