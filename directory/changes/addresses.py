@@ -1,6 +1,7 @@
 """E-mail addresses that are somebody else's: told, or refused where that person is out of sight.
 
-Rows are ``{"row", "person": {"email", "full_name"}}``, of people who do not have the address yet.
+Rows are ``{"row", "person": {"email", "full_name"}}``, of people who do not have the address yet, or
+with her id as ``user``, of whom it does not matter whether she has it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,14 +21,16 @@ def _holders(
 ) -> dict[str, list[str | None]]:
     """Who has these addresses already; None for somebody the actor does not see."""
     wanted = {email for row in rows if (email := row["person"].get("email"))}
+    theirs = {row["user"] for row in rows if "user" in row}
     seen = visible_people(ground.rights, ground.today)
     holders: dict[str, list[str | None]] = {email: [] for email in wanted}
-    for email, name in session.execute(
-        select(User.email, case((seen, User.full_name))).where(
+    for email, user_id, name in session.execute(
+        select(User.email, User.id, case((seen, User.full_name))).where(
             User.email.in_(wanted), User.status != UserStatus.LEFT.value
         )
     ):
-        holders[email].append(name)
+        if user_id not in theirs:
+            holders[email].append(name)
     return holders
 
 

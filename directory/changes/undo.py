@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from directory import assignments, people
 from directory.assignments import Assignment, Held
 from directory.base.errors import Conflict, NotFound
-from directory.changes import kind, lines, places, promises
+from directory.changes import addresses, kind, lines, places, promises
 from directory.changes.drafting import Ground, iso, require_over, said
 from directory.changes.model import (
     Change,
@@ -97,6 +97,7 @@ def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
         for user_id in spec.users:
             require_over(ground, timelines[user_id], ground.today)
     held = [h for user_id in spec.users for h in timelines[user_id]]
+    given, back = _addresses(session, draft)
     # Rows are voided before others reopen: one open primary at a time, also in between.
     ordered = sorted(draft.lines, key=lambda li: li.action != "void")
     return Plan(
@@ -106,9 +107,39 @@ def plan_undo(session: Session, spec: Spec, ground: Ground) -> Plan:
         rulebook=ground.rulebook,
         people=tuple(draft.people),
         lines=tuple(ordered),
-        warnings=tuple(draft.warnings),
-        conflicts=(*draft.conflicts, *places.gone(session, ordered, held, ground.today)),
+        warnings=(*draft.warnings, *addresses.shared(session, [*given, *back], ground)),
+        conflicts=(
+            *draft.conflicts,
+            *addresses.taken(session, given, ground),
+            *places.gone(session, ordered, held, ground.today),
+        ),
     )
+
+
+def _addresses(
+    session: Session, draft: "_Undo"
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """E-mail addresses that people get back by this: the address itself, which somebody else may have
+    by now and which another may be entered for; or themselves with the one they have, since nobody
+    chooses it here and who was dismissed wrongly must be able to come back.
+    """
+    given, back = [], []
+    for line in draft.lines:
+        before, after = line.before or {}, line.after or {}
+        if line.table != "users" or line.user_id is None:
+            continue
+        user = people.get(session, line.user_id)
+        email = after.get("email") or user.email
+        row = {
+            "row": None,
+            "user": user.id,
+            "person": {"email": email, "full_name": user.full_name},
+        }
+        if after.get("email"):
+            given.append(row)
+        elif before.get("status") == UserStatus.LEFT.value != after.get("status", user.status):
+            back.append(row)
+    return given, back
 
 
 def _like(event: Event | None) -> Event | None:

@@ -75,3 +75,55 @@ def test_an_address_of_ones_own_people_is_a_warning(hr: Hr) -> None:
     plan = _officer(hr).plan(**_join(_address(hr, "lan")))
     assert plan["conflicts"] == []
     assert "Lê Thị Lan" in str(plan["warnings"])
+
+
+def _contact(hr: Hr, officer: Api, who: str, email: str) -> str:
+    answer = officer.commit(kind="contact", user=hr.names[who], email=email)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json["id"])
+
+
+def _undone(officer: Api, change: str) -> tuple[dict[str, Any], int]:
+    """The preview of taking a change back, and what its commit is answered."""
+    where = f"/api/v1/changes/{change}/undo"
+    plan = officer.post(f"{where}/preview").json
+    answer = officer.post(where, {"fingerprint": plan["fingerprint"]}, key=f"u{change}")
+    return dict(plan), answer.status_code
+
+
+def test_nor_by_taking_back_that_she_gave_it_up(hr: Hr) -> None:
+    address = _address(hr, "lan")
+    change = _contact(hr, _officer(hr), "lan", "lan.moi@thanhhoa.example")
+    _contact(hr, _officer(hr, unit="b"), "mai", address)
+    plan, answer = _undone(_officer(hr), change)
+    assert [c["code"] for c in plan["conflicts"]] == ["email_taken"]
+    assert (answer, _address(hr, "lan")) == (409, "lan.moi@thanhhoa.example")
+    assert _told(hr, "mai") == address
+
+
+def test_whoever_sees_both_is_warned_when_one_gets_it_back(hr: Hr) -> None:
+    address = _address(hr, "lan")
+    change = _contact(hr, _officer(hr), "lan", "lan.moi@thanhhoa.example")
+    _contact(hr, _officer(hr, unit="b"), "mai", address)
+    plan, answer = _undone(_officer(hr, unit="root"), change)
+    assert (plan["conflicts"], answer) == ([], 201)
+    assert "email_shared" in [w["code"] for w in plan["warnings"]]
+
+
+def test_an_address_that_is_nobody_elses_is_given_back_without_a_word(hr: Hr) -> None:
+    address = _address(hr, "lan")
+    change = _contact(hr, _officer(hr), "lan", "lan.moi@thanhhoa.example")
+    plan, answer = _undone(_officer(hr), change)
+    assert (plan["conflicts"], plan["warnings"], answer) == ([], [], 201)
+    assert _address(hr, "lan") == address
+
+
+def test_who_comes_back_comes_back_whoever_has_her_address_by_now(hr: Hr) -> None:
+    """Nobody chooses the address here, and a wrong dismissal must be taken back: it is a warning."""
+    address = _address(hr, "lan")
+    left = _officer(hr).commit(kind="leave", reason="resign", user=hr.names["lan"])
+    _contact(hr, _officer(hr, unit="b"), "mai", address)
+    plan, answer = _undone(_officer(hr), left.json["id"])
+    assert (plan["conflicts"], answer) == ([], 201)
+    assert "email_shared" in [w["code"] for w in plan["warnings"]]
+    assert "Mai" not in str(plan["warnings"])
