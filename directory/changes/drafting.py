@@ -186,12 +186,14 @@ class Draft:
         opened_until: str | None = None,
         planned_end: date | None = None,
         said: Mapping[str, Any] | None = None,
+        paused: Collection[int] = (),
     ) -> None:
         """Write down what happens to one person and the directory lines it takes.
 
         A post that would have begun later never begins. ``opened_until`` is the change whose day
         is the end of the posts that open, ``planned_end`` the day they are meant to end; ``said``
-        gives columns of hers (``lines.PERSONAL``) other values.
+        gives columns of hers (``lines.PERSONAL``) other values; ``paused`` are posts she keeps and
+        stops acting in.
         """
         end = self.spec.effective_on
         closed = {h.id: max(end, h.valid_from) for h in ending}
@@ -255,6 +257,7 @@ class Draft:
                 before,
                 after,
                 tuple(closed),
+                paused=tuple(paused),
             )
         )
 

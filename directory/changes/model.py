@@ -222,6 +222,8 @@ class Person:
     """She is created by this plan (``id`` is negative in a preview)."""
     row: int | None = None
     """The row of a feed she came in."""
+    paused: tuple[int, ...] = ()
+    """Assignments she keeps and stops acting in: what acts in them now ends."""
 
     def orders(self, column: Column) -> Action:
         """What the event × artefact table orders for her in that column."""

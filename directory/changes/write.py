@@ -198,6 +198,14 @@ def cut_access(session: Session, plan: Plan, change: Change) -> None:
 
     An ended assignment needs neither: what acts under it is dead by its own dates.
     """
+    # A post she keeps has no end of its own that could cut what acts in it.
+    paused = [
+        {"user_id": p.id, "assignment_id": held, "at": plan.effective_at, "change_id": change.id}
+        for p in plan.people
+        if p.orders(Column.ACCESS) == Action.END_ACTING
+        for held in p.paused
+    ]
+    insert_rows(session, UserCut, paused)
     ending = [p.id for p in plan.people if p.orders(Column.ACCESS) == Action.END_ALL]
     if ending and plan.scheduled:
         at = plan.effective_at

@@ -11,7 +11,7 @@ tells the world and what proves the cut:
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -55,18 +55,21 @@ class Targets:
     """The moment of a dated cut: what was issued from then on is none of its business. Nothing can
     have been issued since in a post that has ended.
     """
+    paused: dict[int, frozenset[int]] = field(default_factory=dict)
+    """What acts in posts that she keeps: that, and nothing issued in them since."""
 
     @property
     def users(self) -> list[int]:
         """Everybody concerned."""
-        return sorted({*self.everything, *self.acting})
+        return sorted({*self.everything, *self.acting, *self.paused})
 
     def covers(self, one: "SsoSession | LiveGrant | OpenSession") -> bool:
         """Whether this session or grant ends."""
         if one.assignment_id in self.acting.get(one.user_id, ()):
             return True
         older = self.before is None or one.issued_at < self.before
-        return older and one.user_id in self.everything
+        paused = one.assignment_id in self.paused.get(one.user_id, ())
+        return older and (paused or one.user_id in self.everything)
 
 
 @dataclass(frozen=True)
@@ -207,31 +210,33 @@ class AccessCutter:
 
 
 def _ordered(people: Iterable[Person]) -> Targets:
-    everything, acting = set(), {}
+    everything, acting, paused = set(), {}, {}
     for person in people:
         action = person.orders(Column.ACCESS)
         if action is Action.END_ALL:
             everything.add(person.id)
         elif action is Action.END_ACTING and person.ended:
             acting[person.id] = frozenset(person.ended)
-    return Targets(frozenset(everything), acting)
+        if action is Action.END_ACTING and person.paused:
+            paused[person.id] = frozenset(person.paused)
+    return Targets(frozenset(everything), acting, paused=paused)
 
 
 def _by_date(session: Session, change: Change, users: Sequence[int], now: datetime) -> Targets:
     """What a scheduled change wrote for its day: dated cuts, and assignments it closed."""
     everything: set[int] = set()
     acting: dict[int, set[int]] = {}
+    paused: dict[int, set[int]] = {}
     for part in batches(users):
-        everything |= set(
-            session.scalars(
-                select(UserCut.user_id).where(
-                    UserCut.change_id == change.id,
-                    UserCut.assignment_id.is_(None),
-                    UserCut.at <= now,
-                    UserCut.user_id.in_(part),
-                )
+        for cut in session.execute(
+            select(UserCut.user_id, UserCut.assignment_id).where(
+                UserCut.change_id == change.id, UserCut.at <= now, UserCut.user_id.in_(part)
             )
-        )
+        ):
+            if cut.assignment_id is None:
+                everything.add(cut.user_id)
+            else:
+                paused.setdefault(cut.user_id, set()).add(cut.assignment_id)
         for row in session.execute(
             select(Assignment.id, Assignment.user_id).where(
                 Assignment.closed_by == change.id,
@@ -240,8 +245,10 @@ def _by_date(session: Session, change: Change, users: Sequence[int], now: dateti
             )
         ):
             acting.setdefault(row.user_id, set()).add(row.id)
-    ended = {user_id: frozenset(ids) for user_id, ids in acting.items()}
-    return Targets(frozenset(everything), ended, before=change.effective_at)
+    ended, kept = (
+        {user_id: frozenset(ids) for user_id, ids in posts.items()} for posts in (acting, paused)
+    )
+    return Targets(frozenset(everything), ended, before=change.effective_at, paused=kept)
 
 
 class OpenSession(NamedTuple):

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from directory.changes.model import ChangeKind
 from tests.pairs.facts import AWAY, DATED, ENDS, HOME, MOVES, NEXT, STATUS
 
-NOT_ABOUT_A_PERSON = {
-    ChangeKind.UNIT_CREATE,
-    ChangeKind.POSITION_CREATE,
-    ChangeKind.POST_CREATE,
-    ChangeKind.RENAME,
+NOT_ABOUT_A_POST = {"rename", "contact"}
+"""Kinds about people that open nothing of anybody's and end nothing."""
+FURTHER_POSTS = {
+    ChangeKind.APPOINT,
+    ChangeKind.RELIEVE,
+    ChangeKind.SECOND,
+    ChangeKind.RETURN,
 }
-"""Kinds that open nothing of anybody's and end nothing."""
+"""Kinds that leave the primary post alone: played in tests/flows/test_further_posts.py."""
 
 Step = tuple[str, int, str | None]
 """(kind, day, where to, or why)."""

@@ -105,6 +105,12 @@ def _there(hr: Hr, who: str) -> Any:
     return _commit(hr, kind="transfer", user=hr.names[who], to_unit=to_unit, position="KT")
 
 
+def _appointed(hr: Hr, who: str) -> Any:
+    """Her appointment to that post, beside her own."""
+    to_unit = hr.units["room2"]
+    return _commit(hr, kind="appoint", user=hr.names[who], to_unit=to_unit, position="KT")
+
+
 def _newcomer(hr: Hr) -> Any:
     person = {"full_name": "Cao Thị Sen", "citizen_number": "038123456789"}
     return _commit(hr, kind="join", to_unit=hr.units["room2"], position="KT", person=person)
@@ -114,13 +120,17 @@ def _newcomer(hr: Hr) -> Any:
 
 
 @pytest.mark.parametrize("stop", [CHECKED, DONE])
-@pytest.mark.parametrize("way", ["two transfers", "a transfer and a join", "two joins"])
+@pytest.mark.parametrize(
+    "way", ["two transfers", "a transfer and a join", "two joins", "two appointments"]
+)
 def test_the_last_place_of_a_post_is_taken_once(hr: Hr, stop: str, way: str) -> None:
     _places(hr, "room2", "KT", 1)
     if way == "two transfers":
         acts = _there(hr, "lan"), _there(hr, "mai")
     elif way == "a transfer and a join":
         acts = _there(hr, "lan"), _newcomer(hr)
+    elif way == "two appointments":
+        acts = _appointed(hr, "lan"), _appointed(hr, "mai")
     else:
         other = {"full_name": "Tạ Văn Gió", "citizen_number": "038123456700"}
         acts = (

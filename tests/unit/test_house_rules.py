@@ -33,7 +33,7 @@ def test_a_file_is_no_longer_than_its_limit_or_says_why(file: Path) -> None:
 
 PLANNERS = {
     f"directory/changes/{name}.py"
-    for name in ("drafting", "joining", "promises", "roles", "undo", "write")
+    for name in ("drafting", "joining", "posts", "promises", "roles", "undo", "write")
 }
 PLANNERS |= {f"directory/changes/kinds/{name}.py" for name in ("transfer", "leave")}
 """They work out where rows begin and end, and so look at both."""

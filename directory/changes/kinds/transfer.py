@@ -10,7 +10,7 @@ from directory import assignments, units
 from directory.assignments import Held, Position
 from directory.assignments import Kind as HeldAs
 from directory.base.errors import InvalidInput
-from directory.changes import promises
+from directory.changes import posts, promises
 from directory.changes.asks import Ask, Fields, HeldRefs, MaybePosition, UnitRef
 from directory.changes.drafting import (
     Draft,
@@ -89,15 +89,17 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
     ends when that begins. Raises InvalidInput, NotAllowed.
     """
     asked = spec.ask(Asks)
-    destination = units.get(session, asked.to_unit)
-    ground.rights.require(Do.CHANGE, destination.path, missing="destination")
     draft = Draft(spec, ground)
-    if destination.valid_to is not None and destination.valid_to <= spec.effective_on:
-        draft.conflict("unit_closed", "Đơn vị đến không còn hoạt động vào ngày hiệu lực.")
-    target = units.view(destination)
+    target = posts.destination(session, draft, ground, asked.to_unit)
     moves = _moves(session, spec, ground, draft, target)
-    _refuse_full_posts(session, spec, draft, target, moves)
-    body = units.legal_person_of(session, destination).id
+    posts.refuse_full(
+        session,
+        draft,
+        target,
+        [(m.user, m.position) for m in moves],
+        leaving=[m.user.id for m in moves],
+    )
+    body = units.legal_person_of(session, units.get(session, target.id)).id
     for move in moves:
         source = units.get(session, move.primary.unit.id)
         within = units.legal_person_of(session, source).id == body
@@ -121,7 +123,16 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
             event,
             move.before,
             ending,
-            [_opened(move, target, spec, until)],
+            [
+                posts.opened(
+                    move.user,
+                    target,
+                    move.position,
+                    HeldAs.PRIMARY.value,
+                    spec.effective_on,
+                    until,
+                )
+            ],
             promised=move.promised,
             opened_until=owner,
         )
@@ -133,10 +144,7 @@ def _until(
 ) -> tuple[date | None, str | None]:
     """The end of the post she takes up, and the waiting change whose day that is."""
     following = promises.next_begin(move.before, spec.effective_on)
-    until, owner = move.user.leaves_on, None
-    if until is not None:
-        leave = [w for w in move.promised.waiting if w.event in (Event.LEAVE, Event.DIE)]
-        owner = next((w.id for w in leave if w.effective_on == until), None)
+    until, owner = move.user.leaves_on, posts.leave_waiting(move.user, move.promised)
     if following is not None and (until is None or following.valid_from <= until):
         if (following.unit.id, following.position_id) == (target.id, move.position.id):
             draft.waiting(move.user)
@@ -186,47 +194,6 @@ def _moves(
     if keep:
         raise InvalidInput("keep", "Danh sách phân công giữ lại không hợp lệ.", field="keep")
     return moves
-
-
-def _refuse_full_posts(
-    session: Session, spec: Spec, draft: Draft, target: UnitView, moves: list[_Move]
-) -> None:
-    left = assignments.places_left(
-        session,
-        [(target.id, m.position.id) for m in moves],
-        spec.effective_on,
-        leaving=[m.user.id for m in moves],
-    )
-    for move in moves:
-        pair = (target.id, move.position.id)
-        if pair not in left:
-            continue
-        left[pair] -= 1
-        if left[pair] < 0:
-            draft.conflict(
-                "post_full",
-                "{unit} đã đủ số lượng {position}.",
-                move.user,
-                unit=target.name,
-                position=move.position.name,
-            )
-
-
-def _opened(move: _Move, target: UnitView, spec: Spec, until: date | None) -> Held:
-    """The post she takes up; a negative id until a commit writes it."""
-    return Held(
-        -move.user.id,
-        move.user.id,
-        HeldAs.PRIMARY.value,
-        spec.effective_on,
-        until,
-        target,
-        move.position.id,
-        move.position.code,
-        move.position.name,
-        move.position.rank,
-        move.position.leadership,
-    )
 
 
 KIND = Kind(
