@@ -1,4 +1,5 @@
-"""One class per grant type: what is consumed, and what it gives.
+"""What each grant type consumes and gives: functions of a ``Call``, and a class that says where in
+Authlib's order they are called.
 
 issuing             what a token answer holds, for every grant
 code                RFC 6749 §4.1 with PKCE (RFC 7636)
