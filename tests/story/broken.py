@@ -341,9 +341,10 @@ def old_capacity() -> None:
     _remember(claims, "claims", lambda about, scopes, **_: (about.sub, tuple(sorted(scopes))))
 
 
-def main(name: str, arguments: list[str]) -> None:
-    """Break the product and run its command line."""
-    BUILDS[name].breaks()
+def main(name: str | None, arguments: list[str]) -> None:
+    """Break the product, if there is a name, and run its command line."""
+    if name is not None:
+        BUILDS[name].breaks()
     from idp.commands import main as cli
 
     sys.argv = ["dinhdanh", *arguments]

@@ -1,6 +1,6 @@
 """The story passes on the product and stops at the right step on every broken build of it.
 
-Set up once, copied for each performance; two performances at a time, each with ports of its own.
+Set up once, put back for each performance; two performances at a time, each with ports of its own.
 """
 
 import json
@@ -9,8 +9,12 @@ import random  # noqa: TID251 (the story draws with it)
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -22,8 +26,11 @@ from tests.story.broken import BUILDS
 ROOT = Path(__file__).parents[2]
 _DEMO = ROOT / "examples" / "demo" / "run.py"
 _THEATRE = Path(__file__).with_name("theatre.py")
+_ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 SOUND = "the product as it is"
 AT_A_TIME = 2
+LONGEST = 180.0
+"""Seconds a performance may take."""
 
 pytestmark = [
     pytest.mark.serial,
@@ -31,33 +38,36 @@ pytestmark = [
 ]
 
 
-def _run(script: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+@dataclass(frozen=True)
+class Told:
+    """How one telling of the story ended, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def _must(script: Path, *arguments: str) -> None:
+    done = subprocess.run(
         [sys.executable, str(script), *arguments],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=_ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=180,
         check=False,
     )
-
-
-def _must(script: Path, *arguments: str) -> None:
-    done = _run(script, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 class _Stage:
-    """A folder and three ports; the set-up is kept beside it and copied back every time."""
+    """A folder and three ports; the set-up is kept beside it and put back every time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, like: "_Stage | None" = None) -> None:
+        """The small demonstration; from another stage's where there is one, at our ports."""
         self.folder = folder
         self.port = ports.reserve(3).first
         self._kept = folder.with_name(f"{folder.name}-kept")
-
-    def set_up(self, like: "_Stage | None" = None) -> None:
-        """The small demonstration; from another stage's where there is one, at our ports."""
         if like is not None:
             shutil.copytree(like._kept, self.folder)
         options = ["--people", "300", "--set-up-only"]
@@ -66,8 +76,23 @@ class _Stage:
             _must(_THEATRE, str(self.folder), str(self.port), "rehearse")
         shutil.copytree(self.folder, self._kept)
 
-    @property
-    def seed(self) -> int:
+    def __enter__(self) -> "_Stage":
+        self._theatre = subprocess.Popen(
+            [sys.executable, str(_THEATRE), str(self.folder), str(self.port), str(self._kept)],
+            cwd=ROOT,
+            env=_ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._theatre.communicate(timeout=60)
+
+    @cached_property
+    def _seed(self) -> int:
         """One that draws an official who loses application A and gains B."""
         users = json.loads((self._kept / "credentials.json").read_text("utf-8"))["users"]
         for seed in range(1000):
@@ -77,18 +102,28 @@ class _Stage:
                 return seed
         raise LookupError("nobody goes away")
 
-    def perform(self, name: str) -> "subprocess.CompletedProcess[str]":
+    def perform(self, name: str) -> Told:
         """Tell the story to this build."""
-        shutil.rmtree(self.folder)
-        shutil.copytree(self._kept, self.folder)
-        broken = [] if name == SOUND else [name]
-        return _run(_THEATRE, str(self.folder), str(self.port), str(self.seed), *broken)
+        theatre = self._theatre
+        assert theatre.stdin
+        assert theatre.stdout
+        assert theatre.stderr
+        order = {"seed": self._seed, "build": None if name == SOUND else name}
+        patience = threading.Timer(LONGEST, theatre.kill)
+        patience.start()
+        try:
+            print(json.dumps(order), file=theatre.stdin, flush=True)
+            line = theatre.stdout.readline()
+        finally:
+            patience.cancel()
+        assert line, theatre.stderr.read()
+        return Told(**json.loads(line))
 
 
 @pytest.fixture(scope="module")
 def performances(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, "Future[subprocess.CompletedProcess[str]]"]]:
+) -> Iterator[dict[str, "Future[Told]"]]:
     """The performances of the tests that were chosen, under way two at a time."""
     chosen = {
         item.callspec.params["name"]
@@ -96,29 +131,26 @@ def performances(
         if item.path == request.path and hasattr(item, "callspec")
     }
     home = tmp_path_factory.mktemp("story")
-    first = _Stage(home / "stage-1")
-    first.set_up()
     stages: SimpleQueue[_Stage] = SimpleQueue()
-    stages.put(first)
-    for number in range(2, AT_A_TIME + 1):
-        stage = _Stage(home / f"stage-{number}")
-        stage.set_up(like=first)
-        stages.put(stage)
+    first = _Stage(home / "stage-1")
+    others = [_Stage(home / f"stage-{n}", like=first) for n in range(2, AT_A_TIME + 1)]
 
-    def perform(name: str) -> "subprocess.CompletedProcess[str]":
+    def perform(name: str) -> Told:
         stage = stages.get()
         try:
             return stage.perform(name)
         finally:
             stages.put(stage)
 
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
+    with ExitStack() as open_stages, ThreadPoolExecutor(AT_A_TIME) as pool:
+        for stage in (first, *others):
+            stages.put(open_stages.enter_context(stage))
         names = [SOUND, *(name for name in BUILDS if name in chosen)]
         yield {name: pool.submit(perform, name) for name in names}
 
 
 def test_the_story_holds_on_the_product(
-    performances: dict[str, "Future[subprocess.CompletedProcess[str]]"],
+    performances: dict[str, "Future[Told]"],
 ) -> None:
     done = performances[SOUND].result()
     assert done.returncode == 0, done.stdout + done.stderr
@@ -127,7 +159,7 @@ def test_the_story_holds_on_the_product(
 
 @pytest.mark.parametrize("name", BUILDS)
 def test_the_story_stops_where_a_build_is_broken(
-    name: str, performances: dict[str, "Future[subprocess.CompletedProcess[str]]"]
+    name: str, performances: dict[str, "Future[Told]"]
 ) -> None:
     done = performances[name].result()
     assert done.returncode == 1, done.stdout + done.stderr
