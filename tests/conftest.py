@@ -9,8 +9,8 @@
 
 A test marked ``both_databases`` runs once on SQLite and once on the PostgreSQL server that
 ``TEST_DATABASE_URL`` names (``make test`` starts one); all others run on SQLite. Each test gets
-a database of its own, copied from a template that is made once per worker process; what else
-need be done only once is in tests/once.py. Sockets are closed under tests/unit and
+a database of its own: a copy of a template that is made once per worker process, or one that was
+put back to that (tests/databases.py). What else need be done only once is in tests/once.py. Sockets are closed under tests/unit and
 tests/properties.
 """
 
@@ -26,15 +26,15 @@ import pytest
 import pytest_socket
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event, make_url, text
+from sqlalchemy import event, make_url
 
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
-from directory.base.db import Database, unpooled
+from directory.base.db import Database
 from idp.run import installation, logs, migrate, wiring
 from idp.run.app import create_app
 from idp.services import Services
-from tests import once
+from tests import databases, once
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 """09:00 on a Monday in Viet Nam."""
@@ -162,11 +162,7 @@ def _server_url(name: str) -> str:
 
 
 def _administer(*statements: str) -> None:
-    engine = unpooled(SERVER)
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    engine.dispose()
+    databases.administer(SERVER, *statements)
 
 
 @pytest.fixture(scope="session")
@@ -178,6 +174,13 @@ def _postgresql_template(
     _fill(_server_url(name), _keyring_file, tmp_path_factory.mktemp("template"))
     yield name
     _administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def _postgresql_databases(_postgresql_template: str) -> Iterator[databases.Databases]:
+    copies = databases.Databases(SERVER, _postgresql_template)
+    yield copies
+    copies.close()
 
 
 @pytest.fixture
@@ -212,11 +215,10 @@ def database_url(
         return
     if not SERVER:
         missing("PostgreSQL (TEST_DATABASE_URL)")
-    template = request.getfixturevalue("_postgresql_template")
-    name = f"test_{secrets.token_hex(6)}"
-    _administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    copies = request.getfixturevalue("_postgresql_databases")
+    name = copies.take()
     yield _server_url(name)
-    _administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+    copies.give_back(name)
 
 
 @pytest.fixture
