@@ -10,10 +10,11 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from directory import units
+from directory.assignments import Assignment
 from directory.base import outbox
 from directory.base.errors import Conflict
 from directory.base.rows import in_force
@@ -48,6 +49,21 @@ class Draft:
     def conflict(self, code: str, message: str, /, named: str | None = None, **args: Any) -> None:
         self.conflicts.append(Notice(code, message, named=named, args=args))
 
+    def concerned(self, unit: OrgUnit) -> None:
+        """Say how many work there today: whoever does on the day is concerned."""
+        people = self.session.scalar(
+            select(func.count(Assignment.user_id.distinct()))
+            .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
+            .where(units.subtree(unit.path), in_force(Assignment, self.ground.today))
+        )
+        if people:
+            self.warn(
+                "concerned",
+                "{n} người đang làm việc trong đơn vị này: khi ngày đến, tài khoản của ai có liên "
+                "quan được đồng bộ lại.",
+                n=people,
+            )
+
     def done(self) -> Plan:
         """The plan; no person is named in it, whoever works there when its day comes is concerned."""
         return Plan(
@@ -80,7 +96,7 @@ class Draft:
         now = next((span for span in before if in_force(span, on)), None)
         mine = next(span for span in after if span.fact is fact)
         none_before = now is None and isinstance(fact, UnitCode) and not fact.value
-        if none_before or (now is not None and shown(now.fact) == shown(fact)):
+        if none_before or (now is not None and self._shown(now.fact) == self._shown(fact)):
             self.conflict(
                 "nothing_changes", "Vào ngày {day} đã đúng như vậy.", day=said(on), named=None
             )
@@ -95,10 +111,13 @@ class Draft:
                 None,
                 unit.id,
                 unit.name,
-                {**shown(now.fact), "valid_from": iso(now.valid_from)} if now else None,
-                {**shown(fact), "valid_from": iso(on), "valid_to": iso(mine.valid_to)},
+                {**self._shown(now.fact), "valid_from": iso(now.valid_from)} if now else None,
+                {**self._shown(fact), "valid_from": iso(on), "valid_to": iso(mine.valid_to)},
             )
         )
+
+    def _shown(self, fact: Fact) -> dict[str, Any]:
+        return shown(self.session, fact)
 
     def _say_when(self, on: date, now: Span | None, mine: Span) -> None:
         if on < self.ground.today:
@@ -168,8 +187,12 @@ class Draft:
                 None,
                 unit.id,
                 unit.name,
-                {**shown(fact), "valid_from": iso(fact.valid_from), "valid_to": iso(fact.valid_to)},
-                shown(instead.fact) if instead is not None else None,
+                {
+                    **self._shown(fact),
+                    "valid_from": iso(fact.valid_from),
+                    "valid_to": iso(fact.valid_to),
+                },
+                self._shown(instead.fact) if instead is not None else None,
             )
         )
 
@@ -203,12 +226,13 @@ def name_fact(
     )
 
 
-def shown(fact: Fact) -> dict[str, Any]:
+def shown(session: Session, fact: Fact) -> dict[str, Any]:
     """What a fact says, as lines keep it."""
     if isinstance(fact, UnitName):
         return {"name": fact.name, "short_name": fact.short_name, "kind": fact.kind}
     if isinstance(fact, UnitEdge):
-        return {"parent": fact.parent_id}
+        parent = session.get(OrgUnit, fact.parent_id) if fact.parent_id else None
+        return {"parent": fact.parent_id, "parent_name": parent.name if parent else None}
     return {"scheme": fact.scheme, "value": fact.value}
 
 

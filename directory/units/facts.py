@@ -36,7 +36,7 @@ def spans(
 
     A fact that another of the same day has overtaken holds on no day and is not among them.
     """
-    rows: list[Fact] = [row for row in standing if row.id != but]
+    rows: list[Fact] = [row for row in standing if but is None or row.id != but]
     if plus is not None:
         rows = sorted([*rows, plus], key=lambda row: row.valid_from)  # stable: it was recorded last
     ends: list[date | None] = [row.valid_from for row in rows[1:]]

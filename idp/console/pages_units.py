@@ -8,6 +8,11 @@ from sqlalchemy.orm import Session
 from directory import search, tree, units
 from directory.base.clock import local_day
 from directory.base.crypto import Keyring
+from directory.changes import (
+    kind,
+    kinds,  # noqa: F401 (registered by being imported)
+)
+from directory.changes.kind import About, Kind
 from directory.permissions import Do, Rights
 from directory.search import Page, SearchFilter
 from directory.tree import Node, NodePage, PostView
@@ -54,6 +59,8 @@ class UnitPage:
     people: Page | None
     """Today's; None on any other day."""
     below: NodePage
+    kinds: list[Kind]
+    """The changes of this unit that the asker is offered."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,17 @@ def whole(
         tree.posts(session, unit_id, on=on),
         people,
         tree.page_below(session, granted, unit_id, on=on, words=looked.words, after=looked.below),
+        [one for one in kind.requested() if one.about == About.UNIT]
+        if granted.may(Do.MANAGE_INSTALLATION, unit.path)
+        else [],
     )
+
+
+def managed(session: Session, granted: Rights, unit_id: int) -> UnitView:
+    """A unit that the asker may change. Raises NotFound, NotAllowed."""
+    unit = tree.unit(session, granted, unit_id)
+    granted.require(Do.MANAGE_INSTALLATION, unit.path, missing="source")
+    return units.view(unit)
 
 
 def named(session: Session, granted: Rights, words: str, *, on: date) -> list[tuple[UnitView, str]]:

@@ -101,6 +101,73 @@ def join_send() -> Any:
         return _form(None, one, error=error)
 
 
+# ---- a change of one unit --------------------------------------------------------------------
+
+
+def ask_unit(unit_id: int, kind: str) -> Any:
+    """The form of a change of a unit, its search for another unit, and its preview."""
+    one = _kind(kind, About.UNIT)
+    if request.args.get("step") != "preview":
+        return _unit_form(unit_id, one)
+    values = request.args.copy()
+    values["unit"] = str(unit_id)
+    try:
+        _settle_unit(one, values)
+        want = edge.asked(services(), forms.body(one, None, values))
+        plan = edge.preview(services(), want, asker().actor)
+    except (InvalidInput, NotAllowed, Conflict) as error:
+        return _unit_form(unit_id, one, error=error)
+    return _preview(plan, fields=forms.carried(one, values), back=_unit_edit(unit_id, one))
+
+
+def confirm_unit(unit_id: int, kind: str) -> Any:
+    """Commit what a preview announced, after the password."""
+    one = _kind(kind, About.UNIT)
+    values = request.form.copy()
+    values["unit"] = str(unit_id)
+    back = _unit_edit(unit_id, one)
+    if values.get("decision") != "allow":
+        return redirect(back, 303)
+    try:
+        want = edge.asked(services(), forms.body(one, None, values))
+    except InvalidInput as error:
+        flash(error_text(error), "bad")
+        return redirect(back, 303)
+    return _commit(want, fields=forms.carried(one, values), back=back)
+
+
+def _unit_edit(unit_id: int, one: Kind) -> str:
+    fields: dict[str, Any] = dict(forms.carried(one, request.values))
+    fields.pop("unit", None)
+    return url_for("console.unit_change_form", unit_id=unit_id, kind=one.code, **fields)
+
+
+def _unit_form(unit_id: int, one: Kind, *, error: DinhdanhError | None = None) -> Any:
+    has, who = services(), asker()
+    words = request.args.get("unit_words", "")
+    with has.db.read() as session:
+        unit = pages_units.managed(session, who.rights, unit_id)
+        chosen = request.args.get(_unit_field(one), "")
+        found = []
+        if words.strip():
+            found = pages_units.destinations(session, who.rights, words, on=guard.today())
+        if not found and chosen.isdecimal() and len(chosen) < 16:
+            found = pages_units.chosen(session, who.rights, int(chosen), on=guard.today())
+    answer = render_template(
+        "console/unit_change_form.html",
+        unit=unit,
+        kind=one,
+        leaves=[leaf for leaf in leaves(one.asks) if leaf.name != "unit"],
+        values=request.args,
+        words=words,
+        found=[(u, owner) for u, owner in found if u.id != unit_id],
+        today=guard.today(),
+        error_text=error_text(error) if error else "",
+        field=getattr(error, "field", ""),
+    )
+    return make_response(answer, error.status if error else 200)
+
+
 def _kind(code: str, about: About = About.PEOPLE) -> Kind:
     found = forms.kind_of(code, about)
     if found is None:
@@ -118,7 +185,8 @@ def _settle_unit(one: Kind, values: Any) -> None:
 
 def _unit_field(one: Kind) -> str:
     """The field that asks for a unit, if there is one."""
-    return next((leaf.name for leaf in leaves(one.asks) if leaf.input == Input.UNIT), "")
+    named = [leaf.name for leaf in leaves(one.asks) if leaf.input == Input.UNIT]
+    return next((name for name in named if one.about != About.UNIT or name != "unit"), "")
 
 
 def _edit(user_id: int, one: Kind) -> str:
@@ -284,6 +352,13 @@ def install(blueprint: Blueprint) -> None:
         ("/people/<int(max=999999999999999):user_id>/<kind>", "change_confirm", confirm, "POST"),
         ("/people/new", "join", join, "GET"),
         ("/people/new", "join_send", join_send, "POST"),
+        ("/units/<int(max=999999999999999):unit_id>/<kind>", "unit_change_form", ask_unit, "GET"),
+        (
+            "/units/<int(max=999999999999999):unit_id>/<kind>",
+            "unit_change_confirm",
+            confirm_unit,
+            "POST",
+        ),
         ("/changes", "changes", listing, "GET"),
         ("/changes/<change_id>", "change", show, "GET"),
         ("/changes/<change_id>/undo", "undo", ask_undo, "GET"),

@@ -20,6 +20,8 @@ from directory.permissions import Role
 from directory.units import OrgUnit
 from idp.run import performing
 from tests import hr_world
+from tests.command_line import Operator
+from tests.command_line import operator as operator
 from tests.hr_world import Hr, text_of
 from tests.properties.stepping import Stepper, install
 
@@ -299,3 +301,71 @@ def test_of_two_moves_that_would_make_a_ring_one_happens(
     ahead = Stepper(first, stops=(stop,)).start()
     behind = Stepper(second, stops=()).start(within=0.4)
     assert sorted([ahead.finish().status_code, behind.finish().status_code]) == [201, 409]
+
+
+# ---- in the console and at the command line ------------------------------------------------------
+
+
+def test_an_administrator_moves_a_unit_in_the_console_and_takes_it_back(hr: Hr) -> None:
+    admin = hr.browser("admin")
+    page = admin.get(f"/console/units/{hr.units['room']}").text
+    for kind in ("unit.rename", "unit.move", "unit.code"):
+        assert f"/console/units/{hr.units['room']}/{kind}" in page
+    path = f"/console/units/{hr.units['room']}/unit.move"
+    assert (
+        "Nga Sơn" in admin.get(path, query_string={"unit_words": "nga son", "step": "search"}).text
+    )
+    asked = {"step": "preview", "unit_words": "nga son", "effective_on": "01/04/2026"}
+    preview = admin.get(path, query_string=asked)
+    read = text_of(preview.text)
+    assert "Ủy ban nhân dân xã Hà Trung" in read
+    assert "Người làm việc tại đây chuyển từ Ủy ban nhân dân xã Hà Trung sang" in read
+    assert "3 người đang làm việc trong đơn vị này" in read
+    assert "Không ứng dụng nào bị ảnh hưởng" not in read
+    done = hr.confirm(admin, preview)
+    assert done.status_code == 303, done.text
+    proof = admin.get(done.location).text
+    assert "Chuyển đơn vị trực thuộc: Phòng Kinh tế" in proof
+    back = admin.get(f"{done.location}/undo")
+    assert back.status_code == 200
+    assert hr.confirm(admin, back).status_code == 303
+    hr.clock.set(day_start(DAY))
+    assert "Hà Trung" in hr.browser("admin").get(f"/console/units/{hr.units['room']}").text
+
+
+def test_what_is_wrong_stands_at_its_field(hr: Hr) -> None:
+    admin = hr.browser("admin")
+
+    def form(kind: str, **asked: str) -> Any:
+        path = f"/console/units/{hr.units['room']}/{kind}"
+        return admin.get(path, query_string={"step": "preview", **asked})
+
+    for kind, asked, said in (
+        ("unit.move", {}, "Thiếu đơn vị cấp trên mới."),
+        ("unit.code", {"scheme": "gso", "value": "1475"}, "Mã không đúng dạng của loại mã này."),
+        ("unit.code", {"scheme": "g s o"}, "Loại mã gồm chữ thường không dấu và chữ số."),
+        ("unit.rename", {"name": "%%%"}, "Tên có ký tự không hợp lệ."),
+        ("unit.rename", {"unit_kind": "Phòng"}, "Loại đơn vị gồm chữ thường"),
+        ("unit.rename", {"effective_on": "32/1/2026"}, "Ngày phải viết dạng"),
+    ):
+        answer = form(kind, **asked)
+        assert (answer.status_code, said in answer.text) == (422, True), (kind, asked)
+    taken = form("unit.code", scheme="gso", value="14797")
+    assert "Mã gso:14797 thuộc về Ủy ban nhân dân xã Nga Sơn" in unescape(taken.text)
+    assert "Chưa thể xác nhận." in taken.text
+    same = form("unit.rename", name="Phòng Kinh tế")
+    assert "đã đúng như vậy" in same.text
+    assert form("unit.split").status_code == 404
+    for who in ("officer_a", "auditor"):
+        page = hr.browser(who).get(f"/console/units/{hr.units['room']}")
+        assert "unit.move" not in page.text
+        path = f"/console/units/{hr.units['room']}/unit.move"
+        assert hr.browser(who).get(path).status_code == 403, who
+
+
+def test_the_operator_does_the_same_at_the_command_line(hr: Hr, operator: Operator) -> None:
+    asked = ("--unit", "gso:14758", "--name", "Ủy ban nhân dân xã Tống Sơn", "--yes")
+    done = operator("change", "unit.rename", *asked, "--effective", "01/04/2026")
+    assert done.code == 0, done.said
+    hr.clock.set(day_start(DAY))
+    assert _today(hr, "a")[0] == "Ủy ban nhân dân xã Tống Sơn"

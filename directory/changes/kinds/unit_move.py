@@ -55,6 +55,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
         )
     _say_code(session, draft, unit, parent, on)
     _say_bodies(session, draft, unit, parent, on)
+    draft.concerned(unit)
     return draft.done()
 
 

@@ -76,6 +76,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
         spec.effective_on,
     )
     draft.begin(unit, fact)
+    draft.concerned(unit)
     return draft.done()
 
 
