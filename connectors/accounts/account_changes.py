@@ -18,7 +18,7 @@ from directory.changes.table import Action, Column
 from directory.entitlements import Desired, RuleView, desired_accounts
 
 
-class EffectKind(StrEnum):
+class AccountEffect(StrEnum):
     """What happens to an account, as previews and proofs call it."""
 
     CREATE = "account.create"
@@ -36,7 +36,7 @@ class Turn:
 
     user_id: int
     application_id: int
-    kind: EffectKind
+    kind: AccountEffect
     detail: dict[str, Any]
     """Unit, position and role, and what they were, for whoever reads the preview."""
 
@@ -60,7 +60,7 @@ def turns(person: Person, plan: Plan) -> Iterator[Turn]:
     if ordered is Action.UPDATE:
         turned = {turn.application_id for turn in found}
         yield from (
-            Turn(person.id, app, EffectKind.UPDATE, _shown(will, ""))
+            Turn(person.id, app, AccountEffect.UPDATE, _shown(will, ""))
             for app, will in sorted(after.items())
             if app not in turned
         )
@@ -68,8 +68,8 @@ def turns(person: Person, plan: Plan) -> Iterator[Turn]:
         wakes = ordered is Action.ENABLE or _ever_entitled(
             rules, person.before, turn.application_id
         )
-        if turn.kind is EffectKind.CREATE and wakes:
-            yield replace(turn, kind=EffectKind.ENABLE)
+        if turn.kind is AccountEffect.CREATE and wakes:
+            yield replace(turn, kind=AccountEffect.ENABLE)
         else:
             yield turn
 
@@ -95,12 +95,12 @@ def _shown(desired: Desired | None, suffix: str) -> dict[str, Any]:
     }
 
 
-def _kind(was: Desired | None, will: Desired | None) -> EffectKind | None:
+def _kind(was: Desired | None, will: Desired | None) -> AccountEffect | None:
     if was is None:
-        return EffectKind.CREATE if will is not None else None
+        return AccountEffect.CREATE if will is not None else None
     if will is None:
-        return EffectKind.DISABLE
-    return EffectKind.MOVE if _said(was) != _said(will) else None
+        return AccountEffect.DISABLE
+    return AccountEffect.MOVE if _said(was) != _said(will) else None
 
 
 def _said(desired: Desired) -> tuple[int, int, str]:

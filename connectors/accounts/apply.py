@@ -21,7 +21,7 @@ from sqlalchemy import Text, and_, cast, literal, select, union
 from sqlalchemy.orm import Session
 
 from connectors.accounts import mapping, matching, proving, registry, work_items
-from connectors.accounts.account_changes import EffectKind, Turn, between, turns
+from connectors.accounts.account_changes import AccountEffect, Turn, between, turns
 from connectors.accounts.contract import (
     Action,
     Attribute,
@@ -245,7 +245,7 @@ class _Case:
             # To be cut and lost is final, and no proof; to be made and lost was overtaken.
             state = State.VERIFIED
             if lost:
-                cut = effect.kind == EffectKind.DISABLE
+                cut = effect.kind == AccountEffect.DISABLE
                 state = State.GONE if cut else State.SUPERSEDED
             touched |= effects.advance(session, [effect], state, at=at, detail=evidence)
         changed = self._note(session, seen, at=at)

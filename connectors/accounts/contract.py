@@ -122,7 +122,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Page:
+class AccountPage:
     """Some accounts of a target; ``cursor`` asks for the next ones, None after the last."""
 
     accounts: tuple[RemoteAccount, ...]
@@ -140,7 +140,7 @@ class Connector(Protocol):
         """Try address, credential and permissions without changing anything; what answered."""
         ...
 
-    def fetch(self, cursor: str | None = None) -> Page:
+    def fetch(self, cursor: str | None = None) -> AccountPage:
         """One page of all accounts, from the start or after a cursor."""
         ...
 

@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.accounts.contract import (
+    AccountPage,
     Action,
     Capability,
     Operation,
     Outcome,
-    Page,
     Pending,
     RemoteAccount,
     WantedAccount,
@@ -53,7 +53,7 @@ class ManualConnector:
         """There is nothing to be tried."""
         return self.settings.owner
 
-    def fetch(self, cursor: str | None = None) -> Page:
+    def fetch(self, cursor: str | None = None) -> AccountPage:
         """Raises Rejected: nobody lists accounts by hand every night."""
         raise Rejected("Hệ thống này không liệt kê được tài khoản.")
 

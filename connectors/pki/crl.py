@@ -29,7 +29,7 @@ from connectors.pki.tables import (
     CertificateMark,
     CertificateState,
     Crl,
-    Reason,
+    RevocationReason,
     in_force,
     lifted,
 )
@@ -177,7 +177,7 @@ def _entry(
         .serial_number(int(serial, 16))
         .revocation_date(min(held.since, this_update))
     )
-    if held.reason is not Reason.UNSPECIFIED:  # §5.3.1: absent rather than unspecified
+    if held.reason is not RevocationReason.UNSPECIFIED:  # §5.3.1: absent rather than unspecified
         reason = x509.CRLReason(x509.ReasonFlags(held.reason.value))
         builder = builder.add_extension(reason, critical=False)
     return builder.build()

@@ -26,7 +26,7 @@ from connectors.pki import certificates as holdings
 from connectors.pki import revocations, waiting
 from connectors.pki.orders import (
     COLUMN,
-    EffectKind,
+    CertificateEffect,
     Order,
     about,
     effect_of,
@@ -39,8 +39,8 @@ from connectors.pki.tables import (
     CertificateMark,
     CertificateRequest,
     CertificateState,
-    Reason,
     RequestState,
+    RevocationReason,
 )
 from directory.base.clock import local_day
 from directory.base.outbox import Priority
@@ -119,13 +119,15 @@ def _ordered(
     restore = [c for c in own if c.id in suspended] if trust is Action.RESTORE else []
     revoke = {Action.REPLACE: own, Action.REPLACE_IF_NAMED: named, Action.REVOKE: own}.get(case, [])
     replace = case in (Action.REPLACE, Action.REPLACE_IF_NAMED)
-    reason = Reason.AFFILIATION_CHANGED if replace else Reason.CESSATION_OF_OPERATION
+    reason = (
+        RevocationReason.AFFILIATION_CHANGED if replace else RevocationReason.CESSATION_OF_OPERATION
+    )
     for certificate in distrust:
-        yield about(EffectKind.DISTRUST, certificate)
+        yield about(CertificateEffect.DISTRUST, certificate)
     for certificate in restore:
-        yield about(EffectKind.RESTORE, certificate)
+        yield about(CertificateEffect.RESTORE, certificate)
     for certificate in revoke:
-        yield about(EffectKind.REVOKE, certificate, reason)
+        yield about(CertificateEffect.REVOKE, certificate, reason)
     if replace:
         yield from requested(person.id, revoke, asked)
 
@@ -159,7 +161,7 @@ def _withdrawn(session: Session, change_id: str, now: datetime) -> Iterator[Orde
         .order_by(Certificate.id)
     )
     for certificate in certificates:
-        yield about(EffectKind.WITHDRAW, certificate)
+        yield about(CertificateEffect.WITHDRAW, certificate)
 
 
 def _withdraw(session: Session, of_change: str, change_id: str, *, now: datetime) -> None:

@@ -26,7 +26,7 @@ from connectors.pki.tables import (
     Certificate,
     CertificateMark,
     CertificateState,
-    Reason,
+    RevocationReason,
 )
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
@@ -91,7 +91,8 @@ def _require_free(session: Session, key: PublicKey, user_id: int | None) -> None
         select(CertificateMark.id)
         .join(Certificate, Certificate.id == CertificateMark.certificate_id)
         .where(
-            Certificate.spki_hash == digest, CertificateMark.reason == Reason.KEY_COMPROMISE.value
+            Certificate.spki_hash == digest,
+            CertificateMark.reason == RevocationReason.KEY_COMPROMISE.value,
         )
         .limit(1)
     )

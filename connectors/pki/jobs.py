@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from connectors.errors import Transient
 from connectors.pki import revocations, signers
 from connectors.pki.authority import certificate_of
-from connectors.pki.orders import EffectKind
+from connectors.pki.orders import CertificateEffect
 from connectors.pki.outside import Seen
 from connectors.pki.tables import Authority, Certificate, CertificateStanding, CertificateState
 from connectors.tools import Tools
@@ -88,9 +88,9 @@ def _ordered(
     effect: Effect, certificate: Certificate, held: revocations.MarkSummary | None
 ) -> bool:
     """Whether what the effect announced still is what is wanted; a later change may differ."""
-    if effect.kind == EffectKind.RESTORE:
+    if effect.kind == CertificateEffect.RESTORE:
         return held is None and certificate.state != CertificateState.ABANDONED
-    if effect.kind == EffectKind.REVOKE:
+    if effect.kind == CertificateEffect.REVOKE:
         return held is not None and held.standing is CertificateStanding.REVOKED
     return held is not None
 
@@ -101,9 +101,9 @@ def _visible(
     if certificate.state == CertificateState.ABANDONED:  # nobody has it, and nobody vouches for it
         return seen.status is ocsp.OCSPCertStatus.UNKNOWN
     revoked = seen.status is ocsp.OCSPCertStatus.REVOKED
-    if effect.kind == EffectKind.RESTORE:
+    if effect.kind == CertificateEffect.RESTORE:
         return seen.status is ocsp.OCSPCertStatus.GOOD and not seen.listed
-    if effect.kind == EffectKind.REVOKE:
+    if effect.kind == CertificateEffect.REVOKE:
         reason = held.reason.value if held else None
         return revoked and seen.listed and (seen.reason or "unspecified") == reason
     return revoked

@@ -35,7 +35,7 @@ from connectors.pki.tables import (
     Certificate,
     CertificateMark,
     CertificateState,
-    Reason,
+    RevocationReason,
     in_force,
 )
 from directory.base.crypto import Keyring
@@ -204,6 +204,6 @@ def _status(
 
 
 def _reason(held: revocations.MarkSummary | None) -> x509.ReasonFlags | None:
-    if held is None or held.reason is Reason.UNSPECIFIED:
+    if held is None or held.reason is RevocationReason.UNSPECIFIED:
         return None
     return x509.ReasonFlags(held.reason.value)

@@ -21,9 +21,9 @@ from connectors.pki.tables import (
     Certificate,
     CertificateRequest,
     MarkKind,
-    Reason,
     RequestReason,
     RequestState,
+    RevocationReason,
 )
 from directory.base import audit
 from directory.base.audit import Actor, Tag
@@ -32,7 +32,7 @@ from directory.changes.effects import Due, State
 from directory.changes.table import Column, Event
 
 
-class EffectKind(StrEnum):
+class CertificateEffect(StrEnum):
     """What can happen to a certificate."""
 
     DISTRUST = "certificate.distrust"
@@ -44,11 +44,11 @@ class EffectKind(StrEnum):
 
 
 COLUMN = {
-    EffectKind.DISTRUST: Column.TRUST,
-    EffectKind.RESTORE: Column.TRUST,
-    EffectKind.REVOKE: Column.CASE,
-    EffectKind.REQUEST: Column.CASE,
-    EffectKind.WITHDRAW: Column.CASE,
+    CertificateEffect.DISTRUST: Column.TRUST,
+    CertificateEffect.RESTORE: Column.TRUST,
+    CertificateEffect.REVOKE: Column.CASE,
+    CertificateEffect.REQUEST: Column.CASE,
+    CertificateEffect.WITHDRAW: Column.CASE,
 }
 
 
@@ -56,13 +56,13 @@ COLUMN = {
 class Order:
     """One thing to be done: the same value makes the preview's line and the commit's effect."""
 
-    kind: EffectKind
+    kind: CertificateEffect
     user_id: int
     target: str
     """The certificate's serial, or the profile of a request."""
     label: str
     certificate: Certificate | None = None
-    reason: Reason | None = None
+    reason: RevocationReason | None = None
 
     @property
     def detail(self) -> dict[str, Any]:
@@ -73,7 +73,9 @@ class Order:
         return detail
 
 
-def about(kind: EffectKind, certificate: Certificate, reason: Reason | None = None) -> Order:
+def about(
+    kind: CertificateEffect, certificate: Certificate, reason: RevocationReason | None = None
+) -> Order:
     """What is to be done to one certificate of a person."""
     assert certificate.user_id is not None  # noqa: S101 (only people's certificates are loaded)
     label = f"{certificate.serial[:8]}… {certificate.title}"
@@ -86,7 +88,7 @@ def requested(
     """A request for each kind of certificate that is revoked, unless one is open already."""
     for profile in sorted({c.profile for c in revoked}):
         if (user_id, profile) not in asked:
-            yield Order(EffectKind.REQUEST, user_id, profile, revoked[-1].title)
+            yield Order(CertificateEffect.REQUEST, user_id, profile, revoked[-1].title)
 
 
 def write(
@@ -105,15 +107,15 @@ def write(
     for order in orders:
         if order.certificate is None:
             requests.append(_request_row(order, change_id, at))
-        elif order.kind is EffectKind.RESTORE:
+        elif order.kind is CertificateEffect.RESTORE:
             restored.append(order.certificate.id)
         else:
-            revoked = order.kind is EffectKind.REVOKE
+            revoked = order.kind is CertificateEffect.REVOKE
             rows.append(
                 revocations.mark_row(
                     order.certificate.id,
                     MarkKind.REVOKE if revoked else MarkKind.DISTRUST,
-                    reason=order.reason or Reason.CERTIFICATE_HOLD,
+                    reason=order.reason or RevocationReason.CERTIFICATE_HOLD,
                     cause=causes[order.user_id],
                     at=at,
                     now=now,
@@ -152,7 +154,9 @@ def note(
         session,
         [
             audit.entry(
-                Tag.CERTIFICATE_REVOKE if o.kind is EffectKind.REVOKE else Tag.CERTIFICATE_DISTRUST,
+                Tag.CERTIFICATE_REVOKE
+                if o.kind is CertificateEffect.REVOKE
+                else Tag.CERTIFICATE_DISTRUST,
                 at=now,
                 actor=actor,
                 subject=("certificate", o.target),
@@ -172,9 +176,9 @@ def effect_of(order: Order, now: datetime, at: datetime, priority: int) -> Due:
     """
     column, certificate = COLUMN[order.kind], order.certificate
     final, job = State.VERIFIED, None
-    if certificate is None or order.kind is EffectKind.WITHDRAW:
+    if certificate is None or order.kind is CertificateEffect.WITHDRAW:
         final = State.ACKNOWLEDGED
-    elif order.kind is EffectKind.REVOKE:
+    elif order.kind is CertificateEffect.REVOKE:
         job = revocations.crl_job(certificate.authority_id, now=now, run_at=at, priority=priority)
     else:
         job = revocations.probe_job(certificate.id, now=now, run_at=at, priority=priority)

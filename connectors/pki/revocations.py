@@ -22,7 +22,7 @@ from connectors.pki.tables import (
     CertificateStanding,
     CertificateState,
     MarkKind,
-    Reason,
+    RevocationReason,
     in_force,
 )
 from directory.base import audit, outbox
@@ -52,7 +52,7 @@ class MarkSummary:
 
     standing: CertificateStanding
     """HELD or REVOKED."""
-    reason: Reason
+    reason: RevocationReason
     since: datetime
 
 
@@ -70,7 +70,7 @@ def summary(marks: Iterable[Mark]) -> MarkSummary | None:
         of_kind = [m for m in marks if m.kind == kind]
         if of_kind:
             first = min(of_kind, key=lambda m: m.at)
-            return MarkSummary(standing, Reason(first.reason), first.at)
+            return MarkSummary(standing, RevocationReason(first.reason), first.at)
     return None
 
 
@@ -94,7 +94,7 @@ def mark_row(
     certificate_id: int,
     kind: MarkKind,
     *,
-    reason: Reason,
+    reason: RevocationReason,
     cause: str,
     at: datetime,
     now: datetime,
@@ -123,7 +123,7 @@ def revoke(
     session: Session,
     certificate: Certificate,
     *,
-    reason: Reason,
+    reason: RevocationReason,
     at: datetime,
     now: datetime,
     actor: Actor,
@@ -172,7 +172,7 @@ def distrust(
         session,
         certificate,
         MarkKind.DISTRUST,
-        reason=Reason.CERTIFICATE_HOLD,
+        reason=RevocationReason.CERTIFICATE_HOLD,
         at=at,
         now=now,
         change_id=change_id,
@@ -198,7 +198,7 @@ def _mark(
     certificate: Certificate,
     kind: MarkKind,
     *,
-    reason: Reason,
+    reason: RevocationReason,
     at: datetime,
     now: datetime,
     change_id: str | None,

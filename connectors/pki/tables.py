@@ -65,7 +65,7 @@ class MarkKind(StrEnum):
     """For good once its moment has come."""
 
 
-class Reason(StrEnum):
+class RevocationReason(StrEnum):
     """Why a certificate was revoked: CRLReason of RFC 5280 §5.3.1, by its ASN.1 names."""
 
     UNSPECIFIED = "unspecified"
@@ -79,10 +79,10 @@ class Reason(StrEnum):
     AA_COMPROMISE = "aACompromise"
 
 
-REVOCABLE_FOR = frozenset(Reason) - {
-    Reason.CERTIFICATE_HOLD,  # that is a distrust, which can be lifted
-    Reason.CA_COMPROMISE,  # concerns the authority's own certificate
-    Reason.AA_COMPROMISE,  # concerns attribute authorities
+REVOCABLE_FOR = frozenset(RevocationReason) - {
+    RevocationReason.CERTIFICATE_HOLD,  # that is a distrust, which can be lifted
+    RevocationReason.CA_COMPROMISE,  # concerns the authority's own certificate
+    RevocationReason.AA_COMPROMISE,  # concerns attribute authorities
 }
 """Reasons a person's certificate may be revoked for."""
 

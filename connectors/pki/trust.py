@@ -16,7 +16,7 @@ from connectors.pki import revocations
 from connectors.pki.tables import Authority, Certificate, CertificateStanding, CertificateState
 
 
-class Refusal(StrEnum):
+class Distrust(StrEnum):
     """Why a certificate is not believed."""
 
     UNKNOWN = "unknown"
@@ -31,15 +31,15 @@ class Refusal(StrEnum):
 class UntrustedCertificate:
     """A certificate that is not believed. ``certificate`` is None where it is unknown."""
 
-    refusal: Refusal
+    refusal: Distrust
     certificate: Certificate | None = None
 
 
 _REFUSALS = {
-    CertificateStanding.EARLY: Refusal.EARLY,
-    CertificateStanding.EXPIRED: Refusal.EXPIRED,
-    CertificateStanding.HELD: Refusal.DISTRUSTED,
-    CertificateStanding.REVOKED: Refusal.REVOKED,
+    CertificateStanding.EARLY: Distrust.EARLY,
+    CertificateStanding.EXPIRED: Distrust.EXPIRED,
+    CertificateStanding.HELD: Distrust.DISTRUSTED,
+    CertificateStanding.REVOKED: Distrust.REVOKED,
 }
 
 
@@ -58,7 +58,7 @@ def trusted(
     one key the newest decides. Whether its person may act is the session's question.
     """
     if serial is None and spki is None:
-        return UntrustedCertificate(Refusal.UNKNOWN)
+        return UntrustedCertificate(Distrust.UNKNOWN)
     wanted = [Authority.subject == issuer, Certificate.state == CertificateState.ISSUED.value]
     if serial is not None:
         wanted.append(Certificate.serial == serial.lower().rjust(32, "0"))
@@ -72,7 +72,7 @@ def trusted(
         .limit(1)
     ).one_or_none()
     if found is None:
-        return UntrustedCertificate(Refusal.UNKNOWN)
+        return UntrustedCertificate(Distrust.UNKNOWN)
     held = revocations.held(session, [found.id], now=now).get(found.id)
     now_is = standing(found, held, now=now)
     return (

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors.pki import certificates as holdings
-from connectors.pki.orders import EffectKind, Order, about, effect_of, note, requested, write
-from connectors.pki.tables import Certificate, Reason
+from connectors.pki.orders import CertificateEffect, Order, about, effect_of, note, requested, write
+from connectors.pki.tables import Certificate, RevocationReason
 from directory import assignments
 from directory.base.audit import Actor
 from directory.base.clock import local_day
@@ -49,7 +49,7 @@ def late(session: Session, change: Change, users: Sequence[int], *, at: datetime
     known = set(
         session.scalars(
             select(Effect.target).where(
-                Effect.change_id == change.id, Effect.kind == EffectKind.DISTRUST.value
+                Effect.change_id == change.id, Effect.kind == CertificateEffect.DISTRUST.value
             )
         )
     )
@@ -94,11 +94,15 @@ def _orders(
                 c for c in certificates if c.unit_id is not None and c.unit_id not in serves
             ]
         for certificate in certificates:
-            yield about(EffectKind.DISTRUST, certificate)
+            yield about(CertificateEffect.DISTRUST, certificate)
         if case == Action.NONE:
             continue
-        reason = Reason.AFFILIATION_CHANGED if moves else Reason.CESSATION_OF_OPERATION
+        reason = (
+            RevocationReason.AFFILIATION_CHANGED
+            if moves
+            else RevocationReason.CESSATION_OF_OPERATION
+        )
         for certificate in certificates:
-            yield about(EffectKind.REVOKE, certificate, reason)
+            yield about(CertificateEffect.REVOKE, certificate, reason)
         if moves:
             yield from requested(user_id, certificates, asked)

@@ -22,8 +22,8 @@ from idp.oidc.clients import (
     PROBE,
     AuthMethod,
     Client,
+    ClientKind,
     GrantType,
-    Kind,
     Options,
     Profile,
     Registration,
@@ -137,7 +137,7 @@ _COLUMNS: dict[str, Reader] = {
     "post_logout_redirect_uris": _several,
     "backchannel_logout_uri": _maybe,
     "backchannel_logout_session_required": _flag,
-    "kind": _one_of(Kind),
+    "kind": _one_of(ClientKind),
     "auth_method": _one_of(AuthMethod),
     "grant_types": _some_of(GrantType),
     "response_types": _some_of(ResponseType),
@@ -280,7 +280,7 @@ def _require_fitting(client: Client) -> None:
     """Raises InvalidInput for a client that no snippet was made for."""
     wrong = {
         "auth_method": client.auth_method != AuthMethod.BASIC,
-        "kind": client.kind != Kind.WEB,
+        "kind": client.kind != ClientKind.WEB,
         "grant_types": GrantType.CODE not in client.grant_types,
     }
     for name, is_so in wrong.items():

@@ -16,8 +16,8 @@ from idp.oidc import clients
 from idp.oidc import signing_keys as signing
 from idp.oidc.clients import (
     AuthMethod,
+    ClientKind,
     GrantType,
-    Kind,
     Options,
     Profile,
     Registration,
@@ -148,7 +148,7 @@ def _wanted(given: dict[str, Any], options: Options) -> Registration:
         redirect_uris=given["redirect_uris"],
         post_logout_redirect_uris=given["post_logout"],
         backchannel_logout_uri=given["backchannel_logout_uri"],
-        kind=Kind.NATIVE if given["native"] else Kind.WEB,
+        kind=ClientKind.NATIVE if given["native"] else ClientKind.WEB,
         auth_method=AuthMethod(given["auth_method"] or AuthMethod.BASIC),
         grant_types=tuple(GrantType(g) for g in given["grant_types"]) or usual,
         response_types=response_types or None,

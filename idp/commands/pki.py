@@ -15,8 +15,8 @@ from connectors.pki.tables import (
     Authority,
     AuthorityKind,
     CertificateStanding,
-    Reason,
     RequestReason,
+    RevocationReason,
 )
 from directory import people
 from directory.base import audit
@@ -192,7 +192,7 @@ def revoke(serial: str, reason: str) -> None:
         if found is None:
             raise click.ClickException("Không có chứng thư với số sê-ri này.")
         revocations.revoke(
-            session, found, reason=Reason(reason), at=now, now=now, actor=_operator()
+            session, found, reason=RevocationReason(reason), at=now, now=now, actor=_operator()
         )
         crl.publish(session, services.keyring, services.settings, found.authority_id, now=now)
 

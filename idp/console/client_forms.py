@@ -19,8 +19,8 @@ from idp.oidc.clients import (
     INTERCHANGEABLE,
     AuthMethod,
     Client,
+    ClientKind,
     GrantType,
-    Kind,
     Options,
     Registration,
     ResponseType,
@@ -86,7 +86,7 @@ def registration(form: Form) -> Registration:
         application_id=int(application)
         if application.isdecimal() and len(application) < 16
         else None,
-        kind=Kind.NATIVE if native else Kind.WEB,
+        kind=ClientKind.NATIVE if native else ClientKind.WEB,
         auth_method=AuthMethod.NONE if native else _method(form, AuthMethod.BASIC),
         grant_types=(GrantType.CLIENT,) if machine else (GrantType.CODE, GrantType.REFRESH),
         redirect_uris=redirects,
@@ -109,7 +109,7 @@ def as_registered(client: Client) -> Registration:
         post_logout_redirect_uris=tuple(client.post_logout_redirect_uris),
         backchannel_logout_uri=client.backchannel_logout_uri,
         application_id=client.application_id,
-        kind=Kind(client.kind),
+        kind=ClientKind(client.kind),
         auth_method=AuthMethod(client.auth_method),
         grant_types=tuple(GrantType(g) for g in client.grant_types),
         scopes=tuple(client.scopes),

@@ -19,8 +19,8 @@ from idp.oidc.clients import (
     SECRET_OVERLAP,
     AuthMethod,
     Client,
+    ClientKind,
     GrantType,
-    Kind,
 )
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.registration import vouched
@@ -112,7 +112,7 @@ def _snippets(client: Client, secret: str, kinds: Iterable[Snippet]) -> list[Pie
     """Snippets with the client's own values; only for whom they were made."""
     fits = (
         client.auth_method == AuthMethod.BASIC
-        and client.kind == Kind.WEB
+        and client.kind == ClientKind.WEB
         and GrantType.CODE in client.grant_types
     )
     if not fits or not client.redirect_uris:

@@ -108,7 +108,7 @@ class StepUpNeeded(Refused):
 
 
 @dataclass(frozen=True)
-class Presented:
+class PresentedToken:
     """A token as a request brings it, and what came with the request."""
 
     text: str = field(repr=False)
@@ -116,7 +116,7 @@ class Presented:
     arrival: Arrival
 
 
-def presented(request: "HttpRequest", *, in_body: bool = False) -> Presented | None:
+def presented(request: "HttpRequest", *, in_body: bool = False) -> PresentedToken | None:
     """The token of a request: from the header, or a POST's body where that is allowed (§2.2).
 
     Never from the query: it would end up in logs. Raises Refused for two at once.
@@ -126,18 +126,18 @@ def presented(request: "HttpRequest", *, in_body: bool = False) -> Presented | N
     if "access_token" in request.args or len(body) > 1 or (header is not None and body):
         raise Refused(400, "invalid_request")
     if body:
-        return Presented(body[0], BEARER, arrival(request))
+        return PresentedToken(body[0], BEARER, arrival(request))
     if header is None:
         return None
     scheme, _, text = header.partition(" ")
     known = {name.lower(): name for name in (BEARER, DPOP)}.get(scheme.lower())
-    return Presented(text.strip(), known, arrival(request)) if known else None
+    return PresentedToken(text.strip(), known, arrival(request)) if known else None
 
 
 def active(
     connection: Connection,
     tokens: Tokens,
-    brought: Presented | None,
+    brought: PresentedToken | None,
     *,
     tools: Tools,
     now: datetime,
@@ -161,7 +161,7 @@ def active(
 
 
 def _require_proof(
-    connection: Connection, brought: Presented, token: Active, *, tools: Tools, now: datetime
+    connection: Connection, brought: PresentedToken, token: Active, *, tools: Tools, now: datetime
 ) -> None:
     """RFC 9449 §7.1. One INSERT."""
     try:
@@ -180,7 +180,7 @@ def _require_proof(
     raise Refused(401, "invalid_dpop_proof" if proof is None else "invalid_token", scheme=DPOP)
 
 
-def _require_certificate(brought: Presented, token: Active) -> None:
+def _require_certificate(brought: PresentedToken, token: Active) -> None:
     """RFC 8705 §3: the same certificate; its dates were judged when the token was given."""
     try:
         found = mtls.certificate(brought.arrival)
@@ -230,7 +230,7 @@ def require_sign_in(
 def check(
     connection: Connection,
     tokens: Tokens,
-    brought: Presented | None,
+    brought: PresentedToken | None,
     *,
     scopes: Sequence[str],
     tools: Tools,

@@ -37,7 +37,7 @@ MAX_AGE = 300
 
 
 @dataclass(frozen=True)
-class Document:
+class PublishedDocument:
     """Bytes, their ETag and the headers they go out with."""
 
     body: bytes
@@ -156,9 +156,9 @@ class Documents:
         self._keys = signing_keys(tools.db, tools.keyring)
         self._paths = {OPENID: OPENID, OAUTH: OPENID, JWKS: JWKS}
         self._made_from: tuple[str, ...] | None = None
-        self._documents: dict[str, Document] = {}
+        self._documents: dict[str, PublishedDocument] = {}
 
-    def get(self, path: str, *, now: datetime) -> Document | None:
+    def get(self, path: str, *, now: datetime) -> PublishedDocument | None:
         """The document at a path; None for any other path."""
         if path not in self._paths:
             return None
@@ -171,9 +171,9 @@ class Documents:
         return self._documents[self._paths[path]]
 
 
-def _document(value: dict[str, Any]) -> Document:
+def _document(value: dict[str, Any]) -> PublishedDocument:
     body = json.dumps(value, separators=(",", ":")).encode()
-    return Document(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+    return PublishedDocument(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
 class Ready:

@@ -97,11 +97,11 @@ def said(provider: Provider, token: Active | None) -> dict[str, Any]:
     return body
 
 
-Answer = tuple[int, Any, list[tuple[str, str]]]
+EndpointAnswer = tuple[int, Any, list[tuple[str, str]]]
 """Status, body and headers."""
 
 
-def as_wanted(provider: Provider, request: Request, answer: Answer) -> Answer:
+def as_wanted(provider: Provider, request: Request, answer: EndpointAnswer) -> EndpointAnswer:
     """The answer as JSON, or as a signed JWT for whoever accepts that rather (RFC 9701)."""
     status, body, _ = answer
     if not _wants_jwt(request) or request.client is None:

@@ -77,7 +77,7 @@ class SigningKey(Base):
 
 
 @dataclass(frozen=True)
-class Signer:
+class TokenSigner:
     """The key that signs for one algorithm now."""
 
     kid: str
@@ -104,7 +104,7 @@ class SigningKeys:
         self._read_at: datetime | None = None
         self._tried_at: datetime | None = None
 
-    def signer(self, alg: str, *, now: datetime) -> Signer:
+    def signer(self, alg: str, *, now: datetime) -> TokenSigner:
         """The current key of an algorithm. Raises Misconfigured when there is none."""
         self._refresh(now)
         if alg not in self._current:
@@ -113,7 +113,7 @@ class SigningKeys:
         row = self._current.get(alg)
         if row is None:
             raise Misconfigured("key_missing", "Chưa có khóa ký {alg}.", alg=alg)
-        return Signer(row.kid, row.alg, self._load(row))
+        return TokenSigner(row.kid, row.alg, self._load(row))
 
     def algorithms(self, *, now: datetime) -> list[str]:
         """The algorithms we can sign with, in our order."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from connectors.tools import Tools
 from directory.base.config import Settings
 from idp.oidc import bearer, claims, resources
-from idp.oidc.bearer import Presented, Refused
+from idp.oidc.bearer import PresentedToken, Refused
 from idp.oidc.grants import GrantView
 from idp.oidc.tokens import Tokens, token_type
 
@@ -20,7 +20,7 @@ from idp.oidc.tokens import Tokens, token_type
 def userinfo(
     connection: Connection,
     tokens: Tokens,
-    brought: Presented | None,
+    brought: PresentedToken | None,
     *,
     tools: Tools,
     now: datetime,

@@ -89,7 +89,7 @@ class FormCookie(SecureCookieSessionInterface):
         return super().open_session(app, request)
 
 
-class Whole(Response):
+class OnePiece(Response):
     """An answer that goes to the server in one piece, unless it is a stream: piece by piece the
     server's threads would wait for Python's lock once for each.
     """
@@ -105,10 +105,10 @@ class Whole(Response):
             self.close()
 
 
-class Application(Flask):
+class WebApplication(Flask):
     """Flask with our cookie for forms, and answers in one piece."""
 
-    response_class = Whole
+    response_class = OnePiece
 
     def __init__(self) -> None:
         super().__init__("idp")
@@ -117,7 +117,7 @@ class Application(Flask):
 
 def create_app(services: Services) -> Flask:
     """The Flask application over these services."""
-    app = Application()
+    app = WebApplication()
     i18n.install(app)  # first: whoever is refused by the next is told so in her language
     gate.install(
         app,

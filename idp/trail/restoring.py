@@ -53,7 +53,7 @@ REFERENCE = 200
 
 
 @dataclass(frozen=True)
-class Base:
+class LastShared:
     """Where the present trail and the lost one part."""
 
     seq: int
@@ -74,7 +74,7 @@ class Begun:
     lists: int
 
 
-def base(services: Services) -> Base:
+def base(services: Services) -> LastShared:
     """The last entry that this database shares with what was lost, as far as checkpoints tell.
 
     Raises Misconfigured for a checkpoint file that cannot be read.
@@ -82,7 +82,7 @@ def base(services: Services) -> Base:
     gathered = anchor.gather(services, ())
     with services.db.snapshot() as session:
         head = session.execute(select(AuditHead.seq, AuditHead.hash)).first()
-        found = Base(head.seq, head.hash) if head is not None else Base(0, "")
+        found = LastShared(head.seq, head.hash) if head is not None else LastShared(0, "")
         if entitlements.unconfirmed_since(session) is not None:
             # Restored once already, and nothing happened since that could be told from it.
             found = _earlier(services, session) or found
@@ -91,21 +91,21 @@ def base(services: Services) -> Base:
             return found
         for each in sorted(gathered.checkpoints, key=lambda c: -c.seq):
             if each.seq <= found.seq and each.hash == _hash(session, each.seq):
-                return Base(each.seq, each.hash)
-    return found if not gathered.checkpoints else Base(0, "")
+                return LastShared(each.seq, each.hash)
+    return found if not gathered.checkpoints else LastShared(0, "")
 
 
-def _earlier(services: Services, session: Session) -> Base | None:
+def _earlier(services: Services, session: Session) -> LastShared | None:
     told = verification.restores(session.connection(), services.keyring)
     kept = max(told, key=lambda each: each.seq).kept if told else None
-    return Base(kept, _hash(session, kept)) if kept is not None else None
+    return LastShared(kept, _hash(session, kept)) if kept is not None else None
 
 
 def _hash(session: Session, seq: int) -> str:
     return session.scalar(select(AuditEntry.hash).where(AuditEntry.seq == seq)) or ""
 
 
-def begin(services: Services, *, at: Base, actor: Actor, now: datetime) -> Begun:
+def begin(services: Services, *, at: LastShared, actor: Actor, now: datetime) -> Begun:
     """Cut everything that the backup would revive, and write down that it was put back."""
     lost_to = max((c.seq for c in anchor.gather(services, ()).checkpoints), default=None)
     with services.db.write() as session:

@@ -25,7 +25,15 @@ import pytest
 
 from idp import sessions
 from idp.oidc.authorization.pushed import URN
-from idp.oidc.clients import AuthMethod, Client, GrantType, Kind, Options, Profile, ResponseType
+from idp.oidc.clients import (
+    AuthMethod,
+    Client,
+    ClientKind,
+    GrantType,
+    Options,
+    Profile,
+    ResponseType,
+)
 from idp.oidc.grants import Grant
 from idp.oidc.opaque_tokens import Code, Handles
 from idp.oidc.server import Server
@@ -74,7 +82,7 @@ class Scene:
     def native(self) -> Flow:
         """An application on a telephone or a desk."""
         party = self.world.register(
-            "Di động", kind=Kind.NATIVE, auth_method=AuthMethod.NONE, redirect_uris=NATIVE
+            "Di động", kind=ClientKind.NATIVE, auth_method=AuthMethod.NONE, redirect_uris=NATIVE
         )
         return Flow(self.browser, party, redirect_uri="http://127.0.0.1:41234/back")
 

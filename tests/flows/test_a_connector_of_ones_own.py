@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 
 from connectors.accounts import registry
-from connectors.accounts.contract import Action, Capability, Outcome, Page, RemoteAccount
+from connectors.accounts.contract import AccountPage, Action, Capability, Outcome, RemoteAccount
 from directory.base.clock import system_clock
 from idp.run.performing import drain
 from tests import hr_world
@@ -44,12 +44,12 @@ class Ledger:
     def capabilities(self) -> frozenset[Capability]:
         return frozenset(Capability)
 
-    def fetch(self, cursor: str | None = None) -> Page:
+    def fetch(self, cursor: str | None = None) -> AccountPage:
         self.cursors.append(cursor)
         start = int(cursor or 0)
         some = tuple(list(self.entries.values())[start : start + 2])
         more = start + 2 < len(self.entries)
-        return Page(some, "0" if self.endless else (str(start + 2) if more else None))
+        return AccountPage(some, "0" if self.endless else (str(start + 2) if more else None))
 
     def apply(self, operation: Any) -> Outcome:
         wanted = operation.wanted

@@ -12,7 +12,7 @@ from joserfc.jwk import KeySet
 
 from directory.people import User
 from idp.factors import passwords
-from idp.oidc.clients import AuthMethod, Kind, TokenFormat
+from idp.oidc.clients import AuthMethod, ClientKind, TokenFormat
 from idp.oidc.grants import Grant
 from tests.browser_client import hidden_fields, submit
 from tests.relying_party import REDIRECT, Flow, World, build_world
@@ -99,7 +99,9 @@ def test_a_post_to_authorize_is_answered_by_a_get_that_carries_the_cookie(
 
 def test_a_public_native_client_may_come_from_any_loopback_port(world: World, client: Any) -> None:
     party = world.register(
-        kind=Kind.NATIVE, auth_method=AuthMethod.NONE, redirect_uris=("http://127.0.0.1/back",)
+        kind=ClientKind.NATIVE,
+        auth_method=AuthMethod.NONE,
+        redirect_uris=("http://127.0.0.1/back",),
     )
     assert party.secret is None
     flow = Flow(client, party, redirect_uri="http://127.0.0.1:41234/back")

@@ -14,7 +14,7 @@ from directory.base.errors import InvalidInput, Misconfigured
 from directory.people import User
 from idp.oidc import jobs
 from idp.oidc.clients import SubjectType, TokenFormat
-from idp.oidc.clients.sectors import Sector, Subjects, subjects
+from idp.oidc.clients.sectors import PairwiseSubjects, Sector, subjects
 from idp.oidc.grants import Grant
 from idp.sessions import SsoSession
 from tests.factories import make_application, make_user
@@ -92,11 +92,11 @@ def test_two_people_have_two_names(world: World, client: Any) -> None:
 def test_a_name_outlives_the_keys_of_the_installation(world: World, client: Any) -> None:
     has = world.services
     flow_of(world, client, A)
-    before = Subjects(has.db, has.keyring).subject("sub", "a.example")
+    before = PairwiseSubjects(has.db, has.keyring).subject("sub", "a.example")
     ring = Keyring({**has.keyring._keys, "ffff0000": b"k" * 32}, "ffff0000")
-    assert Subjects(has.db, ring).subject("sub", "a.example") == before
+    assert PairwiseSubjects(has.db, ring).subject("sub", "a.example") == before
     with pytest.raises(Misconfigured):
-        Subjects(has.db, Keyring.generate()).subject("sub", "a.example")
+        PairwiseSubjects(has.db, Keyring.generate()).subject("sub", "a.example")
 
 
 def test_a_sector_without_its_salt_is_told_nothing(world: World) -> None:

@@ -19,7 +19,7 @@ from connectors.outbound import Outbound
 from connectors.pki import requests, revocations
 from connectors.pki.authority import pem
 from connectors.pki.jobs import probe_certificate, publish_crl
-from connectors.pki.tables import Certificate, Reason
+from connectors.pki.tables import Certificate, RevocationReason
 from dinhdanh import ports
 from directory.base.audit import Actor
 from directory.base.clock import day_start, system_clock
@@ -358,7 +358,7 @@ def test_publishing_twice_after_a_crash_is_harmless(office: Office) -> None:
         revocations.revoke(
             session,
             session.get_one(Certificate, office.row(chain).id),
-            reason=Reason.KEY_COMPROMISE,
+            reason=RevocationReason.KEY_COMPROMISE,
             at=office.tools.clock(),
             now=office.tools.clock(),
             actor=Actor.operator("thử"),

@@ -168,9 +168,9 @@ def test_where_a_client_may_register_to_be_answered_the_page_lets_the_browser_go
     """
     hr = build(services, clock, app)
     world = World(hr.services, hr.clock, 0, 0, 0, 0)
-    from idp.oidc.clients import Kind
+    from idp.oidc.clients import ClientKind
 
-    kind = Kind.NATIVE if native else Kind.WEB
+    kind = ClientKind.NATIVE if native else ClientKind.WEB
     party = world.register(first_party=False, redirect_uris=(uri,), kind=kind)
     flow = Flow(hr.browser("lan"), party, redirect_uri=uri, scope="openid")
     page = flow.ask()

@@ -12,18 +12,18 @@ from ldap3.utils.conv import escape_filter_chars
 
 from connectors.accounts import mapping
 from connectors.accounts.contract import (
+    AccountPage,
     Action,
     Attribute,
     Attributes,
     Capability,
     Operation,
     Outcome,
-    Page,
     RemoteAccount,
     WantedAccount,
 )
 from connectors.accounts.ldap import names
-from connectors.accounts.ldap.link import ENTRIES, FEW, Garbled, Link, RefusedByServer, Row
+from connectors.accounts.ldap.link import ENTRIES, FEW, GarbledAnswer, Link, RefusedByServer, Row
 from connectors.accounts.ldap.pool import ALREADY_EXISTS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, Pool
 from connectors.accounts.ldap.settings import LdapSettings
 from connectors.errors import Rejected, Transient
@@ -72,14 +72,14 @@ class LdapConnector:
             self._base(link)
         return f"Máy chủ LDAP {self._settings.host} trả lời tốt."
 
-    def fetch(self, cursor: str | None = None) -> Page:
+    def fetch(self, cursor: str | None = None) -> AccountPage:
         """Everything in one page: OpenLDAP's cookies (RFC 2696) die with their connection, so
         the pages are read here, over one connection.
         """
         owned = f"({self._settings.external_id_attribute}=*)"
         with self._pool.connection() as link:
             entries = self._search(link, self._settings.base, owned, most=ENTRIES)
-        return Page(tuple(self._account(entry) for entry in entries), None)
+        return AccountPage(tuple(self._account(entry) for entry in entries), None)
 
     def get(self, key: str) -> RemoteAccount | None:
         with self._pool.connection() as link:
@@ -368,7 +368,7 @@ def _entry(row: Row) -> _Entry:
         }
         return _Entry(str(row["dn"]), values)
     except (AttributeError, KeyError, TypeError) as exc:
-        raise Garbled("Máy chủ LDAP trả lời không đọc được.") from exc
+        raise GarbledAnswer("Máy chủ LDAP trả lời không đọc được.") from exc
 
 
 def _below(base: str, container: str | None, said: Attributes) -> str:

@@ -41,7 +41,7 @@ class RefusedByServer(Exception):
         self.text = f"{result['description']}: {result['message']}"[:300]
 
 
-class Garbled(Transient):
+class GarbledAnswer(Transient):
     """What the server sent is no LDAP, or none that can be read."""
 
 
@@ -119,7 +119,9 @@ class Link:
             raise Transient("Máy chủ LDAP {host} không trả lời.", host=self._host) from exc
         except Exception as exc:
             # ldap3 ends in IndexError, TypeError, RecursionError … on bytes that are no LDAP.
-            raise Garbled("Máy chủ LDAP {host} trả lời không đọc được.", host=self._host) from exc
+            raise GarbledAnswer(
+                "Máy chủ LDAP {host} trả lời không đọc được.", host=self._host
+            ) from exc
         return result
 
     def must(self, act: Callable[[], Any]) -> dict[str, Any]:
@@ -168,7 +170,9 @@ class Link:
             controls = result.get("controls") or {}
             return rows, controls.get(PAGED, {}).get("value", {}).get("cookie")
         except (AttributeError, KeyError, TypeError) as exc:
-            raise Garbled("Máy chủ LDAP {host} trả lời không đọc được.", host=self._host) from exc
+            raise GarbledAnswer(
+                "Máy chủ LDAP {host} trả lời không đọc được.", host=self._host
+            ) from exc
 
     def close(self) -> None:
         """Say good-bye, if anybody listens."""

@@ -22,18 +22,18 @@ from scim2_models import EnterpriseUser, User
 
 from connectors.accounts import mapping
 from connectors.accounts.contract import (
+    AccountPage,
     Action,
     Attribute,
     Capability,
     Operation,
     Outcome,
-    Page,
     RemoteAccount,
     WantedAccount,
 )
 from connectors.accounts.scim import mapping as scim_mapping
 from connectors.accounts.scim.search import Search
-from connectors.accounts.scim.wire import Answer, Json, Wire
+from connectors.accounts.scim.wire import Json, ScimAnswer, Wire
 from connectors.errors import Misconfigured, Rejected, Transient
 from connectors.outbound import Outbound
 
@@ -105,7 +105,7 @@ class ScimConnector:
         count = len(users) if total is None else max(total, len(users))
         return f"SCIM 2.0 trả lời tốt, {count} tài khoản, cập nhật bằng {patch}."
 
-    def fetch(self, cursor: str | None = None) -> Page:
+    def fetch(self, cursor: str | None = None) -> AccountPage:
         """One page. A full page is followed by another, whatever ``totalResults`` says; a page
         that begins like the one before is none (its service knows no pages).
         """
@@ -117,7 +117,7 @@ class ScimConnector:
             raise Misconfigured("Hệ thống đích không chia trang danh sách tài khoản.")
         after = start + len(users)
         more = len(users) == size or (bool(users) and (total is None or after <= total))
-        return Page(accounts, f"{after}:{accounts[0].key}" if more else None)
+        return AccountPage(accounts, f"{after}:{accounts[0].key}" if more else None)
 
     def get(self, key: str) -> RemoteAccount | None:
         user = self._get(key)
@@ -163,7 +163,7 @@ class ScimConnector:
             raise Transient("Hệ thống đích chưa cho thấy tài khoản vừa tạo.")
         return Outcome(_key(user), Action.CREATED, {"http_status": answer.status})
 
-    def _create(self, wanted: WantedAccount) -> Answer:
+    def _create(self, wanted: WantedAccount) -> ScimAnswer:
         """Ask for a new account; the answer is 2xx or says that it is taken."""
         named = scim_mapping.with_family_name(wanted)
         answer = self._post(named if self._wants_family_name else wanted)
@@ -177,7 +177,7 @@ class ScimConnector:
             raise answer.failure()
         return answer
 
-    def _post(self, wanted: WantedAccount) -> Answer:
+    def _post(self, wanted: WantedAccount) -> ScimAnswer:
         body = scim_mapping.created(self._said(wanted), managed=self._service().managed)
         return self._wire.ask("POST", "/Users", body=body, bear={400, 404, 409})
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from connectors.accounts.scim import mapping
-from connectors.accounts.scim.wire import Answer, Json, Wire
+from connectors.accounts.scim.wire import Json, ScimAnswer, Wire
 from connectors.errors import Misconfigured, Rejected
 
 EXTERNAL_ID, USER_NAME = "externalId", "userName"
@@ -63,7 +63,7 @@ class Search:
         query = {"startIndex": start, "count": count}
         return self._read(self._wire.ask("GET", "/Users", query=query, bear={404}))
 
-    def _read(self, answer: Answer) -> tuple[list[Json], int | None]:
+    def _read(self, answer: ScimAnswer) -> tuple[list[Json], int | None]:
         if answer.status == 404:
             if not self.is_scim:
                 raise Misconfigured(

@@ -23,7 +23,7 @@ _MOVED = frozenset({301, 302, 307, 308})
 
 
 @dataclass(frozen=True)
-class Answer:
+class ScimAnswer:
     """What a service answered; ``body`` is None where that was no JSON object."""
 
     status: int
@@ -78,7 +78,7 @@ class Wire:
         query: Mapping[str, Any] | None = None,
         body: Json | None = None,
         bear: Collection[int] = (),
-    ) -> Answer:
+    ) -> ScimAnswer:
         """Ask, and raise ConnectorError for what is neither 2xx nor in ``bear``."""
         asked = f"?{urlencode(query, quote_via=quote)}" if query else ""
         url = httpx2.URL(f"{self._base}{path}{self._slash}{asked}")
@@ -90,7 +90,7 @@ class Wire:
             self._slash = "/" if there.path == f"{url.path}/" else self._slash
             url = there.copy_with(query=url.query or None)
             response = self._send(method, url, body)
-        answer = Answer(response.status_code, _object(response))
+        answer = ScimAnswer(response.status_code, _object(response))
         if answer.ok or answer.status in bear:
             return answer
         raise failure(response.status_code, response.headers, answer.detail)

@@ -47,7 +47,7 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class AuthorizationAnswer:
     """What the browser takes to the client: at a location, or by a form it posts there."""
 
     redirect_uri: str
@@ -66,7 +66,9 @@ class Channel:
     state: str | None
     issuer: str
 
-    def answer(self, said: Mapping[str, str], *, tokens: Tokens, now: datetime) -> Answer:
+    def answer(
+        self, said: Mapping[str, str], *, tokens: Tokens, now: datetime
+    ) -> AuthorizationAnswer:
         """An authorization response of these parameters."""
         values = dict(said)
         if self.state is not None:
@@ -78,12 +80,12 @@ class Channel:
         pairs = tuple(values.items())
         carrier = self.mode.carrier
         if carrier is Mode.FORM_POST:
-            return Answer(self.redirect_uri, None, pairs)
+            return AuthorizationAnswer(self.redirect_uri, None, pairs)
         if carrier is Mode.FRAGMENT:
-            return Answer(self.redirect_uri, f"{self.redirect_uri}#{urlencode(pairs)}")
-        return Answer(self.redirect_uri, with_query(self.redirect_uri, pairs))
+            return AuthorizationAnswer(self.redirect_uri, f"{self.redirect_uri}#{urlencode(pairs)}")
+        return AuthorizationAnswer(self.redirect_uri, with_query(self.redirect_uri, pairs))
 
-    def refusal(self, error: OAuth2Error, *, tokens: Tokens, now: datetime) -> Answer:
+    def refusal(self, error: OAuth2Error, *, tokens: Tokens, now: datetime) -> AuthorizationAnswer:
         """An error told to the client (RFC 6749 §4.1.2.1)."""
         said = {"error": str(error.error)}
         if description := error.get_error_description():

@@ -43,11 +43,11 @@ from idp.oidc import entitlement, resources
 from idp.oidc.authorization import checked_request as requests
 from idp.oidc.authorization import consent, giving, pushed
 from idp.oidc.authorization import incoming as incomings
-from idp.oidc.authorization.answers import Answer, Channel
+from idp.oidc.authorization.answers import AuthorizationAnswer, Channel
 from idp.oidc.authorization.checked_request import CheckedRequest
 from idp.oidc.authorization.incoming import FLOW, Incoming
 from idp.oidc.authorization.page_error import PageError
-from idp.oidc.clients.kinds import SCOPES, Kind
+from idp.oidc.clients.kinds import SCOPES, ClientKind
 from idp.oidc.clients.redirects import origin
 from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
@@ -73,7 +73,7 @@ class Unmet(OAuth2Error):  # type: ignore[misc]
 class Answered:
     """The browser takes the answer to the client."""
 
-    answer: Answer
+    answer: AuthorizationAnswer
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class NotEntitled:
     """The person may not use this application in her present capacity."""
 
     client: ClientView
-    answer: Answer
+    answer: AuthorizationAnswer
     """Back to the client, with access_denied."""
 
 
@@ -118,7 +118,7 @@ class TooWeak:
     """The client, or a scope it asks for, needs a stronger sign-in than there is."""
 
     client: ClientView
-    answer: Answer
+    answer: AuthorizationAnswer
     """Back to the client, with unmet_authentication_requirements."""
 
 
@@ -247,7 +247,7 @@ def _anybody_may_be_it(checked: CheckedRequest) -> bool:
     """
     client = checked.client
     https = checked.channel.redirect_uri.startswith("https:")
-    return client.public and client.kind == Kind.NATIVE and not https
+    return client.public and client.kind == ClientKind.NATIVE and not https
 
 
 def _sign_in_missing(

@@ -29,14 +29,14 @@ CREDENTIALS = frozenset({"client_secret", "client_assertion", "client_assertion_
 
 
 @dataclass(frozen=True)
-class Kept:
+class PushedUri:
     """What the client may send a browser with."""
 
     request_uri: str
     expires_in: int
 
 
-def push(server: Server, request: Request) -> Kept:
+def push(server: Server, request: Request) -> PushedUri:
     """Remember the client's request. Raises OAuth2Error."""
     client = server.authenticate_client(request, EVERY_METHOD, "pushed_authorization_request")
     rate_limit.admit(server.provider, client, "par", now=request.now)
@@ -62,7 +62,7 @@ def push(server: Server, request: Request) -> Kept:
         jkt=jkt,
         signed=signed,
     )
-    return Kept(pushed.uri(server.provider, request_id), lifetime)
+    return PushedUri(pushed.uri(server.provider, request_id), lifetime)
 
 
 def _check(server: Server, request: Request, incoming: Incoming) -> None:

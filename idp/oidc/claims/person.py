@@ -33,7 +33,7 @@ class Above:
 
 
 @dataclass(frozen=True)
-class Code:
+class TypedCode:
     """A typed code of a unit."""
 
     scheme: str
@@ -45,7 +45,7 @@ class Posts:
     """What she holds today, the primary post first, and the codes of the units, by unit."""
 
     held: tuple[Held, ...]
-    codes: dict[int, tuple[Code, ...]]
+    codes: dict[int, tuple[TypedCode, ...]]
 
 
 @dataclass(frozen=True)
@@ -261,9 +261,9 @@ def complete(
         return about
     rows = connection.execute(_POSTS, {"user": about.user_id, "today": local_day(now)}).all()
     held = {row.held_id: _held(row) for row in rows}
-    codes: dict[int, dict[Code, None]] = {}
+    codes: dict[int, dict[TypedCode, None]] = {}
     for row in rows:
         if row.scheme is not None:
-            codes.setdefault(row.unit_id, {})[Code(row.scheme, row.value)] = None
+            codes.setdefault(row.unit_id, {})[TypedCode(row.scheme, row.value)] = None
     posts = Posts(tuple(held.values()), {unit: tuple(each) for unit, each in codes.items()})
     return replace(about, posts=posts)

@@ -57,7 +57,7 @@ class TokenFormat(StrEnum):
     JWT = "jwt"
 
 
-class Kind(StrEnum):
+class ClientKind(StrEnum):
     """application_type (OIDC Registration §2)."""
 
     WEB = "web"

@@ -25,8 +25,8 @@ from idp.oidc.clients.kinds import (
     BY_KEY,
     SCOPES,
     AuthMethod,
+    ClientKind,
     GrantType,
-    Kind,
     ResponseType,
     SubjectType,
 )
@@ -146,7 +146,7 @@ def _response_types(wanted: Registration) -> tuple[ResponseType, ...]:
 
 
 def _addresses(wanted: Registration) -> dict[str, Any]:
-    native = wanted.kind is Kind.NATIVE
+    native = wanted.kind is ClientKind.NATIVE
     by_browser = bool({GrantType.CODE, GrantType.IMPLICIT} & {*wanted.grant_types})
     _few(wanted.redirect_uris, "redirect_uris")
     _few(wanted.post_logout_redirect_uris, "post_logout_redirect_uris")

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 from idp.oidc.clients.kinds import (
     AuthMethod,
+    ClientKind,
     GrantType,
-    Kind,
     Profile,
     ResponseType,
     SubjectType,
@@ -138,7 +138,7 @@ class Registration:
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str | None = None
     application_id: int | None = None
-    kind: Kind = Kind.WEB
+    kind: ClientKind = ClientKind.WEB
     auth_method: AuthMethod = AuthMethod.BASIC
     grant_types: tuple[GrantType, ...] = (GrantType.CODE, GrantType.REFRESH)
     scopes: tuple[str, ...] = ("openid", "profile", "email", "phone", "org")

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from directory.base.errors import InvalidInput
 from idp.oidc import jws
-from idp.oidc.clients.kinds import AuthMethod, GrantType, Kind, Profile, ResponseType
+from idp.oidc.clients.kinds import AuthMethod, ClientKind, GrantType, Profile, ResponseType
 from idp.oidc.clients.options import Options, Registration
 
 METHODS = frozenset({AuthMethod.KEY_JWT, AuthMethod.TLS, AuthMethod.SELF_SIGNED_TLS})
@@ -93,7 +93,8 @@ def require(wanted: Registration, response_types: tuple[ResponseType, ...]) -> N
         )
     # §5.3.2.2: no http but on the loopback of a native application (RFC 8252 §7.3).
     _require(
-        wanted.kind is Kind.NATIVE or all(u.startswith("https:") for u in wanted.redirect_uris),
+        wanted.kind is ClientKind.NATIVE
+        or all(u.startswith("https:") for u in wanted.redirect_uris),
         "redirect_uris",
         "Hồ sơ FAPI 2.0 cần địa chỉ chuyển về dùng https.",
     )

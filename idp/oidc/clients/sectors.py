@@ -45,7 +45,7 @@ class Sector(Base):
     salt_sealed: Mapped[str]
 
 
-class Subjects:
+class PairwiseSubjects:
     """What the people and sessions of one installation are called; safe to use from several
     threads. ``sector`` is that of the client that is told, None for public names.
     """
@@ -80,15 +80,15 @@ class Subjects:
         return salt
 
 
-_views: "WeakKeyDictionary[Database, Subjects]" = WeakKeyDictionary()
+_views: "WeakKeyDictionary[Database, PairwiseSubjects]" = WeakKeyDictionary()
 _views_lock = threading.Lock()
 
 
-def subjects(db: Database, keyring: Keyring) -> Subjects:
+def subjects(db: Database, keyring: Keyring) -> PairwiseSubjects:
     """This process's names for a database: the same object each time."""
     with _views_lock:
         if db not in _views:
-            _views[db] = Subjects(db, keyring)
+            _views[db] = PairwiseSubjects(db, keyring)
         return _views[db]
 
 

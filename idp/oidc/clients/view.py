@@ -18,7 +18,7 @@ from directory.base.crypto import Keyring
 from directory.entitlements import Application, Installation
 from idp.oidc.clients import client_rows, redirects
 from idp.oidc.clients.client_rows import Client
-from idp.oidc.clients.kinds import INTERCHANGEABLE, AuthMethod, Kind
+from idp.oidc.clients.kinds import INTERCHANGEABLE, AuthMethod, ClientKind
 from idp.oidc.clients.options import Options
 
 _SHOWN = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
@@ -110,7 +110,7 @@ class ClientView:
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """RFC 9700 §4.1.3."""
         return redirects.registered(
-            redirect_uri, self.redirect_uris, native=self.kind == Kind.NATIVE
+            redirect_uri, self.redirect_uris, native=self.kind == ClientKind.NATIVE
         )
 
     def check_response_type(self, response_type: str) -> bool:

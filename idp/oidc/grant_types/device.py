@@ -82,7 +82,7 @@ class DeviceRequest(Base):
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingDevice:
     """A device request as a poll sees it, in the shape Authlib's grant asks for."""
 
     id: str
@@ -101,7 +101,7 @@ class Waiting:
         return self.asked_at is not None and now - self.asked_at < wait
 
 
-_WAITING = select(*(getattr(DeviceRequest, name) for name in Waiting.__annotations__)).where(
+_WAITING = select(*(getattr(DeviceRequest, name) for name in WaitingDevice.__annotations__)).where(
     DeviceRequest.id == bindparam("request")
 )
 _ASKED = (
@@ -197,7 +197,7 @@ class DeviceGrant(Issues, DeviceCodeGrant):  # type: ignore[misc]
         return allowed(self.call, credential.waiting)
 
 
-def waiting(call: Call, device_code: str) -> Waiting:
+def waiting(call: Call, device_code: str) -> WaitingDevice:
     """The request of this code, if this client made it. Raises InvalidGrantError. One SELECT."""
     request_id = call.provider.tokens.handles.open_device(device_code)
     row = (
@@ -208,10 +208,10 @@ def waiting(call: Call, device_code: str) -> Waiting:
     # RFC 6749 §5.2: "was issued to another client" is invalid_grant.
     if row is None or row.client_id != call.client.id:
         raise InvalidGrantError
-    return Waiting(**row._asdict())
+    return WaitingDevice(**row._asdict())
 
 
-def allowed(call: Call, waiting: Waiting) -> GrantView:
+def allowed(call: Call, waiting: WaitingDevice) -> GrantView:
     """The grant, consumed. Raises OAuth2Error while there is none, and for whoever comes second."""
     request, client = call.request, call.client
     if waiting.decided_at is None:
@@ -238,7 +238,7 @@ def allowed(call: Call, waiting: Waiting) -> GrantView:
     return grant
 
 
-def _wait(call: Call, waiting: Waiting) -> None:
+def _wait(call: Call, waiting: WaitingDevice) -> None:
     """Nobody has decided: raises what the device is to be told."""
     request = call.request
     # Once its client was cut off nobody can answer it any more (``authorization.device``).
@@ -267,7 +267,7 @@ class _Credential:
     """What Authlib passes from one step of a poll to the next."""
 
     client: ClientView
-    waiting: Waiting
+    waiting: WaitingDevice
 
     def get_client_id(self) -> str:
         """For Authlib."""

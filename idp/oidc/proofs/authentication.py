@@ -35,7 +35,7 @@ _BY_NAME_ALONE = frozenset({AuthMethod.NONE, AuthMethod.TLS, AuthMethod.SELF_SIG
 
 
 @dataclass(frozen=True)
-class Presented:
+class Credentials:
     """What a request says about who sends it."""
 
     client_id: str
@@ -94,7 +94,7 @@ class NoProof(Untrusted):
 
 
 def _reason(
-    exc: DinhdanhError, client: ClientView, presented: Presented, method: AuthMethod
+    exc: DinhdanhError, client: ClientView, presented: Credentials, method: AuthMethod
 ) -> tuple[Reason, str]:
     """What its owner is told: never what was presented."""
     if isinstance(exc, OtherMethod):
@@ -116,7 +116,7 @@ def refused() -> InvalidClientError:
 
 
 def _require_registered(
-    client: ClientView, presented: Presented, method: AuthMethod, endpoint: str
+    client: ClientView, presented: Credentials, method: AuthMethod, endpoint: str
 ) -> None:
     """Raises Untrusted."""
     if presented.method is None and method not in _BY_NAME_ALONE:
@@ -129,7 +129,12 @@ def _require_registered(
 
 
 def _require_proof(
-    provider: Provider, request: Request, client: ClientView, presented: Presented, *, endpoint: str
+    provider: Provider,
+    request: Request,
+    client: ClientView,
+    presented: Credentials,
+    *,
+    endpoint: str,
 ) -> None:
     """Raises Untrusted, NoKeys, BadCertificate."""
     keyring, now = provider.tools.keyring, request.now
@@ -156,7 +161,7 @@ def _require_certificate(provider: Provider, request: Request, client: ClientVie
         raise Untrusted("The certificate is another.")
 
 
-def _presented(headers: Headers, form: Mapping[str, str]) -> Presented:
+def _presented(headers: Headers, form: Mapping[str, str]) -> Credentials:
     header = headers.get("Authorization")
     asserts = "client_assertion" in form or "client_assertion_type" in form
     if [header is not None, "client_secret" in form, asserts].count(True) > 1:
@@ -165,17 +170,17 @@ def _presented(headers: Headers, form: Mapping[str, str]) -> Presented:
         client_id, secret = _basic(header)
         if form.get("client_id", client_id) != client_id:
             raise InvalidRequestError("Two different clients are named.")
-        return Presented(client_id, AuthMethod.BASIC, secret)
+        return Credentials(client_id, AuthMethod.BASIC, secret)
     if asserts:
         return _asserted(form)
     if "client_id" not in form:
         raise refused()
     if "client_secret" in form:
-        return Presented(form["client_id"], AuthMethod.POST, form["client_secret"])
-    return Presented(form["client_id"])
+        return Credentials(form["client_id"], AuthMethod.POST, form["client_secret"])
+    return Credentials(form["client_id"])
 
 
-def _asserted(form: Mapping[str, str]) -> Presented:
+def _asserted(form: Mapping[str, str]) -> Credentials:
     """RFC 7521 §4.2: of a known type, and of the client that ``client_id`` names, if it does."""
     if form.get("client_assertion_type") != assertion.TYPE:
         raise refused()
@@ -186,7 +191,7 @@ def _asserted(form: Mapping[str, str]) -> Presented:
         raise refused() from exc
     if form.get("client_id", found.issuer) != found.issuer:
         raise refused()
-    return Presented(found.issuer, found.method, asserted=found)
+    return Credentials(found.issuer, found.method, asserted=found)
 
 
 def _named(header: str | None) -> str:

@@ -67,7 +67,7 @@ class UseNonce(OAuth2Error):  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
-class Proof:
+class DpopProof:
     """A proof that says all it must. Whether it is presented for the first time, ``spend`` knows."""
 
     jkt: str
@@ -87,7 +87,7 @@ class Proof:
             raise InvalidProof("The DPoP proof was used before.")
 
 
-def proof(provider: Provider, request: Request) -> Proof | None:
+def proof(provider: Provider, request: Request) -> DpopProof | None:
     """The proof a client sends to an endpoint of the provider, spent; None where it sends none.
 
     Raises InvalidProof, UseNonce.
@@ -112,7 +112,7 @@ def read(
     now: datetime,
     nonce_wanted: bool,
     access_token: str | None = None,
-) -> Proof | None:
+) -> DpopProof | None:
     """The proof of a request, None where there is none. ``access_token`` is what it comes with
     at a resource. Raises InvalidProof, UseNonce.
     """
@@ -132,7 +132,7 @@ def read(
         raise InvalidProof(exc.why) from exc
     # Not the key as it was spelt: one key has one thumbprint.
     jkt = type(key).import_key(key.public_key).thumbprint()
-    return Proof(jkt, replay_cache.digest("dpop", jkt, jti), until)
+    return DpopProof(jkt, replay_cache.digest("dpop", jkt, jti), until)
 
 
 def token_hash(access_token: str) -> str:

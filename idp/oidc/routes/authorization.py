@@ -8,7 +8,7 @@ from flask import Response, make_response, redirect, render_template, request, u
 from werkzeug.datastructures import MultiDict
 
 from idp.oidc.authorization import authorize, incoming
-from idp.oidc.authorization.answers import Answer
+from idp.oidc.authorization.answers import AuthorizationAnswer
 from idp.oidc.authorization.authorize import Answered, NotEntitled, Outcome, SignIn, TooWeak
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.request import parameters
@@ -109,7 +109,7 @@ def _page(outcome: Outcome) -> Any:
     return render_template("oidc/consent.html", asked=outcome)
 
 
-def _answer(answer: Answer) -> Response:
+def _answer(answer: AuthorizationAnswer) -> Response:
     """To the client: never by 307, which would post our own forms' content there (FAPI 2.0
     §5.3.2.2).
     """

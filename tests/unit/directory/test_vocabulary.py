@@ -37,7 +37,13 @@ def test_every_word_of_the_vocabulary_is_one_of_the_labels() -> None:
 
 
 def test_everything_that_a_change_can_do_has_a_label() -> None:
-    kinds = {*accounts.EffectKind, *certificates.EffectKind, roles.END, roles.RESTORE, VOID}
+    kinds = {
+        *accounts.AccountEffect,
+        *certificates.CertificateEffect,
+        roles.END,
+        roles.RESTORE,
+        VOID,
+    }
     assert {str(kind) for kind in kinds} <= set(LABELS["effect"])
 
 

@@ -8,8 +8,8 @@ from cryptography import x509
 from sqlalchemy import select
 
 from connectors.pki import crl, issued, requests, revocations, trust
-from connectors.pki.tables import Certificate, CertificateStanding, Reason
-from connectors.pki.trust import Refusal, UntrustedCertificate
+from connectors.pki.tables import Certificate, CertificateStanding, RevocationReason
+from connectors.pki.trust import Distrust, UntrustedCertificate
 from directory.base.audit import Actor
 from directory.base.clock import day_start
 from directory.base.outbox import Job
@@ -58,7 +58,7 @@ def test_transfer_to_another_legal_person_revokes_in_the_same_transaction(office
     chain = office.issue(office.lan)
     assert (standing(office, chain), seen(office, chain)) == ("trusted", ("GOOD", None))
     office.transfer(office.lan, OTHER_COMMUNE)
-    assert standing(office, chain) == Refusal.REVOKED
+    assert standing(office, chain) == Distrust.REVOKED
     assert seen(office, chain) == ("REVOKED", "affiliationChanged")
     assert on_the_list(office, chain) == "affiliationChanged"
     with office.tools.db.read() as session:
@@ -107,7 +107,7 @@ def test_inside_the_legal_person_a_certificate_of_another_unit_stays(office: Off
 def test_suspension_is_seen_as_a_hold_and_resuming_lifts_it(office: Office) -> None:
     chain = office.issue(office.lan)
     suspended = office.decide("suspend", office.lan)
-    assert standing(office, chain) == Refusal.DISTRUSTED
+    assert standing(office, chain) == Distrust.DISTRUSTED
     assert seen(office, chain) == ("REVOKED", "certificateHold")
     assert on_the_list(office, chain) == "certificateHold"
     assert [k for k, _ in kinds(office, suspended)] == ["certificate.distrust"]
@@ -126,7 +126,7 @@ def test_resuming_does_not_lift_a_revocation(office: Office) -> None:
     office.decide("suspend", office.lan)
     office.tools.clock.advance(days=1)
     office.decide("resume", office.lan)
-    assert standing(office, chain) == Refusal.REVOKED
+    assert standing(office, chain) == Distrust.REVOKED
     assert seen(office, chain) == ("REVOKED", "affiliationChanged")
 
 
@@ -152,7 +152,7 @@ def test_a_scheduled_revocation_is_invisible_until_its_moment_and_needs_no_job(
     assert (standing(office, chain), seen(office, chain)) == ("trusted", ("GOOD", None))
     assert on_the_list(office, chain) is None
     office.tools.clock.set(moment)
-    assert standing(office, chain) == Refusal.REVOKED
+    assert standing(office, chain) == Distrust.REVOKED
     assert seen(office, chain) == ("REVOKED", "affiliationChanged")
     assert on_the_list(office, chain) == "affiliationChanged"
 
@@ -194,7 +194,7 @@ def test_undoing_a_transfer_never_revives_a_certificate(office: Office) -> None:
     chain = office.issue(office.lan)
     change = office.transfer(office.lan, OTHER_COMMUNE)
     _undo(office, change)
-    assert standing(office, chain) == Refusal.REVOKED
+    assert standing(office, chain) == Distrust.REVOKED
     assert office.row(office.issue(office.lan)).unit_id == office.province.units[0]
 
 
@@ -205,7 +205,7 @@ def test_a_dated_revocation_survives_the_undoing_of_another_one(office: Office) 
         revocations.revoke(
             session,
             session.get_one(Certificate, office.row(chain).id),
-            reason=Reason.SUPERSEDED,
+            reason=RevocationReason.SUPERSEDED,
             at=now + timedelta(days=10),
             now=now,
             actor=Actor.operator("thử"),
@@ -255,7 +255,7 @@ def test_people_of_one_change_are_cut_together(office: Office) -> None:
 def test_an_expired_certificate_is_left_alone(office: Office) -> None:
     chain = office.issue(office.lan)
     office.tools.clock.advance(days=400)
-    assert standing(office, chain) == Refusal.EXPIRED
+    assert standing(office, chain) == Distrust.EXPIRED
     assert kinds(office, office.transfer(office.lan, OTHER_COMMUNE)) == []
 
 
@@ -270,9 +270,9 @@ def test_trust_knows_a_certificate_by_its_key_too(office: Office) -> None:
 
     assert ask(spki=row.spki_hash) == row.id
     assert ask(spki=row.spki_hash, serial=row.serial) == row.id
-    assert ask(serial="1") == Refusal.UNKNOWN
-    assert ask(spki=row.spki_hash, issuer="CN=Other") == Refusal.UNKNOWN
-    assert ask() == Refusal.UNKNOWN
+    assert ask(serial="1") == Distrust.UNKNOWN
+    assert ask(spki=row.spki_hash, issuer="CN=Other") == Distrust.UNKNOWN
+    assert ask() == Distrust.UNKNOWN
 
 
 def test_the_page_shows_since_when_a_certificate_is_held(office: Office) -> None:

@@ -7,7 +7,7 @@ from cryptography import x509
 from sqlalchemy import select
 
 from connectors.pki import crl, revocations
-from connectors.pki.tables import Certificate, Crl, Reason
+from connectors.pki.tables import Certificate, Crl, RevocationReason
 from directory.base.audit import Actor
 from tests.certificates import Office
 
@@ -29,7 +29,9 @@ def serials(published: Crl) -> set[str]:
     return {f"{e.serial_number:032x}" for e in x509.load_der_x509_crl(published.der)}
 
 
-def revoke(office: Office, chain: str, reason: Reason = Reason.SUPERSEDED) -> str:
+def revoke(
+    office: Office, chain: str, reason: RevocationReason = RevocationReason.SUPERSEDED
+) -> str:
     row = office.row(chain)
     now = office.tools.clock()
     with office.tools.db.write() as session:
@@ -105,7 +107,7 @@ def test_a_revocation_is_on_the_next_list_handed_out(office: Office) -> None:
 
 def test_an_unspecified_reason_is_left_out(office: Office) -> None:
     """RFC 5280 §5.3.1."""
-    serial = revoke(office, office.issue(office.lan), Reason.UNSPECIFIED)
+    serial = revoke(office, office.issue(office.lan), RevocationReason.UNSPECIFIED)
     parsed = x509.load_der_x509_crl(current(office).der)
     entry = parsed.get_revoked_certificate_by_serial_number(int(serial, 16))
     assert entry is not None

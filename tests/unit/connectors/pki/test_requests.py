@@ -13,9 +13,9 @@ from connectors.pki.tables import (
     Certificate,
     CertificateStanding,
     CertificateState,
-    Reason,
     RequestReason,
     RequestState,
+    RevocationReason,
 )
 from directory.base.audit import Actor
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput
@@ -124,7 +124,7 @@ def test_a_person_without_a_good_certificate_asks_for_herself(office: Office) ->
         revocations.revoke(
             session,
             session.get_one(Certificate, row.id),
-            reason=Reason.SUPERSEDED,
+            reason=RevocationReason.SUPERSEDED,
             at=office.tools.clock(),
             now=office.tools.clock(),
             actor=OPERATOR,
@@ -218,7 +218,7 @@ def test_a_compromised_key_is_refused_for_ever(office: Office) -> None:
         revocations.revoke(
             session,
             session.get_one(Certificate, row.id),
-            reason=Reason.KEY_COMPROMISE,
+            reason=RevocationReason.KEY_COMPROMISE,
             at=office.tools.clock(),
             now=office.tools.clock(),
             actor=OPERATOR,
@@ -298,7 +298,7 @@ def test_only_a_persons_own_reasons_revoke(office: Office) -> None:
         revocations.revoke(
             session,
             session.get_one(Certificate, row.id),
-            reason=Reason.CERTIFICATE_HOLD,
+            reason=RevocationReason.CERTIFICATE_HOLD,
             at=office.tools.clock(),
             now=office.tools.clock(),
             actor=OPERATOR,

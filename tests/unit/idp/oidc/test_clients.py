@@ -8,7 +8,7 @@ import pytest
 from directory.base.audit import Actor
 from directory.base.errors import InvalidInput, NotFound
 from idp.oidc import clients
-from idp.oidc.clients import AuthMethod, GrantType, Kind, Registration, redirects
+from idp.oidc.clients import AuthMethod, ClientKind, GrantType, Registration, redirects
 from idp.oidc.clients import view as client_view
 
 OPERATOR = Actor.operator("kiểm thử")
@@ -40,7 +40,7 @@ BAD = [
     ({"redirect_uris": ("/cb",)}, "redirect_uris"),
     ({"redirect_uris": ("javascript:alert(1)",)}, "redirect_uris"),
     ({"redirect_uris": ("vn.example.app:/cb",)}, "redirect_uris"),
-    ({"kind": Kind.NATIVE, "redirect_uris": ("app:/cb",)}, "redirect_uris"),
+    ({"kind": ClientKind.NATIVE, "redirect_uris": ("app:/cb",)}, "redirect_uris"),
     ({"redirect_uris": ("https://app.example/ cb",)}, "redirect_uris"),
     ({"redirect_uris": ("https://app.example/\n",)}, "redirect_uris"),
     ({"post_logout_redirect_uris": ("http://app.example/",)}, "post_logout_redirect_uris"),
@@ -76,7 +76,7 @@ def test_ordinary_addresses_are_taken(services: Any, clock: Any, uri: str) -> No
 def test_a_native_application_may_use_its_own_scheme(services: Any, clock: Any) -> None:
     uri = "vn.example.app:/cb"
     made, secret = _register(
-        services, clock, kind=Kind.NATIVE, auth_method=AuthMethod.NONE, redirect_uris=(uri,)
+        services, clock, kind=ClientKind.NATIVE, auth_method=AuthMethod.NONE, redirect_uris=(uri,)
     )
     assert made.redirect_uris == [uri]
     assert secret is None
