@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from directory.base.rows import in_force
+from directory.base.rows import batches, in_force
 from directory.units.facts import lines
 from directory.units.unit_rows import OrgUnit, UnitEdge, UnitName, UnitView, view
 
@@ -57,9 +57,7 @@ def _with_all_above(
     rows: dict[int, OrgUnit] = {}
     missing = set(ids)
     while missing:
-        wanted = sorted(missing)
-        for start in range(0, len(wanted), 500):
-            some = wanted[start : start + 500]
+        for some in batches(sorted(missing)):
             rows |= {u.id: u for u in session.scalars(select(OrgUnit).where(OrgUnit.id.in_(some)))}
         edges |= _by_unit(lines(session, UnitEdge, missing))
         over = {edge.parent_id for unit_id in missing for edge in edges.get(unit_id, ())}

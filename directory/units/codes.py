@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from directory.base.errors import InvalidInput
-from directory.base.rows import in_force, is_fact
+from directory.base.rows import batches, in_force, is_fact
 from directory.units.unit_rows import OrgUnit, UnitCode
 
 
@@ -164,12 +164,11 @@ def taken(session: Session, wanted: Iterable[tuple[str, str, date]]) -> set[tupl
     found: set[tuple[str, str]] = set()
     for scheme in sorted({scheme for scheme, _, _ in asked}):
         since = {value: day for of, value, day in asked if of == scheme}
-        values = sorted(since)
-        for start in range(0, len(values), 500):
+        for some in batches(sorted(since)):
             for row in session.execute(
                 select(UnitCode.value, UnitCode.valid_to).where(
                     UnitCode.scheme == scheme,
-                    UnitCode.value.in_(values[start : start + 500]),
+                    UnitCode.value.in_(some),
                     borne(),
                 )
             ):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from directory.base.rows import batches
 from directory.base.text import search_key
 from directory.units.unit_rows import OrgUnit, UnitCode, UnitEdge, UnitName
 
@@ -67,10 +68,9 @@ def lines(session: Session, of: type[F], unit_ids: Iterable[int] | None = None) 
     query = select(of).where(of.taken_back_at.is_(None)).order_by(of.unit_id, of.valid_from, of.id)
     if unit_ids is None:
         return list(session.scalars(query))
-    wanted = sorted(set(unit_ids))
     found: list[F] = []
-    for start in range(0, len(wanted), 500):
-        found += session.scalars(query.where(of.unit_id.in_(wanted[start : start + 500])))
+    for some in batches(sorted(set(unit_ids))):
+        found += session.scalars(query.where(of.unit_id.in_(some)))
     return found
 
 
