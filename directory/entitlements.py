@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.assignments import Held, Kind
 from directory.base import outbox
-from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.errors import InvalidInput
 from directory.base.rows import batches
 from directory.base.text import by_name
@@ -112,6 +112,14 @@ class Installation(Base):
     unconfirmed_since: Mapped[datetime | None]
     """When a backup was put back whose staff list nobody has confirmed yet. While it is set only
     administrators are let in and nothing is given at any target: who left since is not known."""
+
+
+_EPOCH = select(Installation.epoch)
+
+
+def installation_epoch(where: Connection | Session) -> int:
+    """The installation's epoch now."""
+    return int(core(where).execute(_EPOCH).scalar_one())
 
 
 @dataclass(frozen=True)

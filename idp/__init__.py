@@ -9,11 +9,11 @@
     approving       from an edge to a second person's approval, for the same three
     edge            from an edge to the door: the path console, API and command line share
     oidc/           the OpenID Provider: clients, grants, tokens, claims, endpoints, logout
-    assurance       how strong a sign-in was, and whether that is enough
     login/          what a sign-in still needs, and the pages that ask for it
     web/            what every page stands on
     sessions/       server-side sessions; one SELECT resolves one
     factors/        what a person proves herself with; guessing slowed down
+    assurance       how strong that is together, what is demanded, whether it is enough
     services        settings, clock, database, keyring, door, outward client: what all are given
 
 An arrow only ever points down this list.

@@ -12,15 +12,15 @@ Who wants what of a sign-in:
     least       the client's minimum and those of its scopes                no answer without all
 
 A demand that was not met is ``unmet_authentication_requirements``, never a lower level told as
-if it were the one asked for.
+if it were the one asked for. ``reachable``, where it is asked for, is what sign-ins can end with
+(``idp.factors.registry.reachable``).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-
-from idp.login.policy import REACHABLE
+from typing import Any
 
 
 class Level(StrEnum):
@@ -51,14 +51,62 @@ def reaches(have: str, wanted: str) -> bool:
     return have == wanted or wanted in _INCLUDES.get(have, ())
 
 
-def supported() -> list[str]:
+def supported(reachable: Iterable[str]) -> list[str]:
     """What a sign-in can end with today or includes, the weakest first: for discovery."""
-    return [level.value for level in Level if any(reaches(have, level) for have in REACHABLE)]
+    ends = tuple(reachable)
+    return [level.value for level in Level if any(reaches(have, level) for have in ends)]
+
+
+class Means(StrEnum):
+    """What a factor rests on (NIST SP 800-63B, section 4)."""
+
+    KNOWLEDGE = "knowledge"
+    POSSESSION = "possession"
+    INHERENCE = "inherence"
+
+
+@dataclass(frozen=True)
+class Strength:
+    """What factors prove, one or several together."""
+
+    level: int = 0
+    """1 to 4 of Nghị định 69/2024/NĐ-CP; 0 of nothing proven."""
+    means: frozenset[Means] = frozenset()
+    """Those that count when factors are taken together: none where somebody else vouches, whose
+    word is never raised."""
+    phishing_resistant: bool = False
+
+    def __or__(self, other: "Strength") -> "Strength":
+        """Both together: two factors of one kind are no more than one (Nghị định 69/2024/NĐ-CP)."""
+        means = self.means | other.means
+        by_means = 0 if len(means) < 2 else 4 if len(means) == 3 else 2 + (Means.INHERENCE in means)
+        return Strength(
+            max(self.level, other.level, by_means),
+            means,
+            self.phishing_resistant or other.phishing_resistant,
+        )
+
+    @property
+    def acr(self) -> str:
+        """Its ``acr``; "0" is less than any level (OIDC Core §2)."""
+        return f"urn:vn:aal:{self.level}" if self.level else "0"
+
+
+def combined(begun: Strength, others: Iterable[Strength]) -> frozenset[Strength]:
+    """Everything that ``begun`` can become by some of the others, itself included."""
+    found, more = {begun}, tuple(others)
+    waiting = [begun]
+    while waiting:
+        one = waiting.pop()
+        new = {one | other for other in more} - found
+        found |= new
+        waiting += new
+    return frozenset(found)
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What one authorization request wants of the sign-in."""
+    """What is wanted of a sign-in: by a client and its scopes, by a page, by an operation."""
 
     voluntary: tuple[str, ...] = ()
     """Any one of them, the first rather."""
@@ -66,6 +114,42 @@ class Demand:
     """Any one of them."""
     least: tuple[str, ...] = ()
     """All of them."""
+    prompt: frozenset[str] = frozenset()
+    """OIDC Core §3.1.2.1."""
+    max_age: timedelta | None = None
+
+    @property
+    def anew(self) -> bool:
+        """Whether it wants a sign-in of its own, however new the last one is."""
+        return bool({"login", "select_account"} & self.prompt)
+
+    def outlived(self, auth_time: datetime, now: datetime) -> bool:
+        """Whether a sign-in of that time is too old. max_age=0 is prompt=login (OIDC Core
+        §3.1.2.1), whatever the clock says.
+        """
+        return self.max_age is not None and (now - auth_time > self.max_age or not self.max_age)
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """As a sign-in under way keeps it, what is not wanted left out."""
+        age = None if self.max_age is None else int(self.max_age.total_seconds())
+        levels = {
+            name: list(values)
+            for name in ("voluntary", "essential", "least")
+            if (values := getattr(self, name))
+        }
+        words = {"prompt": " ".join(sorted(self.prompt))} if self.prompt else {}
+        return words | ({} if age is None else {"max_age": age}) | levels
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> "Demand":
+        """That of a sign-in under way; what other releases kept otherwise is not wanted."""
+        age = kept.get("max_age")
+        return cls(
+            **{name: _words(kept.get(name)) for name in ("voluntary", "essential", "least")},
+            prompt=frozenset(str(kept.get("prompt") or "").split()),
+            max_age=timedelta(seconds=age) if isinstance(age, int) else None,
+        )
 
     def met_by(self, have: str) -> bool:
         """Whether what must be is."""
@@ -82,23 +166,21 @@ class Demand:
         voluntary = not self.voluntary or any(reaches(have, wanted) for wanted in self.voluntary)
         return not (voluntary and self.met_by(have))
 
-    def worth_asking(self, have: str) -> bool:
+    def worth_asking(self, have: str, reachable: Iterable[str]) -> bool:
         """Whether signing in once more could give what this sign-in lacks."""
         if not self.wishes_more_than(have):
             return False
         if not self.met_by(have):
-            return self.can_be_met
-        return any(reaches(other, wanted) for other in REACHABLE for wanted in self.voluntary)
+            return self.can_be_met(reachable)
+        return any(reaches(other, wanted) for other in reachable for wanted in self.voluntary)
 
-    @property
-    def can_be_met(self) -> bool:
-        """Whether any sign-in of today meets what must be."""
-        return any(self.met_by(have) for have in REACHABLE)
+    def can_be_met(self, reachable: Iterable[str]) -> bool:
+        """Whether any of these sign-ins meets what must be."""
+        return any(self.met_by(have) for have in reachable)
 
-    @property
-    def within_reach(self) -> bool:
-        """Whether any sign-in of today meets our own minimum."""
-        return any(not self.short_of(have) for have in REACHABLE)
+    def within_reach(self, reachable: Iterable[str]) -> bool:
+        """Whether any of these sign-ins meets our own minimum."""
+        return any(not self.short_of(have) for have in reachable)
 
     def stated(self, have: str) -> str:
         """The ``acr`` to tell: §5.5.1.1 wants one of the essential values, and what was reached
@@ -110,6 +192,10 @@ class Demand:
             if reaches(have, wanted) and not self.short_of(wanted)
         )
         return next(fitting, have)
+
+
+def _words(kept: object) -> tuple[str, ...]:
+    return tuple(str(each) for each in kept) if isinstance(kept, list) else ()
 
 
 def least(

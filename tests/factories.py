@@ -4,6 +4,7 @@ Every function takes the session first, never commits and gives the row. They wr
 directly: what comes about through the door is tested through the door.
 """
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
@@ -14,14 +15,22 @@ from sqlalchemy.orm import Session
 from directory.assignments import Assignment, Kind, Position, Post
 from directory.base.crypto import random_id
 from directory.base.text import name_parts, name_sort_key, search_key, sort_key, username_base
-from directory.entitlements import Application, Rule
+from directory.entitlements import Application, Rule, installation_epoch
 from directory.people import User, UserStatus
 from directory.permissions import AdminRole, Role
 from directory.units import Bloc, OrgUnit, Tier, UnitCode, UnitEdge
+from idp.factors import by_password
+from idp.factors.factor import Epochs, Proven
 
 LONG_AGO = date(2020, 1, 1)
 CREATED = datetime(2020, 1, 1, tzinfo=UTC)
 _number = count(1)
+
+
+def proven(session: Session, user: User, at: datetime, **changes: Any) -> Proven:
+    """That her password fitted at that moment, under the epochs of now."""
+    epochs = Epochs(user.access_epoch, installation_epoch(session))
+    return replace(by_password.proven(at, epochs), **changes)
 
 
 def make_unit(

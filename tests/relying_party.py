@@ -20,6 +20,7 @@ from directory.base.audit import Actor
 from directory.entitlements import installation
 from directory.people import User
 from idp import sessions
+from idp.factors.factor import Source
 from idp.oidc import clients
 from idp.oidc.clients import Client, GrantType, Registration
 from tests.factories import (
@@ -29,6 +30,7 @@ from tests.factories import (
     make_rule,
     make_unit,
     make_user,
+    proven,
 )
 
 REDIRECT = "http://localhost:9001/callback"
@@ -101,17 +103,14 @@ class World:
         """Give the browser a session of the official."""
         values = {"assignment_id": self.assignment_id, "user_id": self.user_id} | columns
         with self.services.db.write() as session:
+            user = session.get_one(User, values["user_id"])
             view, cookie = sessions.start(
                 session,
-                user=session.get_one(User, values["user_id"]),
-                assignment_id=values["assignment_id"],
-                acr="urn:vn:aal:1",
-                amr=["pwd"],
+                [proven(session, user, self.clock())],
+                sessions.Capacity(user, values["assignment_id"]),
+                Source("192.0.2.7", 50000, "test"),
                 now=self.clock(),
                 settings=self.services.settings,
-                ip="192.0.2.7",
-                port=50000,
-                user_agent="test",
                 keyring=self.services.keyring,
             )
         browser.set_cookie("dinhdanh", cookie, domain="localhost")

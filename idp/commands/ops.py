@@ -18,6 +18,7 @@ from directory.base.rows import not_over
 from directory.permissions import AdminRole, Role
 from idp import assurance
 from idp.commands import pki
+from idp.factors import registry
 from idp.oidc.clients import SCOPES
 from idp.run import health, installation, migrate, wiring
 from idp.services import Services
@@ -206,7 +207,7 @@ def _assurance_problems(settings: Settings) -> Iterator[str]:
     for scope in {**settings.scope_acr, **settings.scope_max_age}:
         if scope not in SCOPES:
             yield gettext("scope_acr, scope_max_age: không có phạm vi {scope}.", scope=scope)
-    reachable = assurance.supported()
+    reachable = assurance.supported(registry.reachable())
     for scope, level in settings.scope_acr.items():
         if level not in reachable:
             yield gettext(

@@ -17,7 +17,7 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput, NotAllowed
 from directory.permissions import Do, Rights, Role
-from idp.factors import passwords, throttle
+from idp.factors import by_password
 from idp.sessions import SessionView
 from idp.web import gate, unwritten
 from idp.web.gate import services
@@ -183,16 +183,6 @@ def confirm_password() -> None:
             "Chưa có gì được ghi. Hãy nhập lại mật khẩu để xác nhận.",
             field="password",
         )
-    with has.db.hot() as connection:
-        found = passwords.candidate(connection, who.view.username)
-    fits = throttle.asked_again(
-        has.db,
-        who.view.user_id,
-        lambda: passwords.verify(has.passwords, found, given),
-        now=who.now,
-        settings=has.settings,
-        actor=who.actor,
-    )
-    if not fits:
+    if not by_password.again(has, who.view.username, given, now=who.now, actor=who.actor):
         raise InvalidInput("password_wrong", "Mật khẩu không đúng.", field="password")
     g.console = replace(who, confirmed_at=who.now)

@@ -1,5 +1,9 @@
 """What a person proves herself with. One module per factor, each with its own table.
 
+registry        the factors there are: a new one is one line
+factor          Proven, Asking, Form, Answer; the protocol of a factor
+by_password     the password as a factor; the password asked again
+guarded         the one check of what can be guessed
 passwords       argon2id, strength, forced change
 slips           activation slips and links: how a password comes about, and what voids them
 slip_cutter     what a change does to them

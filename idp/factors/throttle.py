@@ -179,10 +179,13 @@ def failed(
     settings: Settings,
     user_id: int | None,
     actor: Actor,
+    factor: str,
 ) -> datetime | None:
-    """The password did not fit; until when the account is locked now, if it is."""
+    """What was given did not fit; until when the account is locked now, if it is."""
     subject = ("user", user_id if user_id is not None else "unknown")
-    audit.record(session, Tag.LOGIN_FAIL, at=now, actor=actor, subject=subject)
+    audit.record(
+        session, Tag.LOGIN_FAIL, at=now, actor=actor, subject=subject, data={"factors": [factor]}
+    )
     failures = wrong(session, attempt, now=now)
     if failures < settings.lock_after:
         return None
@@ -197,56 +200,6 @@ def failed(
         data={"until": until.isoformat(), "failures": failures},
     )
     return until
-
-
-def judged(
-    database: Database,
-    attempt: Attempt,
-    fits: Callable[[], bool],
-    *,
-    now: datetime,
-    settings: Settings,
-    user_id: int | None,
-    actor: Actor,
-) -> bool:
-    """Whether the password fits; one that does not is counted against account and source.
-
-    Whoever goes on with a right one settles it (``succeeded``) in her own transaction. Raises
-    Locked when this failure locks the account.
-    """
-    if looked_at(database, attempt, fits):
-        return True
-    with database.write() as session:
-        count_source(session, actor.ip or "", now=now)
-        until = failed(session, attempt, now=now, settings=settings, user_id=user_id, actor=actor)
-    if until is not None:
-        raise Locked(until)
-    return False
-
-
-def asked_again(
-    database: Database,
-    user_id: int,
-    fits: Callable[[], bool],
-    *,
-    now: datetime,
-    settings: Settings,
-    actor: Actor,
-) -> bool:
-    """Whether somebody signed in has given her password again; counted as at the sign-in, for a
-    stolen session is no way to guess. Raises Locked.
-    """
-    with database.hot() as connection:
-        check_source(connection, actor.ip or "", now=now, settings=settings)
-    with database.write() as session:
-        attempt = claim(session, f"user:{user_id}", now=now, settings=settings)
-    if not judged(
-        database, attempt, fits, now=now, settings=settings, user_id=user_id, actor=actor
-    ):
-        return False
-    with database.write() as session:
-        succeeded(session, attempt)
-    return True
 
 
 def succeeded(session: Session, attempt: Attempt) -> None:

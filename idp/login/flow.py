@@ -1,14 +1,14 @@
 """The stored state of one sign-in, and finishing it.
 
 A flow is begun by whoever needs a signed-in person (``/oauth2/authorize``, a page), lives
-``flow_lifetime`` and is written once a password has fitted (``idp.login.unwritten``). It belongs to
+``flow_lifetime`` and is written once something was proven (``idp.login.unwritten``). It belongs to
 one browser: the first that opens it, or the one that began it.
 Steps only record; ``finish`` consumes the flow and starts the session in one transaction, under
-the epochs read when the password was verified.
+the epochs read before anything was checked.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,31 +27,23 @@ from directory.base.failpoints import failpoint
 from directory.people import Standing
 from directory.permissions import Do
 from idp import sessions
-from idp.factors.passwords import Candidate
+from idp.factors import by_password
+from idp.factors.factor import Epochs, Factor, Passed, Proven, Source, reached
 from idp.login import policy
 from idp.login.flow_rows import (
     BEGIN,
-    BY_PASSWORD,
     CONSUME,
     FINISH,
     GAVE,
-    INSTALLATION_EPOCH,
     LOAD,
+    PROVEN_FIRST,
+    PROVEN_MORE,
     LoginFlow,
 )
 from idp.login.policy import FlowState, Policy, Step
-from idp.sessions import SessionView
+from idp.sessions import Capacity, SessionView
 
 __all__ = ["FlowState", "Policy", "Step", "begin", "consume_completed", "finish"]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a sign-in comes from, for the session row and the audit."""
-
-    ip: str | None
-    port: int | None
-    user_agent: str
 
 
 @dataclass(frozen=True)
@@ -111,7 +103,19 @@ def load(
 def find(connection: Connection | Session, flow_id: str, *, browser: str) -> FlowState | None:
     """The flow as this browser may see it, while we remember it, also when it is over."""
     row = core(connection).execute(LOAD, {"flow": flow_id, "browser": browser}).one_or_none()
-    return None if row is None else FlowState(**row._mapping)  # noqa: SLF001 (its public name)
+    return None if row is None else _state(row)
+
+
+def _state(row: Any) -> FlowState:
+    values = dict(row._mapping)  # noqa: SLF001 (its public name)
+    kept, at = values.pop("proven"), values.pop("password_at")
+    epochs = Epochs(values.pop("user_epoch") or 0, values.pop("installation_epoch") or 0)
+    whole = [Proven.read(each) for each in kept["by"]] if kept else []
+    proven = [one for one in whole if one.epochs == epochs and kept["user"] == row.user_id]
+    if not proven and at is not None:
+        # Written by the release before, which knows a password and not the list beside it.
+        proven = [by_password.proven(at, epochs)]
+    return FlowState(**values, proven=tuple(proven))
 
 
 def unknown() -> NotFound:
@@ -172,20 +176,32 @@ def bind(session: Session, flow_id: str, browser: str) -> None:
         raise unknown()
 
 
-def record_password(
-    session: Session, flow_id: str, found: Candidate, *, installation_epoch: int, at: datetime
-) -> None:
-    """The password fitted. ``found`` was read before it was checked, and so were the epochs."""
+def record(session: Session, flow: FlowState, passed: Passed) -> None:
+    """One more proof, beside the same person's under the same epochs; any others are forgotten.
+
+    Raises Conflict when the flow is over, or has become somebody else's meanwhile.
+    """
+    new = passed.proven
+    kept = [
+        one for one in flow.proven if one.epochs == new.epochs and flow.user_id == passed.user_id
+    ]
+    by = [*(one for one in kept if one.factor != new.factor), new]
     values = {
-        "flow": flow_id,
-        "user": found.user_id,
-        "epoch": found.user_epoch,
-        "installation": installation_epoch,
-        "at": at,
-        "change": found.must_change,
+        "flow": flow.id,
+        "user": passed.user_id,
+        "epoch": new.epochs.user,
+        "installation": new.epochs.installation,
+        "at": new.at if new.factor == by_password.CODE else None,
+        "list": _listed(passed.user_id, by),
+        "change": passed.temporary,
     }
-    if core(session).execute(BY_PASSWORD, values).one_or_none() is None:
+    statement = PROVEN_MORE if kept else PROVEN_FIRST
+    if core(session).execute(statement, values).one_or_none() is None:
         raise _done()
+
+
+def _listed(user_id: int | None, by: Iterable[Proven]) -> dict[str, Any]:
+    return {"user": user_id, "by": [one.stored for one in by]}
 
 
 def record_change(session: Session, flow: FlowState, *, user_epoch: int) -> None:
@@ -199,6 +215,10 @@ def record_change(session: Session, flow: FlowState, *, user_epoch: int) -> None
         LoginFlow.user_id == flow.user_id,
         must_change=False,
         user_epoch=user_epoch,
+        proven=_listed(
+            flow.user_id,
+            (replace(one, epochs=replace(one.epochs, user=user_epoch)) for one in flow.proven),
+        ),
     )
 
 
@@ -241,12 +261,18 @@ def capacities(where: Connection | Session, user_id: int, *, now: datetime) -> l
 
 
 def policy_for(
-    where: Connection | Session, flow: FlowState, *, acting: SessionView | None, now: datetime
+    where: Connection | Session,
+    flow: FlowState,
+    *,
+    ways: Sequence[Factor],
+    acting: SessionView | None,
+    now: datetime,
 ) -> Policy:
-    """Read what ``next_step`` needs to know about the person of a flow."""
+    """Read what ``next_step`` needs to know of a sign-in and its person."""
     if flow.user_id is None:
-        return Policy()
-    return _policy(where, flow, people.standing(where, flow.user_id), acting=acting, now=now)
+        return Policy(ways=tuple(ways), finished=flow.done_at is not None)
+    user = people.standing(where, flow.user_id)
+    return _policy(where, flow, user, ways=ways, acting=acting, now=now)
 
 
 def _policy(
@@ -254,6 +280,7 @@ def _policy(
     flow: FlowState,
     user: Standing,
     *,
+    ways: Sequence[Factor],
     acting: SessionView | None,
     now: datetime,
 ) -> Policy:
@@ -264,18 +291,18 @@ def _policy(
     granted = (
         permissions.rights(where, Actor("user", user.id), today) if closed or not held else None
     )
+    runs = granted is not None and granted.may(Do.MANAGE_INSTALLATION, None)
     return Policy(
+        finished=flow.done_at is not None,
+        ways=tuple(ways),
         active=user.may_act(today),
         capacities=tuple(h.id for h in held),
         administers=granted is not None and bool(granted.reaches),
-        runs_installation=granted is not None and granted.may(Do.MANAGE_INSTALLATION, None),
+        kept_out=closed and not runs,
+        must_change=flow.must_change,
+        chosen=flow.assignment_id if flow.capacity_chosen else None,
         acting=acting.assignment_id if same and acting else None,
     )
-
-
-def installation_epoch(connection: Connection | Session) -> int:
-    """The installation's epoch now."""
-    return int(core(connection).execute(INSTALLATION_EPOCH).scalar_one())
 
 
 def finish(  # noqa: PLR0913 (one keyword per fact)
@@ -283,6 +310,7 @@ def finish(  # noqa: PLR0913 (one keyword per fact)
     flow_id: str,
     *,
     browser: str,
+    ways: Sequence[Factor],
     acting: SessionView | None,
     source: Source,
     now: datetime,
@@ -292,26 +320,24 @@ def finish(  # noqa: PLR0913 (one keyword per fact)
     """Consume the flow and start the session, in the caller's one transaction.
 
     Raises Conflict when another request finished it, when something is still missing, or when
-    the person's access was cut since her password was verified.
+    the person's access was cut since she proved who she is.
     """
     connection = core(session)
     taken = connection.execute(FINISH, {"flow": flow_id, "by": browser, "now": now}).one_or_none()
     if taken is None:
         raise _done()
-    values = dict(taken._mapping)  # noqa: SLF001
-    epoch = values.pop("installation_epoch")
-    state = FlowState(**(values | {"done_at": None}))
+    state = replace(_state(taken), done_at=None)
     user = people.standing(connection, taken.user_id)
-    rule = _policy(connection, state, user, acting=acting, now=now)
-    if policy.next_step(state, rule) is not Step.DONE:
+    rule = _policy(connection, state, user, ways=ways, acting=acting, now=now)
+    if policy.next_step(state.proven, state.demand, rule) is not Step.DONE:
         raise Conflict("flow_incomplete", "Lượt đăng nhập này chưa hoàn tất.")
-    if user.access_epoch != state.user_epoch:
+    if any(one.epochs.user != user.access_epoch for one in state.proven):
         # The epoch carried below would make the session dead anyway; say so at once.
         raise Conflict(
             "login_overtaken", "Thông tin công tác của bạn vừa thay đổi. Hãy đăng nhập lại."
         )
     failpoint("login.finish")
-    done = _start(session, state, user, rule, epoch, acting, source, now, settings, keyring)
+    done = _start(session, state, user, rule, acting, source, now, settings, keyring)
     connection.execute(GAVE, {"flow": flow_id, "session": done.view.id})
     return done
 
@@ -321,33 +347,22 @@ def _start(  # noqa: PLR0913 (the one caller's local values)
     state: FlowState,
     user: Standing,
     rule: Policy,
-    epoch: int,
     acting: SessionView | None,
     source: Source,
     now: datetime,
     settings: Settings,
     keyring: Keyring,
 ) -> Finished:
-    acr, amr = policy.methods(state)
-    assignment_id = policy.capacity(state, rule)
-    proven: dict[str, Any] = {
-        "acr": acr,
-        "amr": amr,
-        "auth_time": state.password_at or now,
-        "user_epoch": state.user_epoch or 0,
-        "installation_epoch": epoch,
-        "now": now,
-        "settings": settings,
-        "keyring": keyring,
-    }
+    assignment_id = policy.capacity(rule)
+    has: Any = {"now": now, "settings": settings, "keyring": keyring}
     same_person = acting is not None and acting.user_id == user.id
     if (
         acting is not None
         and same_person
         and acting.assignment_id == assignment_id
-        and acting.acr == acr
+        and acting.acr == reached(state.proven).acr
     ):
-        view, cookie = sessions.renew(session, acting, **proven)
+        view, cookie = sessions.renew(session, acting, state.proven, **has)
         return Finished(view, cookie, state.return_to, (), "renewed")
     replaced: list[str] = []
     reason = "switched" if same_person else "replaced"
@@ -355,15 +370,8 @@ def _start(  # noqa: PLR0913 (the one caller's local values)
         replaced = sessions.end_many(
             session, [acting.id], now=now, reason=reason, actor=acting.actor(source.ip, source.port)
         )
-    view, cookie = sessions.start(
-        session,
-        user=user,
-        assignment_id=assignment_id,
-        ip=source.ip,
-        port=source.port,
-        user_agent=source.user_agent,
-        **proven,
-    )
+    capacity = Capacity(user, assignment_id)
+    view, cookie = sessions.start(session, state.proven, capacity, source, **has)
     return Finished(view, cookie, state.return_to, replaced, reason)
 
 

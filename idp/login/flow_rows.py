@@ -7,7 +7,17 @@ SQLAlchemy more than to run it, and a sign-in is mostly statements.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ForeignKey, Text, bindparam, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    ForeignKey,
+    Text,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from directory.base.db import Base, Key, UTCDateTime
@@ -25,7 +35,7 @@ class LoginFlow(Base):
     client_id: Mapped[int | None] = mapped_column(Key)
     """Internal id of the relying party that asks, if one does."""
     request: Mapped[dict[str, Any]]
-    """prompt, max_age, acr_values, login_hint, ui_locales, form_origin, party."""
+    """demand, login_hint, ui_locales, form_origin, party; prompt for the release before."""
     browser: Mapped[str | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
@@ -33,6 +43,11 @@ class LoginFlow(Base):
     user_epoch: Mapped[int | None]
     installation_epoch: Mapped[int | None]
     password_at: Mapped[datetime | None]
+    """When the password was proven, if it was: what the release before looks at."""
+    proven: Mapped[dict[str, Any] | None]
+    """``user``: whose the proofs are; ``by``: each, oldest first. Those count that are of the row's
+    person and epochs.
+    """
     must_change: Mapped[bool] = mapped_column(default=False)
     assignment_id: Mapped[int | None] = mapped_column(Key)
     capacity_chosen: Mapped[bool] = mapped_column(default=False)
@@ -55,7 +70,9 @@ STATE = (
     LoginFlow.expires_at,
     LoginFlow.user_id,
     LoginFlow.password_at,
+    LoginFlow.proven,
     LoginFlow.user_epoch,
+    LoginFlow.installation_epoch,
     LoginFlow.must_change,
     LoginFlow.assignment_id,
     LoginFlow.capacity_chosen,
@@ -67,20 +84,43 @@ LOAD = select(*STATE).where(
     LoginFlow.id == _FLOW,
     or_(LoginFlow.browser.is_(None), LoginFlow.browser == bindparam("browser")),
 )
-BY_PASSWORD = (
+_AT = bindparam("at", type_=UTCDateTime())
+_CHANGE = bindparam("change", type_=Boolean())
+PROVEN_FIRST = (
     update(LoginFlow)
     .where(LoginFlow.id == _FLOW, LoginFlow.done_at.is_(None))
     .values(
         user_id=bindparam("user"),
         user_epoch=bindparam("epoch"),
         installation_epoch=bindparam("installation"),
-        password_at=bindparam("at", type_=UTCDateTime()),
-        must_change=bindparam("change"),
+        password_at=_AT,
+        proven=bindparam("list", type_=LoginFlow.proven.type),
+        must_change=_CHANGE,
         assignment_id=None,
         capacity_chosen=False,
     )
     .returning(LoginFlow.id)
 )
+"""Whatever stood there before was somebody else's, or is void."""
+PROVEN_MORE = (
+    update(LoginFlow)
+    .where(
+        LoginFlow.id == _FLOW,
+        LoginFlow.done_at.is_(None),
+        LoginFlow.user_id == bindparam("user"),
+        LoginFlow.user_epoch == bindparam("epoch"),
+        LoginFlow.installation_epoch == bindparam("installation"),
+    )
+    .values(
+        password_at=func.coalesce(_AT, LoginFlow.password_at),
+        proven=bindparam("list", type_=LoginFlow.proven.type),
+        must_change=or_(LoginFlow.must_change, _CHANGE),
+        assignment_id=None,
+        capacity_chosen=False,
+    )
+    .returning(LoginFlow.id)
+)
+"""One more of the same person, under the same epochs."""
 FINISH = (
     update(LoginFlow)
     .where(
@@ -88,10 +128,10 @@ FINISH = (
         LoginFlow.browser == bindparam("by"),
         LoginFlow.done_at.is_(None),
         LoginFlow.expires_at > _NOW,
-        LoginFlow.password_at.is_not(None),
+        LoginFlow.user_id.is_not(None),
     )
     .values(done_at=_NOW)
-    .returning(*STATE, LoginFlow.installation_epoch)
+    .returning(*STATE)
 )
 GAVE = (
     update(LoginFlow)
@@ -111,4 +151,3 @@ CONSUME = (
     .values(consumed=True)
     .returning(LoginFlow.id)
 )
-INSTALLATION_EPOCH = select(Installation.epoch)

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-PASSWORD_ACR = "urn:vn:aal:1"  # noqa: S105 (Nghị định 69/2024/NĐ-CP, level 1: one factor)
-PASSWORD_AMR = ("pwd",)  # RFC 8176 section 2
-REACHABLE = (PASSWORD_ACR,)
-"""Every ``acr`` a sign-in can end with (``methods``), the weakest first."""
+from idp.assurance import Demand, combined
+from idp.factors.factor import Factor, Proven, reached
 
 
 class Step(StrEnum):
     """What the person is asked for, or how the sign-in stands."""
 
-    PASSWORD = "password"  # noqa: S105
+    PROVE = "prove"
+    """Something is to be proven: ``asked`` says by what."""
     CHANGE_PASSWORD = "change_password"  # noqa: S105
     CAPACITY = "capacity"
     DONE = "done"
@@ -32,21 +32,21 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class FlowState:
-    """The part of a stored flow that decides what comes next."""
+    """A stored flow."""
 
     id: str
     return_to: str
     client_id: int | None
-    request: dict[str, object]
+    request: dict[str, Any]
     browser: str | None
     expires_at: datetime
-    user_id: int | None
-    password_at: datetime | None
-    user_epoch: int | None
-    must_change: bool
-    assignment_id: int | None
-    capacity_chosen: bool
-    done_at: datetime | None
+    user_id: int | None = None
+    proven: tuple[Proven, ...] = ()
+    """Oldest first; all of one person, under the same epochs."""
+    must_change: bool = False
+    assignment_id: int | None = None
+    capacity_chosen: bool = False
+    done_at: datetime | None = None
     unconfirmed_since: datetime | None = None
     """Since when only administrators are let in (``Installation``)."""
     name: str = ""
@@ -58,55 +58,83 @@ class FlowState:
         """Where its pages are: ``/login/<at>``."""
         return self.name or self.id
 
+    @property
+    def demand(self) -> Demand:
+        """What is wanted of it. The release before kept only ``prompt``."""
+        return Demand.read(self.request.get("demand") or {"prompt": self.request.get("prompt")})
+
+    @property
+    def user_epoch(self) -> int:
+        """Of the person when she was asked; 0 while nothing is proven."""
+        return self.proven[0].epochs.user if self.proven else 0
+
 
 @dataclass(frozen=True)
 class Policy:
-    """What is true of the person at this moment; without a person yet, nothing."""
+    """What is true of sign-in and person at this moment; without a person yet, only the ways."""
 
+    finished: bool = False
+    """Whether its session has started."""
+    ways: tuple[Factor, ...] = ()
+    """By what she could prove herself now, in the order in which they are offered."""
     active: bool = False
     capacities: tuple[int, ...] = ()
     """Ids of her assignments in force today, the primary one first."""
     administers: bool = False
-    runs_installation: bool = False
-    """Whether she is an administrator of all of it; only asked while nobody else is let in."""
+    kept_out: bool = False
+    """Whether only administrators of all of it are let in, and she is none."""
+    must_change: bool = False
+    """Whether what she proved herself with is for one time."""
+    chosen: int | None = None
+    """The capacity chosen in this sign-in."""
     acting: int | None = None
     """The capacity this browser already acts in as the same person."""
 
 
-def next_step(flow: FlowState, policy: Policy) -> Step:
-    """The step a flow stands at."""
-    if flow.done_at is not None:
+def next_step(proven: Sequence[Proven], demand: Demand, policy: Policy) -> Step:
+    """The step a sign-in stands at."""
+    if policy.finished:
         return Step.FINISHED
-    if flow.user_id is None or flow.password_at is None:
-        return Step.PASSWORD
+    if not proven:
+        return Step.PROVE
     if not policy.active:
         return Step.INACTIVE
-    if flow.unconfirmed_since is not None and not policy.runs_installation:
+    if policy.kept_out:
         return Step.UNCONFIRMED
     if not policy.capacities and not policy.administers:
         return Step.NO_CAPACITY
-    if flow.must_change:
+    if asked(proven, demand, policy):
+        return Step.PROVE
+    if policy.must_change:
         return Step.CHANGE_PASSWORD
-    if _must_choose(flow, policy):
+    if _must_choose(policy):
         return Step.CAPACITY
     return Step.DONE
 
 
-def _must_choose(flow: FlowState, policy: Policy) -> bool:
-    if flow.capacity_chosen and flow.assignment_id in policy.capacities:
+def asked(proven: Sequence[Proven], demand: Demand, policy: Policy) -> tuple[Factor, ...]:
+    """By which of her ways she is asked to prove more; any one of them. None once the demand is
+    met, and where nothing she has would meet it: whoever demands it then says so.
+    """
+    if not proven:
+        return tuple(way for way in policy.ways if way.first)
+    have, used = reached(proven), {one.factor for one in proven}
+    left = [way for way in policy.ways if way.code not in used]
+    ends = combined(have, [way.gives for way in left])
+    if not demand.worth_asking(have.acr, [end.acr for end in ends]):
+        return ()
+    return tuple(way for way in left if have | way.gives != have)
+
+
+def _must_choose(policy: Policy) -> bool:
+    if policy.chosen in policy.capacities:
         return False
     return len(policy.capacities) > 1 and policy.acting not in policy.capacities
 
 
-def capacity(flow: FlowState, policy: Policy) -> int | None:
+def capacity(policy: Policy) -> int | None:
     """The assignment a finished sign-in acts in: chosen, gone on with, the only one, or none."""
-    if flow.capacity_chosen and flow.assignment_id in policy.capacities:
-        return flow.assignment_id
-    if policy.acting in policy.capacities:
-        return policy.acting
+    for one in (policy.chosen, policy.acting):
+        if one in policy.capacities:
+            return one
     return policy.capacities[0] if policy.capacities else None
-
-
-def methods(_flow: FlowState) -> tuple[str, Sequence[str]]:
-    """(acr, amr) of what was proven."""
-    return PASSWORD_ACR, PASSWORD_AMR

@@ -1,7 +1,7 @@
 """A sign-in in which nothing has been proven yet is written nowhere: its address says it all.
 
 Anybody may ask for the sign-in page, as often as she likes, and whoever knows a client may ask for it
-in that client's name. Until a password fits there is nothing to keep but where she was going, and that
+in that client's name. Until something is proven there is nothing to keep but where she was going, and that
 stands in the address ``/login/<…>`` itself, sealed, for her browser. Then it becomes a row like any
 other, at the same address (decision 0026).
 """
@@ -20,13 +20,13 @@ from sqlalchemy.orm import Session
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, random_id
 from directory.base.errors import Misconfigured
+from idp.assurance import Demand
 from idp.login import flow as flows
 from idp.login.flow_rows import LoginFlow
 from idp.login.policy import FlowState
 
 LONGEST = 2000
 """Bytes of a way back of which nobody knows who wrote it; of a longer one the query is left out."""
-_PROMPTS = ("login", "select_account")
 _PURPOSE = "sign-in-address"
 _ID = 22
 """Characters of a row's id: a longer name is an address."""
@@ -35,15 +35,21 @@ _MOST = 64 * 1024
 
 
 def address(
-    keyring: Keyring, *, return_to: str, prompt: str | None, browser: str, now: datetime
+    keyring: Keyring, *, return_to: str, demand: Demand, browser: str, now: datetime
 ) -> str:
     """The name of a new sign-in that somebody asks for herself."""
     if _length(return_to) > LONGEST:
         return_to = urlsplit(return_to).path
     if _length(return_to) > LONGEST:
         return_to = "/"
-    request = {"prompt": prompt} if prompt in _PROMPTS else {}
-    return _sealed(keyring, random_id(), return_to, None, request, browser, now)
+    return _sealed(keyring, random_id(), return_to, None, demanding(demand), browser, now)
+
+
+def demanding(demand: Demand) -> dict[str, Any]:
+    """The part of a sign-in's ``request`` that says what is wanted of it."""
+    kept = demand.stored
+    # A node of the release before looks for prompt here.
+    return {"demand": kept, **{k: kept[k] for k in ("prompt",) if k in kept}} if kept else {}
 
 
 def address_for(
@@ -59,7 +65,7 @@ def address_for(
     """The name of a new sign-in for a client. It comes back to ``return_to`` with its own id as
     the parameter ``named``.
 
-    ``request`` may carry prompt, max_age, acr_values, login_hint, ui_locales, ``form_origin``: the
+    ``request`` may carry what is demanded (``demanding``), login_hint, ui_locales, ``form_origin``: the
     origin of the checked redirect URI, which the sign-in pages' content policy must let the form
     end at, and ``party``: what people are shown of the application they sign in to.
     """
@@ -107,13 +113,6 @@ def read(keyring: Keyring, name: str, *, browser: str, settings: Settings) -> Fl
         request=request,
         browser=browser,
         expires_at=began + timedelta(seconds=settings.flow_lifetime),
-        user_id=None,
-        password_at=None,
-        user_epoch=None,
-        must_change=False,
-        assignment_id=None,
-        capacity_chosen=False,
-        done_at=None,
     )
 
 

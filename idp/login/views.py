@@ -1,5 +1,6 @@
 """The sign-in pages. Each POST records one thing and redirects to /login/<flow>."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import (
@@ -25,16 +26,14 @@ from directory.people import User
 from idp import sessions
 from idp.factors import passwords, slips, throttle
 from idp.login import flow as flows
-from idp.login import locked, unwritten, waiting
-from idp.login.policy import FlowState, Policy, Step, next_step
+from idp.login import locked, proving, unwritten, waiting
+from idp.login.policy import FlowState, Policy, Step
 from idp.web import gate, i18n, page_policy
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
 
 blueprint = Blueprint("login", __name__)
 
-WRONG = "Tên đăng nhập hoặc mật khẩu không đúng."
-"""One sentence for an unknown name and a wrong password: nobody learns who exists."""
 OF = "of"
 """In the cookie of the forms' tokens: whose forms they are."""
 YEAR = 365 * 24 * 3600
@@ -48,13 +47,13 @@ def start() -> Any:
     """
     has = services()
     return_to = gate.local_path(request.args.get("return_to")) or "/"
-    prompt = request.args.get("prompt")
-    if prompt != "login" and gate.current_session() is not None:
+    demand, view = proving.demanded(request.args), gate.current_session()
+    if view is not None and "login" not in demand.prompt and demand.met_by(view.acr):
         return redirect(return_to, 303)
     name = unwritten.address(
         has.keyring,
         return_to=return_to,
-        prompt=prompt,
+        demand=demand,
         browser=gate.browser_id(),
         now=has.clock(),
     )
@@ -70,12 +69,12 @@ def show(flow_id: str) -> Any:
         return waiting.anew(flow_id) or _again(error, 404)
     if waiting.carried_on(flow):
         return redirect(flow.return_to, 303)
-    step = next_step(flow, policy)
+    step = proving.step_of(flow, policy)
     if step is Step.FINISHED:
         return redirect(flow.return_to, 303)
     if step is Step.DONE:
-        return _finish(flow)
-    return _page(flow, step)
+        return _finish(flow, policy)
+    return _page(flow, policy, step)
 
 
 @blueprint.get("/login/<flow_id>/locked/<told>")
@@ -100,18 +99,52 @@ def record(flow_id: str) -> Any:
         return waiting.anew(flow_id) or _again(error, 404)
     if waiting.carried_on(flow):
         return redirect(flow.return_to, 303)
-    step = next_step(flow, policy)
-    # A form sent twice, or from an older tab, is about a step already taken.
-    if request.form.get("step", step.value) == step.value and step in _RECORD:
-        try:
+    step, about = proving.step_of(flow, policy), request.form.get("step")
+    factor = proving.chosen(flow, policy, about) if step is Step.PROVE else None
+
+    def act() -> Any:
+        # A form sent twice, or from an older tab, is about a step already taken.
+        if factor is not None:
+            return proving.answered(flow, factor)
+        if about in (None, step.value) and step in _RECORD:
             _RECORD[step](flow, policy)
-        except InvalidInput as error:
-            return _page(flow, step, error=error), 422
-        except Locked as error:
-            return locked.page(flow, error)
-        except Conflict as error:
-            return _again(error, 409, return_to=flow.return_to)
-    return redirect(url_for("login.show", flow_id=flow_id), 303)
+        return None
+
+    return _acted(flow, policy, step, act)
+
+
+@blueprint.get("/login/back/<code>")
+def returned(code: str) -> Any:
+    """Back from another address, where a factor was to be proven."""
+    came = proving.left(code)
+    if came is None:
+        return _again(flows.unknown(), 404)
+    flow_id, kept = came
+    try:
+        flow, policy = _load(flow_id)
+    except NotFound as error:
+        return waiting.anew(flow_id) or _again(error, 404)
+    step = proving.step_of(flow, policy)
+    factor = proving.chosen(flow, policy, code) if step is Step.PROVE else None
+
+    def act() -> None:
+        if factor is not None:
+            proving.came_back(flow, factor, kept)
+
+    return _acted(flow, policy, step, act)
+
+
+def _acted(flow: FlowState, policy: Policy, step: Step, act: Callable[[], Any]) -> Any:
+    """Where an act at this step leads: to the next one, elsewhere, or back to its page."""
+    try:
+        away = act()
+    except InvalidInput as error:
+        return _page(flow, policy, step, error=error), 422
+    except Locked as error:
+        return locked.page(flow, error)
+    except Conflict as error:
+        return _again(error, 409, return_to=flow.return_to)
+    return away or redirect(url_for("login.show", flow_id=flow.at), 303)
 
 
 def _load(flow_id: str) -> tuple[FlowState, Policy]:
@@ -127,7 +160,8 @@ def _load(flow_id: str) -> tuple[FlowState, Policy]:
             now=has.clock(),
             settings=has.settings,
         )
-        policy = flows.policy_for(connection, flow, acting=acting, now=has.clock())
+        ways = proving.ways(connection, flow, has.clock())
+        policy = flows.policy_for(connection, flow, ways=ways, acting=acting, now=has.clock())
     if flow.browser is None:
         with has.db.write() as session:
             flows.bind(session, flow.id, browser)
@@ -143,43 +177,6 @@ def _allow_form(flow: FlowState) -> None:
 # ---- steps -----------------------------------------------------------------------------------
 
 
-def _password(flow: FlowState, _policy: Policy) -> None:
-    """Check name and password. Raises InvalidInput, Locked."""
-    has = services()
-    username = request.form.get("username", "").strip()
-    password = request.form.get("password", "")
-    if not username or not password:
-        raise InvalidInput("empty", "Hãy nhập tên đăng nhập và mật khẩu.", field="username")
-    now = has.clock()
-    ip, port = gate.client_address()
-    with has.db.hot() as connection:
-        throttle.check_source(connection, ip, now=now, settings=has.settings)
-        found = passwords.candidate(connection, username)
-        epoch = flows.installation_epoch(connection)
-    user_id = found.user_id if found else None
-    key = throttle.account_key(has.keyring, username, user_id)
-    with has.db.write() as session:
-        attempt = throttle.claim(session, key, now=now, settings=has.settings)
-    fits = throttle.judged(
-        has.db,
-        attempt,
-        lambda: passwords.verify(has.passwords, found, password),
-        now=now,
-        settings=has.settings,
-        user_id=user_id,
-        actor=Actor("anonymous", None, "", ip, port),
-    )
-    if found is None or not fits:
-        raise InvalidInput("login_wrong", WRONG, field="username")
-    renewed = passwords.rehashed(has.passwords, found, password)
-    with has.db.write() as session:
-        throttle.succeeded(session, attempt)
-        if renewed and found.hash:
-            passwords.replace_hash(session, found.user_id, old=found.hash, new=renewed)
-        unwritten.keep(session, flow, settings=has.settings)
-        flows.record_password(session, flow.id, found, installation_epoch=epoch, at=now)
-
-
 def _change(flow: FlowState, _policy: Policy) -> None:
     """Set the new password that the first sign-in demands. Raises InvalidInput."""
     has = services()
@@ -192,7 +189,7 @@ def _change(flow: FlowState, _policy: Policy) -> None:
     actor = Actor("user", user.id, user.username, ip, port)
     with has.db.write() as session:
         epoch, ended = sessions.cut_others(
-            session, user.id, epoch=flow.user_epoch or 0, keep=None, now=now, actor=actor
+            session, user.id, epoch=flow.user_epoch, keep=None, now=now, actor=actor
         )
         flows.record_change(session, flow, user_epoch=epoch)
         slips.void(session, [user.id], why="password", now=now, actor=actor)
@@ -226,7 +223,6 @@ def _capacity(flow: FlowState, policy: Policy) -> None:
 
 
 _RECORD = {
-    Step.PASSWORD: _password,
     Step.CHANGE_PASSWORD: _change,
     Step.CAPACITY: _capacity,
 }
@@ -235,7 +231,9 @@ _RECORD = {
 # ---- pages -----------------------------------------------------------------------------------
 
 
-def _page(flow: FlowState, step: Step, *, error: InvalidInput | None = None) -> Any:
+def _page(flow: FlowState, policy: Policy, step: Step, *, error: InvalidInput | None = None) -> Any:
+    if step is Step.PROVE:
+        return proving.page(flow, policy, error=error)
     has = services()
     about: dict[str, Any] = {
         "flow": flow,
@@ -244,17 +242,6 @@ def _page(flow: FlowState, step: Step, *, error: InvalidInput | None = None) -> 
         "field": error.field if error else None,
         "settings": has.settings,
     }
-    if step is Step.PASSWORD:
-        acting = gate.current_session()
-        hint = str(flow.request.get("login_hint") or "") or (acting.username if acting else "")
-        party: Any = flow.request.get("party") or {}
-        page_policy.allow_image(party.get("logo_uri"))
-        return render_template(
-            "login/password.html",
-            username=request.form.get("username", hint),
-            party=party,
-            **about,
-        )
     if step is Step.CAPACITY:
         with has.db.read() as session:
             held = flows.capacities(session, flow.user_id or 0, now=has.clock())
@@ -264,10 +251,9 @@ def _page(flow: FlowState, step: Step, *, error: InvalidInput | None = None) -> 
     return make_response(render_template("login/refused.html", **about), 403)
 
 
-def _finish(flow: FlowState) -> Any:
+def _finish(flow: FlowState, policy: Policy) -> Any:
     """Start the session in one transaction and send the browser on with its cookie."""
     has = services()
-    ip, port = gate.client_address()
     now = has.clock()
     try:
         with has.db.write() as session:
@@ -275,8 +261,9 @@ def _finish(flow: FlowState) -> Any:
                 session,
                 flow.id,
                 browser=gate.browser_id(),
+                ways=policy.ways,
                 acting=gate.current_session(),
-                source=flows.Source(ip, port, request.user_agent.string),
+                source=proving.source(),
                 now=now,
                 settings=has.settings,
                 keyring=has.keyring,

@@ -20,9 +20,8 @@ def carried_on(flow: FlowState) -> bool:
     view = gate.current_session()
     if view is None or flow.user_id is not None or flow.done_at is not None:
         return False
-    own = {"login", "select_account"} & set(str(flow.request.get("prompt") or "").split())
     began = flow.expires_at - timedelta(seconds=services().settings.flow_lifetime)
-    return not own and view.auth_time > began
+    return not flow.demand.anew and view.auth_time > began
 
 
 def anew(flow_id: str) -> Any:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from connectors.tools import Tools
 from directory.base.config import Settings
 from idp import assurance
+from idp.factors import registry
 from idp.oidc import claims, jws, resources
 from idp.oidc.authorization.answers import Mode
 from idp.oidc.clients import documents, registration
@@ -78,7 +79,7 @@ def metadata(settings: Settings, algorithms: list[str]) -> dict[str, Any]:
         "id_token_signing_alg_values_supported": algorithms,
         "userinfo_signing_alg_values_supported": algorithms,
         "introspection_signing_alg_values_supported": algorithms,
-        "acr_values_supported": assurance.supported(),
+        "acr_values_supported": assurance.supported(registry.reachable()),
         "protected_resources": [resources.api(issuer)],
         **_authentication(settings),
         **_possession(settings),

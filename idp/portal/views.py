@@ -8,7 +8,7 @@ from connectors.pki import issued, requests
 from directory.base.clock import local_day
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotFound
 from idp import sessions
-from idp.factors import passwords, slips, throttle
+from idp.factors import by_password, passwords, slips
 from idp.oidc import frontchannel
 from idp.oidc import logout as endings
 from idp.oidc.routes import signing_out
@@ -266,7 +266,7 @@ def change_password() -> Any:
         user = pages.profile(session, me.user_id).user
         found = passwords.candidate(session, me.username)
     try:
-        _confirm_password(found)
+        _confirm_password()
         phc = passwords.chosen_hash(
             has.passwords,
             request.form.get("password", ""),
@@ -288,22 +288,13 @@ def change_password() -> Any:
     return redirect(url_for("portal.profile"), 303)
 
 
-def _confirm_password(found: passwords.Candidate | None) -> None:
+def _confirm_password() -> None:
     """The present password, guessed no more often here than at sign-in. Raises InvalidInput,
     Locked.
     """
-    has, me, now = services(), _me(), services().clock()
-    given = request.form.get("current", "")
-    if throttle.asked_again(
-        has.db,
-        me.user_id,
-        lambda: passwords.verify(has.passwords, found, given),
-        now=now,
-        settings=has.settings,
-        actor=actor(),
-    ):
-        return
-    raise InvalidInput("password_wrong", "Mật khẩu hiện tại không đúng.", field="current")
+    has, given = services(), request.form.get("current", "")
+    if not by_password.again(has, _me().username, given, now=has.clock(), actor=actor()):
+        raise InvalidInput("password_wrong", "Mật khẩu hiện tại không đúng.", field="current")
 
 
 # ---- signing out -----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ Whoever ends sessions tells the relying parties: these functions return what the
 """
 
 from idp.sessions.devices import describe_browser
-from idp.sessions.lifecycle import cut_others, end, end_many, renew, start, switch
+from idp.sessions.lifecycle import Capacity, cut_others, end, end_many, renew, start, switch
 from idp.sessions.session_rows import (
     SessionView,
     SsoSession,
@@ -30,6 +30,7 @@ from idp.sessions.session_rows import (
 )
 
 __all__ = [
+    "Capacity",
     "SessionView",
     "SsoSession",
     "control",

@@ -1,6 +1,7 @@
 """What happens to a session: start, renew, switch, end. The caller owns the transaction."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,8 +17,8 @@ from directory.base.db import core
 from directory.base.errors import Conflict
 from directory.base.failpoints import failpoint
 from directory.base.rows import batches
-from directory.entitlements import Installation
 from directory.people import Standing, User
+from idp.factors.factor import Proven, Source, methods, reached
 from idp.sessions import answers
 from idp.sessions.session_rows import (
     GOOD,
@@ -31,58 +32,69 @@ from idp.sessions.session_rows import (
 )
 
 
-def start(  # noqa: PLR0913 (one keyword per column)
+@dataclass(frozen=True)
+class Capacity:
+    """Whom somebody acts as: a person in one assignment, or in none."""
+
+    user: User | Standing
+    assignment_id: int | None
+
+
+def start(
     session: Session,
+    proven: Sequence[Proven],
+    capacity: Capacity,
+    source: Source,
     *,
-    user: User | Standing,
-    assignment_id: int | None,
-    acr: str,
-    amr: Sequence[str],
     now: datetime,
     settings: Settings,
-    ip: str | None,
-    port: int | None,
-    user_agent: str,
     keyring: Keyring,
-    auth_time: datetime | None = None,
-    user_epoch: int | None = None,
-    installation_epoch: int | None = None,
 ) -> tuple[SessionView, str]:
-    """A new session and its cookie value.
-
-    ``auth_time`` and the epochs are those read when the person was verified; left out, they are
-    read now.
+    """A new session of whoever proved this, and its cookie value. It counts from the oldest of
+    the proofs, and is dead where the epochs of one of them are over.
     """
-    proven = auth_time or now
-    if installation_epoch is None:
-        installation_epoch = session.execute(select(Installation.epoch)).scalar_one()
+    user, what = capacity.user, _columns(proven, settings)
     session_id = _open(
         session,
         now=now,
         settings=settings,
         user_id=user.id,
-        assignment_id=assignment_id,
-        acr=acr,
-        amr=list(amr),
-        auth_time=proven,
-        user_epoch=user.access_epoch if user_epoch is None else user_epoch,
-        installation_epoch=installation_epoch,
-        issued_at=proven,
-        expires_at=proven + timedelta(seconds=settings.session_lifetime),
-        ip=ip,
-        port=port,
-        user_agent=user_agent[:300],
+        assignment_id=capacity.assignment_id,
+        issued_at=what["auth_time"],
+        ip=source.ip,
+        port=source.port,
+        user_agent=source.user_agent[:300],
+        **what,
     )
     audit.record(
         session,
         Tag.SESSION_START,
         at=now,
-        actor=Actor("user", user.id, user.username, ip, port),
+        actor=Actor("user", user.id, user.username, source.ip, source.port),
         subject=("user", user.id),
-        data={"session": session_id, "assignment": assignment_id, "acr": acr, "amr": list(amr)},
+        data={
+            "session": session_id,
+            "assignment": capacity.assignment_id,
+            "acr": what["acr"],
+            "amr": what["amr"],
+            "factors": [one.factor for one in proven],
+        },
     )
     failpoint("session.start")
     return _stored(session, session_id, now), handle(keyring, session_id, _FIRST)
+
+
+def _columns(proven: Sequence[Proven], settings: Settings) -> dict[str, Any]:
+    """What a session keeps of the proofs behind it."""
+    oldest = min(one.at for one in proven)
+    return {
+        "acr": reached(proven).acr,
+        "amr": methods(proven),
+        "auth_time": oldest,
+        "user_epoch": min(one.epochs.user for one in proven),
+        "installation_epoch": min(one.epochs.installation for one in proven),
+        "expires_at": oldest + timedelta(seconds=settings.session_lifetime),
+    }
 
 
 _FIRST = 1
@@ -111,15 +123,11 @@ def _stored(session: Session, session_id: str, now: datetime) -> SessionView:
     return view_of(row)
 
 
-def renew(  # noqa: PLR0913 (one keyword per column)
+def renew(
     session: Session,
     view: SessionView,
+    proven: Sequence[Proven],
     *,
-    acr: str,
-    amr: Sequence[str],
-    auth_time: datetime,
-    user_epoch: int,
-    installation_epoch: int,
     now: datetime,
     settings: Settings,
     keyring: Keyring,
@@ -136,14 +144,9 @@ def renew(  # noqa: PLR0913 (one keyword per column)
         )
         .values(
             generation=SsoSession.generation + 1,
-            acr=acr,
-            amr=list(amr),
-            auth_time=auth_time,
-            user_epoch=user_epoch,
-            installation_epoch=installation_epoch,
             last_seen_at=now,
             idle_until=now + timedelta(seconds=settings.session_idle),
-            expires_at=auth_time + timedelta(seconds=settings.session_lifetime),
+            **_columns(proven, settings),
         )
         .returning(SsoSession.generation)
         .execution_options(synchronize_session=False)

@@ -102,6 +102,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "device_ip": "Địa chỉ của thiết bị",
         "effect": "Hệ quả",
         "effective_on": "Ngày hiệu lực",
+        "factors": "Yếu tố xác thực",
         "failures": "Số lần sai",
         "from": "Từ phiên",
         "grant": "Mã quyền truy cập",

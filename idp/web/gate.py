@@ -200,9 +200,12 @@ def browser_id() -> str:
     return cast("str", g.dinhdanh_browser)
 
 
-def login_url(return_to: str, *, prompt: str | None = None) -> str:
-    """Where to send someone who must sign in; ``prompt="login"`` even if she is signed in."""
-    return url_for("login.start", return_to=local_path(return_to) or "/", prompt=prompt)
+def login_url(return_to: str, *, prompt: str | None = None, least: str | None = None) -> str:
+    """Where to send someone who must sign in; ``prompt="login"`` even if she is signed in,
+    ``least`` where what she does there asks for that much (``idp.assurance``).
+    """
+    where = local_path(return_to) or "/"
+    return url_for("login.start", return_to=where, prompt=prompt, least=least)
 
 
 def here() -> str:

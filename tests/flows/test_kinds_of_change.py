@@ -17,7 +17,8 @@ from directory.changes.proof import proof
 from directory.changes.table import TABLE, Column, Event, render_table
 from directory.permissions import AdminRole, Role, rights
 from idp import sessions
-from tests.factories import make_assignment, make_role, make_unit
+from idp.factors.factor import Source
+from tests.factories import make_assignment, make_role, make_unit, proven
 from tests.properties.conftest import Province, build_province
 
 
@@ -36,15 +37,11 @@ def sign_in(province: Province, user_id: int) -> str:
         held = current(session, user_id, province.today)
         _, cookie = sessions.start(
             session,
-            user=user,
-            assignment_id=held[0].id if held else None,
-            acr="urn:vn:aal:1",
-            amr=["pwd"],
+            [proven(session, user, services.clock())],
+            sessions.Capacity(user, held[0].id if held else None),
+            Source("127.0.0.1", 1, "kiểm thử"),
             now=services.clock(),
             settings=services.settings,
-            ip="127.0.0.1",
-            port=1,
-            user_agent="kiểm thử",
             keyring=services.keyring,
         )
     return cookie

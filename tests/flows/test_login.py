@@ -19,7 +19,8 @@ from directory.base.clock import day_start, local_day
 from directory.people import User, UserCut, UserStatus
 from directory.permissions import Role
 from idp import sessions
-from idp.factors import passwords, slips
+from idp.factors import by_password, passwords, registry, slips
+from idp.factors.factor import Epochs, Passed, Source
 from idp.login import flow as flows
 from idp.sessions import SsoSession
 from tests import factories
@@ -433,7 +434,10 @@ def test_finishing_starts_one_session_however_often_it_is_asked(
         )
         found = passwords.candidate(session, person.username)
         assert found is not None
-        flows.record_password(session, flow_id, found, installation_epoch=1, at=now)
+        flow = flows.find(session, flow_id, browser="b")
+        assert flow is not None
+        epochs = Epochs(found.user_epoch, 1)
+        flows.record(session, flow, Passed(found.user_id, by_password.proven(now, epochs)))
 
     def finish() -> Any:
         with services.db.write() as session:
@@ -441,8 +445,9 @@ def test_finishing_starts_one_session_however_often_it_is_asked(
                 session,
                 flow_id,
                 browser="b",
+                ways=registry.FACTORS,
                 acting=None,
-                source=flows.Source("203.0.113.9", 4711, "test"),
+                source=Source("203.0.113.9", 4711, "test"),
                 now=now,
                 settings=services.settings,
                 keyring=services.keyring,

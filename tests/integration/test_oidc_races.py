@@ -11,12 +11,14 @@ from directory.people import User
 from idp import sessions
 from idp.console import pages_clients
 from idp.factors import passwords
+from idp.factors.factor import Source
 from idp.oidc import clients, logout
 from idp.oidc.authorization import consent
 from idp.oidc.authorization.consent import Consent
 from idp.oidc.grants import Grant
 from tests.browser_client import hidden_fields, open_login, submit
 from tests.device_flow import Device, register_device
+from tests.factories import proven
 from tests.relying_party import OPERATOR, Flow, World, build_world
 
 
@@ -258,17 +260,14 @@ def _left(world: World) -> None:
 
 def _open_session(world: World, session: Any, browser: Any) -> None:
     has = world.services
+    user = session.get_one(User, world.user_id)
     _, cookie = sessions.start(
         session,
-        user=session.get_one(User, world.user_id),
-        assignment_id=world.assignment_id,
-        acr="urn:vn:aal:1",
-        amr=["pwd"],
+        [proven(session, user, has.clock())],
+        sessions.Capacity(user, world.assignment_id),
+        Source("192.0.2.7", 50000, "test"),
         now=has.clock(),
         settings=has.settings,
-        ip="192.0.2.7",
-        port=50000,
-        user_agent="test",
         keyring=has.keyring,
     )
     browser.set_cookie("dinhdanh", cookie, domain="localhost")

@@ -37,6 +37,7 @@ from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.errors import NotFound
 from directory.base.storable import is_text
+from idp.factors import registry
 from idp.login import unwritten
 from idp.login.flow import consume_completed
 from idp.oidc import entitlement, resources
@@ -257,7 +258,7 @@ def _sign_in_missing(
     demand = checked.demand
     met = view is not None and demand.met_by(view.acr)
     # Nobody is made to sign in for what no sign-in of today reaches.
-    if met or demand.can_be_met:
+    if met or demand.can_be_met(registry.reachable()):
         if view is None or (not agreed and _must_sign_in(provider, checked, view)):
             if "none" in checked.prompts:
                 raise LoginRequiredError
@@ -302,14 +303,12 @@ def _must_sign_in(provider: Provider, checked: CheckedRequest, view: SessionView
     """
     names = provider.tokens.subjects
     other = not checked.may_be_about(names.subject(view.sub, checked.client.sector))
-    age = checked.request.now - view.auth_time
-    # max_age=0 is prompt=login (OIDC Core §3.1.2.1), whatever the clock says.
-    stale = checked.max_age is not None and (age > checked.max_age or not checked.max_age)
-    asks = bool({"login", "select_account"} & checked.prompts)
+    demand = checked.demand
+    stale = demand.outlived(view.auth_time, checked.request.now)
     # A level that is wanted and not needed is no reason for an error (OIDC Core §3.1.2.1).
-    needless = "none" in checked.prompts and checked.demand.met_by(view.acr)
-    weak = checked.demand.worth_asking(view.acr) and not needless
-    if not (other or asks or stale or weak):
+    needless = "none" in checked.prompts and demand.met_by(view.acr)
+    weak = demand.worth_asking(view.acr, registry.reachable()) and not needless
+    if not (other or demand.anew or stale or weak):
         return False
     flow = checked.incoming.flow
     if flow is None or not consume_completed(
@@ -334,8 +333,9 @@ def _again(provider: Provider, checked: CheckedRequest) -> str:
 
 def _sign_in(provider: Provider, checked: CheckedRequest) -> SignIn:
     request, query = checked.request, _again(provider, checked)
-    passed = ("prompt", "max_age", "acr_values", "login_hint", "ui_locales")
+    passed = ("login_hint", "ui_locales")
     wanted: dict[str, Any] = {name: request.get(name) for name in passed if request.get(name)}
+    wanted |= unwritten.demanding(checked.demand)
     wanted["form_origin"] = origin(checked.channel.redirect_uri)
     wanted["party"] = checked.client.shown(i18n.language())
     return SignIn(checked.client, f"{PATH}?{query}", wanted)
@@ -392,7 +392,11 @@ def _not_entitled(provider: Provider, checked: CheckedRequest, *, quiet: bool) -
 def _too_weak(provider: Provider, checked: CheckedRequest, view: SessionView | None) -> TooWeak:
     """Raises Unmet where only the client itself wanted more, or no page may be shown."""
     demand = checked.demand
-    ours = demand.short_of(view.acr) if view is not None else not demand.within_reach
+    ours = (
+        demand.short_of(view.acr)
+        if view is not None
+        else not demand.within_reach(registry.reachable())
+    )
     if "none" in checked.prompts or not ours:
         raise Unmet
     back = checked.channel.refusal(Unmet(), tokens=provider.tokens, now=checked.request.now)

@@ -48,7 +48,6 @@ class CheckedRequest:
     code_jkt: str | None
     """The key the code will be redeemed with."""
     prompts: set[str]
-    max_age: timedelta | None
     subjects: frozenset[str] | None
     """Of whom the answer must be about; None: of anybody."""
     demand: Demand
@@ -145,7 +144,6 @@ def check(
         consent_scopes,
         code_jkt,
         _prompts(request),
-        _max_age(request, client),
         _subjects(provider, request, client, claims),
         _demand(request, client, claims, consent_scopes, settings.scope_acr),
     )
@@ -215,7 +213,7 @@ def _demand(
     consent_scopes: frozenset[str],
     scope_acr: Mapping[str, str],
 ) -> Demand:
-    """How strong the sign-in should be, and how strong it must be."""
+    """How strong the sign-in should be, how strong it must be, and how new."""
     options, wished = client.options, claim_rules.levels(claims)
     named = tuple((request.get("acr_values") or "").split())
     voluntary = () if wished.essential else wished.values
@@ -224,4 +222,6 @@ def _demand(
         voluntary=voluntary or named or options.default_acr_values,
         essential=wished.values if wished.essential else (),
         least=assurance.least(options.minimum_acr, sorted(consent_scopes), scope_acr),
+        prompt=frozenset(_prompts(request)),
+        max_age=_max_age(request, client),
     )

@@ -10,12 +10,13 @@ from directory.base.crypto import PasswordHasher
 from directory.base.errors import Conflict, InvalidInput, NotFound
 from directory.people import User
 from idp import sessions
-from idp.factors import passwords
+from idp.factors import by_password, passwords, registry
+from idp.factors.factor import Epochs, Passed, Source
 from idp.login import flow as flows
 from idp.login.policy import Step, next_step
 from tests import factories
 
-SOURCE = flows.Source("203.0.113.9", 4711, "a browser")
+SOURCE = Source("203.0.113.9", 4711, "a browser")
 
 
 class Case:
@@ -50,9 +51,11 @@ class Case:
         with self.database.write() as session:
             found = passwords.candidate(session, self.user.username)
             assert found is not None
-            flows.record_password(
-                session, self.flow_id, found, installation_epoch=1, at=self.clock()
-            )
+            epochs = Epochs(found.user_epoch, 1)
+            passed = Passed(self.user.id, by_password.proven(self.clock(), epochs))
+            flow = flows.find(session, self.flow_id, browser="b")
+            assert flow is not None
+            flows.record(session, flow, passed)
 
     def load(self, flow_id: str = "", browser: str = "b") -> flows.FlowState:
         with self.database.read() as session:
@@ -64,6 +67,7 @@ class Case:
                 session,
                 self.flow_id,
                 browser=browser,
+                ways=registry.FACTORS,
                 acting=None,
                 source=SOURCE,
                 now=self.clock(),
@@ -124,7 +128,10 @@ def test_a_capacity_that_is_not_hers_is_refused(case: Case) -> None:
 
 def test_nothing_is_recorded_once_it_is_done(case: Case) -> None:
     case.finish()
-    assert next_step(case.load(), flows.Policy()) is Step.FINISHED
+    done = case.load()
+    with case.database.read() as session:
+        policy = flows.policy_for(session, done, ways=(), acting=None, now=case.clock())
+    assert next_step(done.proven, done.demand, policy) is Step.FINISHED
     with pytest.raises(Conflict):
         case.prove()
 
@@ -161,17 +168,12 @@ def test_a_session_that_raced_a_commit_is_born_dead(case: Case) -> None:
         user = session.get_one(User, case.user.id)
         view, cookie = sessions.start(
             session,
-            user=user,
-            assignment_id=case.assignment.id,
-            acr="urn:vn:aal:1",
-            amr=["pwd"],
+            [by_password.proven(case.clock(), Epochs(read_before, 1))],
+            sessions.Capacity(user, case.assignment.id),
+            Source(None, None, ""),
             now=case.clock(),
             settings=case.settings,
-            ip=None,
-            port=None,
-            user_agent="",
             keyring=case.keyring,
-            user_epoch=read_before,
         )
     assert not case.alive(cookie)
     with case.database.read() as session:

@@ -1,82 +1,237 @@
-"""The next step of a sign-in is decided from stored state alone."""
+"""The next step of a sign-in is decided from what was proven, what is demanded and what is true."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from idp.login.policy import FlowState, Policy, Step, capacity, next_step
+from idp.assurance import Demand, Means, Strength
+from idp.factors import by_password
+from idp.factors.factor import Epochs, Proven, methods, reached
+from idp.login.policy import Policy, Step, asked, capacity, next_step
 
 NOW = datetime(2026, 3, 2, 2, tzinfo=UTC)
-
-NEW = FlowState(
-    id="f",
-    return_to="/",
-    client_id=None,
-    request={},
-    browser="b",
-    expires_at=NOW,
-    user_id=None,
-    password_at=None,
-    user_epoch=None,
-    must_change=False,
-    assignment_id=None,
-    capacity_chosen=False,
-    done_at=None,
-)
-PROVEN = replace(NEW, user_id=7, password_at=NOW, user_epoch=1)
-ONE = Policy(active=True, capacities=(10,))
-TWO = Policy(active=True, capacities=(10, 11))
+AAL1, AAL2, AAL3, AAL4 = (f"urn:vn:aal:{n}" for n in (1, 2, 3, 4))
 
 
-@pytest.mark.parametrize(
-    ("flow", "policy", "step"),
-    [
-        (NEW, Policy(), Step.PASSWORD),
-        (PROVEN, ONE, Step.DONE),
-        (PROVEN, TWO, Step.CAPACITY),
-        (replace(PROVEN, assignment_id=11, capacity_chosen=True), TWO, Step.DONE),
-        (replace(PROVEN, assignment_id=12, capacity_chosen=True), TWO, Step.CAPACITY),
-        (PROVEN, replace(TWO, acting=11), Step.DONE),
-        (PROVEN, replace(TWO, acting=12), Step.CAPACITY),
-        (replace(PROVEN, must_change=True), TWO, Step.CHANGE_PASSWORD),
-        (PROVEN, Policy(active=True), Step.NO_CAPACITY),
-        (PROVEN, Policy(active=True, administers=True), Step.DONE),
-        (PROVEN, replace(ONE, active=False), Step.INACTIVE),
-        (replace(PROVEN, must_change=True), replace(ONE, active=False), Step.INACTIVE),
-        (replace(PROVEN, done_at=NOW), TWO, Step.FINISHED),
-    ],
-    ids=[
-        "nobody yet",
-        "one capacity is taken silently",
-        "several capacities are offered",
-        "a chosen capacity is enough",
-        "a choice that is no longer hers is asked again",
-        "a repeated sign-in stays in its capacity",
-        "unless that has ended",
-        "a temporary password is changed first",
-        "nobody without a post gets in",
-        "except administrators",
-        "nobody who may not act gets in",
-        "nor is she asked for a new password",
-        "a finished flow stays finished",
-    ],
-)
-def test_next_step(flow: FlowState, policy: Policy, step: Step) -> None:
-    assert next_step(flow, policy) is step
+@dataclass(frozen=True)
+class Way:
+    """As much of a factor as decides what is asked."""
+
+    code: str
+    gives: Strength
+    first: bool = False
+    title: str = ""
+    offers: Any = None
+    begin: Any = None
+    check: Any = None
+
+
+def strength(*means: Means, level: int = 1, resists: bool = False) -> Strength:
+    return Strength(level, frozenset(means), resists)
+
+
+def of(way: Way, amr: str) -> Proven:
+    given = way.gives
+    return Proven(
+        way.code,
+        NOW,
+        Epochs(1, 1),
+        given.level,
+        (amr,),
+        tuple(given.means),
+        given.phishing_resistant,
+    )
+
+
+PASSWORD = Way("password", strength(Means.KNOWLEDGE), first=True)
+PIN = Way("pin", strength(Means.KNOWLEDGE))
+CODES = Way("codes", strength(Means.POSSESSION))
+FACE = Way("face", strength(Means.INHERENCE))
+KEY = Way("key", strength(Means.POSSESSION, Means.KNOWLEDGE, level=2, resists=True), first=True)
+ABROAD = Way("abroad", strength(level=2), first=True)
+PROVEN = (by_password.proven(NOW, Epochs(1, 1)),)
+WITH_CODES = (*PROVEN, of(CODES, "otp"))
+ONE = Policy(ways=(PASSWORD,), active=True, capacities=(10,))
+TWO = replace(ONE, capacities=(10, 11))
+NOBODY = Policy(ways=(PASSWORD,))
+SECOND = replace(ONE, ways=(PASSWORD, CODES, PIN))
+MUST = Demand(least=(AAL2,))
 
 
 @pytest.mark.parametrize(
-    ("flow", "policy", "assignment"),
+    ("proven", "demand", "policy", "step"),
     [
-        (PROVEN, ONE, 10),
-        (PROVEN, replace(TWO, acting=11), 11),
-        (replace(PROVEN, assignment_id=10, capacity_chosen=True), replace(TWO, acting=11), 10),
-        (PROVEN, Policy(active=True, administers=True), None),
+        pytest.param((), Demand(), NOBODY, Step.PROVE, id="nobody yet"),
+        pytest.param((), Demand(), Policy(), Step.PROVE, id="nobody yet, and nothing to offer"),
+        pytest.param(PROVEN, Demand(), ONE, Step.DONE, id="one capacity is taken silently"),
+        pytest.param(PROVEN, Demand(), TWO, Step.CAPACITY, id="several capacities are offered"),
+        pytest.param(
+            PROVEN, Demand(), replace(TWO, chosen=11), Step.DONE, id="a chosen one is enough"
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(TWO, chosen=12),
+            Step.CAPACITY,
+            id="a choice that is no longer hers is asked again",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(TWO, acting=11),
+            Step.DONE,
+            id="a repeated sign-in stays in its capacity",
+        ),
+        pytest.param(
+            PROVEN, Demand(), replace(TWO, acting=12), Step.CAPACITY, id="unless that has ended"
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(TWO, must_change=True),
+            Step.CHANGE_PASSWORD,
+            id="a temporary password is changed first",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(ONE, capacities=()),
+            Step.NO_CAPACITY,
+            id="nobody without a post gets in",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(ONE, capacities=(), administers=True),
+            Step.DONE,
+            id="except administrators",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(ONE, active=False, must_change=True),
+            Step.INACTIVE,
+            id="nobody who may not act gets in, nor is she asked for a new password",
+        ),
+        pytest.param(
+            PROVEN,
+            MUST,
+            replace(SECOND, kept_out=True),
+            Step.UNCONFIRMED,
+            id="who is kept out proves nothing more",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(TWO, finished=True),
+            Step.FINISHED,
+            id="a finished flow stays finished",
+        ),
+        pytest.param(PROVEN, Demand(), SECOND, Step.DONE, id="what nobody demands is not asked"),
+        pytest.param(PROVEN, MUST, SECOND, Step.PROVE, id="a minimum that she can meet is asked"),
+        pytest.param(
+            PROVEN, Demand(essential=(AAL2, AAL3)), SECOND, Step.PROVE, id="so is what must be"
+        ),
+        pytest.param(
+            PROVEN, Demand(voluntary=(AAL2,)), SECOND, Step.PROVE, id="and what is only wished"
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(voluntary=(AAL3, AAL1)),
+            SECOND,
+            Step.DONE,
+            id="a wish that is met already is no reason to ask",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(least=(AAL3,)),
+            SECOND,
+            Step.DONE,
+            id="nobody is asked for what she cannot reach: whoever demands it refuses",
+        ),
+        pytest.param(PROVEN, MUST, ONE, Step.DONE, id="nor who has nothing else"),
+        pytest.param(WITH_CODES, MUST, SECOND, Step.DONE, id="met is met"),
+        pytest.param(
+            PROVEN,
+            MUST,
+            replace(SECOND, must_change=True),
+            Step.PROVE,
+            id="a password is changed by whoever has proven everything",
+        ),
     ],
-    ids=["the only one", "the present one", "the chosen one before the present one", "none"],
 )
-def test_capacity_of_a_finished_sign_in(
-    flow: FlowState, policy: Policy, assignment: int | None
+def test_next_step(proven: tuple[Proven, ...], demand: Demand, policy: Policy, step: Step) -> None:
+    assert next_step(proven, demand, policy) is step
+
+
+@pytest.mark.parametrize(
+    ("proven", "demand", "ways", "codes"),
+    [
+        pytest.param((), MUST, (PASSWORD, CODES, KEY), "password key", id="who says who she is"),
+        pytest.param(PROVEN, MUST, (PASSWORD, CODES, PIN, KEY), "codes key", id="what helps"),
+        pytest.param(
+            PROVEN, Demand(least=(AAL4,)), (CODES, FACE, PIN), "codes face", id="on the way there"
+        ),
+        pytest.param(PROVEN, MUST, (PIN,), "", id="two of one kind are one"),
+        pytest.param(WITH_CODES, Demand(least=(AAL4,)), (CODES, FACE), "face", id="not twice"),
+        pytest.param(
+            PROVEN, Demand(voluntary=(AAL3,)), (CODES,), "", id="a wish beyond reach asks nothing"
+        ),
+    ],
+)
+def test_what_is_asked_is_what_brings_her_nearer(
+    proven: tuple[Proven, ...], demand: Demand, ways: tuple[Way, ...], codes: str
 ) -> None:
-    assert capacity(flow, policy) == assignment
+    found = asked(proven, demand, replace(ONE, ways=ways))
+    assert [one.code for one in found] == codes.split()
+
+
+@pytest.mark.parametrize(
+    ("ways", "level"),
+    [
+        ((PASSWORD,), 1),
+        ((PASSWORD, PIN), 1),
+        ((PASSWORD, CODES), 2),
+        ((KEY,), 2),
+        ((PASSWORD, FACE), 3),
+        ((PASSWORD, CODES, FACE), 4),
+        ((KEY, FACE), 4),
+        ((ABROAD,), 2),
+        # Somebody else's word is never raised by ours.
+        ((ABROAD, PASSWORD), 2),
+    ],
+)
+def test_factors_count_together_by_what_they_rest_on(ways: tuple[Way, ...], level: int) -> None:
+    """The levels of Nghị định 69/2024/NĐ-CP, in whatever order they were proven."""
+    proven = [of(way, way.code) for way in ways]
+    for order in (proven, proven[::-1]):
+        assert reached(order).level == level
+        assert reached(order).acr == f"urn:vn:aal:{level}"
+    assert reached(proven).phishing_resistant == (KEY in ways)
+
+
+def test_methods_say_when_they_are_several() -> None:
+    """RFC 8176 §2."""
+    assert methods(PROVEN) == ["pwd"]
+    assert methods(WITH_CODES) == ["pwd", "otp", "mfa"]
+    assert methods((*PROVEN, of(PIN, "pin"))) == ["pwd", "pin"]
+
+
+def test_what_was_proven_is_kept_as_it_was() -> None:
+    for one in (*WITH_CODES, of(KEY, "hwk"), of(ABROAD, "eid")):
+        assert Proven.read(one.stored) == one
+
+
+@pytest.mark.parametrize(
+    ("policy", "assignment"),
+    [
+        pytest.param(ONE, 10, id="the only one"),
+        pytest.param(replace(TWO, acting=11), 11, id="the present one"),
+        pytest.param(replace(TWO, chosen=10, acting=11), 10, id="the chosen one before it"),
+        pytest.param(replace(ONE, capacities=(), administers=True), None, id="none"),
+    ],
+)
+def test_capacity_of_a_finished_sign_in(policy: Policy, assignment: int | None) -> None:
+    assert capacity(policy) == assignment

@@ -19,7 +19,13 @@ def _fail(database: Any, settings: Any, now: Any, key: str = "user:1") -> Any:
         attempt = throttle.claim(session, key, now=now, settings=settings)
     with database.write() as session:
         return throttle.failed(
-            session, attempt, now=now, settings=settings, user_id=1, actor=ANYBODY
+            session,
+            attempt,
+            now=now,
+            settings=settings,
+            user_id=1,
+            actor=ANYBODY,
+            factor="password",
         )
 
 

@@ -9,6 +9,7 @@ import pytest
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
+from idp.factors import registry
 from idp.web import i18n
 
 ROOT = Path(__file__).parents[3]
@@ -26,6 +27,8 @@ ERRORS = {
 }
 OPERATORS_ONLY = {"Misconfigured"}
 """PageError at the command line and in the log, never on a page."""
+FORMS = {"Form", "Field"}
+"""What factors ask for; their templates know no sentence."""
 VIETNAMESE = re.compile(r"[^\x00-\x7f]")
 
 
@@ -56,6 +59,9 @@ def _said(node: ast.AST) -> Iterator[str]:
     name, texts = _name(node), _texts(node)
     if name in MARKS and texts:
         yield texts[0]
+    elif name in FORMS:
+        named = [k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)]
+        yield from (t for t in [*texts, *named] if isinstance(t, str) and VIETNAMESE.search(t))
     elif (name in ERRORS - OPERATORS_ONLY and len(texts) > 1) or (
         name == "__init__" and len(texts) > 1 and VIETNAMESE.search(texts[1])
     ):
@@ -93,7 +99,8 @@ def wanted() -> dict[str, str]:
     found |= dict.fromkeys(
         _constants("idp/web/pages.py", "_SENTENCES|_FAULT|_FORM_EXPIRED"), "idp/web/pages.py"
     )
-    found |= dict.fromkeys(_constants("idp/login/views.py", "WRONG"), "idp/login/views.py")
+    found |= dict.fromkeys(_constants("idp/factors/by_password.py", "WRONG"), "idp/factors")
+    found |= dict.fromkeys((one.title for one in registry.FACTORS), "idp/factors")
     file = "directory/changes/proposals.py"
     found |= dict.fromkeys(_constants(file, "SENTENCES"), file)
     return {sentence: file for sentence, file in found.items() if sentence}

@@ -1,11 +1,13 @@
 """How strong a sign-in was, and whether that is enough: pure rules, row by row."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from idp import assurance
 from idp.assurance import Demand, StepUp
+from idp.factors import registry
 
 AAL1, AAL2, AAL3, AAL4 = (f"urn:vn:aal:{n}" for n in (1, 2, 3, 4))
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -35,7 +37,7 @@ def test_a_level_includes_those_below_it(have: str, wanted: str, enough: bool) -
 
 
 def test_what_can_be_reached_is_what_is_said_to_be_supported() -> None:
-    assert assurance.supported() == [AAL1]
+    assert assurance.supported(registry.reachable()) == [AAL1]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_a_demand_is_met_or_worth_another_sign_in_or_neither(
     demand: Demand, have: str, met: bool, worth: bool
 ) -> None:
     assert demand.met_by(have) is met
-    assert demand.worth_asking(have) is worth
+    assert demand.worth_asking(have, [AAL1]) is worth
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,39 @@ def test_the_level_told_is_one_of_the_essential_values(
 ) -> None:
     """OIDC Core §5.5.1.1."""
     assert demand.stated(have) == told
+
+
+@pytest.mark.parametrize(
+    "demand",
+    [
+        Demand(),
+        Demand(voluntary=(AAL3, "phr"), essential=(AAL2,), least=(AAL1, AAL2)),
+        Demand(prompt=frozenset({"login", "consent"}), max_age=timedelta(seconds=60)),
+        Demand(max_age=timedelta(0)),
+    ],
+)
+def test_a_sign_in_keeps_what_is_demanded_of_it(demand: Demand) -> None:
+    assert Demand.read(json.loads(json.dumps(demand.stored))) == demand
+
+
+@pytest.mark.parametrize(
+    ("demand", "age", "outlived", "anew"),
+    [
+        (Demand(), 10**6, False, False),
+        (Demand(max_age=timedelta(seconds=60)), 60, False, False),
+        (Demand(max_age=timedelta(seconds=60)), 61, True, False),
+        (Demand(max_age=timedelta(0)), 0, True, False),
+        (Demand(prompt=frozenset({"login"})), 0, False, True),
+        (Demand(prompt=frozenset({"select_account", "consent"})), 0, False, True),
+        (Demand(prompt=frozenset({"consent", "none"})), 0, False, False),
+    ],
+)
+def test_a_demand_says_how_new_a_sign_in_must_be(
+    demand: Demand, age: int, outlived: bool, anew: bool
+) -> None:
+    """OIDC Core §3.1.2.1."""
+    assert demand.outlived(NOW - timedelta(seconds=age), NOW) is outlived
+    assert demand.anew is anew
 
 
 def test_minimums_of_client_and_scopes_count_together() -> None:

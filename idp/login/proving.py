@@ -1,0 +1,212 @@
+"""The step at which something is to be proven: its page, its answers, the way to another address.
+
+It knows no factor: what the page asks for and what an answer proves, the factors say.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flask import (
+    Response,
+    after_this_request,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from directory.base.crypto import random_id
+from directory.base.errors import InvalidInput, Misconfigured
+from idp.assurance import Demand, Level
+from idp.factors import registry
+from idp.factors.factor import Answer, Asking, Elsewhere, Factor, Form, Passed, Source
+from idp.login import flow as flows
+from idp.login import unwritten
+from idp.login.policy import FlowState, Policy, Step, asked, next_step
+from idp.web import gate, page_policy
+from idp.web.gate import services
+from idp.web.i18n import error_text
+
+_KEPT = "sign-in-kept"
+_AWAY = "away"
+"""The cookie of whoever proves something at another address."""
+_PROMPTS = ("login", "select_account")
+RETURNED = "login.returned"
+
+
+def source() -> Source:
+    """Where this request comes from."""
+    return Source(*gate.client_address(), request.user_agent.string)
+
+
+def demanded(said: Mapping[str, str]) -> Demand:
+    """What an address of ours wants of a sign-in. Anybody may write it: it only ever asks more."""
+    prompt, least = said.get("prompt"), said.get("least")
+    return Demand(
+        prompt=frozenset({prompt} if prompt in _PROMPTS else ()),
+        least=(least,) if least in tuple(Level) else (),
+    )
+
+
+def step_of(flow: FlowState, policy: Policy) -> Step:
+    """Where a sign-in stands."""
+    return next_step(flow.proven, flow.demand, policy)
+
+
+def ways(where: Connection | Session, flow: FlowState, now: datetime) -> tuple[Factor, ...]:
+    """By which factors whoever signs in could prove herself now."""
+    asking = _asking(flow, now)
+    return tuple(one for one in registry.FACTORS if one.offers(where, asking))
+
+
+def _asking(flow: FlowState, now: datetime, state: str = "") -> Asking:
+    acting = gate.current_session()
+    hint = str(flow.request.get("login_hint") or "") or (acting.username if acting else "")
+    return Asking(flow.id, flow.user_id, flow.demand, hint, source(), now, _back, state)
+
+
+def _back(code: str) -> str:
+    return gate.absolute(url_for(RETURNED, code=code))
+
+
+def chosen(flow: FlowState, policy: Policy, code: str | None) -> Factor | None:
+    """The factor of this code, if it is one she is asked for; of none the first there is."""
+    offered = asked(flow.proven, flow.demand, policy)
+    return next((one for one in offered if code in (None, one.code)), None)
+
+
+# ---- the page --------------------------------------------------------------------------------
+
+
+def page(flow: FlowState, policy: Policy, *, error: InvalidInput | None = None) -> Any:
+    """What one factor asks for, and the others by name."""
+    has = services()
+    posted = request.form.get("step") or request.args.get("way")
+    factor = chosen(flow, policy, posted) or chosen(flow, policy, None)
+    if factor is None:
+        raise Misconfigured("no_factor", "Chưa có cách nào để đăng nhập.")
+    form = factor.begin(has, _asking(flow, has.clock()))
+    page_policy.allow_form_to(form.leads_to)
+    shown = _filled_in(form)
+    party: Any = flow.request.get("party") or {}
+    page_policy.allow_image(party.get("logo_uri"))
+    return render_template(
+        "login/prove.html",
+        flow=flow,
+        step=factor.code,
+        form=form,
+        shown=shown,
+        focus=next((name for name, value in shown.items() if not value), ""),
+        kept=_sealed(flow, factor, form.kept) if form.kept else "",
+        others=[one for one in asked(flow.proven, flow.demand, policy) if one.code != factor.code],
+        party=party,
+        error=error_text(error) if error else None,
+    )
+
+
+def _filled_in(form: Form) -> dict[str, str]:
+    """What stands in the fields: what was typed, but for secrets."""
+    return {
+        one.name: request.form.get(one.name, one.value) if one.type != "password" else one.value
+        for one in form.fields
+    }
+
+
+def _sealed(flow: FlowState, factor: Factor, kept: Mapping[str, str]) -> str:
+    told = [flow.id, factor.code, dict(kept)]
+    return services().keyring.encrypt(_KEPT, json.dumps(told).encode())
+
+
+def _unsealed(flow: FlowState, factor: Factor) -> dict[str, str]:
+    """What the form kept for this sign-in and this factor; nothing where it was tampered with."""
+    value = request.form.get("kept", "")
+    try:
+        told = json.loads(services().keyring.decrypt(_KEPT, value)) if value else [None, None, {}]
+    except Misconfigured:
+        return {}
+    return dict(told[2]) if told[:2] == [flow.id, factor.code] else {}
+
+
+# ---- answers ---------------------------------------------------------------------------------
+
+
+def answered(flow: FlowState, factor: Factor) -> Any:
+    """What was entered, checked and recorded; where else to go, if the factor says so.
+
+    Raises InvalidInput, Locked, Conflict.
+    """
+    values = {name: value for name, value in request.form.items() if name not in ("kept", "step")}
+    state = random_id()
+    answer = Answer(values, _unsealed(flow, factor), certificate=_certificate())
+    outcome = factor.check(services(), _asking(flow, services().clock(), state), answer)
+    if isinstance(outcome, Elsewhere):
+        return _leave(flow, factor, outcome, state)
+    _record(flow, outcome)
+    return None
+
+
+def _certificate() -> str | None:
+    """What the TLS edge says (RFC 9440), where we believe it."""
+    believed = services().settings.client_certificates and gate.from_trusted_proxy()
+    return request.headers.get("Client-Cert") if believed else None
+
+
+def _record(flow: FlowState, passed: Passed) -> None:
+    has = services()
+    with has.db.write() as session:
+        passed.settle(session)
+        unwritten.keep(session, flow, settings=has.settings)
+        flows.record(session, flow, passed)
+
+
+def _leave(flow: FlowState, factor: Factor, to: Elsewhere, state: str) -> Any:
+    """To another address: the sign-in is written down, and its name goes with the browser."""
+    has = services()
+    with has.db.write() as session:
+        unwritten.keep(session, flow, settings=has.settings)
+    told = [flow.id, factor.code, state, dict(to.kept)]
+    response = make_response(redirect(to.url, 303))
+    sealed = has.keyring.encrypt(_KEPT, json.dumps(told).encode())
+    gate.set_cookie(response, gate.cookie_name(_AWAY), sealed, max_age=has.settings.flow_lifetime)
+    return response
+
+
+def left(code: str) -> tuple[str, dict[str, str]] | None:
+    """(sign-in, what was kept) of whoever comes back for this factor; None for anybody else."""
+    value = request.cookies.get(gate.cookie_name(_AWAY), "")
+    try:
+        told = json.loads(services().keyring.decrypt(_KEPT, value)) if value else []
+    except Misconfigured:
+        return None
+    if told[1:3] != [code, request.args.get("state")]:
+        return None
+
+    @after_this_request
+    def _over(response: Response) -> Response:
+        response.delete_cookie(
+            gate.cookie_name(_AWAY),
+            path="/",
+            secure=services().settings.secure,
+            httponly=True,
+            samesite="Lax",
+        )
+        return response
+
+    return told[0], dict(told[3])
+
+
+def came_back(flow: FlowState, factor: Factor, kept: Mapping[str, str]) -> None:
+    """What another address says, checked and recorded. Raises InvalidInput, Locked, Conflict."""
+    state = request.args.get("state", "")
+    answer = Answer(request.args.to_dict(), kept, returned=True, certificate=_certificate())
+    outcome = factor.check(services(), _asking(flow, services().clock(), state), answer)
+    if isinstance(outcome, Elsewhere):
+        raise InvalidInput(
+            "way_unfinished", "Cách đăng nhập này chưa hoàn tất. Hãy thử lại.", field=""
+        )
+    _record(flow, outcome)
