@@ -15,8 +15,9 @@ from directory.base.clock import day_start, local_day
 from directory.permissions import Role, rights
 from directory.units import OrgUnit
 from idp import sessions
+from idp.factors.factor import Source
 from tests import hr_world
-from tests.factories import make_role
+from tests.factories import make_role, proven
 from tests.hr_world import Hr, text_of
 
 PREVIEW = "/api/v1/changes/preview"
@@ -45,17 +46,14 @@ def sign_in(hr: Hr, who: str, unit: str) -> str:
     """A session acting in her post in that unit; the cookie's value."""
     has = hr.services
     with has.db.write() as session:
+        user = people.get(session, hr.people[who])
         _, cookie = sessions.start(
             session,
-            user=people.get(session, hr.people[who]),
-            assignment_id=held(hr, who)[unit][0],
-            acr="urn:vn:aal:1",
-            amr=["pwd"],
+            [proven(session, user, has.clock())],
+            sessions.Capacity(user, held(hr, who)[unit][0]),
+            Source("127.0.0.1", 1, "kiểm thử"),
             now=has.clock(),
             settings=has.settings,
-            ip="127.0.0.1",
-            port=1,
-            user_agent="kiểm thử",
             keyring=has.keyring,
         )
     return cookie
