@@ -40,6 +40,7 @@ from directory.base.text import clean
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LONGEST = 100
+_LINE = 200
 
 
 class Input(StrEnum):
@@ -76,6 +77,8 @@ class Ask:
     now: str = ""
     """The column of the person whose present value the form begins with. Blank then takes it away;
     left out leaves it as it is."""
+    secret: bool = False
+    """Whether it never stands in an address, nor on a command line that others may read."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,11 @@ def _text(value: Any, info: ValidationInfo) -> str | None:
     return clean(value) or None
 
 
+def _line(value: Any, info: ValidationInfo) -> str | None:
+    text, field = _text(value, info), info.field_name or ""
+    return values.line(text, field, longest=_LINE) if text else None
+
+
 def _source_key(value: Any, info: ValidationInfo) -> str | None:
     text, field = _text(value, info), info.field_name or "source_key"
     return values.line(text, field, longest=values.KEY) if text else None
@@ -274,6 +282,8 @@ HeldRefs = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": "integer"}}),
     Input.HELD_MANY,
 ]
+Text = Annotated[str | None, BeforeValidator(_line), WithJsonSchema(_STRING)]
+"""One line of text."""
 SourceKey = Annotated[str | None, BeforeValidator(_source_key), WithJsonSchema(_STRING)]
 PersonName = Annotated[str, BeforeValidator(_person_name), WithJsonSchema({"type": "string"})]
 BirthDate = Annotated[str | None, BeforeValidator(_birth_date), WithJsonSchema(_STRING)]
@@ -293,12 +303,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def read(model: type[Model], body: Mapping[str, Any], reading: Reading) -> Model:
     """The fields as asked for, references resolved. Raises InvalidInput naming the first wrong one."""
-    for name, field in model.model_fields.items():
-        if field.is_required() and body.get(name) in (None, ""):
-            code, message = ask_of(model, name).missing
-            raise InvalidInput(code, message, field=name)
+    required = [name for name, field in model.model_fields.items() if field.is_required()]
+    for name in required:
+        if body.get(name) in (None, ""):
+            raise _missing(model, name)
     try:
-        return model.model_validate(dict(body), context=reading)
+        found = model.model_validate(dict(body), context=reading)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_context=False)[0]
         path = [str(part) for part in first["loc"]]
@@ -309,6 +319,15 @@ def read(model: type[Model], body: Mapping[str, Any], reading: Reading) -> Model
         if first["type"] == "missing":
             raise wrong(path[-1], "Trường này không được để trống.") from None
         raise wrong(path[-1], ask_of(model, path[0]).wrong) from None
+    for name in required:
+        if getattr(found, name) is None:  # nothing but blanks
+            raise _missing(model, name)
+    return found
+
+
+def _missing(model: type[BaseModel], name: str) -> InvalidInput:
+    code, message = ask_of(model, name).missing
+    return InvalidInput(code, message, field=name)
 
 
 def ask_of(model: type[BaseModel], name: str) -> Ask:

@@ -117,6 +117,11 @@ class Kind:
         """Whether people may ask for it: by form, API and command line."""
         return self.about != About.NONE
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The fields that never stand in an address."""
+        return frozenset(leaf.name for leaf in leaves(self.asks) if leaf.ask.secret)
+
 
 _KINDS: dict[str, Kind] = {}
 

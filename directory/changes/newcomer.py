@@ -46,7 +46,11 @@ class Newcomer(Fields):
     gender: Annotated[str | None, OneOf(GENDERS), Ask("Giới tính", says="Her gender.")] = None
     citizen_number: Annotated[
         CitizenNumber,
-        Ask("Số định danh cá nhân", says="Her personal identification number: twelve digits."),
+        Ask(
+            "Số định danh cá nhân",
+            says="Her personal identification number: twelve digits.",
+            secret=True,
+        ),
     ] = None
     email: Annotated[Email, Ask("Thư điện tử", says="Her e-mail address.")] = None
     phone: Annotated[Phone, Ask("Điện thoại", says="Her telephone number.")] = None

@@ -24,32 +24,44 @@ def changed(
 
     Raises InvalidInput, NotAllowed.
     """
+    at_once(spec, ground)
+    said = _said(spec, asks)
+    for user, before in people_of(session, spec):
+        require_over(ground, before, ground.today)
+        new = {name: value for name, value in said[user.id].items() if getattr(user, name) != value}
+        if not new:
+            nothing(draft, user)
+        draft.person(user, event, before, [], said=new)
+        yield user, new
+
+
+def at_once(spec: Spec, ground: Ground) -> None:
+    """Raises InvalidInput where it is asked for a later day."""
     if spec.effective_on > ground.today:
         raise InvalidInput(
             "not_in_future",
             "Việc này có hiệu lực ngay, không đặt ngày sau hôm nay.",
             field="effective_on",
         )
-    said = _said(spec, asks)
-    for user, before in people_of(session, spec):
-        require_over(ground, before, ground.today)
-        new = {name: value for name, value in said[user.id].items() if getattr(user, name) != value}
-        if not new:
-            draft.conflict(
-                "nothing_changes",
-                "{name}: không có gì khác với hiện nay.",
-                user,
-                name=user.full_name,
-            )
-        draft.person(user, event, before, [], said=new)
-        yield user, new
+
+
+def nothing(draft: Draft, user: User) -> None:
+    """A conflict: all that is said is so already."""
+    draft.conflict(
+        "nothing_changes", "{name}: không có gì khác với hiện nay.", user, name=user.full_name
+    )
 
 
 def _said(spec: Spec, asks: type[BaseModel]) -> Mapping[int, Mapping[str, Any]]:
     if spec.rows:
         return {row["user"]: row["said"] for row in spec.rows}
-    if len(spec.users) > 1:
-        raise InvalidInput("one_person", "Mỗi lần chỉ đổi cho một người.", field="users")
+    one_only(spec)
     asked = spec.ask(asks)
     said = {name: getattr(asked, name) for name in asked.model_fields_set}
     return dict.fromkeys(spec.users, said)
+
+
+def one_only(spec: Spec) -> None:
+    """Raises InvalidInput where one name, or one post, is said of several people."""
+    if len(spec.users) > 1:
+        raise InvalidInput("one_person", "Mỗi lần chỉ đổi cho một người.", field="users")

@@ -11,7 +11,6 @@ from directory.base.errors import InvalidInput
 from directory.base.rows import not_over
 from directory.changes import places
 from directory.changes.drafting import Draft, Ground, said
-from directory.changes.model import Spec
 from directory.changes.promises import Promises
 from directory.changes.table import Event
 from directory.people import User, UserStatus
@@ -149,12 +148,6 @@ def chosen(before: Sequence[Held], ref: int | None, kinds: Collection[str], on: 
     raise InvalidInput(
         "post_unknown", "Không có phân công như vậy vào ngày hiệu lực.", field="post"
     )
-
-
-def only_one(spec: Spec) -> None:
-    """Raises InvalidInput where a request that names a post names several people."""
-    if len(spec.users) > 1:
-        raise InvalidInput("one_person", "Mỗi lần chỉ đổi cho một người.", field="users")
 
 
 def not_begun_then(draft: Draft, user: User, post: Held) -> None:

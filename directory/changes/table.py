@@ -27,6 +27,10 @@ class Event(StrEnum):
     RENAME = "rename"
     """Name or day of birth."""
     CONTACT = "contact"
+    NUMBER = "number"
+    """another citizen number: she was taken for somebody else, or is"""
+    NUMBER_ADDED = "number.added"
+    """a citizen number, where none was known"""
     UNDO = "undo"
     CANCEL = "cancel"
     """undo of a change that has not taken effect yet"""
@@ -102,6 +106,8 @@ TABLE: dict[Event, dict[Column, Action]] = {
     Event.DIE:             _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,           _A.COLLECT,   _A.END,       _A.END_ALL),
     Event.RENAME:          _row(_A.NONE,       _A.UPDATE,    _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
     Event.CONTACT:         _row(_A.NONE,       _A.UPDATE,    _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
+    Event.NUMBER:          _row(_A.END_ALL,    _A.NONE,      _A.DISTRUST,          _A.REPLACE,          _A.NONE,      _A.NONE,      _A.END_ALL),
+    Event.NUMBER_ADDED:    _row(_A.NONE,       _A.NONE,      _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
     Event.UNDO:            _row(_A.END_ALL,    _A.RECOMPUTE, _A.NONE,              _A.NONE,             _A.NONE,      _A.RECOMPUTE, _A.END_ALL),
     Event.CANCEL:          _row(_A.NONE,       _A.NONE,      _A.RESTORE,           _A.NONE,             _A.NONE,      _A.RESTORE,   _A.NONE),
 }

@@ -108,6 +108,8 @@ def _option(leaf: Leaf) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The option of one field; one that is left out says nothing."""
     names = (leaf.option, _name(leaf))
     more: dict[str, Any] = {"help": leaf.ask.says, "required": leaf.required}
+    if leaf.ask.secret and leaf.required:
+        return click.option(*names, prompt=leaf.ask.label, hide_input=True, **more)
     if leaf.input == Input.CHOICE:
         return click.option(*names, type=click.Choice(sorted(leaf.words)), **more)
     if leaf.input == Input.HELD_MANY:

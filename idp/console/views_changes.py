@@ -43,10 +43,13 @@ REFRESHES = 60
 def ask(user_id: int, kind: str) -> Any:
     """The form of a change, its search for a unit, and its preview."""
     one = _kind(kind)
-    if request.args.get("step") != "preview":
+    if request.args.get("step") != "preview" or one.secrets:
         return _form(user_id, one)
+    return _previewed(user_id, one, request.args.copy())
+
+
+def _previewed(user_id: int, one: Kind, values: Any) -> Any:
     try:
-        values = request.args.copy()
         _settle_unit(one, values)
         want = edge.asked(services(), forms.body(one, user_id, values))
         plan = edge.preview(services(), want, asker().actor)
@@ -57,8 +60,12 @@ def ask(user_id: int, kind: str) -> Any:
 
 
 def confirm(user_id: int, kind: str) -> Any:
-    """Commit what a preview announced, after the password."""
+    """Commit what a preview announced, after the password. What must not stand in an address is
+    sent for its preview in the same way.
+    """
     one = _kind(kind)
+    if one.secrets and "decision" not in request.form:
+        return _previewed(user_id, one, request.form.copy())
     if request.form.get("decision") != "allow":
         return redirect(_edit(user_id, one), 303)
     try:
@@ -192,6 +199,8 @@ def _unit_field(one: Kind) -> str:
 def _edit(user_id: int, one: Kind) -> str:
     fields: dict[str, Any] = {}
     for name, value in forms.carried(one, request.values):
+        if name in one.secrets:
+            continue
         fields.setdefault(name, []).append(value)
     return url_for("console.change_form", user_id=user_id, kind=one.code, **fields)
 

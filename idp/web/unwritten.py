@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from directory.base import signed_values
 from directory.base.errors import Misconfigured, NotFound
+from directory.changes import kind
 from idp.sessions import SsoSession, answers
 from idp.web import form_keys, gate
 from idp.web.gate import current_session, require_session, services
@@ -69,6 +70,8 @@ def _address() -> str:
     fields = [(n, v) for n, v in request.form.items(multi=True) if n not in _OF_NO_USE | _SECRET]
     page = _AS_ADDRESS[request.endpoint or ""]
     if page == "console.change_form":
+        secret = {name for one in kind.every() for name in one.secrets}
+        fields = [(name, value) for name, value in fields if name not in secret]
         fields.append(("step", "preview"))
     where = url_for(page, **(request.view_args or {}))
     return f"{where}?{urlencode(fields)}" if fields else where

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from directory.changes.model import ChangeKind
 from tests.pairs.facts import AWAY, DATED, ENDS, HOME, MOVES, NEXT, STATUS
 
-NOT_ABOUT_A_POST = {"rename", "contact"}
+NOT_ABOUT_A_POST = {"rename", "contact", "number"}
 """Kinds about people that open nothing of anybody's and end nothing."""
 FURTHER_POSTS = {
     ChangeKind.APPOINT,

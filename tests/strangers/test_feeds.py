@@ -230,6 +230,12 @@ def test_one_address_of_two_people_is_told_and_given_to_neither(feed: Any, store
             "birth_date",
             {"Lê Thị Lan": "1980-02-03", "Nguyễn Văn Hiển": "1985-04-05"},
         ),
+        (
+            "second_citizen_added",
+            ["number"],
+            "citizen_masked",
+            {"Lê Thị Lan": "003*****0001", "Nguyễn Văn Hiển": "003*****0002"},
+        ),
     ],
 )
 def test_what_a_later_load_brings_about_somebody_known_is_a_change_of_its_kind(
@@ -256,12 +262,17 @@ def test_another_name_in_a_later_load_wants_a_decision(feed: Any, tmp_path: Path
     assert "quyết định" in report.errors[0].message
 
 
-def test_a_citizen_number_that_a_later_load_brings_is_never_called_unchanged(feed: Any) -> None:
+def test_another_citizen_number_in_a_later_load_wants_a_decision(
+    feed: Any, stored: Any, tmp_path: Path
+) -> None:
     feed("plain")
-    report = feed("second_citizen_added")
-    assert [(e.file, e.row, e.field) for e in report.errors] == [
-        ("people.csv", 3, "citizen_number")
-    ]
+    before = stored("citizen_masked")
+    text = (CASES / "plain" / "people.csv").read_text("utf-8")
+    (tmp_path / "people.csv").write_text(text.replace("003180000001", "003180000009"), "utf-8")
+    report = feed(tmp_path)
+    assert [(e.row, e.field) for e in report.errors] == [(2, "citizen_number")]
+    assert "003180000009" not in str(report.errors)
+    assert stored("citizen_masked") == before
 
 
 def test_a_blank_in_a_later_load_says_nothing(feed: Any, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from sqlalchemy.orm import Session
 
 from directory.assignments import Kind as HeldAs
-from directory.changes import posts, promises
+from directory.changes import personal, posts, promises
 from directory.changes.asks import Ask, Fields, HeldRef
 from directory.changes.drafting import Draft, Ground, people_of, require_over
 from directory.changes.kind import Kind
@@ -31,7 +31,7 @@ class Asks(Fields):
 def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
     """The post she was sent to ends; both sides must be the asker's. Raises InvalidInput, NotAllowed."""
     asked, on = spec.ask(Asks), spec.effective_on
-    posts.only_one(spec)
+    personal.one_only(spec)
     draft = Draft(spec, ground)
     promised = promises.read(session, spec.users, now=ground.now)
     touched = set()
