@@ -12,7 +12,7 @@ make somebody agree.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -27,8 +27,9 @@ from directory.base.errors import (
     NotAllowed,
     PlanStale,
 )
-from directory.changes import approval, proposals
-from directory.changes.model import Change
+from directory.changes import approval, kind, proposals
+from directory.changes.asks import Input, leaves
+from directory.changes.model import Change, Decision, Spec
 from directory.changes.proposals import Outside, Proposal, ProposalState, Waiting
 from directory.permissions import AdminRole, Rights
 from idp import edge
@@ -36,7 +37,7 @@ from idp.edge import Ask, Done
 from idp.factors import slips
 from idp.oidc.clients import Client
 from idp.services import Services
-from idp.web.i18n import gettext
+from idp.web.i18n import day, gettext
 
 _LINKS = 20
 """How long a chain of slips is followed."""
@@ -46,7 +47,12 @@ _LINKS = 20
 class Shown:
     """A proposal as somebody may see it."""
 
+    proposal: Proposal
     row: dict[str, Any]
+    """The same as plain data, with the state it is in now."""
+    decision: Decision | None
+    said: list[tuple[str, str]]
+    """What else was asked for, in words: (field, value)."""
     plan: dict[str, Any] | None
     """What would happen, worked out for its proposer; None where it no longer waits."""
     may_decide: bool
@@ -122,8 +128,12 @@ def shown(has: Services, proposal_id: str, actor: Actor) -> Shown:
         deciding = plan is not None and proposals.may_decide(row, granted)
         if deciding:
             hindrance = _hindrance(has, session, row, granted, now)
+        spec = row.request if row.waits(now) else None
         return Shown(
+            row,
             told,
+            spec.decision if spec else None,
+            _asked(spec) if spec else [],
             plan,
             deciding,
             told["state"] == ProposalState.PROPOSED.value and row.is_of(actor),
@@ -139,6 +149,20 @@ def _plan(has: Services, session: Session, row: Proposal, now: datetime) -> dict
         if error.status == 500:
             raise
         return None
+
+
+def _asked(spec: Spec) -> list[tuple[str, str]]:
+    """What a plan does not show: choices and words of the request."""
+    found = []
+    for leaf in leaves(kind.get(spec.kind).asks) if spec.asked else ():
+        value: Any = spec.asked
+        for part in leaf.path:
+            value = getattr(value, part, None)
+        if isinstance(value, str) and leaf.input in (Input.CHOICE, Input.TEXT):
+            found.append((gettext(leaf.ask.label), gettext(leaf.words.get(value, value))))
+        elif isinstance(value, date):
+            found.append((gettext(leaf.ask.label), day(value)))
+    return found
 
 
 def _said(told: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ an entry kept is shown key by key; the export and the API give it as it is store
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
@@ -56,6 +57,15 @@ class Acting(Protocol):
     def actor_id(self) -> int | None: ...
     @property
     def actor_label(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Who:
+    """Somebody who acted, of a row that names more than one."""
+
+    actor_kind: str
+    actor_id: int | None
+    actor_label: str
 
 
 def names(session: Session, rows: Iterable[Acting]) -> dict[int, str]:

@@ -14,6 +14,7 @@ from directory.assignments import Held, Position
 from directory.base.clock import local_day
 from directory.changes import present, undo
 from directory.changes.effects import Effect
+from directory.changes.model import Change
 from directory.changes.proof import Proof
 from directory.people import User
 from directory.permissions import Rights
@@ -45,6 +46,8 @@ class ProofPage:
     """SHA-256 of the proof as the API gives it: what a printed copy can be compared by."""
     undoable: bool
     actors: dict[int, str]
+    approver: str
+    """Who approved it, in words; nothing where it took nobody."""
     longest: float
     """Seconds the slowest finished effect took; the scale of the latency picture."""
 
@@ -79,8 +82,16 @@ def proof(session: Session, found: Proof) -> ProofPage:
         _digest(present.proof_as_dict(found)),
         undo.undoable(found.change),
         entries.names(session, [found.change]),
+        _approver(session, found.change),
         max([*took, 0.001]),
     )
+
+
+def _approver(session: Session, change: Change) -> str:
+    if change.approver_kind is None:
+        return ""
+    who = entries.Who(change.approver_kind, change.approver_id, change.approver_label or "")
+    return entries.actor(who, entries.names(session, [who]))
 
 
 def _digest(value: Any) -> str:

@@ -17,7 +17,7 @@ from directory.entitlements import Application
 from directory.people import User
 from directory.permissions import Do, Rights, visible_people
 from directory.units import OrgUnit
-from idp.console import entries, pages_work
+from idp.console import entries, pages_proposals, pages_work
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Home:
     bulk: int
     """Jobs of loads and reorganisations that are still due: their changes are not settled yet."""
     actors: dict[int, str]
+    proposals: pages_proposals.HomeList | None
+    """What waits for a second person, and is the asker's to decide or her own."""
     by_hand: int
     """Open items at applications whose accounts are kept by hand."""
 
@@ -68,6 +70,7 @@ def home(session: Session, granted: Rights, *, now: datetime) -> Home:
         [a for a in entitlements.applications(session) if granted.may_manage(a.id)],
         session.scalar(_in_bulk(now)) or 0 if sees != [] else 0,
         entries.names(session, [*attention, *waiting, *recent]),
+        pages_proposals.waiting(session, granted, now=now),
         pages_work.waiting(session, granted),
     )
 

@@ -6,11 +6,13 @@ from idp.console import (
     entries,
     guard,
     pages_home,
+    pages_proposals,
     views_applications,
     views_changes,
     views_clients,
     views_operations,
     views_people,
+    views_proposals,
     views_restored,
     views_units,
     views_work,
@@ -33,6 +35,8 @@ def _words() -> dict[str, object]:
         "evidence": labels.evidence,
         "acted": entries.actor,
         "details": entries.details,
+        "proposed_by": pages_proposals.proposed_by,
+        "decided_by": pages_proposals.decided_by,
     }
 
 
@@ -49,6 +53,7 @@ for part in (
     views_people,
     views_units,
     views_changes,
+    views_proposals,
     views_applications,
     views_clients,
     views_operations,

@@ -26,7 +26,7 @@ from directory.changes import history
 from directory.changes.asks import Input, leaves
 from directory.changes.kind import About, Kind
 from directory.changes.model import ChangeState
-from idp import edge
+from idp import approving, edge
 from idp.console import entries, forms, guard, pages_changes, pages_units
 from idp.console.guard import asker
 from idp.edge import Ask
@@ -66,7 +66,7 @@ def confirm(user_id: int, kind: str) -> Any:
     one = _kind(kind)
     if one.secrets and "decision" not in request.form:
         return _previewed(user_id, one, request.form.copy())
-    if request.form.get("decision") != "allow":
+    if request.form.get("decision") not in ("allow", "propose"):
         return redirect(_edit(user_id, one), 303)
     try:
         want = edge.asked(services(), forms.body(one, user_id, request.form))
@@ -256,7 +256,7 @@ def ask_undo(change_id: str) -> Any:
 def confirm_undo(change_id: str) -> Any:
     """Undo it, after the password."""
     back = url_for("console.change", change_id=change_id)
-    if request.form.get("decision") != "allow":
+    if request.form.get("decision") not in ("allow", "propose"):
         return redirect(back, 303)
     return _commit(edge.undoing(change_id), fields=[], back=back)
 
@@ -295,13 +295,7 @@ def _commit(
     key = request.form.get("key", "")[:255]
     try:
         guard.confirm_password()
-        done = edge.commit(
-            has,
-            want,
-            who.actor,
-            fingerprint=request.form.get("fingerprint", ""),
-            key=f"console:{key}" if key else None,
-        )
+        where = _act(want, f"console:{key}" if key else None)
     except (Conflict, InvalidInput) as error:
         try:
             plan = edge.preview(has, want, who.actor)
@@ -311,7 +305,18 @@ def _commit(
             flash(error_text(now_refused), "bad")
             return redirect(back, 303)
         return _preview(plan, fields=fields, back=back, about=about, error=error, key=key)
-    return redirect(url_for("console.change", change_id=done.id), 303)
+    return redirect(where, 303)
+
+
+def _act(want: Ask, key: str | None) -> str:
+    """Commit it, or leave it for a second person; where to look at what came of it."""
+    has, who = services(), asker()
+    fingerprint = request.form.get("fingerprint", "")
+    if request.form.get("decision") == "propose":
+        left = approving.propose(has, want, who.actor, fingerprint=fingerprint, key=key)
+        return url_for("console.proposal", proposal_id=left["id"])
+    done = edge.commit(has, want, who.actor, fingerprint=fingerprint, key=key)
+    return url_for("console.change", change_id=done.id)
 
 
 # ---- what was done ---------------------------------------------------------------------------

@@ -10,14 +10,17 @@ from sqlalchemy.orm import Session
 
 from connectors.pki import authority, issued
 from connectors.pki.tables import Authority
-from directory import assignments, entitlements, people
+from directory import assignments, entitlements, people, permissions
 from directory.assignments import Held
+from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.errors import NotFound
+from directory.changes.proposals import Proposal
 from directory.entitlements import AccountState
 from directory.people import User
-from idp import sessions
+from idp import approving, sessions
 from idp.sessions import SessionView
+from idp.web.labels import label
 
 INITIALS = re.compile(r"\w+")
 
@@ -83,6 +86,37 @@ def launcher(session: Session, view: SessionView, *, now: datetime) -> Launcher:
             )
         )
     return Launcher(tiles, unopenable, len(held))
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A proposal in one line."""
+
+    id: str
+    title: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """Proposals that wait for me, and mine that wait for others."""
+
+    to_decide: Sequence[Approval]
+    own: Sequence[Approval]
+
+
+def approvals(session: Session, actor: Actor, *, now: datetime) -> Approvals | None:
+    """What waits for a second person and is mine; None where nothing does."""
+    granted = permissions.rights(session, actor, local_day(now))
+    found = approving.waiting(session, granted, now=now)
+    if found is None:
+        return None
+    return Approvals([*map(_line, found.to_decide)], [*map(_line, found.own)])
+
+
+def _line(row: Proposal) -> Approval:
+    words = label("change", row.kind)
+    return Approval(row.id, f"{words}: {row.about}" if row.about else words, row.expires_at)
 
 
 def _initials(name: str) -> str:

@@ -30,10 +30,11 @@ def _me() -> SessionView:
 @require_session
 def home() -> Any:
     """The launcher."""
-    has = services()
+    has, me = services(), _me()
     with has.db.read() as session:
-        shown = pages.launcher(session, _me(), now=has.clock())
-    return render_template("portal/home.html", shown=shown)
+        shown = pages.launcher(session, me, now=has.clock())
+        approvals = pages.approvals(session, actor(), now=has.clock()) if me.administers else None
+    return render_template("portal/home.html", shown=shown, approvals=approvals)
 
 
 # ---- sessions --------------------------------------------------------------------------------

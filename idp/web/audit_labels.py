@@ -11,7 +11,7 @@ AUDIT: dict[str, dict[str, str]] = {
     "subject": {
         "user": "Người dùng",
         "change": "Thay đổi",
-        "proposal": "Đề nghị phê duyệt",
+        "proposal": "Đề nghị",
         "org_unit": "Đơn vị, tổ chức",
         "position": "Chức vụ, chức danh",
         "post": "Biên chế",
@@ -30,7 +30,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "change.supersede": "Thay thế việc đang chờ",
         "change.revive": "Chờ trở lại",
         "change.settled": "Thay đổi đã hoàn tất",
-        "change.propose": "Đề nghị phê duyệt",
+        "change.propose": "Đề nghị thay đổi",
         "change.approve": "Phê duyệt đề nghị",
         "change.decline": "Từ chối đề nghị",
         "change.withdraw": "Rút đề nghị",

@@ -30,6 +30,13 @@ _SAID: dict[str, dict[str, str]] = {
         "secondment": "Biệt phái",
         "acting": "Phụ trách, ủy quyền",
     },
+    "second": {
+        "wider_rights": "Về người có vai trò rộng hơn quyền của người đề nghị",
+        "second_person": "Nhiều người trong một quyết định",
+        "second_person_accounts": "Nhiều tài khoản bị thu hồi trong 24 giờ",
+        "decided_by_two": "Hoàn tác việc hai người đã quyết định",
+        "always_two": "Việc luôn cần hai người",
+    },
     "access": {"lost": "Mất quyền", "kept": "Giữ quyền", "gained": "Thêm quyền"},
     "artefact": {
         "access": "Phiên đăng nhập và quyền truy cập",

@@ -1,0 +1,147 @@
+"""Proposing and approving at the console, and what both home pages say of it."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from directory.permissions import Role
+from tests import hr_world
+from tests.browser_client import hidden_fields
+from tests.hr_world import PASSWORD, Hr, text_of
+
+
+@pytest.fixture
+def hr(services: Any, clock: Any, app: Flask) -> Hr:
+    made = hr_world.build(services, clock, app)
+    made.grant("lan", Role.AUDITOR)
+    return made
+
+
+DECISION = {"number": "45/QĐ-UBND", "issued_on": "01/03/2026", "issuer": "UBND tỉnh"}
+
+
+def proposed(hr: Hr, browser: Any = None) -> str:
+    """The officer proposes to dismiss Lan; the page of her proposal."""
+    browser = browser or hr.browser("officer")
+    page = hr.preview(browser, "lan", "leave", reason="dismiss", **DECISION)
+    assert page.status_code == 200, page.text
+    answer = hr.confirm(browser, page, decision="propose")
+    assert answer.status_code == 303, answer.text
+    assert "/console/proposals/" in answer.headers["Location"]
+    return str(answer.headers["Location"])
+
+
+def decide(browser: Any, where: str, act: str, **fields: Any) -> Any:
+    data = hidden_fields(browser.get(where).text) | {"decision": act, "password": PASSWORD}
+    return browser.post(where, data=data | fields)
+
+
+@pytest.mark.both_databases
+def test_proposed_from_the_preview_and_approved_with_the_same_one(hr: Hr) -> None:
+    officer = hr.browser("officer")
+    preview = hr.preview(officer, "lan", "leave", reason="dismiss", **DECISION)
+    assert 'value="propose"' in preview.text
+    assert 'value="allow"' not in preview.text
+    where = proposed(hr, officer)
+    admin = hr.browser("admin")
+    for home in ("/", "/console/"):
+        assert where in admin.get(home).text, home
+        assert "Chờ bạn phê duyệt" in text_of(admin.get(home).text)
+        assert "Đề nghị của bạn đang chờ" in text_of(officer.get(home).text)
+    page = admin.get(where)
+    said = text_of(page.text)
+    for words in ("Phạm Thị Hương", "Lê Thị Lan", "45/QĐ-UBND", "UBND tỉnh", "Buộc thôi việc"):
+        assert words in said, words
+    assert _plan(page.text) == _plan(preview.text)
+    answer = decide(admin, where, "approve")
+    assert answer.status_code == 303, answer.text
+    assert "/console/changes/" in answer.headers["Location"]
+    proof = text_of(admin.get(answer.headers["Location"]).text)
+    assert "Người thực hiện Phạm Thị Hương" in proof
+    assert "Người phê duyệt Hoàng Văn Dũng" in proof
+    assert hr.user("lan").leaves_on == date(2026, 3, 2)
+    for home in ("/", "/console/"):
+        assert where not in admin.get(home).text
+        assert where not in officer.get(home).text
+    assert "Đã phê duyệt" in text_of(officer.get(where).text)
+
+
+def _plan(html: str) -> str:
+    """What of a page says what would happen."""
+    start = html.index('<section class="sheet when">')
+    return text_of(html[start : html.index("<form", start)])
+
+
+def test_a_form_sent_twice_acts_once(hr: Hr) -> None:
+    officer, admin = hr.browser("officer"), hr.browser("admin")
+    page = hr.preview(officer, "lan", "leave", reason="dismiss")
+    data = hidden_fields(page.text) | {"decision": "propose", "password": PASSWORD}
+    first, second = (officer.post(page.request.path, data=data) for _ in range(2))
+    assert first.headers["Location"] == second.headers["Location"]
+    where = first.headers["Location"]
+    again = hidden_fields(admin.get(where).text) | {"decision": "approve", "password": PASSWORD}
+    done, repeated = (admin.post(where, data=again) for _ in range(2))
+    assert (done.status_code, repeated.status_code) == (303, 303)
+    assert done.headers["Location"] == repeated.headers["Location"]
+
+
+def test_a_wrong_password_approves_nothing(hr: Hr) -> None:
+    where = proposed(hr)
+    answer = decide(hr.browser("admin"), where, "approve", password="sai")
+    assert answer.status_code == 422 or answer.status_code == 303
+    assert hr.user("lan").leaves_on is None
+
+
+def test_declined_with_a_reason_that_the_proposer_reads(hr: Hr) -> None:
+    officer, admin = hr.browser("officer"), hr.browser("admin")
+    where = proposed(hr, officer)
+    decide(admin, where, "decline", reason=" ")
+    assert "Chờ phê duyệt" in text_of(officer.get(where).text)
+    assert decide(admin, where, "decline", reason="Chưa họp").status_code == 303
+    said = text_of(officer.get(where).text)
+    assert "Đã từ chối" in said
+    assert "Chưa họp" in said
+
+
+def test_the_proposer_withdraws_and_has_no_button_to_approve(hr: Hr) -> None:
+    officer = hr.browser("officer")
+    where = proposed(hr, officer)
+    page = officer.get(where)
+    assert 'value="withdraw"' in page.text
+    assert 'value="approve"' not in page.text
+    assert decide(officer, where, "withdraw").status_code == 303
+    assert "Đã rút" in text_of(officer.get(where).text)
+
+
+def test_whoever_cannot_approve_is_told_why_and_whom_it_concerns_nothing(hr: Hr) -> None:
+    where = proposed(hr)
+    equal = hr.browser("officer_a").get(where)
+    assert 'value="approve"' not in equal.text
+    assert "vai trò rộng hơn" in text_of(equal.text)
+    assert hr.browser("lan").get(where).status_code == 404
+    assert hr.browser("officer_b").get(where).status_code == 404
+    assert where not in hr.browser("lan").get("/").text
+
+
+def test_the_list_shows_and_filters(hr: Hr) -> None:
+    where = proposed(hr)
+    admin = hr.browser("admin")
+    assert where in admin.get("/console/proposals").text
+    assert where in admin.get("/console/proposals?state=proposed").text
+    assert where not in admin.get("/console/proposals?state=declined").text
+    hr.clock.advance(days=1)
+    late = hr.browser("admin")
+    assert "Hết hiệu lực" in text_of(late.get("/console/proposals").text)
+    assert "hết hạn mà chưa được phê duyệt" in text_of(late.get(where).text)
+
+
+def test_an_undoing_is_proposed_from_its_preview(hr: Hr) -> None:
+    officer, admin = hr.browser("officer"), hr.browser("admin")
+    done = decide(admin, proposed(hr, officer), "approve").headers["Location"]
+    page = officer.get(f"{done}/undo")
+    assert 'value="propose"' in page.text
+    where = hr.confirm(officer, page, decision="propose").headers["Location"]
+    assert decide(admin, where, "approve").status_code == 303
+    assert hr.user("lan").leaves_on is None
