@@ -211,6 +211,9 @@ SCHEMAS: dict[str, Schema] = {
     "ProposalShown": record(
         PROPOSAL
         | {
+            "decision": maybe("Decision"),
+            "asked": array(record({"field": TEXT, "value": TEXT}))
+            | {"description": "What else was asked for, in words."},
             "plan": maybe("Plan") | {"description": "null where it no longer waits."},
             "may_approve": FLAG,
             "hindrance": MAYBE_TEXT | {"description": "Why not, for people."},

@@ -63,6 +63,13 @@ def show(proposal_id: str) -> Response:
     return jsonify(
         found.row
         | {
+            "decision": found.decision
+            and {
+                "number": found.decision.number,
+                "issued_on": found.decision.issued_on.isoformat(),
+                "issuer": found.decision.issuer,
+            },
+            "asked": [{"field": name, "value": value} for name, value in found.said],
             "plan": found.plan,
             "may_approve": found.may_decide and not found.hindrance,
             "hindrance": found.hindrance or None,

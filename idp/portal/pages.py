@@ -115,8 +115,8 @@ def approvals(session: Session, actor: Actor, *, now: datetime) -> Approvals | N
 
 
 def _line(row: Proposal) -> Approval:
-    words = label("change", row.kind)
-    return Approval(row.id, f"{words}: {row.about}" if row.about else words, row.expires_at)
+    words, count = label("change", row.kind), f" ({row.size})" if row.size > 1 else ""
+    return Approval(row.id, words + (f": {row.about}" if row.about else count), row.expires_at)
 
 
 def _initials(name: str) -> str:

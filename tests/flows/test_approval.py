@@ -83,6 +83,10 @@ def test_one_proposes_another_approves_and_both_are_named(hr: Hr) -> None:
     assert hr.user("lan").leaves_on is None
     seen = admin.get(f"{PROPOSALS}/{row['id']}").json
     assert seen["may_approve"] is True
+    assert (seen["asked"], seen["decision"]) == (
+        [{"field": "Lý do", "value": "Buộc thôi việc"}],
+        None,
+    )
     assert seen["plan"] == officer.plan(**DISMISS, user=hr.names["lan"])
     done = approve(admin, row)
     assert done.status_code == 201, done.text

