@@ -101,7 +101,7 @@ def join_send() -> Any:
             _settle_unit(one, values)
         want = edge.asked(services(), forms.body(one, None, values))
         fields = forms.carried(one, values)
-        if decided == "allow":
+        if decided in ("allow", "propose"):
             return _commit(want, fields=fields, back="")
         return _preview(edge.preview(services(), want, asker().actor), fields=fields, back="")
     except (InvalidInput, NotAllowed, Conflict) as error:

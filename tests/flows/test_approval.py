@@ -511,7 +511,7 @@ def test_a_request_is_kept_whole_whatever_it_asks_for(hr: Hr) -> None:
         until: Annotated[asks.MaybeDay, asks.Ask("Đến ngày")] = None
         kept: Annotated[asks.HeldRefs, asks.Ask("Giữ lại")] = ()
         number: Annotated[asks.CitizenNumber, asks.Ask("Số")] = None
-        left_out: Annotated[asks.Text, asks.Ask("Không nói")] = "mặc định"
+        left_out: Annotated[asks.SourceKey, asks.Ask("Không nói")] = "mặc định"
 
     probe = kind.Kind("probe", "Thử", "A probe.", kind.get("suspend").plan, asks=Asks)
     assert probe.about == About.PEOPLE

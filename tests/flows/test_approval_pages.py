@@ -146,3 +146,25 @@ def test_an_undoing_is_proposed_from_its_preview(hr: Hr) -> None:
     where = hr.confirm(officer, page, decision="propose").headers["Location"]
     assert decide(admin, where, "approve").status_code == 303
     assert hr.user("lan").leaves_on is None
+
+
+def test_somebody_new_is_proposed_too_and_her_number_is_nowhere(hr: Hr) -> None:
+    hr.services.door.thresholds = hr.services.door.thresholds.__class__(people=0)
+    officer, admin = hr.browser("officer"), hr.browser("admin")
+    page = "/console/people/new"
+    fields = {
+        "person.full_name": "Trịnh Văn Sơn",
+        "person.citizen_number": "038095001234",
+        "to_unit": str(hr.units["a"]),
+        "position": "CV",
+    }
+    data = hidden_fields(officer.get(page).text) | fields | {"step": "preview"}
+    preview = officer.post(page, data=data, follow_redirects=True)
+    assert 'value="propose"' in preview.text, preview.text
+    sent = hidden_fields(preview.text) | {"decision": "propose", "password": PASSWORD}
+    where = officer.post(page, data=sent).headers["Location"]
+    seen = admin.get(where)
+    assert "Trịnh Văn Sơn" in text_of(seen.text)
+    assert "038095001234" not in seen.text
+    assert "038095001234" not in str(hr.dump())
+    assert decide(admin, where, "approve").status_code == 303

@@ -22,6 +22,7 @@ PAGES = {
     "csv": "/console/people.csv",
     "units": "/console/units",
     "changes": "/console/changes",
+    "proposals": "/console/proposals",
     "applications": "/console/applications",
     "work": "/console/work",
     "clients": "/console/clients",
@@ -32,10 +33,10 @@ PAGES = {
 }
 SEEN = {
     "admin": set(PAGES),
-    "officer": {"home", "people", "csv", "units", "changes"},
-    "officer_a": {"home", "people", "csv", "units", "changes"},
+    "officer": {"home", "people", "csv", "units", "changes", "proposals"},
+    "officer_a": {"home", "people", "csv", "units", "changes", "proposals"},
     "owner": {"home", "applications", "work", "clients", "new client", "logouts"},
-    "auditor": {"home", "people", "csv", "units", "changes", "logouts", "audit"},
+    "auditor": {"home", "people", "csv", "units", "changes", "proposals", "logouts", "audit"},
 }
 
 

@@ -17,6 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from directory.permissions import Role
 from tests import hr_world
 from tests.browser_client import hidden_fields, open_login, sign_in
 from tests.flows.test_console_clients import silent
@@ -165,6 +166,14 @@ def change(hr: Hr) -> Form:
     return admin(hr, page, decision="allow")
 
 
+def approved(hr: Hr) -> Form:
+    hr.grant("lan", Role.AUDITOR)
+    officer = hr.browser("officer")
+    page = hr.preview(officer, "lan", "suspend")
+    where = hr.confirm(officer, page, decision="propose").headers["Location"]
+    return admin(hr, where, decision="approve")
+
+
 def joined(hr: Hr) -> Form:
     page = "/console/people/new"
     form = admin(
@@ -283,6 +292,7 @@ CASES: dict[str, Callable[[Hr], Form]] = {
     "console.unlock": lock,
     "console.change_confirm": change,
     "console.join_send": joined,
+    "console.proposal_decide": approved,
     "console.undo_confirm": undo,
     "console.add_rule": rule,
     "console.remove_rule": no_rule,
