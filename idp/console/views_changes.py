@@ -133,7 +133,7 @@ def confirm_unit(unit_id: int, kind: str) -> Any:
     values = request.form.copy()
     values["unit"] = str(unit_id)
     back = _unit_edit(unit_id, one)
-    if values.get("decision") != "allow":
+    if values.get("decision") not in ("allow", "propose"):
         return redirect(back, 303)
     try:
         want = edge.asked(services(), forms.body(one, None, values))
