@@ -193,6 +193,21 @@ def test_catching_up_again_does_nothing(hr: Hr) -> None:
         assert dict(session.query(User.id, User.access_epoch)) == epochs
 
 
+def test_a_transfer_on_a_later_day_is_judged_by_the_tree_of_that_day(hr: Hr) -> None:
+    moved(hr, "room", "b")
+    api = hr.api(hr.token())
+
+    def event(on: date, to: str) -> str:
+        body = {"kind": "transfer", "user": hr.names["lan"], "to_unit": hr.units[to]}
+        plan = api.plan(**body, effective_on=on.isoformat())
+        return str(plan["people"][0]["event"])
+
+    assert event(EVE, "room2") == "transfer.within"
+    assert event(DAY, "room2") == "transfer.other"
+    assert event(EVE, "b") == "transfer.other"
+    assert event(DAY, "b") == "transfer.within"
+
+
 # ---- undone, refused, at once --------------------------------------------------------------------
 
 

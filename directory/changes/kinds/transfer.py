@@ -99,10 +99,12 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
         [(m.user, m.position) for m in moves],
         leaving=[m.user.id for m in moves],
     )
-    body = units.legal_person_of(session, units.get(session, target.id)).id
+    day = max(spec.effective_on, ground.today)  # on which access is cut
+    places = units.places(
+        session, [(u, day) for u in {target.id, *(move.primary.unit.id for move in moves)}]
+    )
     for move in moves:
-        source = units.get(session, move.primary.unit.id)
-        within = units.legal_person_of(session, source).id == body
+        within = places[move.primary.unit.id, day].owner.id == places[target.id, day].owner.id
         ending = [move.primary] if within else ending_on(move.before, spec.effective_on, asked.keep)
         for held in ending:
             ground.rights.require(Do.CHANGE, held.unit.path, missing="source")
