@@ -41,6 +41,9 @@ class SearchFilter:
     status: UserStatus | None = None
     position: str | None = None
     """Code of the catalogue."""
+    shown_on: date | None = None
+    """The day whose posts and units are shown, as they were called; None: today's. Who is listed is
+    decided today."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Found:
     citizen_masked: str | None
     status: UserStatus
     held: Held | None
-    """Her primary assignment today, or else the first she holds."""
+    """Her primary assignment on the day shown, or else the first she held then."""
     owner: str
     """The legal person her unit belongs to; empty when it is one itself."""
 
@@ -107,7 +110,7 @@ def people(
         rows = rows[:limit]
         last = rows[-1]
         more = _packed(last.rank, last.User.sort_key, last.User.id)
-    return Page(_found(session, [row.User for row in rows], on), more)
+    return Page(_found(session, [row.User for row in rows], on, wanted.shown_on or on), more)
 
 
 def status_on(user: User, on: date) -> UserStatus:
@@ -117,10 +120,18 @@ def status_on(user: User, on: date) -> UserStatus:
     return UserStatus(user.status)
 
 
-def _found(session: Session, users: list[User], on: date) -> list[Found]:
+def _found(session: Session, users: list[User], on: date, shown_on: date) -> list[Found]:
     timelines = assignments.timeline(session, [u.id for u in users])
-    held = {u.id: primary_of(timelines[u.id], on) for u in users}
-    owner = tree.owners(session, [h.unit for h in held.values() if h is not None])
+    held = {u.id: primary_of(timelines[u.id], shown_on) for u in users}
+    if shown_on == on:
+        owner = tree.owners(session, [h.unit for h in held.values() if h is not None])
+    else:
+        places = as_of.places(session, [(h.unit.id, shown_on) for h in held.values() if h])
+        owner = {unit_id: place.owner for (unit_id, _), place in places.items()}
+        held = {
+            user_id: replace(h, unit=places[h.unit.id, shown_on].unit) if h else None
+            for user_id, h in held.items()
+        }
     return [
         Found(
             u.id,

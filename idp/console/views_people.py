@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -25,6 +25,7 @@ def listing() -> str:
     has, who = services(), asker()
     guard.require(who.sees_people)
     wanted = _wanted()
+    _, error = _day()
     with has.db.read() as session:
         page = pages_people.listed(
             session,
@@ -35,8 +36,19 @@ def listing() -> str:
             after=request.args.get("after"),
         )
     return render_template(
-        "console/people.html", page=page, wanted=wanted, filters=_filters(), statuses=UserStatus
+        "console/people.html",
+        page=page,
+        wanted=wanted,
+        filters=_filters(),
+        statuses=UserStatus,
+        on=wanted.shown_on,
+        today=guard.today(),
+        error=error,
     )
+
+
+def _day() -> tuple[date, str]:
+    return forms.day_asked(request.args.get("on", ""), guard.today())
 
 
 def _wanted() -> SearchFilter:
@@ -46,11 +58,12 @@ def _wanted() -> SearchFilter:
         unit_id=guard.number("unit"),
         status=UserStatus(status) if status in set(UserStatus) else None,
         position=request.args.get("position") or None,
+        shown_on=_day()[0],
     )
 
 
 def _filters() -> dict[str, str]:
-    names = ("q", "unit", "status", "position")
+    names = ("q", "unit", "status", "position", "on")
     return {name: request.args[name] for name in names if request.args.get(name)}
 
 
@@ -103,7 +116,7 @@ def _cells(row: Found) -> Iterator[str]:
 def person(user_id: int) -> str:
     """One person with everything the asker may know of her."""
     has, who = services(), asker()
-    on, error = forms.day_asked(request.args.get("on", ""), guard.today())
+    on, error = _day()
     with has.db.read() as session:
         page = pages_people.whole(session, who.rights, user_id, now=who.now, called_on=on)
     today = guard.today()

@@ -113,6 +113,25 @@ def test_a_persons_page_calls_units_as_they_were_called(hr: Hr) -> None:
     assert "xã Hà Trung" in history("hien")  # what it was called on her last day there
 
 
+def test_the_list_of_people_and_its_file_say_where_somebody_was_on_a_day(hr: Hr) -> None:
+    renamed(hr, "room", "Phòng Kinh tế và Hạ tầng")
+    moved(hr, "room", "b")
+    hr.clock.set(day_start(date(2026, 5, 1)))
+    admin = hr.browser("admin")
+
+    def row(asked: str) -> list[str]:
+        lines = admin.get(f"/console/people.csv{asked}").text.splitlines()
+        [found] = [line.split(",") for line in lines if line.startswith(hr.names["lan"])]
+        listed = admin.get(f"/console/people{asked}").text
+        assert found[5] in unescape(listed)
+        return found[5:7]
+
+    assert row("") == ["Phòng Kinh tế và Hạ tầng", "Ủy ban nhân dân xã Nga Sơn"]
+    assert row("?on=31/03/2026") == ["Phòng Kinh tế", "Ủy ban nhân dân xã Hà Trung"]
+    assert row("?on=01/04/2026") == row("")
+    assert row("?on=2019-05-01") == ["", ""]
+
+
 def test_search_finds_a_unit_by_its_name_of_the_day(hr: Hr) -> None:
     renamed(hr, "a", "Ủy ban nhân dân xã Tống Sơn")
 
