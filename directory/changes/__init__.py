@@ -4,6 +4,10 @@
     effects     what a change does outside the directory, and how far each of it has come
     model       Plan, Line, Spec and the tables change, change_line, idempotency
     cutter      how the door cuts what it may not import
+    titles      what changes are called, composed when shown
+    asks        field types: what a kind asks for, said once for every edge
+    kind        Kind, and the registry of all of them
+    kinds/      one file per kind of change
     spec        a request (JSON of the API, form of the console, row of a feed) → Spec, checked
     promises    what waits for its day, whose an end date is, what a row would be without a change
     limits      what one person alone may not do: to wider rights, the last administrator
@@ -11,7 +15,12 @@
     proposals   changes that wait for a second person: who may see them, why they lapse
     approval    propose, approve, decline, withdraw
     drafting    Ground and Draft: what planners stand on and what they fill
-    person      plan_transfer, plan_suspend, plan_resume, plan_leave
+    personal    what is known of a person: name, birth, addresses
+    posts       taking up a post: unit, place, term
+    standing    suspension and its end
+    newcomer    the fields of somebody new
+    addresses   e-mail addresses that are somebody else's
+    lines       how the lines of a plan become rows
     joining     plan_join: one person or five hundred
     places      the places of posts, held so that no other plan takes them too
     granting    giving and ending roles, within the grantor's own reach
