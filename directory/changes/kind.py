@@ -4,7 +4,7 @@ A kind lives in its own file, ``kinds/<name>.py``, as the value ``KIND``. Door, 
 line and previews know kinds only by what stands here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -108,6 +108,8 @@ class Kind:
     """Whether it is never done by one person alone."""
     offered_to: frozenset[UserStatus] = field(default_factory=frozenset)
     """Whose page offers it, by status."""
+    of_posts: frozenset[str] = field(default_factory=frozenset)
+    """It is about a post of one of these kinds: offered to whoever holds one."""
     order: int = 100
     """Its place among what a page offers."""
     icon: str = ""
@@ -116,6 +118,11 @@ class Kind:
     def requested(self) -> bool:
         """Whether people may ask for it: by form, API and command line."""
         return self.about != About.NONE
+
+    def offered(self, status: UserStatus, held: Iterable[Held]) -> bool:
+        """Whether the page of somebody who stands so, and holds these posts, offers it."""
+        fits = not self.of_posts or any(h.kind in self.of_posts for h in held)
+        return fits and status in self.offered_to
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -144,7 +144,11 @@ def whole(
         _roles(session, user_id, on),
         throttle.locked_until(session, user_id, now=now),
         may_change=granted.may(Do.CHANGE, path) and not herself,
-        offered=[k for k in kind.requested() if found.status in k.offered_to],
+        offered=[
+            k
+            for k in kind.requested()
+            if k.offered(found.status, [h for h in found.timeline if h.in_force(on)])
+        ],
         may_reset=slips.entitled(session, granted, found, on=on),
     )
 

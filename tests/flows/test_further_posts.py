@@ -354,7 +354,9 @@ def test_the_last_place_is_taken_by_an_appointment_too(hr: Hr) -> None:
 def test_the_console_appoints_and_relieves(hr: Hr) -> None:
     browser = hr.browser("officer")
     where = f"/console/people/{hr.people['lan']}"
-    assert f"{where}/appoint" in browser.get(where).text
+    page = browser.get(where).text
+    assert f"{where}/appoint" in page
+    assert f"{where}/relieve" not in page
     query = {"unit_words": "nga son", "position": "KT", "held_as": "acting", "until": "01/12/2026"}
     page = hr.preview(browser, "lan", "appoint", **query)
     assert "Phụ trách, ủy quyền" in text_of(page.text)
@@ -362,6 +364,9 @@ def test_the_console_appoints_and_relieves(hr: Hr) -> None:
     hr.clock.advance(days=1)
     browser = hr.browser("officer")
     post = held(hr, "lan")["b"][0]
+    page = browser.get(where).text
+    assert f"{where}/relieve" in page
+    assert f"{where}/return" not in page
     form = browser.get(f"{where}/relieve").text
     assert f'<option value="{post}"' in form
     page = hr.preview(browser, "lan", "relieve", post=str(post))

@@ -14,7 +14,7 @@ from directory.changes.table import Event
 from directory.people import UserStatus
 from directory.permissions import Do
 
-FURTHER = (HeldAs.CONCURRENT.value, HeldAs.ACTING.value)
+FURTHER = frozenset({HeldAs.CONCURRENT.value, HeldAs.ACTING.value})
 
 
 class Asks(Fields):
@@ -57,5 +57,6 @@ KIND = Kind(
     plan=plan,
     undoable=True,
     offered_to=frozenset({UserStatus.ACTIVE, UserStatus.SUSPENDED}),
+    of_posts=FURTHER,
     order=55,
 )

@@ -14,6 +14,8 @@ from directory.changes.table import Event
 from directory.people import UserStatus
 from directory.permissions import Do
 
+SENT = frozenset({HeldAs.SECONDMENT.value})
+
 
 class Asks(Fields):
     """Which secondment ends."""
@@ -37,7 +39,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
     touched = set()
     for user, before in people_of(session, spec):
         require_over(ground, before, on)
-        post = posts.chosen(before, asked.post, (HeldAs.SECONDMENT.value,), on)
+        post = posts.chosen(before, asked.post, SENT, on)
         ground.rights.require(Do.CHANGE, post.unit.path, missing="source")
         posts.not_begun_then(draft, user, post)
         touched.add(post.unit.id)
@@ -53,5 +55,6 @@ KIND = Kind(
     plan=plan,
     undoable=True,
     offered_to=frozenset({UserStatus.ACTIVE, UserStatus.SUSPENDED}),
+    of_posts=SENT,
     order=65,
 )
