@@ -188,7 +188,7 @@ def _commit(has: Services, actor: Actor, ask: Ask, options: dict[str, Any]) -> N
     if options["as_json"]:
         click.echo(json.dumps(plan, indent=2))
         return
-    _print_plan(plan)
+    print_plan(plan)
     if not plan["committable"]:
         raise InvalidInput("conflicts", "Chưa thể xác nhận.", field="conflicts")
     if options["dry_run"]:
@@ -221,7 +221,8 @@ def _proof(has: Services, actor: Actor, change_id: str, *, wait: bool) -> Proof:
 # ---- on the screen ---------------------------------------------------------------------------
 
 
-def _print_plan(plan: dict[str, Any]) -> None:
+def print_plan(plan: dict[str, Any]) -> None:
+    """A plan on the screen."""
     click.echo(
         f"{label('change', plan['kind'])}, {gettext('Có hiệu lực từ ngày')} {_iso(plan['effective_on'])}"
     )

@@ -30,6 +30,7 @@ PARTS = {
     "feed": ("directory",),
     "keys": ("keys",),
     "migrate": ("ops",),
+    "proposal": ("proposals",),
     "restored": ("restored",),
     "role": ("applications",),
     "serve": ("serving",),
