@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from directory.base import values
 from directory.base.crypto import Keyring
-from directory.base.db import AUTOINCREMENT, Base, Key, core
+from directory.base.db import AUTOINCREMENT, Base, Key, core, read_anew
 from directory.base.errors import InvalidInput, NotFound
 
 
@@ -208,7 +208,7 @@ def cut(session: Session, user_id: int) -> None:
         .values(access_epoch=User.access_epoch + 1)
         .execution_options(synchronize_session=False)
     )
-    session.expire_all()
+    read_anew(session)
 
 
 def lock(session: Session, ids: list[int]) -> list[User]:

@@ -329,6 +329,14 @@ def core(where: "Connection | Session") -> Connection:
     return where.connection()
 
 
+def read_anew(session: Session) -> None:
+    """After statements that the session does not know of: whatever it remembers is read again. What it
+    was about to write is written first; expiring alone would throw that away.
+    """
+    session.flush()
+    session.expire_all()
+
+
 def insert_rows(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
     """Insert many rows by Core in the session's transaction: a third of the ORM's cost."""
     if rows:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
+from directory.base.db import read_anew
 from directory.base.rows import in_force
 from directory.base.text import search_key
 from directory.units.codes import borne
@@ -86,7 +87,7 @@ def catch_up(session: Session, turned: Turned, on: date) -> None:
         _write_names(session, turned.all[start : start + 500], on)
     if turned.moved:
         _write_paths(session, on)
-    session.expire_all()
+    read_anew(session)
 
 
 def _write_names(session: Session, ids: tuple[int, ...], on: date) -> None:

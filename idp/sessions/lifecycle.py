@@ -13,7 +13,7 @@ from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.config import Settings
 from directory.base.crypto import Keyring, random_id
-from directory.base.db import core
+from directory.base.db import core, read_anew
 from directory.base.errors import Conflict
 from directory.base.failpoints import failpoint
 from directory.base.rows import batches
@@ -153,7 +153,7 @@ def renew(
     ).scalar_one_or_none()
     if generation is None:
         raise Conflict("session_ended", "Phiên đăng nhập đã kết thúc. Hãy đăng nhập lại.")
-    session.expire_all()
+    read_anew(session)
     return _stored(session, view.id, now), handle(keyring, view.id, generation)
 
 
@@ -196,7 +196,7 @@ def end_many(
             )
     answers.drop_of(session, ended)
     audit.record_rows(session, entries)
-    session.expire_all()
+    read_anew(session)
     return ended
 
 
@@ -282,7 +282,7 @@ def cut_others(
         raise Conflict(
             "login_overtaken", "Thông tin công tác của bạn vừa thay đổi. Hãy đăng nhập lại."
         )
-    session.expire_all()
+    read_anew(session)
     others = [row.id for row in living(session, [user_id], now=now) if row.id != keep]
     session.execute(update(SsoSession).where(SsoSession.id == keep).values(user_epoch=raised))
     return raised, end_many(session, others, now=now, reason="password", actor=actor)
