@@ -15,6 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from directory.base.errors import DinhdanhError, Locked, NeedsStepUp
+from idp.assurance import reaches
+from idp.factors import registry
 from idp.web.gate import current_session, here, login_url, request_id, services
 from idp.web.i18n import gettext
 from idp.web.labels import label
@@ -73,9 +75,14 @@ def error_page(
     return response
 
 
+def _can_be_reached(acr: str) -> bool:
+    """Nobody is made to sign in for what no sign-in of today reaches."""
+    return any(reaches(have, acr) for have in registry.reachable())
+
+
 def _ours(error: DinhdanhError) -> Any:
-    if isinstance(error, NeedsStepUp) and request.method == "GET":
-        return redirect(login_url(here(), prompt="login"), 303)
+    if isinstance(error, NeedsStepUp) and request.method == "GET" and _can_be_reached(error.acr):
+        return redirect(login_url(here(), prompt="login", least=error.acr), 303)
     if error.status >= 500 and error.status != 503:
         log.error("refused by misconfiguration", code=error.code)
         return error_page(error.status, gettext(_FAULT), code=error.code)

@@ -19,17 +19,18 @@ from joserfc.jwk import KeySet
 from sqlalchemy import text, update
 
 from directory.base.audit import Actor
-from directory.base.errors import InvalidInput
+from directory.base.errors import InvalidInput, NeedsStepUp
 from directory.entitlements import installation_epoch
 from directory.people import User
 from directory.units import OrgUnit
 from idp import sessions
-from idp.assurance import Means, Strength
+from idp.assurance import Means, Strength, reaches
 from idp.factors import guarded, passwords, registry
 from idp.factors.factor import Answer, Asking, Elsewhere, Epochs, Field, Form, Passed, Proven
 from idp.login.flow_rows import LoginFlow
 from idp.oidc.clients import Options
 from idp.sessions import SsoSession
+from idp.web import gate
 from tests.browser_client import hidden_fields, open_login, submit
 from tests.factories import make_assignment, make_user
 from tests.relying_party import Flow, World, build_world
@@ -277,6 +278,24 @@ def test_a_page_of_ours_may_demand_more(
     submit(client, page, knocks="cốc cốc cốc")
     assert client.get(page.request.path).headers["Location"] == "/portal"
     assert client.get("/login", query_string=query).headers["Location"] == "/portal"
+
+
+def test_an_operation_that_needs_more_gets_more_and_goes_on(
+    world: World, knocks: Knocks, app: Flask, name: str
+) -> None:
+    @app.get("/strict")
+    def strict() -> str:
+        view = gate.current_session()
+        if view is None or not reaches(view.acr, AAL3):
+            raise NeedsStepUp(AAL3)
+        return "xong"
+
+    browser = app.test_client()
+    world.sign_in(browser)
+    page = browser.get("/strict", follow_redirects=True)
+    submit(browser, page, username=name, password=PASSWORD)
+    submit(browser, browser.get(page.request.path), knocks="cốc cốc cốc")
+    assert browser.get(page.request.path, follow_redirects=True).text == "xong"
 
 
 @pytest.mark.both_databases

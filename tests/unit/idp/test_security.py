@@ -252,11 +252,22 @@ def test_a_lock_says_when_to_come_back(app: Flask, clock: Any) -> None:
 def test_a_stronger_sign_in_is_asked_for_by_going_there(app: Flask) -> None:
     @app.get("/fails")
     def fails() -> str:
-        raise NeedsStepUp("urn:vn:aal:2")
+        raise NeedsStepUp("urn:vn:aal:1")
 
     answer = app.test_client().get("/fails?a=1")
     assert answer.status_code == 303
-    assert answer.headers["Location"] == "/login?return_to=/fails?a%3D1&prompt=login"
+    query = "return_to=/fails?a%3D1&prompt=login&least=urn:vn:aal:1"
+    assert answer.headers["Location"] == f"/login?{query}"
+
+
+def test_nobody_is_sent_to_sign_in_for_what_nobody_reaches(app: Flask) -> None:
+    @app.get("/fails")
+    def fails() -> str:
+        raise NeedsStepUp("urn:vn:aal:2")
+
+    answer = app.test_client().get("/fails")
+    assert answer.status_code == 401
+    assert "Cần xác thực thêm" in answer.text
 
 
 @pytest.mark.parametrize(
