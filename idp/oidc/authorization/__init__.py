@@ -1,6 +1,7 @@
 """An authorization request: read, checked in order, decided and answered.
 
 authorize       the checks, and what comes of them
+outcomes        what may come of it
 checked_request what can be judged without a person
 response_types  which response types and scopes a client may ask for
 incoming        where the parameters come from

@@ -22,7 +22,6 @@ raises ``PageError`` for what must stay on our own page.
 """
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,17 +43,23 @@ from idp.oidc import entitlement, resources
 from idp.oidc.authorization import checked_request as requests
 from idp.oidc.authorization import consent, giving, pushed
 from idp.oidc.authorization import incoming as incomings
-from idp.oidc.authorization.answers import AuthorizationAnswer, Channel
+from idp.oidc.authorization.answers import Channel
 from idp.oidc.authorization.checked_request import CheckedRequest
 from idp.oidc.authorization.incoming import FLOW, Incoming
+from idp.oidc.authorization.outcomes import (
+    Answered,
+    AskConsent,
+    NotEntitled,
+    Outcome,
+    SignIn,
+    TooWeak,
+)
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.kinds import SCOPES, ClientKind
 from idp.oidc.clients.redirects import origin
 from idp.oidc.clients.refusals import Reason
-from idp.oidc.clients.view import ClientView
 from idp.oidc.provider import Provider
 from idp.oidc.request import Request
-from idp.oidc.resources import Service
 from idp.oidc.server import Server
 from idp.sessions import SessionView
 from idp.web import i18n
@@ -68,62 +73,6 @@ class Unmet(OAuth2Error):  # type: ignore[misc]
     """OpenID Connect Unmet Authentication Requirements 1.0."""
 
     error = "unmet_authentication_requirements"
-
-
-@dataclass(frozen=True)
-class Answered:
-    """The browser takes the answer to the client."""
-
-    answer: AuthorizationAnswer
-
-
-@dataclass(frozen=True)
-class SignIn:
-    """The person must sign in first and come back to ``return_to``."""
-
-    client: ClientView
-    return_to: str
-    request: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class AskConsent:
-    """The person must say whether the client may be told these things."""
-
-    client: ClientView
-    scopes: list[str]
-    services: list[Service]
-    """Of others, for which the access is."""
-    query: str
-    redirect_uri: str
-    proof: str
-    """That all other checks were passed when this was shown, to this session."""
-
-    @property
-    def host(self) -> str:
-        """Where the person will be taken."""
-        return urlsplit(self.redirect_uri).netloc or self.redirect_uri
-
-
-@dataclass(frozen=True)
-class NotEntitled:
-    """The person may not use this application in her present capacity."""
-
-    client: ClientView
-    answer: AuthorizationAnswer
-    """Back to the client, with access_denied."""
-
-
-@dataclass(frozen=True)
-class TooWeak:
-    """The client, or a scope it asks for, needs a stronger sign-in than there is."""
-
-    client: ClientView
-    answer: AuthorizationAnswer
-    """Back to the client, with unmet_authentication_requirements."""
-
-
-Outcome = Answered | SignIn | AskConsent | NotEntitled | TooWeak
 
 
 def decide(

@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from idp.oidc.authorization import authorize, incoming
 from idp.oidc.authorization.answers import AuthorizationAnswer
-from idp.oidc.authorization.authorize import Answered, NotEntitled, Outcome, SignIn, TooWeak
+from idp.oidc.authorization.outcomes import Answered, NotEntitled, Outcome, SignIn, TooWeak
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.request import parameters
 from idp.oidc.routes.core import blueprint, elsewhere, oauth_request, provider, refused, server
