@@ -27,6 +27,8 @@
     roles       RoleCutter: administrators' roles that end with a post
     present     plans and proofs as plain data, the same for console, API and CLI
     structure   plan_units, plan_positions: the tree and the catalogue
+    unit_facts  what the changes of units in time share: planned, written, taken back
+    tree_day    the day on which the tree becomes another one, and what follows from it
     undo        plan_undo
     door        Door: plan() → Plan, commit() → Change, take_effect(): the one way in
     repeats     an Idempotency-Key leads to one change

@@ -98,7 +98,7 @@ def propose(  # noqa: PLR0913 (a request, its proof, and what it hangs on)
     row = Proposal(
         id=proposal_id,
         kind=str(spec.kind),
-        about=plan.people[0].full_name if len(plan.people) == 1 else "",
+        about=plan.about,
         size=len(plan.people) or len(spec.rows),
         state=ProposalState.PROPOSED.value,
         proposer_kind=actor.kind,
@@ -113,7 +113,7 @@ def propose(  # noqa: PLR0913 (a request, its proof, and what it hangs on)
         expires_at=now + lifetime,
         effective_on=spec.effective_on,
         decision_number=spec.decision.number if spec.decision else None,
-        people_count=len(plan.people),
+        people_count=plan.people_count,
         subjects=sorted({p.id for p in plan.people if not p.new} | set(spec.users)),
         why=sorted({notice.code for notice in plan.conflicts}),
         needs=_needed(session, spec, plan, now),

@@ -230,9 +230,6 @@ class Door:
         self, session: Session, plan: Plan, actor: Actor, change_id: str, approver: Actor | None
     ) -> Change:
         spec, decision = plan.spec, plan.spec.decision
-        one = plan.people[0].full_name if len(plan.people) == 1 else None
-        if not plan.people and not spec.rows and plan.lines:
-            one = plan.lines[0].label  # a unit
         change = Change(
             id=change_id,
             kind=str(spec.kind),
@@ -241,7 +238,7 @@ class Door:
                 if plan.scheduled and not spec.undo_of
                 else ChangeState.COMMITTED
             ).value,
-            about=one or "",
+            about=plan.about,
             actor_kind=actor.kind,
             actor_id=actor.id,
             actor_label=actor.label,
@@ -255,7 +252,7 @@ class Door:
             spec=spec.as_dict() | {"size": len(plan.people) or len(spec.rows)},
             fingerprint=plan.fingerprint,
             undo_of=spec.undo_of,
-            people_count=len(plan.people),
+            people_count=plan.people_count,
             needs_attention=False,
             approver_kind=approver.kind if approver else None,
             approver_id=approver.id if approver else None,

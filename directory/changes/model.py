@@ -245,6 +245,21 @@ class Plan:
     units: tuple[int, ...] = ()
     """Units the plan rests on; locked by the commit after the people."""
     foreseen: tuple[Foreseen, ...] = ()
+    working: int = 0
+    """How many people work where a plan that names none changes what follows for them."""
+
+    @property
+    def about(self) -> str:
+        """The one it is about: a person, or a unit; empty where there are several."""
+        if len(self.people) == 1:
+            return self.people[0].full_name
+        named = {line.label for line in self.lines if line.unit_id is not None}
+        return named.pop() if len(named) == 1 and not self.people else ""
+
+    @property
+    def people_count(self) -> int:
+        """How many people it touches."""
+        return len(self.people) or self.working
 
     @property
     def effective_at(self) -> datetime:

@@ -46,9 +46,9 @@ def too_many(session: Session, plan: Plan, actor: Actor, *, most: int) -> list[N
     """The conflict of a plan that needs a second person: its own people and those whom the same
     committer has changed under the same decision, or under none, within a day.
     """
-    if actor.kind == "operator" or not plan.people:
+    if actor.kind == "operator" or not plan.people_count:
         return []
-    if len(plan.people) + _counted(session, plan, actor) <= most:
+    if plan.people_count + _counted(session, plan, actor) <= most:
         return []
     return [
         Notice(

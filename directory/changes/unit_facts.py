@@ -42,6 +42,7 @@ class Draft:
         self.lines: list[Line] = []
         self.warnings: list[Notice] = []
         self.conflicts: list[Notice] = []
+        self.working = 0
 
     def warn(self, code: str, message: str, /, **args: Any) -> None:
         self.warnings.append(Notice(code, message, args=args))
@@ -51,11 +52,7 @@ class Draft:
 
     def concerned(self, unit: OrgUnit) -> None:
         """Say how many work there today: whoever does on the day is concerned."""
-        people = self.session.scalar(
-            select(func.count(Assignment.user_id.distinct()))
-            .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
-            .where(units.subtree(unit.path), in_force(Assignment, self.ground.today))
-        )
+        people = self._working(unit)
         if people:
             self.warn(
                 "concerned",
@@ -63,6 +60,16 @@ class Draft:
                 "quan được đồng bộ lại.",
                 n=people,
             )
+
+    def _working(self, unit: OrgUnit) -> int:
+        return (
+            self.session.scalar(
+                select(func.count(Assignment.user_id.distinct()))
+                .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
+                .where(units.subtree(unit.path), in_force(Assignment, self.ground.today))
+            )
+            or 0
+        )
 
     def done(self) -> Plan:
         """The plan; no person is named in it, whoever works there when its day comes is concerned."""
@@ -75,6 +82,7 @@ class Draft:
             warnings=tuple(self.warnings),
             conflicts=tuple(self.conflicts),
             units=tuple(sorted({line.unit_id for line in self.lines if line.unit_id})),
+            working=self.working,
         )
 
     # ---- beginning a fact ------------------------------------------------------------------------
@@ -140,6 +148,7 @@ class Draft:
     ) -> None:
         """Conflicts where what would hold is impossible on one of its days."""
         if isinstance(fact, UnitEdge):
+            self.working += self._working(unit)  # sight and rights over them change
             day = moves.below_itself(self.session, unit.id, after, gained)
             if day is not None:
                 self.conflict(

@@ -12,18 +12,20 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from directory.base.clock import day_start
+from directory.base.clock import day_start, local_day
 from directory.base.outbox import Job
-from directory.changes import tree_day
+from directory.changes import tree_day, unit_facts
+from directory.changes.thresholds import Thresholds
 from directory.people import User
 from directory.permissions import Role
-from directory.units import OrgUnit
+from directory.units import OrgUnit, facts
 from idp.run import performing
 from tests import hr_world
 from tests.command_line import Operator
 from tests.command_line import operator as operator
 from tests.hr_world import Hr, text_of
 from tests.properties.stepping import Stepper, install
+from tests.relying_party import Flow, build_world
 
 pytestmark = pytest.mark.both_databases
 
@@ -319,6 +321,18 @@ def test_only_who_manages_both_places_moves_a_unit(hr: Hr) -> None:
     assert hr.api(hr.token(Role.ADMINISTRATOR, "root")).plan(**body)["conflicts"] == []
 
 
+def test_a_move_counts_whoever_works_there(hr: Hr) -> None:
+    hr.services.door.thresholds = Thresholds(people=2)
+    api = hr.api(hr.token(Role.ADMINISTRATOR, None))
+    rename = {"kind": "unit.rename", "unit": hr.units["room"], "name": "Phòng Kinh tế số"}
+    move = {"kind": "unit.move", "unit": hr.units["room"], "parent": hr.units["b"]}
+    assert api.commit(**rename).status_code == 201
+    assert {c["code"] for c in api.plan(**move)["conflicts"]} == {"second_person"}
+    refused = api.commit(**move)
+    assert (refused.status_code, refused.json["missing"]) == (403, "approval")
+    assert api.commit(**(move | {"unit": hr.units["room2"]})).status_code == 201
+
+
 @pytest.mark.parametrize("stop", ["commit.begin", "commit.before_commit"])
 def test_of_two_moves_that_would_make_a_ring_one_happens(
     hr: Hr, stop: str, monkeypatch: pytest.MonkeyPatch
@@ -335,6 +349,25 @@ def test_of_two_moves_that_would_make_a_ring_one_happens(
     ahead = Stepper(first, stops=(stop,)).start()
     behind = Stepper(second, stops=()).start(within=0.4)
     assert sorted([ahead.finish().status_code, behind.finish().status_code]) == [201, 409]
+
+
+def test_what_applications_are_told_follows_at_the_first_use_of_the_day(
+    services: Any, clock: Any, client: Any
+) -> None:
+    tomorrow = local_day(clock()) + timedelta(days=1)
+    clock.set(day_start(tomorrow) - timedelta(seconds=30))
+    world = build_world(services, clock)
+    flow = Flow(client, world.register())
+    world.sign_in(client)
+    text = flow.tokens()["access_token"]
+    before = flow.userinfo(text).get_json()["org"]["unit"]["name"]
+    with services.db.write() as session:
+        unit = session.scalars(select(OrgUnit).where(OrgUnit.name == before)).one()
+        facts.begin(session, unit_facts.name_fact(unit.id, "Tên mới", "Mới", unit.kind, tomorrow))
+    clock.set(day_start(tomorrow) - timedelta(seconds=2))
+    assert flow.userinfo(text).get_json()["org"]["unit"]["name"] == before
+    clock.advance(seconds=2)
+    assert flow.userinfo(text).get_json()["org"]["unit"]["name"] == "Tên mới"
 
 
 # ---- in the console and at the command line ------------------------------------------------------
