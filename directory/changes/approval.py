@@ -185,6 +185,7 @@ def approve(
     """
     row = find(session, permissions.rights(session, approver, local_day(now)), proposal_id)
     proposer = row.proposer
+    stands = epoch(session, approver, outside, since=now, now=now)
     thresholds.one_at_a_time(session, proposer)
     failpoint("approve.begin")
     if not _take(session, row, ProposalState.APPROVED, approver, now):
@@ -193,6 +194,8 @@ def approve(
     both = {a.id for a in (proposer, approver) if a.kind == "user" and a.id is not None}
     people.lock(session, sorted(both | set(row.subjects)))
     failpoint("approve.locked")
+    if epoch(session, approver, outside, since=now, now=now) != stands:
+        raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="approval")
     why = lapsed(session, row, outside, now=now)
     if why is not None:
         return _lapse(session, row, why, now)
@@ -254,7 +257,7 @@ def lapse_due(session: Session, outside: Outside, *, now: datetime, most: int = 
     waiting = session.scalars(
         select(Proposal)
         .where(Proposal.state == ProposalState.PROPOSED.value)
-        .order_by(Proposal.id)
+        .order_by(Proposal.expires_at, Proposal.id)
         .limit(most)
         .with_for_update(skip_locked=True)
     ).all()

@@ -367,6 +367,15 @@ def test_who_sees_which_proposals(hr: Hr) -> None:
     assert user(hr, "admin").get(PROPOSALS, query_string={"state": "x"}).status_code == 422
 
 
+def test_what_is_not_known_to_take_any_right_is_nobodys_to_see(hr: Hr) -> None:
+    row = dismissal(hr)
+    with hr.services.db.write() as session:
+        session.execute(text("UPDATE proposal SET needs = '[]'"))
+    admin = user(hr, "admin")
+    assert admin.get(PROPOSALS).json["proposals"] == []
+    assert approve(admin, row).status_code == 404
+
+
 def test_what_home_pages_are_told(hr: Hr) -> None:
     from directory import permissions
 

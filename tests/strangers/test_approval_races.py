@@ -171,3 +171,25 @@ def test_who_approves_by_the_command_line_and_who_declines_do_not_both(hr: Hr) -
     done, answer = race(by_operator, lambda: api.post(path, {"reason": "Không"}), TAKEN)
     assert done.id
     assert (answer.status_code, answer.json["code"]) == (409, "proposal_closed")
+
+
+def test_an_approver_whose_access_is_cut_meanwhile_approves_nothing(hr: Hr) -> None:
+    """Her password was reset: she keeps her rights, but what she was doing is no longer hers."""
+    from directory import people
+
+    row = dismissal(hr)
+
+    def reset() -> None:
+        with hr.services.db.write() as session:
+            people.lock(session, [hr.people["admin"]])
+            people.cut(session, hr.people["admin"])
+
+    ahead = Stepper(approving_as(hr, "admin", row), stops=("approve.begin",)).start()
+    behind = Stepper(reset, stops=()).start(within=A_MOMENT)
+    answer = ahead.finish()
+    behind.finish()
+    if hr.services.db.is_sqlite:  # its writers come one after another: the reset came second
+        assert answer.status_code == 201, answer.text
+        return
+    assert answer.status_code == 403, answer.text
+    assert state(hr, row) == ("proposed", None)
