@@ -306,7 +306,7 @@ def listed(
     return ProposalPage(found, history.mark(more.proposed_at, more.id) if more else None)
 
 
-def _rows() -> Select[tuple[Proposal]]:
+def _rows() -> Select[Proposal]:
     """Rows without the requests in them: one may name 2,000 people."""
     return select(Proposal).options(defer(Proposal.spec))
 
