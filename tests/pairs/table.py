@@ -3,7 +3,6 @@
 This is the one place that names kinds of change; ``facts`` says what each of them means.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from directory.changes.model import ChangeKind
@@ -152,15 +151,16 @@ class Case:
         return True
 
 
-def cases(kind: ChangeKind) -> Iterator[Case]:
-    """The row of the table that begins with this kind."""
-    for base in BASES:
-        for first in FIRST[kind]:
-            for second in (s for steps in SECOND.values() for s in steps):
-                for back_on, back in BACK:
-                    case = Case(base, first, second, back_on, back)
-                    if case.asked():
-                        yield case
+def cases(one: ChangeKind, other: ChangeKind) -> list[Case]:
+    """The cells that begin with the one kind and go on with the other."""
+    cells = (
+        Case(base, first, second, back_on, back)
+        for base in BASES
+        for first in FIRST[one]
+        for second in SECOND[other]
+        for back_on, back in BACK
+    )
+    return [case for case in cells if case.asked()]
 
 
 _OPEN, _TERM, _TERM_SET_LATER, _ABOUT_TO_LEAVE, _LEAVE_TAKEN_BACK, _ = BASES
@@ -185,8 +185,5 @@ _STRIDE = 29
 
 def sample() -> list[Case]:
     """For every test run: a cell of each pair of kinds, whose bases and days differ."""
-    table = [case for kind in FIRST for case in cases(kind)]
-    pairs: dict[tuple[str, str], list[Case]] = {}
-    for case in table:
-        pairs.setdefault((case.first[0], case.second[0]), []).append(case)
-    return [of[number * _STRIDE % len(of)] for number, of in enumerate(pairs.values(), 1)]
+    pairs = [cases(one, other) for one in FIRST for other in SECOND if SECOND[other]]
+    return [of[number * _STRIDE % len(of)] for number, of in enumerate(pairs, 1)]
