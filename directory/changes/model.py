@@ -23,33 +23,6 @@ from directory.permissions import Rights
 Asks = TypeVar("Asks", bound=BaseModel)
 
 
-class ChangeKind(StrEnum):
-    """Codes that are announced. One without a ``Kind`` yet is refused as not supported; what there
-    is, the registry in ``kind`` knows.
-    """
-
-    JOIN = "join"
-    TRANSFER = "transfer"
-    SECOND = "second"
-    RETURN = "return"
-    APPOINT = "appoint"
-    RELIEVE = "relieve"
-    SUSPEND = "suspend"
-    RESUME = "resume"
-    LEAVE = "leave"
-    RENAME = "rename"
-    UNIT_CREATE = "unit.create"
-    UNIT_RENAME = "unit.rename"
-    UNIT_MOVE = "unit.move"
-    UNIT_MERGE = "unit.merge"
-    UNIT_SPLIT = "unit.split"
-    UNIT_DISSOLVE = "unit.dissolve"
-    UNIT_CONVERT = "unit.convert"
-    POSITION_CREATE = "position.create"
-    POST_CREATE = "post.create"
-    UNDO = "undo"
-
-
 class ChangeState(StrEnum):
     """Where a change stands."""
 

@@ -6,6 +6,7 @@ same one. Unknown fields are refused: a misspelt ``effective_on`` must not becom
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -22,13 +23,40 @@ from directory.changes import (
 )
 from directory.changes.asks import Input, Reading, reference, wrong
 from directory.changes.kind import About, Asked, Kind
-from directory.changes.model import ChangeKind, Decision, Spec
+from directory.changes.model import Decision, Spec
 from directory.permissions import Do, Rights
 
 COMMON = frozenset({"kind", "effective_on", "decision"})
 WHOM = frozenset({"user", "users"})
 _MAX_USERS = 2000
 _FARTHEST = timedelta(days=5 * 366)
+
+
+class ChangeKind(StrEnum):
+    """Codes that are announced. One without a ``Kind`` yet is refused as not supported; what there
+    is, the registry in ``kind`` knows.
+    """
+
+    JOIN = "join"
+    TRANSFER = "transfer"
+    SECOND = "second"
+    RETURN = "return"
+    APPOINT = "appoint"
+    RELIEVE = "relieve"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    LEAVE = "leave"
+    RENAME = "rename"
+    UNIT_CREATE = "unit.create"
+    UNIT_RENAME = "unit.rename"
+    UNIT_MOVE = "unit.move"
+    UNIT_MERGE = "unit.merge"
+    UNIT_SPLIT = "unit.split"
+    UNIT_DISSOLVE = "unit.dissolve"
+    UNIT_CONVERT = "unit.convert"
+    POSITION_CREATE = "position.create"
+    POST_CREATE = "post.create"
+    UNDO = "undo"
 
 
 def require_destination(session: Session, body: Any, granted: Rights, *, today: date) -> None:

@@ -12,8 +12,9 @@ from directory.base.clock import day_start
 from directory.base.errors import Conflict, InvalidInput, Misconfigured, NotAllowed, PlanStale
 from directory.changes import undo
 from directory.changes.door import Door
-from directory.changes.model import Change, ChangeKind
+from directory.changes.model import Change
 from directory.changes.proof import proof
+from directory.changes.spec import ChangeKind
 from directory.changes.table import TABLE, Column, Event, render_table
 from directory.permissions import AdminRole, Role, rights
 from idp import sessions

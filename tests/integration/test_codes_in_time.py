@@ -14,7 +14,8 @@ from flask import Flask
 from directory import units
 from directory.base.audit import Actor
 from directory.base.errors import InvalidInput
-from directory.changes.model import ChangeKind, Spec
+from directory.changes.model import Spec
+from directory.changes.spec import ChangeKind
 from directory.feeds.load import load
 from directory.feeds.run import Feed
 from directory.feeds.source_rows import Report

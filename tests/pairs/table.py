@@ -5,7 +5,7 @@ This is the one place that names kinds of change; ``facts`` says what each of th
 
 from dataclasses import dataclass
 
-from directory.changes.model import ChangeKind
+from directory.changes.spec import ChangeKind
 from tests.pairs.facts import AWAY, DATED, ENDS, HOME, MOVES, NEXT, STATUS
 
 NOT_ABOUT_A_POST = {"rename", "contact", "number"}

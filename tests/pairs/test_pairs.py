@@ -20,7 +20,7 @@ import pytest
 
 from directory.changes import kind as registry
 from directory.changes import kinds as _kinds  # noqa: F401 (registered by being imported)
-from directory.changes.model import ChangeKind
+from directory.changes.spec import ChangeKind
 from tests.pairs.facts import ACTIVE, MOVES, Decision, Facts
 from tests.pairs.play import Broken, Subject, World
 from tests.pairs.table import (

@@ -189,6 +189,14 @@ def joined(hr: Hr) -> Form:
     return Form(form.browser, page, data)
 
 
+def of_unit(hr: Hr) -> Form:
+    page = f"/console/units/{hr.units['room']}/unit.rename"
+    shown = hr.browser("admin").get(
+        page, query_string={"step": "preview", "name": "Phòng Tài chính"}
+    )
+    return admin(hr, shown.request.full_path, page, name="Phòng Tài chính", decision="allow")
+
+
 def undo(hr: Hr) -> Form:
     done = change(hr).send().headers["Location"]
     return admin(hr, f"{done}/undo", decision="allow")
@@ -292,6 +300,7 @@ CASES: dict[str, Callable[[Hr], Form]] = {
     "console.unlock": lock,
     "console.change_confirm": change,
     "console.join_send": joined,
+    "console.unit_change_confirm": of_unit,
     "console.proposal_decide": approved,
     "console.undo_confirm": undo,
     "console.add_rule": rule,
