@@ -34,7 +34,7 @@ from directory.base.failpoints import failpoint
 from directory.base.text import clean
 from directory.changes import limits, repeats, thresholds
 from directory.changes.door import Door
-from directory.changes.drafting import Ground
+from directory.changes.drafting import Ground, named
 from directory.changes.model import Plan, Spec
 from directory.changes.proposals import (
     Lapse,
@@ -98,7 +98,7 @@ def propose(  # noqa: PLR0913 (a request, its proof, and what it hangs on)
     row = Proposal(
         id=proposal_id,
         kind=str(spec.kind),
-        about=plan.about,
+        about=named(plan),
         size=len(plan.people) or len(spec.rows),
         state=ProposalState.PROPOSED.value,
         proposer_kind=actor.kind,
@@ -113,7 +113,7 @@ def propose(  # noqa: PLR0913 (a request, its proof, and what it hangs on)
         expires_at=now + lifetime,
         effective_on=spec.effective_on,
         decision_number=spec.decision.number if spec.decision else None,
-        people_count=plan.people_count,
+        people_count=thresholds.people_of(plan),
         subjects=sorted({p.id for p in plan.people if not p.new} | set(spec.users)),
         why=sorted({notice.code for notice in plan.conflicts}),
         needs=_needed(session, spec, plan, now),

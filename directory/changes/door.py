@@ -41,7 +41,7 @@ from directory.changes import (
     write,
 )
 from directory.changes.cutter import Cutter
-from directory.changes.drafting import Ground
+from directory.changes.drafting import Ground, named
 from directory.changes.effects import Effect, State
 from directory.changes.model import (
     Change,
@@ -238,7 +238,7 @@ class Door:
                 if plan.scheduled and not spec.undo_of
                 else ChangeState.COMMITTED
             ).value,
-            about=plan.about,
+            about=named(plan),
             actor_kind=actor.kind,
             actor_id=actor.id,
             actor_label=actor.label,
@@ -252,7 +252,7 @@ class Door:
             spec=spec.as_dict() | {"size": len(plan.people) or len(spec.rows)},
             fingerprint=plan.fingerprint,
             undo_of=spec.undo_of,
-            people_count=plan.people_count,
+            people_count=thresholds.people_of(plan),
             needs_attention=False,
             approver_kind=approver.kind if approver else None,
             approver_id=approver.id if approver else None,

@@ -281,6 +281,14 @@ class Draft:
         )
 
 
+def named(plan: Plan) -> str:
+    """The one a plan is about: a person, or a unit; empty where there are several."""
+    if len(plan.people) == 1:
+        return plan.people[0].full_name
+    named = {line.label for line in plan.lines if line.unit_id is not None}
+    return named.pop() if len(named) == 1 and not plan.people else ""
+
+
 def iso(day: date | None) -> str | None:
     return day.isoformat() if day else None
 

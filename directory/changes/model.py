@@ -222,19 +222,6 @@ class Plan:
     """How many people work where a plan that names none changes what follows for them."""
 
     @property
-    def about(self) -> str:
-        """The one it is about: a person, or a unit; empty where there are several."""
-        if len(self.people) == 1:
-            return self.people[0].full_name
-        named = {line.label for line in self.lines if line.unit_id is not None}
-        return named.pop() if len(named) == 1 and not self.people else ""
-
-    @property
-    def people_count(self) -> int:
-        """How many people it touches."""
-        return len(self.people) or self.working
-
-    @property
     def effective_at(self) -> datetime:
         """The moment it takes effect; a day that has begun means the commit itself."""
         return max(day_start(self.spec.effective_on), self.now)

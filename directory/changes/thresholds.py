@@ -42,13 +42,18 @@ class Thresholds:
 ALONE = Thresholds()
 
 
+def people_of(plan: Plan) -> int:
+    """How many people a plan touches, also where it names none of them."""
+    return len(plan.people) or plan.working
+
+
 def too_many(session: Session, plan: Plan, actor: Actor, *, most: int) -> list[Notice]:
     """The conflict of a plan that needs a second person: its own people and those whom the same
     committer has changed under the same decision, or under none, within a day.
     """
-    if actor.kind == "operator" or not plan.people_count:
+    if actor.kind == "operator" or not people_of(plan):
         return []
-    if plan.people_count + _counted(session, plan, actor) <= most:
+    if people_of(plan) + _counted(session, plan, actor) <= most:
         return []
     return [
         Notice(
