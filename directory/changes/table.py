@@ -36,6 +36,10 @@ class Event(StrEnum):
     """undo of a change that has not taken effect yet"""
 
 
+ENDS_POSTS = frozenset({Event.TRANSFER_OTHER, Event.LEAVE, Event.DIE})
+"""Events by which every post ends that is in force on the day."""
+
+
 class Column(StrEnum):
     """What a person holds."""
 

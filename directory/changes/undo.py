@@ -30,7 +30,7 @@ from directory.changes.model import (
     Spec,
 )
 from directory.changes.promises import Log
-from directory.changes.table import TABLE, Action, Column, Event
+from directory.changes.table import ENDS_POSTS, TABLE, Action, Column, Event
 from directory.people import User, UserStatus
 from directory.permissions import Do
 
@@ -213,10 +213,31 @@ class _Undo:
             return  # its end has become another change's since
         if line is None:
             # A post that ends only because this change was already waiting when it was opened.
-            yield self._line("reopen", held, label, None, None)
+            yield self._line("reopen", held, label, *self._at_most(user, row, None, None))
         elif line.action == "close" or self._may_begin(row):
             end, owner = self.log.end_before(user.id, row.id, line.before or {})
-            yield self._line("reopen", held, label, end, owner)
+            yield self._line("reopen", held, label, *self._at_most(user, row, end, owner))
+
+    def _at_most(
+        self, user: User, row: Assignment, end: str | None, owner: str | None
+    ) -> tuple[str | None, str | None]:
+        """The end of a post that comes back: a decision made since, by which every post ends, would
+        have ended it too.
+        """
+        mine = [x.id for x in self.log.lines[user.id] if x.change_id == self.change.id]
+        since = {x.change_id for x in self.log.lines[user.id] if x.id > max(mine)}
+        for other in sorted((self.log.changes[i] for i in since), key=lambda c: c.effective_on):
+            day = other.effective_on
+            if (
+                other.event_of(user.id) in ENDS_POSTS
+                and self.log.stands(other.id)
+                and self.log.putting_aside(user.id, other.id) is None
+                and row.id not in (other.spec.get("keep") or ())
+                and row.valid_from <= day
+                and (end is None or day.isoformat() < end)
+            ):
+                return day.isoformat(), other.id
+        return end, owner
 
     def _may_begin(self, row: Assignment) -> bool:
         """A post that this change kept from beginning, unless its own change is gone."""
@@ -244,7 +265,7 @@ class _Undo:
         before, after = self._columns(user, line)
         said = (line.after or {}).keys()
         if line.action == "create":
-            self._refuse_later(user, line, None)
+            self._refuse_what_follows(user, line)
             before |= {"status": user.status, "leaves_on": iso(user.leaves_on)}
             after |= {"status": UserStatus.LEFT.value, "leaves_on": None}
         elif "leaves_on" in said:
@@ -274,23 +295,26 @@ class _Undo:
     def _status(self, user: User) -> str:
         return self.log.status_without(user.id, self.change.id, now=self.ground.now)
 
-    def _refuse_later(
-        self, user: User, line: ChangeLine, column: str | None, *, but: str = ""
-    ) -> None:
-        """A change that has since decided the same column (None: anything) of hers, and stands."""
+    def _refuse_later(self, user: User, line: ChangeLine, column: str, *, but: str = "") -> None:
+        """A change that has since decided the same column of hers, and stands."""
         for later in self.log.lines[user.id]:
-            change, said = self.log.changes[later.change_id], later.after or {}
-            if (
-                later.id > line.id
-                and later.table == "users"
-                and change.id != self.change.id
-                and change.undo_of is None
-                and (column is None or column in said)
-                and but not in said
-                and self.log.stands(change.id)
-            ):
-                self._later(user, change.title)
+            said = later.after or {}
+            decides = later.table == "users" and column in said and but not in said
+            if decides and self._comes_after(later, line):
+                self._later(user, self.log.changes[later.change_id].title)
                 return
+
+    def _refuse_what_follows(self, user: User, line: ChangeLine) -> None:
+        """Anything about her that was decided since, and stands: she would never have been here."""
+        for later in self.log.lines[user.id]:
+            if self._comes_after(later, line):
+                self._later(user, self.log.changes[later.change_id].title)
+                return
+
+    def _comes_after(self, later: ChangeLine, line: ChangeLine) -> bool:
+        change = self.log.changes[later.change_id]
+        stands = change.undo_of is None and self.log.stands(change.id)
+        return later.id > line.id and change.id != self.change.id and stands
 
     def _revived(self, user: User, written: list[ChangeLine]) -> Iterator[Line]:
         """What this change had put aside waits again, unless it was taken back meanwhile."""

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from directory import assignments, people
 from directory.assignments import Assignment
 from directory.base.audit import Actor
 from directory.base.clock import day_start, local_day
+from directory.people import User
 from directory.permissions import Role, rights
 from directory.units import OrgUnit
 from idp import sessions
@@ -271,6 +272,39 @@ def test_the_end_of_a_post_is_taken_back_also_when_it_waits(hr: Hr, take: str, e
         assert [n["code"] for n in refused["conflicts"]] == ["later_change"]
         undo(hr, change)
         assert set(held(hr, "lan", 3)) == {"room", "b"}
+
+
+@pytest.mark.parametrize(("take", "end"), [("appoint", "relieve"), ("second", "return")])
+@pytest.mark.parametrize("after", ["leave", "transfer"])
+def test_a_post_that_comes_back_ends_where_a_later_decision_ends_everything(
+    hr: Hr, take: str, end: str, after: str
+) -> None:
+    """Without the relief it would have been ended by that decision, too."""
+    do(hr, take, to_unit=hr.units["room2"], **({"position": "KT"} if take == "appoint" else {}))
+    hr.clock.advance(days=2)
+    relief = do(hr, end)
+    more = {"reason": "retire"} if after == "leave" else {"to_unit": "gso:14797"}
+    later = do(hr, after, effective_on=day(hr, 10), **more)
+    undo(hr, relief)
+    assert set(held(hr, "lan", 9)) == {"room", "room2"}
+    assert set(held(hr, "lan", 10)) == ({"b"} if after == "transfer" else set())
+    undo(hr, later)
+    assert set(held(hr, "lan", 10)) == {"room", "room2"}
+
+
+def test_who_joined_and_took_up_more_is_not_taken_back_as_if_she_had_never_come(hr: Hr) -> None:
+    api = hr.api(hr.token())
+    person = {"full_name": "Cao Thị Sen", "citizen_number": "038123456789"}
+    joined = api.commit(kind="join", person=person, to_unit="gso:14758", position="CV").json["id"]
+    with hr.services.db.read() as session:
+        sen = session.scalars(select(User).where(User.full_name == "Cao Thị Sen")).one()
+    hr.people["sen"], hr.names["sen"] = sen.id, sen.username
+    post = do(hr, "appoint", "sen", to_unit="gso:14797", position="KT")
+    plan = api.post(f"/api/v1/changes/{joined}/undo/preview").json
+    assert [n["code"] for n in plan["conflicts"]] == ["later_change"]
+    undo(hr, post)
+    undo(hr, joined)
+    assert held(hr, "sen") == {}
 
 
 def test_a_move_within_keeps_a_secondment_and_one_to_another_body_ends_it(hr: Hr) -> None:
