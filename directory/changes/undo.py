@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from directory import assignments, people
 from directory.assignments import Assignment, Held
 from directory.base.errors import Conflict, NotFound
+from directory.base.rows import is_fact
 from directory.changes import addresses, kind, lines, places, promises
 from directory.changes.drafting import Ground, iso, require_over, said
 from directory.changes.model import (
@@ -194,8 +195,21 @@ class _Undo:
         if aside is None:
             new += self._standing(user, written)
             new += self._revived(user, written)
+        self._refuse_twice(user, timeline, new)
         self.lines += new
         self.people.append(_person(user, timeline, new, event))
+
+    def _refuse_twice(self, user: User, timeline: tuple[Held, ...], new: list[Line]) -> None:
+        """A further post that she has taken up again since does not come back beside itself."""
+        back = {line.row_id: line.after or {} for line in new if line.action == "reopen"}
+        for held in (h for h in timeline if h.id in back):
+            end = back[held.id]["valid_to"]
+            for other in timeline:
+                again = other.id > held.id and is_fact(other) and other.id not in back
+                same = (other.unit.id, other.position_id) == (held.unit.id, held.position_id)
+                if again and same and (end is None or iso(other.valid_from) < end):
+                    self._later(user, f"{other.position_name}, {other.unit.name}")
+                    return
 
     def _row(
         self, user: User, held: Held, row: Assignment, written: list[ChangeLine]
@@ -224,8 +238,15 @@ class _Undo:
         """The end of a post that comes back: a decision made since, by which every post ends, would
         have ended it too.
         """
-        mine = [x.id for x in self.log.lines[user.id] if x.change_id == self.change.id]
-        since = {x.change_id for x in self.log.lines[user.id] if x.id > max(mine)}
+        own = self.log.lines[user.id]
+        after = max(
+            x.id
+            for x in own
+            if x.change_id == self.change.id
+            or (x.table, x.action, x.row_id) == ("assignment", "open", row.id)
+        )
+        first = {x.change_id: x.id for x in reversed(own)}
+        since = [change_id for change_id, line in first.items() if line > after]
         for other in sorted((self.log.changes[i] for i in since), key=lambda c: c.effective_on):
             day = other.effective_on
             if (

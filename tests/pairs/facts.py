@@ -14,10 +14,20 @@ MOVES = ("join", "transfer")
 """Kinds that give her a primary post, from their day on."""
 ENDS = ("leave",)
 """Kinds after whose day she serves nowhere."""
-DATED = (*MOVES, *ENDS)
+TAKES = ("appoint", "second")
+"""Kinds that give her a further post, from their day on."""
+GIVES_UP = ("relieve", "return")
+"""Kinds that end a further post on their day."""
+DATED = (*MOVES, *ENDS, *TAKES, *GIVES_UP)
 """Kinds that may wait for their day."""
+PLAIN = ("rename", "contact", "number")
+"""Kinds that say what is known of her, and touch nothing else."""
 HOME, AWAY, NEXT = "home", "away", "next"
 """Her unit, a unit of another legal person, and another room of her own legal person."""
+COUNCIL, SIDE, HOST = "council", "side", "host"
+"""Units of other legal persons: of the concurrent post she began with, of one she is appointed to, and
+where she is seconded to.
+"""
 LONG_BEFORE, HORIZON = -10, 70
 """Nothing in the table is dated earlier, or later."""
 WHOLLY, AS_SHE_WAS, NOTHING = "wholly", "as she was", "nothing"
@@ -31,7 +41,7 @@ class Decision:
     number: int
     """In the order in which they were made."""
     kind: str
-    """One of ``STATUS``, ``MOVES`` and ``ENDS``."""
+    """One of those above."""
     day: int
     made_on: int
     to: str | None = None
@@ -97,8 +107,31 @@ class Facts:
 
     def second_post(self, day: int) -> bool:
         """The concurrent post she began with."""
-        ended = any(d.elsewhere and d.day <= day for d in self.standing())
+        ended = any(
+            (d.elsewhere or (d.kind, d.to) == ("relieve", COUNCIL)) and d.day <= day
+            for d in self.standing()
+        )
         return self.born_in_post and not self.gone(day) and not ended
+
+    def further(self, unit: str, day: int) -> bool:
+        """A further post there that she has taken up."""
+        if self.gone(day):
+            return False
+        taken = [d for d in self.standing() if d.kind in TAKES and d.to == unit and d.day <= day]
+        return any(
+            not any(self._ends(end, one) and end.day <= day for end in self.standing())
+            for one in taken
+        )
+
+    @staticmethod
+    def _ends(end: Decision, one: Decision) -> bool:
+        """Whether the one ends what the other has opened: by itself, or every post of hers with it."""
+        meant = (end.kind in GIVES_UP and end.to == one.to) or end.elsewhere
+        return meant and end.number > one.number and end.day >= one.day
+
+    def holds(self, unit: str, day: int) -> bool:
+        """The further post that is meant by its unit."""
+        return self.second_post(day) if unit == COUNCIL else self.further(unit, day)
 
     def concerns(self, unit: str, day: int) -> bool:
         """Whether she serves that unit, or is going to, from that day on."""
@@ -144,17 +177,24 @@ class Facts:
     def refused(self, kind: str, day: int, today: int, to: str | None = None) -> str | None:
         """Why this cannot be decided today; None when it can."""
         status, leaving = self.status(today), self.leaves()
-        begun = [d.day for d in self.standing() if d.kind in MOVES]
-        beneath = any(day < b <= today for b in begun)
+        if kind in PLAIN:
+            return None
         if kind in STATUS:
             change = {status, STATUS[kind]} == {ACTIVE, SUSPENDED}
             return None if change else "she is so already, or has left"
+        if kind in GIVES_UP:
+            began = any(d.kind in TAKES and d.to == to and d.day == day for d in self.standing())
+            return None if self.holds(str(to), day) and not began else "no such post to end then"
         if status == LEFT or (leaving is not None and leaving <= day):
             return "she has left by then"
-        if beneath:
+        if kind in TAKES:
+            return self._taking_refused(kind, day, str(to), status)
+        begun = [d.day for d in self.standing() if d.kind in (*MOVES, *TAKES)]
+        if any(day < b <= today for b in begun):
             return "she has taken up another post since"
-        if kind in ENDS:
-            return None
+        return None if kind in ENDS else self._moving_refused(day, today, to, status)
+
+    def _moving_refused(self, day: int, today: int, to: str | None, status: str) -> str | None:
         waiting = [d for d in self.standing() if d.kind in MOVES and d.day > today]
         if status != ACTIVE:
             return "she is suspended"
@@ -169,6 +209,13 @@ class Facts:
             return "the next move would lead nowhere"
         return None
 
+    def _taking_refused(self, kind: str, day: int, to: str, status: str) -> str | None:
+        if status != ACTIVE:
+            return "she is suspended"
+        if any(self.further(to, later) for later in range(day, HORIZON)):
+            return "she has that post then, or later"
+        return "she has no post then" if kind == "second" and self.post(day) is None else None
+
     def undo_refused(self, one: Decision, today: int) -> str | None:
         """Why this decision cannot be taken back today."""
         if one.undone or self.put_aside(one):
@@ -181,6 +228,17 @@ class Facts:
         if one.kind == "transfer":
             built = any(d.kind in ("transfer", *ENDS) and d.day >= one.day for d in promised)
             return "something was built on it" if built else None
+        if one.kind in TAKES:
+            built = any(
+                self._ends(d, one) or (d.kind in ENDS and d.day >= one.day) for d in promised
+            )
+            return "something was built on it" if built else None
+        if one.kind in GIVES_UP:
+            again = any(d.kind in TAKES and d.to == one.to for d in later)
+            return "she has taken it up again" if again else None
+        if one.kind in PLAIN:
+            again = one.kind == "number" or any(d.kind == one.kind for d in later)
+            return "it was said anew, or is never taken back" if again else None
         standing = one.kind in STATUS
         over = any(d.kind in STATUS for d in later) or self.status(today) == LEFT
         return "something came over it" if standing and over else None

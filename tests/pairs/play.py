@@ -5,20 +5,31 @@ from datetime import date, timedelta
 from itertools import count
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from directory import assignments, people, permissions, search
 from directory.assignments import Assignment, Post
 from directory.base.audit import Actor
 from directory.base.clock import day_start, local_day
 from directory.base.errors import DinhdanhError, NotAllowed, NotFound
+from directory.base.rows import is_fact
 from directory.changes import spec as specs
 from directory.changes import undo
 from directory.changes.model import Change, ChangeLine, Plan, Spec
 from directory.permissions import Role
 from directory.search import SearchFilter
 from tests.factories import make_assignment, make_position, make_role, make_unit, make_user
-from tests.pairs.facts import AS_SHE_WAS, AWAY, HOME, NEXT, NOTHING, WHOLLY
+from tests.pairs.facts import (
+    AS_SHE_WAS,
+    AWAY,
+    COUNCIL,
+    HOME,
+    HOST,
+    NEXT,
+    NOTHING,
+    SIDE,
+    WHOLLY,
+)
 
 OPERATOR = Actor.operator("kiểm thử")
 LONG_AGO = date(2025, 7, 1)
@@ -95,12 +106,17 @@ class World:
             room = make_unit(session, f"Phòng số {number}", parent=commune, legal_person=False)
             position = assignments.position_by_code(session, self.position)
             officers = {}
+            side = make_unit(session, f"Hội Nông dân {number}", parent=root)
+            host = make_unit(session, f"Sở {number}", parent=root)
+            for unit in (side, host):
+                session.add(Post(unit_id=unit.id, position_id=position.id, headcount=1))
             for name, unit in ((AWAY, away), (NEXT, room)):
                 session.add(Post(unit_id=unit.id, position_id=position.id, headcount=1))
                 officer = make_user(session, f"Cán bộ {name}")
                 make_role(session, officer, Role.HR_OFFICER, unit)
                 officers[name] = officer.id
             units = {HOME: self.home, AWAY: away.id, NEXT: room.id}
+            units |= {COUNCIL: self.council, SIDE: side.id, HOST: host.id}
             if not in_post:
                 return Subject(None, units, officers)
             user = make_user(session, "Lê Thị Lan")
@@ -152,11 +168,31 @@ class World:
             person = {"full_name": "Lê Thị Lan"}
             return {"person": person, "to_unit": her.units[HOME], "position": self.position}
         named: dict[str, Any] = {"user": her.user}
-        if kind == "transfer":
+        if kind in ("transfer", "appoint", "second"):
             named["to_unit"] = her.units[str(to)]
+        if kind == "appoint":
+            named["position"] = self.position
+        if kind in ("relieve", "return"):
+            named["post"] = self._post(her, str(to))
         if kind == "leave":
             named["reason"] = to
+        if kind == "rename":
+            named["full_name"] = to
+        if kind == "contact":
+            named["email"] = f"{to}{her.user}@thanhhoa.gov.vn"
+        if kind == "number":
+            named["citizen_number"] = f"03{to}{her.user or 0:09d}"
         return named
+
+    def _post(self, her: Subject, unit: str) -> int:
+        """Her latest assignment in the unit; one that nobody has where she has none."""
+        query = select(func.max(Assignment.id)).where(
+            Assignment.user_id == her.user,
+            Assignment.unit_id == her.units[unit],
+            is_fact(Assignment),
+        )
+        with self.services.db.read() as session:
+            return session.scalar(query) or 10**9
 
     def undo(self, change: str) -> str | None:
         """As ``decide``."""
@@ -211,7 +247,9 @@ class World:
                 "status": search.status_on(user, on).value,
                 "may act": user.may_act(on),
                 "post": next((names[h.unit.id] for h in held if h.kind == "primary"), None),
-                "second post": any(h.kind == "concurrent" for h in held),
+                "second post": any(h.unit.id == self.council for h in held),
+                "post beside": any(h.unit.id == her.units[SIDE] for h in held),
+                "secondment": any(h.kind == "secondment" for h in held),
                 "free role": Role.AUDITOR in roles,
                 "bound role": Role.HR_OFFICER in roles,
             }

@@ -5,59 +5,65 @@ This is the one place that names kinds of change; ``facts`` says what each of th
 
 from dataclasses import dataclass
 
-from directory.changes.spec import ChangeKind
-from tests.pairs.facts import AWAY, DATED, ENDS, HOME, MOVES, NEXT, STATUS
-
-NOT_ABOUT_A_POST = {"rename", "contact", "number"}
-"""Kinds about people that open nothing of anybody's and end nothing."""
-FURTHER_POSTS = {
-    ChangeKind.APPOINT,
-    ChangeKind.RELIEVE,
-    ChangeKind.SECOND,
-    ChangeKind.RETURN,
-}
-"""Kinds that leave the primary post alone: played in tests/flows/test_further_posts.py."""
+from directory.changes import kind as registry
+from directory.changes import kinds as _kinds  # noqa: F401 (registered by being imported)
+from directory.changes.kind import About
+from tests.pairs.facts import (
+    AWAY,
+    COUNCIL,
+    DATED,
+    ENDS,
+    HOME,
+    HOST,
+    MOVES,
+    NEXT,
+    SIDE,
+    STATUS,
+    TAKES,
+)
 
 Step = tuple[str, int, str | None]
-"""(kind, day, where to, or why)."""
+"""(kind, day, where to, or why, or what it is called from then on)."""
 
-FIRST: dict[ChangeKind, list[Step]] = {
-    ChangeKind.JOIN: [("join", 0, HOME), ("join", 10, HOME)],
-    ChangeKind.TRANSFER: [
-        ("transfer", 0, AWAY),
-        ("transfer", 10, AWAY),
-        ("transfer", 10, NEXT),
-        ("transfer", -3, AWAY),
-    ],
-    ChangeKind.SUSPEND: [("suspend", 0, None)],
-    ChangeKind.RESUME: [("resume", 0, None)],
-    ChangeKind.LEAVE: [
-        ("leave", 0, "dismiss"),
-        ("leave", 10, "retire"),
-        ("leave", 10, "die"),
-    ],
+
+def _steps(*steps: tuple[int, str | None]) -> list[tuple[int, str | None]]:
+    return list(steps)
+
+
+STEPS: dict[str, tuple[list[tuple[int, str | None]], list[tuple[int, str | None]]]] = {
+    # nobody joins twice: a known person is a conflict of its own
+    "join": (_steps((0, HOME), (10, HOME)), []),
+    "transfer": (
+        _steps((0, AWAY), (10, AWAY), (10, NEXT), (-3, AWAY)),
+        _steps((1, NEXT), (5, NEXT), (10, NEXT), (15, NEXT), (5, AWAY), (15, AWAY), (-2, NEXT)),
+    ),
+    "suspend": (_steps((0, None)), _steps((1, None))),
+    "resume": (_steps((0, None)), _steps((1, None))),
+    "leave": (
+        _steps((0, "dismiss"), (10, "retire"), (10, "die")),
+        _steps(
+            (1, "dismiss"), (1, "die"), (5, "retire"), (10, "resign"), (15, "retire"), (-2, "die")
+        ),
+    ),
+    "appoint": (_steps((0, SIDE), (10, SIDE)), _steps((1, SIDE), (5, SIDE), (15, SIDE))),
+    "relieve": (
+        _steps((0, COUNCIL), (10, COUNCIL)),
+        _steps((1, COUNCIL), (5, COUNCIL), (15, COUNCIL), (5, SIDE), (10, SIDE), (15, SIDE)),
+    ),
+    "second": (_steps((0, HOST), (10, HOST)), _steps((1, HOST), (5, HOST), (15, HOST))),
+    "return": (_steps((0, HOST), (10, HOST)), _steps((1, HOST), (5, HOST), (10, HOST), (15, HOST))),
+    "rename": (_steps((0, "Lê Thị Lan Anh")), _steps((1, "Lê Thị Lan Chi"))),
+    "contact": (_steps((0, "a")), _steps((1, "b"))),
+    "number": (_steps((0, "1")), _steps((1, "2"))),
 }
-SECOND: dict[ChangeKind, list[Step]] = {
-    ChangeKind.JOIN: [],  # nobody joins twice: a known person is a conflict of its own
-    ChangeKind.TRANSFER: [
-        ("transfer", 1, NEXT),
-        ("transfer", 5, NEXT),
-        ("transfer", 10, NEXT),
-        ("transfer", 15, NEXT),
-        ("transfer", 5, AWAY),
-        ("transfer", 15, AWAY),
-        ("transfer", -2, NEXT),
-    ],
-    ChangeKind.SUSPEND: [("suspend", 1, None)],
-    ChangeKind.RESUME: [("resume", 1, None)],
-    ChangeKind.LEAVE: [
-        ("leave", 1, "dismiss"),
-        ("leave", 1, "die"),
-        ("leave", 5, "retire"),
-        ("leave", 10, "resign"),
-        ("leave", 15, "retire"),
-        ("leave", -2, "die"),
-    ],
+"""By kind: when it is decided first, and second, and with what."""
+ABOUT_HER = [one.code for one in registry.every() if one.about in (About.PEOPLE, About.NEWCOMER)]
+"""Every kind that is about a person: each has its row and its column."""
+FIRST: dict[str, list[Step]] = {
+    code: [(code, *step) for step in STEPS[code][0]] for code in ABOUT_HER if code in STEPS
+}
+SECOND: dict[str, list[Step]] = {
+    code: [(code, *step) for step in STEPS[code][1]] for code in ABOUT_HER if code in STEPS
 }
 BACK: list[tuple[int, tuple[int, ...]]] = [
     (2, ()),
@@ -69,7 +75,7 @@ BACK: list[tuple[int, tuple[int, ...]]] = [
     (12, (1,)),
     (12, (1, 0)),
 ]
-"""(day, which of the two are taken back, in that order); ChangeKind.UNDO is played here."""
+"""(day, which of the two are taken back, in that order): the kind ``undo``."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +122,20 @@ class Case:
     def before(self) -> list[Step]:
         """What is decided before the first of the two."""
         promised = [self.base.promised] if self.base.promised else []
-        return [*promised, ("suspend", 0, None)] if self.first[0] == "resume" else promised
+        there = {"resume": ("suspend", 0, None), "return": ("second", -5, HOST)}
+        needed = there.get(self.first[0])
+        return [*promised, needed] if needed else promised
 
     @property
     def offices(self) -> list[str]:
         """Where she is to go by any of it."""
         steps = (self.base.promised, self.first, self.second)
         return sorted({str(s[2]) for s in steps if s and s[0] in MOVES} - {HOME})
+
+    @property
+    def beside(self) -> list[str]:
+        """Where she is to hold a further post by any of it."""
+        return sorted({str(s[2]) for s in (self.first, self.second) if s[0] in TAKES})
 
     @property
     def comes(self) -> set[int]:
@@ -151,7 +164,7 @@ class Case:
         return True
 
 
-def cases(one: ChangeKind, other: ChangeKind) -> list[Case]:
+def cases(one: str, other: str) -> list[Case]:
     """The cells that begin with the one kind and go on with the other."""
     cells = (
         Case(base, first, second, back_on, back)
