@@ -10,7 +10,7 @@ from directory.base.audit import Actor
 from directory.base.rows import batches
 from directory.changes.effects import Due, Foreseen, State
 from directory.changes.model import Change, Person, Plan
-from directory.changes.table import Action, Column
+from directory.changes.table import TABLE, Action, Column, Event
 from idp.factors import slips
 from idp.factors.slips import Activation, open_at
 
@@ -53,13 +53,20 @@ class SlipCutter:
         return _ended(session, _ending(plan.people), change, plan.now)
 
     def due(self, session: Session, change: Change, users: Sequence[int]) -> Sequence[Due]:
-        """The day has come: what was issued before it is void already, and is marked so."""
+        """The day has come: what was issued before it is void already, and is marked so. What a
+        newcomer was given for her first day is not.
+        """
         now = change.took_effect_at or change.effective_at
-        return _ended(session, users, change, now, before=change.effective_at)
+        ending = [u for u in users if (e := change.event_of(u)) and _ends_slips(e)]
+        return _ended(session, ending, change, now, before=change.effective_at)
 
 
 def _ending(concerned: Iterable[Person]) -> list[int]:
     return [p.id for p in concerned if not p.new and p.orders(Column.SLIPS) == Action.END_ALL]
+
+
+def _ends_slips(event: Event) -> bool:
+    return TABLE[event][Column.SLIPS] == Action.END_ALL
 
 
 def _ended(

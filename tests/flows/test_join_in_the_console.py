@@ -1,12 +1,15 @@
 """HR takes somebody in at the console: form, preview, commit, slip, first sign-in."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from directory.base.clock import day_start, local_day
+from idp.run.performing import drain
 from tests import hr_world
 from tests.browser_client import hidden_fields, sign_in
 from tests.hr_world import PASSWORD, Hr, text_of
@@ -127,3 +130,25 @@ def test_only_into_units_of_ones_own(hr: Hr) -> None:
         nobody = hr.browser(who)
         assert nobody.get(PAGE).status_code == 403
         assert "Tiếp nhận người mới" not in nobody.get("/console/people").text
+
+
+def test_a_slip_given_before_her_first_day_works_on_that_day(hr: Hr) -> None:
+    browser = hr.browser("officer")
+    day = local_day(hr.clock()) + timedelta(days=3)
+    confirm(browser, fill(hr, browser, effective_on=f"{day:%d/%m/%Y}"))
+    (row,) = people(hr, "Trịnh Thị Hạnh")
+    person = f"/console/people/{row.id}"
+    token = hidden_fields(browser.get(person).text) | {"password": PASSWORD}
+    slip = browser.post(f"{person}/activation", data=token, follow_redirects=True)
+    link = LINK.search(slip.text)
+    assert link, slip.text
+    hr.clock.set(day_start(day) + timedelta(hours=8))
+    drain(hr.services)
+    newcomer = hr.app.test_client()
+    page = newcomer.get(link[0], follow_redirects=True)
+    assert page.status_code == 200, page.text
+    secret = "mùa gặt rộn ràng khắp đồng"
+    newcomer.post(
+        page.request.path, data=hidden_fields(page.text) | {"password": secret, "again": secret}
+    )
+    sign_in(hr.app.test_client(), row.username, secret)
