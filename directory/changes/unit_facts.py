@@ -188,6 +188,8 @@ class Draft:
         before, after = facts.spans(standing), facts.spans(standing, but=fact.id)
         self.possible(unit, fact, after, moves.gained(before, after))
         instead = next((span for span in after if in_force(span, fact.valid_from)), None)
+        if isinstance(fact, UnitName) and instead is not None:
+            self._refuse_repeated(fact, instead.fact, standing)
         self.lines.append(
             Line(
                 type(fact).__tablename__,
@@ -204,6 +206,29 @@ class Draft:
                 self._shown(instead.fact) if instead is not None else None,
             )
         )
+
+    def _refuse_repeated(self, fact: UnitName, instead: UnitName, standing: Sequence[Any]) -> None:
+        """A conflict where a later name only repeats what this one decided: a rename that says the
+        short name alone keeps the full name it has found.
+        """
+        own = [c for c in _SAID if getattr(fact, c) != getattr(instead, c)]
+        for later in standing:
+            if later.valid_from < fact.valid_from or later.id <= fact.id:
+                continue
+            change = self.session.get(Change, later.opened_by) if later.opened_by else None
+            if change is not None and any(
+                getattr(later, c) == getattr(fact, c) and not change.spec.get(_SAID[c]) for c in own
+            ):
+                self.conflict(
+                    "later_change",
+                    "Một thay đổi sau đó đã sửa cùng dữ liệu: {label}.",
+                    label=change.title,
+                )
+                return
+
+
+_SAID = {"name": "name", "short_name": "short_name", "kind": "unit_kind"}
+"""The columns of a name, and what a request calls them."""
 
 
 def standing_with_first(session: Session, unit: OrgUnit, fact: Fact) -> Sequence[Fact]:
@@ -289,14 +314,14 @@ def _written(session: Session, line: Line, plan: Plan, change: Change) -> Line:
     if line.action == "take_back":
         facts.take_back(session, session.get_one(TABLES[line.table], line.row_id), at=plan.now)
         return line
-    fact = _fact(line, plan.spec.effective_on)
+    fact = _fact(line, plan.spec)
     fact.opened_by, fact.recorded_at = change.id, plan.now
     facts.begin(session, fact)
     return replace(line, row_id=fact.id)
 
 
-def _fact(line: Line, since: date) -> Fact:
-    said_, unit_id = line.after or {}, line.unit_id or 0
+def _fact(line: Line, spec: Spec) -> Fact:
+    said_, unit_id, since = line.after or {}, line.unit_id or 0, spec.effective_on
     if line.table == UnitName.__tablename__:
         return name_fact(unit_id, said_["name"], said_["short_name"], said_["kind"], since)
     if line.table == UnitEdge.__tablename__:
@@ -305,7 +330,7 @@ def _fact(line: Line, since: date) -> Fact:
         unit_id=unit_id,
         scheme=said_["scheme"],
         value=said_["value"],
-        issuer=said_.get("issuer", ""),
+        issuer=spec.decision.issuer if spec.decision else "",
         valid_from=since,
     )
 

@@ -18,7 +18,7 @@ from directory.changes import tree_day, unit_facts
 from directory.changes.thresholds import Thresholds
 from directory.people import User
 from directory.permissions import Role
-from directory.units import OrgUnit, facts
+from directory.units import OrgUnit, UnitCode, facts
 from idp.run import performing
 from tests import hr_world
 from tests.command_line import Operator
@@ -58,7 +58,7 @@ def undone(hr: Hr, change: str) -> Any:
     api = hr.api(hr.token(Role.ADMINISTRATOR, None))
     path = f"/api/v1/changes/{change}/undo"
     preview = api.post(f"{path}/preview")
-    if preview.status_code != 200:
+    if preview.status_code != 200 or preview.json["conflicts"]:
         return preview
     asked = {"fingerprint": preview.json["fingerprint"]}
     return api.post(path, asked, key=secrets.token_hex(8))
@@ -267,6 +267,34 @@ def test_what_is_cancelled_never_happens_and_what_is_undone_is_as_before(hr: Hr)
     assert undone(hr, done).status_code == 201
     assert _today(hr, "room") == before
     assert lan.get("/").status_code == 303  # she works for another body again
+
+
+def test_a_name_that_a_later_rename_has_kept_is_taken_back_after_that_one(hr: Hr) -> None:
+    before = _today(hr, "room")
+    today = local_day(hr.clock())
+    first = decided(hr, "room", today, kind="unit.rename", name="Phòng Kinh tế và Đô thị")
+    later = decided(hr, "room", EVE, kind="unit.rename", short_name="P. KTĐT")
+    assert undone(hr, first).json["conflicts"][0]["code"] == "later_change"
+    assert undone(hr, later).status_code == 201
+    assert undone(hr, first).status_code == 201
+    hr.clock.set(day_start(DAY))
+    assert _today(hr, "room") == before
+    # One that says the name itself hangs on nothing.
+    first = renamed(hr, "room", "Phòng Kinh tế và Đô thị")
+    said = {"name": "Phòng Kinh tế và Đô thị", "short_name": "P. KTĐT"}
+    decided(hr, "room", DAY + timedelta(days=1), kind="unit.rename", **said)
+    assert undone(hr, first).status_code == 201
+
+
+def test_a_code_keeps_who_gave_it(hr: Hr) -> None:
+    decision = {"number": "5/QĐ", "issued_on": "2026-03-01", "issuer": "Bộ Nội vụ"}
+    decided(hr, "room", EVE, kind="unit.code", scheme="noibo", value="P01", decision=decision)
+    decided(hr, "room", DAY, kind="unit.code", scheme="noibo", value="P02")
+    with hr.services.db.read() as session:
+        codes = session.execute(
+            select(UnitCode.value, UnitCode.issuer).where(UnitCode.scheme == "noibo")
+        )
+        assert dict(codes.all()) == {"P01": "Bộ Nội vụ", "P02": ""}
 
 
 def test_a_change_is_refused_where_a_unit_would_lie_below_itself_on_some_day(hr: Hr) -> None:
