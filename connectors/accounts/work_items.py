@@ -111,8 +111,8 @@ def hand_over(
     """
     digest = mapping.digest(task.wanted)
     whose = task.user_id, task.application_id
-    item = _open(session, *whose)
-    if item is None and _stands(_link(session, *whose), digest, active=task.wanted.active):
+    item, link = _open(session, *whose), _link(session, *whose)
+    if item is None and _stands(link, digest, active=task.wanted.active):
         known = {"action": Action.UNCHANGED.value}
         return effects.advance(session, effect_rows, State.ACKNOWLEDGED, at=at, detail=known)
     touched: set[str] = set()
@@ -120,6 +120,10 @@ def hand_over(
         ours = {effect.id for effect in effect_rows}
         earlier = [e for e in _waiting(session, *whose) if e.id not in ours]
         touched |= effects.advance(session, earlier, State.SUPERSEDED, at=at)
+    if link is None:
+        # From now on there may be an account: whoever looks at what she has again (a rule is
+        # withdrawn, a post ends by itself, a unit moves) is to find it.
+        session.add(Account(user_id=whose[0], application_id=whose[1]))
     if item is None:
         item = WorkItem(user_id=whose[0], application_id=whose[1], opened_at=at, digest="")
         session.add(item)

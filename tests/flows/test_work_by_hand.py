@@ -1,11 +1,17 @@
 """Accounts at an application that nobody can call: a person does it, and says so."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from connectors.accounts import apply
+from directory import entitlements
+from directory.base.clock import day_start, local_day
+from directory.changes import rules
+from directory.entitlements import Rule
 from idp.run.performing import drain
 from tests import hr_world
 from tests.browser_client import hidden_fields
@@ -163,3 +169,42 @@ def test_an_operator_does_it_at_the_command_line(hr: Hr, operator: Operator) -> 
     assert operator("app", "done", str(item.id)).code == 0
     assert states(hr) == [("account.move", "acknowledged")]
     assert operator("app", "done", str(item.id)).code != 0
+
+
+def test_what_is_no_longer_earned_is_no_longer_asked_for(hr: Hr) -> None:
+    move(hr)
+    with hr.services.db.write() as session:
+        found = entitlements.application_by_code(session, "vanban")
+        rule = session.scalars(select(Rule.id).where(Rule.application_id == found.id)).one()
+        rules.remove_rule(session, rule, actor=hr_world.OPERATOR, now=hr.clock())
+        apply.recompute(session, found.id, now=hr.clock())
+    drain(hr.services)
+    (item,) = items(hr)
+    assert item.action == "disabled"
+    say(hr, item, "done")
+    with hr.services.db.read() as session:
+        assert session.scalar(text("SELECT state FROM account")) == "disabled"
+
+
+def test_a_post_that_ends_by_itself_ends_what_it_asked_for(hr: Hr) -> None:
+    with hr.services.db.write() as session:
+        found = entitlements.application_by_code(session, "vanban")
+        session.execute(
+            text("UPDATE entitlement_rule SET unit_id = :b WHERE application_id = :a"),
+            {"b": hr.units["b"], "a": found.id},
+        )
+    api = hr.api(hr.token())
+    until = local_day(hr.clock()) + timedelta(days=5)
+    answer = api.commit(
+        kind="appoint",
+        user=hr.people["lan"],
+        to_unit=hr.units["b"],
+        position="KT",
+        until=until.isoformat(),
+    )
+    assert answer.status_code < 300, answer.text
+    drain(hr.services)
+    assert [i.action for i in items(hr)] == ["created"]
+    hr.clock.set(day_start(until))
+    drain(hr.services)
+    assert [i.action for i in items(hr)] == ["disabled"]
