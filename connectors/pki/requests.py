@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from connectors.pki import authority, issuance, keys, signers, waiting
+from connectors.pki import authority, issuance, keys, revocations, signers, waiting
 from connectors.pki.issuance import Contents
 from connectors.pki.issued import certificates_of
 from connectors.pki.naming import name
@@ -193,8 +193,9 @@ def answer(
     """A signer that took its time has answered (None: it refuses); the PEM with its chain.
 
     What was decided meanwhile holds: marks lie on the certificate already. Raises Conflict when
-    it was settled before, or no longer says what is true of its person (it is thrown away and
-    the request is open again); InvalidInput for another certificate than was asked for.
+    it was settled before, or no longer says what is true of its person, or was revoked while it was
+    made (it exists there all the same, so that its signer is told to revoke it, and the request is
+    open again); InvalidInput for another certificate than was asked for.
     """
     with db.write() as session:
         intended = session.get_one(Certificate, certificate_id)
@@ -207,8 +208,16 @@ def answer(
             user.may_act(local_day(now))
             and contents.subject.rfc4514_string() == intended.subject
             and contents.assignment_id == intended.assignment_id
+            and not revocations.revoked(session, intended, now=now)
         )
-        chain = _settle(session, intended, signed, actor, still=still, now=now)
+        chain = None
+        if signed is None or still:
+            chain = _settle(session, intended, signed, actor, still=still, now=now)
+        else:
+            issuance.settle(session, intended.id, signed, now=now)
+            session.refresh(intended)
+            revocations.unwanted(session, intended, now=now, actor=actor)
+            _reopen(session, intended)
         if signed is None:
             return None
     return _handed_out(signed, chain)

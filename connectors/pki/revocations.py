@@ -1,6 +1,7 @@
 """Distrust and revocation: written as dated rows, read at the moment of use.
 
 revoke · distrust    one certificate, by hand (the operator, the portal)
+unwanted             one that its signer has made and nobody is given
 mark_row             the same as column values, for the bulk writes of a commit
 restore              lift what a suspension put; never a revocation
 withdraw             undo of a change that has not taken effect: its future marks go
@@ -142,8 +143,7 @@ def revoke(
             reason=reason.value,
         )
     _require_issued(certificate)
-    known = held(session, [certificate.id], now=max(at, now)).get(certificate.id)
-    if known is not None and known.standing is CertificateStanding.REVOKED:
+    if revoked(session, certificate, now=max(at, now)):
         raise Conflict("certificate_revoked", "Chứng thư này đã bị thu hồi.")
     _mark(session, certificate, MarkKind.REVOKE, reason=reason, at=at, now=now, change_id=change_id)
     _note(
@@ -155,6 +155,23 @@ def revoke(
         change_id,
         {"reason": reason.value, "at": at.isoformat()},
     )
+
+
+def revoked(session: Session, certificate: Certificate, *, now: datetime) -> bool:
+    """Whether a certificate, or one being made, is revoked at a moment."""
+    known = held(session, [certificate.id], now=now).get(certificate.id)
+    return known is not None and known.standing is CertificateStanding.REVOKED
+
+
+def unwanted(session: Session, certificate: Certificate, *, now: datetime, actor: Actor) -> None:
+    """One that was signed and is never handed out: who signed it believes in it until it is told,
+    which could not be before there was a number to name.
+    """
+    if revoked(session, certificate, now=now):
+        outbox.enqueue_rows(session, [crl_job(certificate.authority_id, now=now)])
+    else:
+        reason = RevocationReason.AFFILIATION_CHANGED
+        revoke(session, certificate, reason=reason, at=now, now=now, actor=actor)
 
 
 def distrust(

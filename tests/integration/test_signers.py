@@ -23,6 +23,7 @@ from connectors.pki.tables import Authority, AuthorityKind, Certificate, Certifi
 from directory.base.audit import Actor
 from directory.base.db import Database
 from directory.base.errors import Conflict, InvalidInput, Misconfigured
+from directory.changes import undo
 from directory.changes.effects import State
 from tests.certificates import Office, Tools, csr
 
@@ -43,6 +44,7 @@ class Paper:
         self.revoked: set[str] = set()
         self.sent: list[int] = []
         self.number = 900
+        self.reason = "affiliationChanged"
 
     def issue(self, _keyring: Any, _settings: Any, _authority: Any, *of: Any) -> None:
         self.asked.append(of)
@@ -55,7 +57,7 @@ class Paper:
         now = tools.clock()
         listed = certificate.serial in self.revoked
         word = ocsp.OCSPCertStatus.REVOKED if listed else ocsp.OCSPCertStatus.GOOD
-        reason = "affiliationChanged" if listed else None
+        reason = self.reason if listed else None
         return Seen(word, reason, now if listed else None, now, listed, 7, now)
 
     def certificate(self, *, key: Any = None, common_name: str | None = None) -> x509.Certificate:
@@ -169,12 +171,51 @@ def test_its_revocation_is_carried_there_and_seen_there(office: Office, paper: P
     assert paper.sent == [made(office).authority_id]
 
 
-def test_what_no_longer_says_the_truth_is_thrown_away(office: Office, paper: Paper) -> None:
+def carried(office: Office, paper: Paper) -> None:
+    """It exists there, so it is known here, revoked, and its revocation has been sent."""
+    row = made(office)
+    assert row.state == CertificateState.ISSUED
+    assert int(row.serial, 16) == paper.number
+    with office.tools.db.read() as session:
+        (mine,) = issued.certificates_of(session, office.lan, now=office.tools.clock())
+        assert mine.standing == "revoked"
+        assert len(requests.open_requests(session, office.lan)) == 1
+    paper.sent.clear()
+    paper.revoked.add(row.serial)
+    office.work()
+    assert paper.sent == [row.authority_id]
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("how", ["leave", "transfer", "rename"])
+def test_what_was_signed_though_it_is_true_no_longer_is_revoked_there(
+    office: Office, paper: Paper, how: str
+) -> None:
     office.issue(office.lan)
-    office.transfer(office.lan, OTHER_COMMUNE)
+    if how == "transfer":
+        office.transfer(office.lan, OTHER_COMMUNE)
+    elif how == "rename":
+        office.decide("rename", office.lan, full_name="Lê Thị Lan Anh")
+    else:
+        office.decide("leave", office.lan, reason="retire")
+        paper.reason = "cessationOfOperation"
     with pytest.raises(Conflict, match="certificate_overtaken"):
         answer(office, paper.certificate())
-    assert made(office).state == CertificateState.ABANDONED
+    carried(office, paper)
+
+
+def test_who_left_and_came_back_meanwhile_is_given_no_revoked_certificate(
+    office: Office, paper: Paper
+) -> None:
+    office.issue(office.lan)
+    left = office.decide("leave", office.lan, reason="retire")
+    paper.reason = "cessationOfOperation"
+    with office.tools.db.read() as session:
+        back = undo.spec_of(session, left.id)
+    office.province.commit(back, office.province.plan(back).fingerprint)
+    with pytest.raises(Conflict, match="certificate_overtaken"):
+        answer(office, paper.certificate())
+    carried(office, paper)
 
 
 def test_a_refusal_opens_the_request_again(office: Office) -> None:
