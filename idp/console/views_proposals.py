@@ -65,6 +65,8 @@ def decide(proposal_id: str) -> Any:
             approving.decline(has, proposal_id, who.actor, reason=reason)
         elif act == "withdraw":
             approving.withdraw(has, proposal_id, who.actor)
+        else:
+            return show(proposal_id)
     except (Conflict, InvalidInput, NotAllowed) as error:
         return show(proposal_id, error=error)
     return redirect(url_for("console.proposal", proposal_id=proposal_id), 303)

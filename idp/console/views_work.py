@@ -7,6 +7,7 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from directory.base.errors import Conflict, InvalidInput
 from idp.console import guard, pages_work
 from idp.console.guard import asker
+from idp.web import unwritten
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
 
@@ -31,6 +32,8 @@ def work(*, item_id: int | None = None, error: InvalidInput | None = None) -> An
 def done(item_id: int) -> Any:
     """Somebody says that it is done."""
     has, who = services(), asker()
+    if request.form.get(unwritten.RESUMED):
+        return work(item_id=item_id)
     try:
         with has.db.write() as session:
             pages_work.done(
@@ -54,6 +57,8 @@ def done(item_id: int) -> Any:
 def failed(item_id: int) -> Any:
     """Somebody says that it cannot be done, and why."""
     has, who = services(), asker()
+    if request.form.get(unwritten.RESUMED):
+        return work(item_id=item_id)
     try:
         with has.db.write() as session:
             pages_work.failed(

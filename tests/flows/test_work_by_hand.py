@@ -208,3 +208,16 @@ def test_a_post_that_ends_by_itself_ends_what_it_asked_for(hr: Hr) -> None:
     hr.clock.set(day_start(until))
     drain(hr.services)
     assert [i.action for i in items(hr)] == ["disabled"]
+
+
+def test_a_form_that_comes_back_after_a_sign_in_is_shown_and_not_acted_upon(hr: Hr) -> None:
+    move(hr)
+    (item,) = items(hr)
+    for what, fields in (
+        ("done", {"remote_id": "lan.le"}),
+        ("failed", {"reason": "đang nâng cấp"}),
+    ):
+        page = say(hr, item, what, resumed="yes", **fields)
+        assert page.status_code == 200
+        assert next(iter(fields.values())) in page.text
+        assert (items(hr)[0].done_at, items(hr)[0].failed_reason) == (None, None)
