@@ -46,6 +46,24 @@ class Looked:
     """Orphans nobody had seen before."""
 
 
+@dataclass(frozen=True)
+class _Ours:
+    """Who is in the directory, and the accounts that are linked to somebody."""
+
+    subs: frozenset[str]
+    linked: frozenset[str | None]
+
+    @classmethod
+    def read(cls, session: Session, application_id: int) -> "_Ours":
+        linked = select(Account.remote_id).where(
+            Account.application_id == application_id, Account.remote_id.is_not(None)
+        )
+        return cls(frozenset(session.scalars(select(User.sub))), frozenset(session.scalars(linked)))
+
+    def has(self, account: RemoteAccount) -> bool:
+        return account.external_id in self.subs or account.key in self.linked
+
+
 def look(tools: Tools, application: Application) -> Looked:
     """List the target and keep who of it belongs to nobody; those who are gone or belong to
     somebody by now are forgotten. Nothing changes at the target.
@@ -57,22 +75,18 @@ def look(tools: Tools, application: Application) -> Looked:
     if Capability.FETCH not in connector.capabilities():
         raise Rejected("Hệ thống này không liệt kê được tài khoản.")
     with tools.db.read() as session:
-        ours = set(session.scalars(select(User.sub)))
-        linked = set(
-            session.scalars(
-                select(Account.remote_id).where(
-                    Account.application_id == application.id, Account.remote_id.is_not(None)
-                )
-            )
-        )
+        ours = _Ours.read(session, application.id)
     seen = 0
     strangers: dict[str, RemoteAccount] = {}
     for account in listing.accounts(connector):
         seen += 1
         # What cannot be kept cannot be anybody's of ours.
-        if account.external_id not in ours and account.key not in linked:
+        if not ours.has(account):
             strangers[storable.text(account.key)] = account
     with tools.db.write() as session:
+        # A list takes minutes: who has come meanwhile, and her account, are in its later pages.
+        ours = _Ours.read(session, application.id)
+        strangers = {key: one for key, one in strangers.items() if not ours.has(one)}
         new = _keep(session, application.id, strangers, now=tools.clock())
     return Looked(seen, len(strangers), new)
 

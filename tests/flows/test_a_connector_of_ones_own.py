@@ -17,6 +17,7 @@ from directory.base.clock import system_clock
 from idp.run.performing import drain
 from tests import hr_world
 from tests.command_line import Operator, operator  # noqa: F401 (a fixture)
+from tests.factories import make_user
 from tests.hr_world import Hr, text_of
 
 pytestmark = pytest.mark.both_databases
@@ -174,3 +175,25 @@ def test_half_a_list_says_nothing(hr: Hr, ledger: Ledger, operator: Operator) ->
     ledger.endless = False
     with hr.services.db.read() as session:
         assert session.scalar(text("SELECT count(*) FROM orphan_account")) == 1
+
+
+def test_who_comes_while_the_list_is_read_is_no_stranger(
+    hr: Hr,
+    ledger: Ledger,
+    operator: Operator,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    created(hr, operator)
+    fetch = ledger.fetch
+
+    def slowly(cursor: str | None = None) -> AccountPage:
+        if cursor == "2":
+            with hr.services.db.write() as session:
+                ledger.put("9", make_user(session, "Trịnh Thị Hạnh").sub)
+            ledger.put("7", "who-left-long-ago")
+        return fetch(cursor)
+
+    monkeypatch.setattr(ledger, "fetch", slowly)
+    said = operator("app", "orphans", "so").out
+    assert "u-7" in said
+    assert "u-9" not in said
