@@ -125,7 +125,7 @@ def shown(has: Services, proposal_id: str, actor: Actor) -> Shown:
             why = why or proposals.Lapse.STALE
             told |= {"state": ProposalState.LAPSED.value, "lapsed": why.value}
         hindrance = _said(told)
-        deciding = plan is not None and proposals.may_decide(row, granted)
+        deciding = plan is not None and proposals.may_decide(session, row, granted)
         if deciding:
             hindrance = _hindrance(has, session, row, granted, now)
         spec = row.request if row.waits(now) else None

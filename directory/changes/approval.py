@@ -281,7 +281,7 @@ def _second(session: Session, row: Proposal, approver: Actor, now: datetime) -> 
             missing="second_person",
         )
     granted = permissions.rights(session, approver, local_day(now))
-    if not may_decide(row, granted):
+    if not may_decide(session, row, granted):
         raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="approval")
     return granted
 

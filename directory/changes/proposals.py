@@ -10,7 +10,7 @@ nothing about its subjects' future to themselves, and binds nobody: what happens
 makes it stale.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -24,12 +24,14 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.db import Base, Key
 from directory.base.errors import Conflict, NotFound
+from directory.base.rows import batches
 from directory.changes import history, limits, titles
 from directory.changes import kind as kinds
 from directory.changes.model import Spec
 from directory.entitlements import Installation
 from directory.people import User, UserCut
 from directory.permissions import Do, Rights
+from directory.units import OrgUnit, ids_of
 
 _OPEN = 500
 """Proposals that a home page looks through at most: the oldest that wait."""
@@ -197,33 +199,59 @@ def _field(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
 # ---- who may look, who may decide --------------------------------------------------------------
 
 
-def sees(row: Proposal, granted: Rights) -> bool:
-    """Whether the actor may look at it: her own, or about people and units she sees; never about
-    herself.
+@dataclass(frozen=True)
+class Sight:
+    """What the actor may do with proposals. What they take is asked for where the units are today:
+    one may have been moved since.
     """
-    actor = granted.actor
-    if actor.kind == "user" and actor.id in row.subjects:
-        return False
-    if row.is_of(actor):
-        return True
-    return bool(row.needs) and all(granted.may(Do.SEE, path) for _, path in row.needs)
+
+    granted: Rights
+    paths: Mapping[str, str]
+
+    @classmethod
+    def of(cls, session: Session, granted: Rights, rows: Iterable[Proposal]) -> "Sight":
+        """For these proposals."""
+        noted = {path: ids_of(path)[-1] for row in rows for _, path in row.needs if path}
+        today: dict[int, str] = {}
+        for some in batches(sorted(set(noted.values()))):
+            found = session.execute(select(OrgUnit.id, OrgUnit.path).where(OrgUnit.id.in_(some)))
+            today |= {unit.id: unit.path for unit in found}
+        return cls(granted, {path: today.get(unit_id, path) for path, unit_id in noted.items()})
+
+    def _may(self, action: Do, path: str | None) -> bool:
+        return self.granted.may(action, self.paths.get(path, path) if path else path)
+
+    def sees(self, row: Proposal) -> bool:
+        """Whether the actor may look at it: her own, or about people and units she sees; never
+        about herself.
+        """
+        actor = self.granted.actor
+        if actor.kind == "user" and actor.id in row.subjects:
+            return False
+        if row.is_of(actor):
+            return True
+        return bool(row.needs) and all(self._may(Do.SEE, path) for _, path in row.needs)
+
+    def may_decide(self, row: Proposal) -> bool:
+        """Whether it may be hers to approve or decline, as far as lists can tell."""
+        actor = self.granted.actor
+        second = actor.kind in ("user", "operator") and not row.is_of(actor)
+        return (
+            second
+            and self.sees(row)
+            and all(self._may(Do(action), path) for action, path in row.needs)
+        )
 
 
-def may_decide(row: Proposal, granted: Rights) -> bool:
-    """Whether it may be hers to approve or decline, as far as lists can tell."""
-    actor = granted.actor
-    second = actor.kind in ("user", "operator") and not row.is_of(actor)
-    return (
-        second
-        and sees(row, granted)
-        and all(granted.may(Do(action), path) for action, path in row.needs)
-    )
+def may_decide(session: Session, row: Proposal, granted: Rights) -> bool:
+    """As ``Sight.may_decide``, of one."""
+    return Sight.of(session, granted, [row]).may_decide(row)
 
 
 def find(session: Session, granted: Rights, proposal_id: str) -> Proposal:
     """A proposal. Raises NotFound, also for one the actor may not see."""
     row = session.get(Proposal, proposal_id[:64], populate_existing=True)
-    if row is None or not sees(row, granted):
+    if row is None or not Sight.of(session, granted, [row]).sees(row):
         raise NotFound("proposal_unknown", "Không tìm thấy đề nghị này.")
     return row
 
@@ -297,10 +325,11 @@ def listed(
         )
     found: list[Proposal] = []
     examined = list(session.scalars(query.limit(_EXAMINED)))
+    sight = Sight.of(session, granted, examined)
     for row in examined:
         if len(found) == limit:
             return ProposalPage(found, history.mark(found[-1].proposed_at, found[-1].id))
-        if sees(row, granted):
+        if sight.sees(row):
             found.append(row)
     more = examined[-1] if len(examined) == _EXAMINED else None
     return ProposalPage(found, history.mark(more.proposed_at, more.id) if more else None)
@@ -327,7 +356,8 @@ def waiting(session: Session, granted: Rights, *, now: datetime) -> Waiting:
         .order_by(Proposal.proposed_at, Proposal.id)
         .limit(_OPEN)
     ).all()
-    mine = [row for row in rows if may_decide(row, granted)]
+    sight = Sight.of(session, granted, rows)
+    mine = [row for row in rows if sight.may_decide(row)]
     about = sorted({user for row in mine for user in row.subjects})
     wide = limits.wider_people(session, about, granted, today=local_day(now)) if about else set()
     return Waiting(

@@ -367,6 +367,24 @@ def test_who_sees_which_proposals(hr: Hr) -> None:
     assert user(hr, "admin").get(PROPOSALS, query_string={"state": "x"}).status_code == 422
 
 
+def test_sight_of_a_proposal_follows_the_unit_that_is_moved(hr: Hr) -> None:
+    row = dismissal(hr)
+
+    def seen() -> list[tuple[int, int]]:
+        found = []
+        for who in ("officer_a", "officer_b"):
+            api = user(hr, who)
+            one = api.get(f"{PROPOSALS}/{row['id']}").status_code
+            found.append((one, len(api.get(PROPOSALS).json["proposals"])))
+        return found
+
+    assert seen() == [(200, 1), (404, 0)]
+    api = hr.api(hr.token(hr_world.Role.ADMINISTRATOR, None))
+    moved = api.commit(kind="unit.move", unit=hr.units["room"], parent=hr.units["b"])
+    assert moved.status_code == 201, moved.text
+    assert seen() == [(404, 0), (200, 1)]
+
+
 def test_what_is_not_known_to_take_any_right_is_nobodys_to_see(hr: Hr) -> None:
     row = dismissal(hr)
     with hr.services.db.write() as session:
