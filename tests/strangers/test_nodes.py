@@ -370,7 +370,7 @@ def test_check_compares_the_pools_with_what_the_server_allows(settings: Any, mad
 # ---- what fails ----------------------------------------------------------------------------------
 
 DEEP = """
-from idp import logs
+from idp.run import logs
 import structlog
 logs.configure()
 def inner(n):

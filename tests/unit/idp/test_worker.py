@@ -46,7 +46,7 @@ def ordered(services, clock):
                     id=change_id,
                     kind="transfer",
                     state=ChangeState.COMMITTED.value,
-                    title="Điều động",
+                    about="",
                     actor_kind="operator",
                     actor_label="test",
                     effective_on=now.date(),
