@@ -46,6 +46,8 @@ class JobKind(StrEnum):
     """key ``grant``: tell the grant's client that its session has ended."""
     ACCESS_PROBE = "access.probe"
     """key ``grant`` or ``session``: ask over HTTP, as a client would, whether it is still good."""
+    ACCESS_OVER = "access.over"
+    """key ``user``: she was signed out by no change of hers; mark what is over, tell its clients."""
     CERTIFICATE_PROBE = "certificate.probe"
     """key ``certificate``: ask CRL and OCSP over HTTP for its status."""
     CRL_PUBLISH = "crl.publish"

@@ -71,6 +71,13 @@ def _turn(session: Session, turned: boundary.Turned, on: date, now: datetime) ->
         session.execute(
             update(User).where(User.id.in_(some)).values(access_epoch=User.access_epoch + 1)
         )
+        outbox.enqueue_rows(
+            session,
+            [
+                outbox.row_for(JobKind.ACCESS_OVER, str(user_id), now=now, priority=Priority.BULK)
+                for user_id in some
+            ],
+        )
     for some in _chunks(_working(session, concerned, on)):
         _look_at_accounts(session, some, on, now)
 

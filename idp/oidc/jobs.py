@@ -20,16 +20,19 @@ from connectors import delivery
 from connectors.errors import Misconfigured, Rejected, Transient
 from connectors.outbound import Response
 from connectors.tools import Tools
+from directory.base import outbox
 from directory.base.crypto import random_id
 from directory.base.failpoints import failpoint
-from directory.base.outbox import Claim
+from directory.base.outbox import Claim, Priority
 from directory.changes import effects
 from directory.changes.effects import State
 from directory.people import User
 from idp import sessions
+from idp.oidc import cutter, grants
 from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.probe import PROBE, probe_secret
 from idp.oidc.grants import Grant
+from idp.oidc.live_grants import not_revoked
 from idp.oidc.opaque_tokens import Access, serial
 from idp.oidc.tokens import Tokens
 from idp.sessions import SsoSession
@@ -42,6 +45,9 @@ INTROSPECTION = "/oauth2/introspect"
 SESSION_STATE = "/session/status"
 PATIENCE = 5
 """Attempts after which something that is still active needs a person."""
+
+TREE = "tree"
+"""Why it ended: her unit came under another legal person."""
 
 Done = Callable[[Session], set[str]]
 
@@ -71,6 +77,41 @@ def deliver_logout(tools: Tools, claim: Claim) -> Done:
     failpoint("logout.after_send")
     detail = {"status": status, "jti": jti, "sent_at": now.isoformat()}
     return _advance(tools, claim, State.ACKNOWLEDGED, detail)
+
+
+def tell_of_end(tools: Tools, claim: Claim) -> Done:
+    """Mark what her epoch has ended, and tell the clients that may have sessions of their own."""
+    user_id = int(claim.key)
+
+    def record(session: Session) -> set[str]:
+        now = tools.clock()
+        over = select(User.access_epoch).where(User.id == user_id).scalar_subquery()
+        ended = select(SsoSession.id).where(
+            SsoSession.user_id == user_id,
+            SsoSession.ended_at.is_(None),
+            SsoSession.user_epoch < over,
+        )
+        sessions.end_many(session, list(session.scalars(ended)), now=now, reason=TREE)
+        dead = set(
+            session.scalars(
+                select(Grant.id).where(Grant.user_id == user_id, Grant.user_epoch < over)
+            )
+        )
+        since = now - cutter.RELYING_PARTY_SESSION
+        held = not_revoked(session, user_ids=[user_id], since=since)
+        told = cutter.latest_per_party(g for g in held if g.id in dead and g.given_at)
+        outbox.enqueue_rows(
+            session,
+            [
+                cutter.logout_job(grant, n, now=now, priority=Priority.BULK)
+                for n, grant in enumerate(told)
+            ],
+        )
+        gone = [g.id for g in held if g.id in dead]
+        grants.revoke(session, gone, now=now, reason=TREE)
+        return set()
+
+    return record
 
 
 def logout_token(tools: Tools, row: Any) -> tuple[str, str]:

@@ -85,6 +85,7 @@ HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.ACCOUNT_APPLY: apply.apply_account,
     JobKind.LOGOUT_DELIVER: oidc_jobs.deliver_logout,
     JobKind.ACCESS_PROBE: oidc_jobs.probe_access,
+    JobKind.ACCESS_OVER: oidc_jobs.tell_of_end,
     JobKind.CRL_PUBLISH: pki_jobs.publish_crl,
     JobKind.CERTIFICATE_PROBE: pki_jobs.probe_certificate,
     JobKind.SUBJECT_BOUNDARY: take_effect,

@@ -170,6 +170,7 @@ _SAID: dict[str, dict[str, str]] = {
         "certificate.probe": "Xác minh trạng thái chứng thư",
         "crl.publish": "Công bố danh sách thu hồi",
         "subject.boundary": "Thay đổi đến ngày hiệu lực",
+        "access.over": "Ghi và báo phiên đã kết thúc",
         "tree.boundary": "Cây đơn vị đến ngày thay đổi",
     },
     "unit_kind": {

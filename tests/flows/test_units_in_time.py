@@ -19,13 +19,15 @@ from directory.changes.thresholds import Thresholds
 from directory.people import User
 from directory.permissions import Role
 from directory.units import OrgUnit, UnitCode, facts
+from idp.oidc.grants import Grant
 from idp.run import performing
+from idp.sessions import SsoSession
 from tests import hr_world
 from tests.command_line import Operator
 from tests.command_line import operator as operator
 from tests.hr_world import Hr, text_of
 from tests.properties.stepping import Stepper, install
-from tests.relying_party import Flow, build_world
+from tests.relying_party import Flow, World, build_world
 
 pytestmark = pytest.mark.both_databases
 
@@ -172,6 +174,35 @@ def test_who_works_for_another_legal_person_since_is_signed_out_and_nobody_else(
     hr.clock.advance(minutes=1)
     assert lan.get("/").status_code == 303
     assert mai.get("/").status_code == 200
+
+
+def test_the_clients_of_whoever_is_signed_out_are_told(hr: Hr) -> None:
+    world = World(hr.services, hr.clock, hr.people["lan"], hr.posts["lan"], 0, 0)
+    party = world.register(backchannel_logout_uri="https://app.example/logout")
+    hr.clock.set(day_start(DAY) - timedelta(minutes=1))
+    grants = {}
+    for who in ("lan", "mai"):
+        one = World(hr.services, hr.clock, hr.people[who], hr.posts[who], 0, 0)
+        browser = hr.app.test_client()
+        one.sign_in(browser, assignment_id=hr.posts[who])
+        Flow(browser, party).tokens()
+        with hr.services.db.read() as session:
+            found = select(Grant.id).where(Grant.user_id == hr.people[who])
+            grants[who] = session.scalars(found).one()
+    moved(hr, "room", "b")
+    hr.clock.advance(minutes=1)
+    again = hr.browser("lan")  # after the day has begun: none of its business
+    performing.drain(hr.services)
+    with hr.services.db.read() as session:
+        told = session.scalars(select(Job.key).where(Job.kind == "logout.deliver")).all()
+        over = session.execute(
+            select(SsoSession.user_id).where(SsoSession.end_reason.is_not(None))
+        ).scalars()
+        assert set(over) == {hr.people["lan"]}
+        assert session.get_one(Grant, grants["lan"]).revoked_at is not None
+        assert session.get_one(Grant, grants["mai"]).revoked_at is None
+    assert told == [grants["lan"]]
+    assert again.get("/").status_code == 200
 
 
 def test_a_move_within_a_legal_person_signs_nobody_out(hr: Hr) -> None:
