@@ -158,9 +158,15 @@ def require_intended(session: Session, intended: Certificate, signed: x509.Certi
 
 
 def settle(
-    session: Session, certificate_id: int, signed: x509.Certificate | None, *, now: datetime
+    session: Session,
+    certificate_id: int,
+    signed: x509.Certificate | None,
+    *,
+    now: datetime,
+    of: CertificateState = CertificateState.INTENDED,
 ) -> None:
-    """The intended certificate was issued, or (None) must never leave. Happens once.
+    """The intended certificate was issued, or (None) must never leave. Happens once; one that was
+    given up (``of`` ABANDONED) may turn out to have been signed all the same.
 
     Raises Conflict when it has been settled before.
     """
@@ -179,7 +185,7 @@ def settle(
         update(Certificate)
         .where(
             Certificate.id == certificate_id,
-            Certificate.state == CertificateState.INTENDED.value,
+            Certificate.state == of.value,
         )
         .values(**values)
         .returning(Certificate.id)

@@ -193,8 +193,8 @@ def answer(
     """A signer that took its time has answered (None: it refuses); the PEM with its chain.
 
     What was decided meanwhile holds: marks lie on the certificate already. Raises Conflict when
-    it was settled before, or no longer says what is true of its person, or was revoked while it was
-    made (it exists there all the same, so that its signer is told to revoke it, and the request is
+    it was answered before, or no longer says what is true of its person, or was revoked while it
+    was made, or had been given up (it exists there all the same, so that its signer is told to revoke it, and the request is
     open again); InvalidInput for another certificate than was asked for.
     """
     with db.write() as session:
@@ -203,9 +203,11 @@ def answer(
         user = people.lock(session, [intended.user_id])[0]
         if signed is not None:
             issuance.require_intended(session, intended, signed)
-        contents = _contents(session, user, settings, now)
+        session.refresh(intended)
+        contents, awaited = _contents(session, user, settings, now), CertificateState.INTENDED
         still = (
-            user.may_act(local_day(now))
+            intended.state == awaited
+            and user.may_act(local_day(now))
             and contents.subject.rfc4514_string() == intended.subject
             and contents.assignment_id == intended.assignment_id
             and not revocations.revoked(session, intended, now=now)
@@ -214,7 +216,9 @@ def answer(
         if signed is None or still:
             chain = _settle(session, intended, signed, actor, still=still, now=now)
         else:
-            issuance.settle(session, intended.id, signed, now=now)
+            given_up = intended.state == CertificateState.ABANDONED
+            of = CertificateState.ABANDONED if given_up else awaited
+            issuance.settle(session, intended.id, signed, now=now, of=of)
             session.refresh(intended)
             revocations.unwanted(session, intended, now=now, actor=actor)
             _reopen(session, intended)

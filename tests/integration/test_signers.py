@@ -248,6 +248,19 @@ def test_a_signer_that_never_answers_is_given_up(office: Office, paper: Paper) -
     assert made(office).state == CertificateState.ABANDONED
 
 
+def test_what_was_given_up_and_is_signed_after_all_is_revoked_there(
+    office: Office, paper: Paper
+) -> None:
+    office.issue(office.lan)
+    with office.tools.db.write() as session:
+        requests.give_up(session, now=office.tools.clock() + paper.patience)
+    with pytest.raises(Conflict, match="certificate_overtaken"):
+        answer(office, paper.certificate())
+    carried(office, paper)
+    with pytest.raises(Conflict, match="certificate_settled"):
+        answer(office, paper.certificate())
+
+
 def test_a_process_that_does_not_know_the_signer_says_so(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
