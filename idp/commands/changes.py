@@ -31,7 +31,7 @@ from idp.edge import Ask
 from idp.run import installation
 from idp.services import Services
 from idp.web.i18n import day, duration, gettext, instant
-from idp.web.labels import label
+from idp.web.labels import field_label, label
 
 _WAIT_AT_MOST = timedelta(seconds=120)
 
@@ -237,6 +237,7 @@ def print_plan(plan: dict[str, Any]) -> None:
                     f"  {sign} {held['position']['name']}, {held['unit']['name']}"
                     f" ({label('kind', held['kind'])}, {gettext('từ')} {_iso(held['valid_from'])})"
                 )
+    _print_personal(plan["lines"])
     for row in plan["applications"]:
         click.echo(f"  {label('access', row['access'])}: {row['application']['name']}")
     for effect in plan["effects"]:
@@ -246,6 +247,17 @@ def print_plan(plan: dict[str, Any]) -> None:
         click.echo(f"  ! {notice['message']}")
     for notice in plan["conflicts"]:
         click.echo(f"  ✗ {notice['message']}", err=True)
+
+
+def _print_personal(lines: list[dict[str, Any]]) -> None:
+    """What is changed of what is known about people: name, was → will be."""
+    for line in lines:
+        if (line["table"], line["action"]) != ("users", "update"):
+            continue
+        before = line["before"] or {}
+        for name, value in (line["after"] or {}).items():
+            if name not in ("status", "leaves_on", "username"):
+                click.echo(f"  {field_label(name)}: {before.get(name) or '…'} → {value or '…'}")
 
 
 def _print_proof(found: Proof) -> None:

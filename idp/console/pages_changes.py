@@ -16,10 +16,13 @@ from directory.changes import present, undo
 from directory.changes.effects import Effect
 from directory.changes.model import Change
 from directory.changes.proof import Proof
+from directory.changes.table import TABLE, Action, Column, Event
 from directory.people import User
 from directory.permissions import Rights
 from directory.search import PersonView
 from idp.console import entries
+
+ENDS = frozenset({Action.END_ALL, Action.END_ACTING})
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,14 @@ class ProofPage:
     def done(self) -> int:
         """How many effects are final."""
         return sum(g.done for g in self.groups)
+
+    @property
+    def cuts(self) -> bool:
+        """Whether what happened is of a kind that ends access, as the table has it."""
+        happened = self.proof.change.events
+        if happened is None:  # committed before events were kept
+            return True
+        return any(TABLE[Event(code)][Column.ACCESS] in ENDS for code in happened)
 
     @property
     def total(self) -> int:

@@ -68,6 +68,7 @@ def test_somebody_is_taken_in_and_signs_in_with_her_slip(hr: Hr) -> None:
     (row,) = people(hr, "Trịnh Thị Hạnh")
     assert row.username.startswith("hanhtt")
     assert "Việc tiếp theo" in done.text
+    assert "Quyền truy cập cũ hết hiệu lực" not in done.text  # there was none
     person = f"/console/people/{row.id}"
     assert person in done.text
     token = hidden_fields(browser.get(person).text) | {"password": PASSWORD}

@@ -51,8 +51,8 @@ def run(
     i18n.use(None)
 
 
-def proposed(hr: Hr) -> str:
-    body = {"kind": "leave", "reason": "dismiss", "user": hr.names["lan"]}
+def proposed(hr: Hr, **body: Any) -> str:
+    body = body or {"kind": "leave", "reason": "dismiss", "user": hr.names["lan"]}
     officer = Actor("user", hr.people["officer"], hr.names["officer"])
     ask = edge.asked(hr.services, body)
     fingerprint = edge.preview(hr.services, ask, officer)["fingerprint"]
@@ -82,6 +82,14 @@ def test_the_operator_lists_reads_and_approves(hr: Hr, run: Run) -> None:
     status, _, err = run("approve", row, "--yes")
     assert status != 0
     assert "không còn chờ" in err
+
+
+def test_the_operator_sees_what_is_changed_of_what_is_known(hr: Hr, run: Run) -> None:
+    row = proposed(hr, kind="number", user=hr.names["hien"], citizen_number="038190001234")
+    status, out, err = run("show", row)
+    assert status == 0, err
+    assert "… → 038*****1234" in out
+    assert "038190001234" not in out
 
 
 def test_the_operator_declines_with_a_reason(hr: Hr, run: Run) -> None:
