@@ -56,8 +56,14 @@ WORKER = (
 """Reached by the job worker."""
 SIGN_IN = ("login.finish", "session.start", "authorize.before_code", "token.before_issue")
 """Before there is anything to cut."""
-ELSEWHERE = {"certificate.intended", "consent.withdrawn", "session.told"}
-"""Not on the way from a commit to its proof."""
+ELSEWHERE = {
+    "approve.begin",
+    "approve.locked",
+    "certificate.intended",
+    "consent.withdrawn",
+    "session.told",
+}
+"""Not on the way from a commit to its proof; an approval is one transaction with its commit."""
 
 
 @pytest.fixture(scope="module")

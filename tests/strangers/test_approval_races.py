@@ -193,3 +193,25 @@ def test_an_approver_whose_access_is_cut_meanwhile_approves_nothing(hr: Hr) -> N
         return
     assert answer.status_code == 403, answer.text
     assert state(hr, row) == ("proposed", None)
+
+
+@pytest.mark.parametrize("point", ["approve.begin", "approve.locked", "commit.before_commit"])
+def test_what_dies_in_the_midst_of_an_approval_leaves_it_waiting(
+    hr: Hr, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    from directory.changes import approval, door
+
+    row = dismissal(hr)
+
+    def die(name: str) -> None:
+        if name == point:
+            raise RuntimeError(name)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(approval, "failpoint", die)
+        broken.setattr(door, "failpoint", die)
+        assert approving_as(hr, "admin", row)().status_code == 500
+    assert state(hr, row) == ("proposed", None)
+    assert changes(hr) == 0
+    assert approving_as(hr, "admin", row)().status_code == 201
+    assert changes(hr) == 1
