@@ -1,5 +1,6 @@
 """Work by hand: what is to be done at applications that nobody can call."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
@@ -31,60 +32,42 @@ def work(*, item_id: int | None = None, error: InvalidInput | None = None) -> An
 
 def done(item_id: int) -> Any:
     """Somebody says that it is done."""
-    has, who = services(), asker()
-    if request.form.get(unwritten.RESUMED):
-        return work(item_id=item_id)
-    try:
-        with has.db.write() as session:
-            pages_work.done(
-                session,
-                who.rights,
-                item_id,
-                request.form.get("digest", ""),
-                remote_id=request.form.get("remote_id", ""),
-                actor=who.actor,
-                now=who.now,
-            )
-    except InvalidInput as error:
-        return work(item_id=item_id, error=error)
-    except Conflict as error:
-        flash(error_text(error), "wait")
-    else:
-        flash(gettext("Đã ghi nhận là đã làm xong."), "good")
-    return redirect(url_for("console.work"), 303)
+    said = {"remote_id": request.form.get("remote_id", "")}
+    return _answered(pages_work.done, item_id, said, "Đã ghi nhận là đã làm xong.", "good")
 
 
 def failed(item_id: int) -> Any:
     """Somebody says that it cannot be done, and why."""
+    said = {"reason": request.form.get("reason", "")}
+    return _answered(pages_work.failed, item_id, said, "Đã ghi lý do. Việc vẫn chờ ở đây.", "wait")
+
+
+def _answered(
+    act: Callable[..., None], item_id: int, said: dict[str, str], words: str, mood: str
+) -> Any:
+    """Write her word down, once and only about the state she was shown."""
     has, who = services(), asker()
     if request.form.get(unwritten.RESUMED):
         return work(item_id=item_id)
+    digest = request.form.get("digest", "")
     try:
         with has.db.write() as session:
-            pages_work.failed(
-                session,
-                who.rights,
-                item_id,
-                request.form.get("digest", ""),
-                reason=request.form.get("reason", ""),
-                actor=who.actor,
-                now=who.now,
-            )
+            act(session, who.rights, item_id, digest, **said, actor=who.actor, now=who.now)
     except InvalidInput as error:
         return work(item_id=item_id, error=error)
     except Conflict as error:
         flash(error_text(error), "wait")
     else:
-        flash(gettext("Đã ghi lý do. Việc vẫn chờ ở đây."), "wait")
+        flash(gettext(words), mood)
     return redirect(url_for("console.work"), 303)
 
 
 def install(blueprint: Blueprint) -> None:
     """Register the pages."""
-    blueprint.add_url_rule("/work", "work", work)
+    blueprint.add_url_rule("/work-items", "work", work)
     for name, view in (("done", done), ("failed", failed)):
         blueprint.add_url_rule(
-            f"/work/<int(max=999999999999999):item_id>/{name}",
+            f"/work-items/<int(max=999999999999999):item_id>/{name}",
             f"work_{name}",
             view,
             methods=["POST"],

@@ -24,7 +24,7 @@ PAGES = {
     "changes": "/console/changes",
     "proposals": "/console/proposals",
     "applications": "/console/applications",
-    "work": "/console/work",
+    "work": "/console/work-items",
     "clients": "/console/clients",
     "new client": "/console/clients/new",
     "logouts": "/console/logouts",
@@ -62,7 +62,7 @@ def test_everybody_sees_the_pages_of_her_role_and_no_other(hr: Hr, who: str) -> 
     status = {name: browser.get(path).status_code for name, path in PAGES.items()}
     assert status == {name: 200 if name in SEEN[who] else 403 for name in PAGES}
     links = set(
-        re.findall(r'href="(/console/[a-z]+)"', browser.get("/console/").text.split("<main")[0])
+        re.findall(r'href="(/console/[a-z-]+)"', browser.get("/console/").text.split("<main")[0])
     )
     assert links == {PAGES[n] for n in SEEN[who] if n not in ("home", "csv", "new client")}
 

@@ -50,14 +50,14 @@ def states(hr: Hr) -> list[tuple[str, str]]:
 
 
 def work_page(hr: Hr, who: str = "admin") -> Any:
-    return hr.browser(who).get("/console/work")
+    return hr.browser(who).get("/console/work-items")
 
 
 def say(hr: Hr, item: Any, what: str, **fields: Any) -> Any:
     browser = hr.browser("admin")
-    page = browser.get("/console/work", follow_redirects=True)
+    page = browser.get("/console/work-items", follow_redirects=True)
     data = hidden_fields(page.text) | {"digest": item.digest, "password": PASSWORD} | fields
-    return browser.post(f"/console/work/{item.id}/{what}", data=data, follow_redirects=True)
+    return browser.post(f"/console/work-items/{item.id}/{what}", data=data, follow_redirects=True)
 
 
 def move(hr: Hr, *, to: str = "b") -> str:
@@ -158,7 +158,20 @@ def test_it_is_the_work_of_those_who_answer_for_the_application(hr: Hr) -> None:
     browser = hr.browser("officer")
     page = browser.get("/console/", follow_redirects=True)
     data = hidden_fields(page.text) | {"digest": item.digest}
-    assert browser.post(f"/console/work/{item.id}/done", data=data).status_code in (403, 404)
+    assert browser.post(f"/console/work-items/{item.id}/done", data=data).status_code in (403, 404)
+    assert items(hr)[0].done_at is None
+    with hr.services.db.write() as session:  # who answers for another application only
+        session.execute(
+            text(
+                "UPDATE admin_role SET application_id ="
+                " (SELECT id FROM application WHERE code = 'motcua') WHERE role = 'application_owner'"
+            )
+        )
+    other = hr.browser("owner")
+    page = other.get("/console/work-items")
+    assert "Lê Thị Lan" not in page.text
+    data = hidden_fields(page.text) | {"digest": item.digest}
+    assert other.post(f"/console/work-items/{item.id}/done", data=data).status_code == 404
     assert items(hr)[0].done_at is None
 
 

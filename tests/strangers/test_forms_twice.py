@@ -279,8 +279,8 @@ def by_hand(hr: Hr, action: str, **fields: Any) -> Form:
     drain(hr.services)
     with hr.services.db.read() as session:
         item = session.execute(text("SELECT id, digest FROM work_item LIMIT 1")).one()
-    where = f"/console/work/{item.id}/{action}"
-    return admin(hr, "/console/work", where, digest=item.digest, **fields)
+    where = f"/console/work-items/{item.id}/{action}"
+    return admin(hr, "/console/work-items", where, digest=item.digest, **fields)
 
 
 CASES: dict[str, Callable[[Hr], Form]] = {
