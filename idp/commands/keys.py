@@ -62,7 +62,8 @@ def rotate(alg: str, *, at_once: bool) -> None:
     click.echo(f"{old} → {new}")
 
 
-@keys.command("withdraw")
+# The id of a key that an earlier release made may begin with a hyphen: here it is no option.
+@keys.command("withdraw", context_settings={"ignore_unknown_options": True})
 @click.argument("kid")
 def withdraw(kid: str) -> None:
     """Publish a key no longer, whichever it is: nothing it has signed is trusted from now on.

@@ -343,7 +343,7 @@ def withdraw(
 
 
 def _add(session: Session, keyring: Keyring, alg: str, state: str, now: datetime) -> str:
-    key: Key = ECKey.generate_key("P-256") if alg == "ES256" else RSAKey.generate_key(2048)
+    key = _draw(alg)
     kid = key.thumbprint()
     named = {"kid": kid, "alg": alg, "use": "sig"}
     private = json.dumps(key.as_dict(private=True) | named)
@@ -360,6 +360,16 @@ def _add(session: Session, keyring: Keyring, alg: str, state: str, now: datetime
     )
     session.flush()
     return kid
+
+
+def _draw(alg: str) -> Key:
+    """A new key. An operator gives its id to a command: none begins with a hyphen, as an option
+    does (one thumbprint in 64 would).
+    """
+    while True:
+        key: Key = ECKey.generate_key("P-256") if alg == "ES256" else RSAKey.generate_key(2048)
+        if not key.thumbprint().startswith("-"):
+            return key
 
 
 def _import(jwk: dict[str, Any]) -> Key:
