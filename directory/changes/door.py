@@ -319,7 +319,7 @@ class Door:
             users = about[change.id]
             change.state, change.took_effect_at = ChangeState.COMMITTED.value, now
             for user in people.lock(session, users):
-                if user.leaves_on is not None and user.leaves_on <= local_day(now):
+                if user.has_left(local_day(now)):
                     user.status = UserStatus.LEFT.value
             session.flush()
             for cutter in self.cutters:

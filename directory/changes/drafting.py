@@ -103,7 +103,7 @@ class Draft:
                 name=user.full_name,
             )
             return False
-        if user.leaves_on is not None and user.leaves_on <= max(on, self.ground.today):
+        if user.has_left(max(on, self.ground.today)):
             self.conflict("already_left", "{name} đã thôi việc.", user, name=user.full_name)
             return False
         waits = [h for h in before if h.kind == Kind.PRIMARY and h.valid_from == on and not h.void]

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from directory import assignments, units
 from directory.assignments import Assignment, Held, Position
 from directory.base.errors import InvalidInput
+from directory.base.rows import batches
 from directory.base.text import username_base
 from directory.changes import addresses
 from directory.changes.drafting import Ground
@@ -205,9 +206,8 @@ def _duplicates(session: Session, rows: Sequence[dict[str, Any]], ground: Ground
 def _post_keys_taken(session: Session, rows: Sequence[dict[str, Any]]) -> list[Notice]:
     """Keys of posts that were applied to somebody already, or stand twice in this batch."""
     keys = Counter(k for row in rows for a in row["assignments"] if (k := a.get("source_key")))
-    wanted, taken = sorted(keys), set[str | None]()
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
+    taken = set[str | None]()
+    for part in batches(sorted(keys)):
         taken |= set(
             session.scalars(select(Assignment.source_key).where(Assignment.source_key.in_(part)))
         )
@@ -287,8 +287,7 @@ def allot_usernames(session: Session, persons: Iterable[dict[str, Any]]) -> list
     given: Counter[str] = Counter()
     stems = sorted({username_stem(name) for name in wanted})
     taken: set[str] = set()
-    for start in range(0, len(stems), 500):
-        part = stems[start : start + 500]
+    for part in batches(stems):
         given.update(
             dict(
                 session.execute(

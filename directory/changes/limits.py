@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from directory.assignments import Assignment
 from directory.base.audit import Actor
 from directory.base.errors import Conflict, NotAllowed
+from directory.base.rows import batches, ends_after, in_force, not_over
 from directory.changes.model import Change, Notice, Person, Plan
 from directory.changes.table import Action, Column
 from directory.people import User, UserStatus
@@ -39,6 +40,14 @@ _OFFICE = and_(AdminRole.role == Role.ADMINISTRATOR.value, AdminRole.unit_id.is_
 
 
 @dataclass(frozen=True)
+class _Days:
+    """From when until before when."""
+
+    valid_from: date
+    valid_to: date | None
+
+
+@dataclass(frozen=True)
 class _Held:
     """A role as it stands, asleep or not yet begun as well."""
 
@@ -47,28 +56,20 @@ class _Held:
     path: str | None
     application_id: int | None
     assignment_id: int | None
-    valid_from: date
-    valid_to: date | None
-    post_from: date | None
-    post_to: date | None
+    own: _Days
+    post: _Days
+    """Of the post it came with; its own where it came with none."""
     status: str
     leaves_on: date | None
 
     def over(self, on: date) -> bool:
         """Whether nothing of it can count from that day on."""
-        ends = (self.valid_to, self.post_to)
-        return any(end is not None and end <= on for end in ends) or (
-            self.post_from is not None
-            and self.post_to is not None
-            and self.post_to <= self.post_from
-        )
+        return not (not_over(self.own, on) and not_over(self.post, on))
 
     def counts(self, on: date) -> bool:
         """Whether it counts on that day."""
-        begun = self.valid_from <= on and (self.post_from is None or self.post_from <= on)
-        acts = self.status == UserStatus.ACTIVE.value
-        stays = self.leaves_on is None or self.leaves_on > on
-        return begun and acts and stays and not self.over(on)
+        acts = self.status == UserStatus.ACTIVE.value and ends_after(self.leaves_on, on)
+        return acts and in_force(self.own, on) and in_force(self.post, on)
 
 
 def check(
@@ -270,8 +271,7 @@ def _roles(session: Session, user_ids: list[int] | None) -> list[_Held]:
     if user_ids is None:
         queries = [query.where(_OFFICE)]
     else:
-        parts = (user_ids[start : start + 500] for start in range(0, len(user_ids), 500))
-        queries = [query.where(AdminRole.user_id.in_(part)) for part in parts]
+        queries = [query.where(AdminRole.user_id.in_(part)) for part in batches(user_ids)]
     return [
         _Held(
             row.user_id,
@@ -279,10 +279,8 @@ def _roles(session: Session, user_ids: list[int] | None) -> list[_Held]:
             row.path,
             row.application_id,
             row.assignment_id,
-            row.valid_from,
-            row.valid_to,
-            row.post_from,
-            row.post_to,
+            own := _Days(row.valid_from, row.valid_to),
+            _Days(row.post_from, row.post_to) if row.post_from else own,
             row.status,
             row.leaves_on,
         )

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment, Held, Kind
+from directory.base.rows import batches
 from directory.base.values import OPEN_FROM
 from directory.changes import titles
 from directory.changes.model import Change, ChangeLine, ChangeState, Line
@@ -88,7 +89,7 @@ def read(session: Session, user_ids: Iterable[int], *, now: datetime) -> dict[in
     waiting: dict[int, list[Waiting]] = {u: [] for u in wanted}
     opened: dict[int, dict[int, str]] = {u: {} for u in wanted}
     closed: dict[int, dict[int, str]] = {u: {} for u in wanted}
-    for part in _parts(wanted):
+    for part in batches(wanted):
         aside = superseded(session, part)
         for row in session.execute(
             select(ChangeLine.user_id, Change)
@@ -297,7 +298,7 @@ def log(session: Session, user_ids: Iterable[int]) -> Log:
     """The log of these people."""
     lines: dict[int, list[ChangeLine]] = {u: [] for u in user_ids}
     changes: dict[str, Change] = {}
-    for part in _parts(sorted(lines)):
+    for part in batches(sorted(lines)):
         for change, line in session.execute(
             select(Change, ChangeLine)
             .join(ChangeLine, ChangeLine.change_id == Change.id)
@@ -308,8 +309,3 @@ def log(session: Session, user_ids: Iterable[int]) -> Log:
             changes[change.id] = change
             lines[line.user_id or 0].append(line)
     return Log(changes, {u: tuple(rows) for u, rows in lines.items()})
-
-
-def _parts(ids: list[int]) -> Iterable[list[int]]:
-    for start in range(0, len(ids), 500):
-        yield ids[start : start + 500]

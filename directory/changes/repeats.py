@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import UniqueConstraint, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory import permissions
@@ -18,6 +17,7 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput, NotAllowed
+from directory.base.rows import insert_into
 from directory.changes import history
 from directory.changes.model import Change, Spec
 
@@ -91,9 +91,8 @@ def take(
     """None when the key is now taken for this result; else the row of who took it before."""
     mine = (Idempotency.caller == asked.actor.key, Idempotency.key == asked.key)
     session.execute(delete(Idempotency).where(*mine, Idempotency.expires_at <= now))
-    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     claimed = session.execute(
-        make(Idempotency)
+        insert_into(session, Idempotency)
         .values(
             caller=asked.actor.key,
             key=asked.key,

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 import click
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from connectors.accounts import apply, orphans, registry, work_items
 from directory import entitlements, people, units
@@ -14,11 +14,10 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import load_settings
 from directory.base.errors import InvalidInput
-from directory.base.rows import in_force
 from directory.changes import proof, rules
 from directory.changes.granting import Holder, end_role, grant_role
 from directory.entitlements import Rule
-from directory.permissions import AdminRole, Role
+from directory.permissions import AdminRole, Role, counting
 from idp.factors import slips
 from idp.oidc import clients
 from idp.run.installation import opened
@@ -225,10 +224,7 @@ def role_list() -> None:
         rows = session.scalars(
             select(AdminRole)
             .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
-            .where(
-                in_force(AdminRole, today),
-                or_(AdminRole.assignment_id.is_(None), in_force(Assignment, today)),
-            )
+            .where(counting(today))
             .order_by(AdminRole.id)
         )
         for row in rows:
