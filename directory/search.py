@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, false, literal, or_, s
 from sqlalchemy.orm import Session
 
 from directory import assignments, tree, units
-from directory.assignments import Assignment, Held, Kind, Position
+from directory.assignments import Assignment, Held, HeldAs, Position
 from directory.base import page_marks, values
 from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput, NotFound
@@ -156,7 +156,7 @@ def primary_of(timeline: Iterable[Held], on: date) -> Held | None:
     """The assignment a person is listed under on a day."""
     in_force = [h for h in timeline if h.in_force(on)]
     return min(
-        in_force, key=lambda h: (h.kind != Kind.PRIMARY, h.position_rank, h.id), default=None
+        in_force, key=lambda h: (h.kind != HeldAs.PRIMARY, h.position_rank, h.id), default=None
     )
 
 

@@ -28,9 +28,10 @@ from directory.base.errors import (
     PlanStale,
 )
 from directory.changes import approval, kind, proposals
-from directory.changes.asks import Input, leaves
+from directory.changes.asks import Input
+from directory.changes.leaves import leaves
 from directory.changes.model import Change, Decision, Spec
-from directory.changes.proposals import Outside, Proposal, ProposalState, Waiting
+from directory.changes.proposals import Agenda, Outside, Proposal, ProposalState
 from directory.permissions import AdminRole, Rights
 from idp import edge
 from idp.edge import Ask, Done
@@ -102,11 +103,11 @@ def listed(
         return [proposals.as_dict(row, now=now) for row in page.rows], page.after
 
 
-def waiting(session: Session, granted: Rights, *, now: datetime) -> Waiting | None:
+def agenda(session: Session, granted: Rights, *, now: datetime) -> Agenda | None:
     """What home pages show; None for whom there is nothing."""
     if not granted.reaches:
         return None
-    found = proposals.waiting(session, granted, now=now)
+    found = proposals.agenda(session, granted, now=now)
     return found if found.to_decide or found.own else None
 
 

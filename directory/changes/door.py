@@ -166,8 +166,8 @@ class Door:
         change_id = random_id()
         if idempotency_key is not None:
             keep = timedelta(days=self.idempotency_days)
-            asked = repeats.Asked(actor, idempotency_key, spec)
-            earlier = repeats.claim(session, asked, change_id, now=now, keep=keep)
+            keyed = repeats.Keyed(actor, idempotency_key, spec)
+            earlier = repeats.claim(session, keyed, change_id, now=now, keep=keep)
             if earlier is not None:
                 return earlier
         failpoint("commit.begin")

@@ -48,7 +48,7 @@ class _Days:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _RoleHeld:
     """A role as it stands, asleep or not yet begun as well."""
 
     user_id: int
@@ -99,14 +99,14 @@ def wider_people(session: Session, user_ids: list[int], rights: Rights, *, today
     return {r.user_id for r in _roles(session, user_ids) if not r.over(today) and _wider(r, rights)}
 
 
-def _held(session: Session, plan: Plan) -> dict[int, list[_Held]]:
-    held: dict[int, list[_Held]] = {}
+def _held(session: Session, plan: Plan) -> dict[int, list[_RoleHeld]]:
+    held: dict[int, list[_RoleHeld]] = {}
     for role in _roles(session, [p.id for p in plan.people if not p.new]):
         held.setdefault(role.user_id, []).append(role)
     return held
 
 
-def _wider_than(plan: Plan, held: dict[int, list[_Held]], today: date) -> list[Notice]:
+def _wider_than(plan: Plan, held: dict[int, list[_RoleHeld]], today: date) -> list[Notice]:
     found = []
     for person in plan.people:
         roles = (r for r in held.get(person.id, ()) if not r.over(today))
@@ -204,14 +204,14 @@ def require_another_administrator(session: Session, role: AdminRole, *, today: d
         )
 
 
-def _wider(role: _Held, rights: Rights) -> bool:
+def _wider(role: _RoleHeld, rights: Rights) -> bool:
     """Whether the role lets its holder do anything that the actor may not do."""
     if role.application_id is not None:
         return not rights.may_manage(role.application_id)
     return any(not rights.may(do, role.path) for do in GIVES[role.role])
 
 
-def _loses_office(person: Person, roles: Iterable[_Held]) -> bool:
+def _loses_office(person: Person, roles: Iterable[_RoleHeld]) -> bool:
     """Whether the plan ends, or puts to sleep, an office of hers over the whole installation."""
     offices = [r for r in roles if r.role == Role.ADMINISTRATOR and r.path is None]
     order = person.orders(Column.ROLES)
@@ -238,7 +238,7 @@ def _hold_offices(session: Session) -> None:
     session.execute(select(AdminRole.id).where(_OFFICE).order_by(AdminRole.id).with_for_update())
 
 
-def _administrators(session: Session) -> list[_Held]:
+def _administrators(session: Session) -> list[_RoleHeld]:
     return [
         r
         for r in _roles(session, None)
@@ -246,7 +246,7 @@ def _administrators(session: Session) -> list[_Held]:
     ]
 
 
-def _roles(session: Session, user_ids: list[int] | None) -> list[_Held]:
+def _roles(session: Session, user_ids: list[int] | None) -> list[_RoleHeld]:
     """Roles of these people, or (None) every administrator's."""
     query = (
         select(
@@ -273,7 +273,7 @@ def _roles(session: Session, user_ids: list[int] | None) -> list[_Held]:
     else:
         queries = [query.where(AdminRole.user_id.in_(part)) for part in batches(user_ids)]
     return [
-        _Held(
+        _RoleHeld(
             row.user_id,
             Role(row.role),
             row.path,

@@ -20,7 +20,7 @@ from directory.changes.table import TABLE, Action, Column, Event
 from directory.entitlements import Rulebook
 from directory.permissions import Rights
 
-Asks = TypeVar("Asks", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class ChangeState(StrEnum):
@@ -76,7 +76,7 @@ class Spec:
         )
         return replace(self, effective_on=day, rows=rows)
 
-    def ask(self, model: type[Asks]) -> Asks:
+    def ask(self, model: type[Model]) -> Model:
         """What was asked, as the kind's own model."""
         if not isinstance(self.asked, model):
             raise TypeError(f"{self.kind} asks for {model.__qualname__}")

@@ -10,16 +10,13 @@ from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 from directory.base.crypto import Keyring
 from directory.base.text import clean
 from directory.changes import asks
-from directory.changes.asks import (
-    Ask,
+from directory.changes.asks import Ask, Fields, OneOf, Reading
+from directory.changes.field_types import (
     BirthDate,
     CitizenNumber,
     Email,
-    Fields,
-    OneOf,
     PersonName,
     Phone,
-    Reading,
     SourceKey,
 )
 

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from directory.assignments import Assignment, Held, Kind
+from directory.assignments import Assignment, Held, HeldAs
 from directory.base.rows import batches
 from directory.base.values import OPEN_FROM
 from directory.changes import titles
@@ -167,14 +167,14 @@ def revive_line(line: ChangeLine) -> Line:
 
 def next_begin(timeline: Iterable[Held], on: date) -> Held | None:
     """The primary post that begins next after a day, promised by whatever change or feed."""
-    later = [h for h in timeline if h.kind == Kind.PRIMARY and not h.void and h.valid_from > on]
+    later = [h for h in timeline if h.kind == HeldAs.PRIMARY and not h.void and h.valid_from > on]
     return min(later, key=lambda h: (h.valid_from, h.id), default=None)
 
 
 def overlapping(timeline: Iterable[Held]) -> set[tuple[int, int]]:
     """Pairs of primary posts that hold on the same day: the one rule, for every way in."""
     rows = sorted(
-        (h for h in timeline if h.kind == Kind.PRIMARY and not h.void),
+        (h for h in timeline if h.kind == HeldAs.PRIMARY and not h.void),
         key=lambda h: (h.valid_from, h.valid_to or date.max, h.id),
     )
     found, longest = set(), None

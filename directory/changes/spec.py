@@ -21,8 +21,10 @@ from directory.changes import (
     kind,
     kinds,  # noqa: F401 (registered by being imported)
 )
-from directory.changes.asks import Input, Reading, reference, wrong
-from directory.changes.kind import About, Asked, Kind
+from directory.changes.asks import Input, Reading, wrong
+from directory.changes.field_types import day, reference
+from directory.changes.kind import About, Answers, Kind
+from directory.changes.leaves import leaves
 from directory.changes.model import Decision, Spec
 from directory.permissions import Do, Rights
 
@@ -66,7 +68,7 @@ def require_destination(session: Session, body: Any, granted: Rights, *, today: 
     if not isinstance(body, Mapping) or granted.paths(Do.CHANGE) == []:
         return  # told so in any case
     try:
-        on = asks.day(body.get("effective_on"), "effective_on") or today
+        on = day(body.get("effective_on"), "effective_on") or today
     except InvalidInput:
         on = today  # for ``parse`` to say, to whoever may ask at all
     for name in _units_named(body.get("kind")):
@@ -83,7 +85,7 @@ def _units_named(code: Any) -> list[str]:
     found = kind.find(code) if isinstance(code, str) else None
     if found is None:
         return ["to_unit"]
-    return [leaf.name for leaf in asks.leaves(found.asks) if leaf.input == Input.UNIT]
+    return [leaf.name for leaf in leaves(found.asks) if leaf.input == Input.UNIT]
 
 
 def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Spec:
@@ -97,7 +99,7 @@ def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Sp
         if name not in COMMON | whom | own:
             raise wrong(str(name)[:40], "Không có trường này cho loại thay đổi đã chọn.")
     today = local_day(now)
-    effective_on = asks.day(body.get("effective_on"), "effective_on") or today
+    effective_on = day(body.get("effective_on"), "effective_on") or today
     if abs(effective_on - today) > _FARTHEST:
         raise wrong("effective_on", "Ngày hiệu lực quá xa hôm nay.")
     decision = _decision(body.get("decision"), today)
@@ -111,7 +113,7 @@ def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Sp
         decision,
         users=users,
         asked=None if made else fields,
-        rows=found.rows(Asked(fields, reading, decision)) if found.rows else (),
+        rows=found.rows(Answers(fields, reading, decision)) if found.rows else (),
         day_said=body.get("effective_on") not in (None, ""),
     )
 
@@ -155,7 +157,7 @@ def _decision(value: Any, today: date) -> Decision | None:
     for name in value:
         if name not in ("number", "issued_on", "issuer"):
             raise wrong(f"decision.{str(name)[:40]}", "Không có trường này trong quyết định.")
-    issued_on = asks.day(value.get("issued_on"), "decision.issued_on")
+    issued_on = day(value.get("issued_on"), "decision.issued_on")
     if issued_on is None:
         raise wrong("decision.issued_on", "Thiếu ngày.")
     values.day(issued_on.isoformat(), today, "decision.issued_on")

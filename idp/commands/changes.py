@@ -21,8 +21,9 @@ from directory.changes import (
     kind,
     kinds,  # noqa: F401 (registered by being imported)
 )
-from directory.changes.asks import Input, Leaf, leaves, nested
+from directory.changes.asks import Input
 from directory.changes.kind import About, Kind
+from directory.changes.leaves import Leaf, leaves, nested
 from directory.changes.model import ChangeState
 from directory.changes.proof import Proof
 from idp import edge

@@ -15,8 +15,9 @@ from directory.changes import (
     kind,
     kinds,  # noqa: F401 (registered by being imported)
 )
-from directory.changes.asks import Input, Leaf, leaves, nested
+from directory.changes.asks import Input
 from directory.changes.kind import About, Kind
+from directory.changes.leaves import Leaf, leaves, nested
 from idp.web.i18n import error_text
 
 _DATED = ("effective_on", "number", "issued_on", "issuer")

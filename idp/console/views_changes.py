@@ -21,8 +21,9 @@ from flask import (
 )
 
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotAllowed, PlanStale
-from directory.changes.asks import Input, leaves
+from directory.changes.asks import Input
 from directory.changes.kind import About, Kind
+from directory.changes.leaves import leaves
 from idp import approving, edge
 from idp.console import forms, guard, pages_changes, pages_units
 from idp.console.guard import asker

@@ -158,6 +158,21 @@ def test_every_room_has_an_order_of_its_own() -> None:
     assert rooms - ordered == set()
 
 
+def test_in_the_directory_every_name_means_one_thing() -> None:
+    """But for ``Asks``, which is in each kind's file what that kind asks for."""
+    bearers: dict[str, list[str]] = {}
+    for file in (f for f in SOURCES if f.relative_to(ROOT).parts[0] == "directory"):
+        name = str(file.relative_to(ROOT))
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                bearers.setdefault(node.name.lstrip("_"), []).append(name)
+            elif isinstance(node, ast.ImportFrom):
+                for one in node.names:
+                    renamed = one.asname not in (None, one.name) and one.name[0].isupper()
+                    assert not renamed, f"{name}: {one.name} as {one.asname}"
+    assert {n: files for n, files in bearers.items() if len(files) > 1 and n != "Asks"} == {}
+
+
 @pytest.mark.parametrize(
     "name", ["Held", "Person", "Found", "Wanted", "Refused", "Profile", "Standing"]
 )

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from directory import units
 from directory.changes import unit_facts
-from directory.changes.asks import Ask, Fields, UnitRef, wrong
+from directory.changes.asks import Ask, Fields, wrong
 from directory.changes.drafting import Ground
+from directory.changes.field_types import UnitRef
 from directory.changes.kind import About, Kind
 from directory.changes.model import Plan, Spec
 from directory.units import UnitCode
@@ -64,7 +65,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
     asked = spec.ask(Asks)
     unit = units.get(session, asked.unit)
     unit_facts.require(ground, (unit, "source"))
-    draft = unit_facts.Draft(session, spec, ground)
+    draft = unit_facts.FactDraft(session, spec, ground)
     draft.begin(
         unit,
         UnitCode(

@@ -11,8 +11,9 @@ from directory.base import values
 from directory.base.rows import in_force
 from directory.base.text import clean
 from directory.changes import unit_facts
-from directory.changes.asks import Ask, Fields, UnitRef, wrong
+from directory.changes.asks import Ask, Fields, wrong
 from directory.changes.drafting import Ground
+from directory.changes.field_types import UnitRef
 from directory.changes.kind import About, Kind
 from directory.changes.model import Plan, Spec
 from directory.units import facts
@@ -62,7 +63,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
     asked = spec.ask(Asks)
     unit = units.get(session, asked.unit)
     unit_facts.require(ground, (unit, "source"))
-    draft = unit_facts.Draft(session, spec, ground)
+    draft = unit_facts.FactDraft(session, spec, ground)
     first = unit_facts.name_fact(
         unit.id, unit.name, unit.short_name, unit.kind, spec.effective_on, key=unit.sort_key
     )
