@@ -1,6 +1,6 @@
 """Whether something issued to a person is still good, decided in SQL at the moment of use.
 
-One condition for sessions, grants and every token that hangs on them (design: cuts). It holds
+One condition for sessions, grants and every token that hangs on them. It holds
 only while
 
 - the person is active and her day of leaving has not come,

@@ -1,6 +1,6 @@
 """A request for a change → Spec: every field checked, every reference resolved, or refused.
 
-The body is the one of the changes API (design 10); the console's form and the CLI make the
+The body is the one of the changes API; the console's form and the CLI make the
 same one. Unknown fields are refused: a misspelt ``effective_on`` must not become "today".
 """
 
