@@ -1,6 +1,6 @@
 """Whether something issued to a person is still good, decided in SQL at the moment of use.
 
-One condition for sessions, grants and every token that hangs on them (design: cuts). It holds
+One condition for sessions, grants and every token that hangs on them. It holds
 only while
 
 - the person is active and her day of leaving has not come,
@@ -19,7 +19,7 @@ from directory.assignments import Assignment
 from directory.base.clock import local_day
 from directory.base.rows import in_force
 from directory.entitlements import Installation
-from directory.people import User, UserCut, UserStatus
+from directory.people import User, UserCut, active
 
 
 def still_good(
@@ -46,8 +46,7 @@ def still_good(
         )
     ).correlate_except(UserCut)
     return and_(
-        User.status == UserStatus.ACTIVE.value,
-        or_(User.leaves_on.is_(None), User.leaves_on > today),
+        active(today),
         User.access_epoch == user_epoch,
         select(Installation.epoch).scalar_subquery() == installation_epoch,
         or_(

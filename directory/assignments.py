@@ -31,7 +31,7 @@ from directory.base.text import by_name
 from directory.units import OrgUnit, UnitView
 
 
-class Kind(StrEnum):
+class HeldAs(StrEnum):
     """How an assignment is held."""
 
     PRIMARY = "primary"
@@ -223,7 +223,7 @@ def _timelines(
 def current(where: Connection | Session, user_id: int, on: date) -> list[Held]:
     """The capacities a person may act in on a day: primary first, then by rank."""
     held = [_held(row) for row in core(where).execute(_IN_FORCE, {"user": user_id, "on": on})]
-    return sorted(held, key=lambda h: (h.kind != Kind.PRIMARY, h.position_rank, h.id))
+    return sorted(held, key=lambda h: (h.kind != HeldAs.PRIMARY, h.position_rank, h.id))
 
 
 def position_by_code(session: Session, code: str, *, field: str = "position") -> Position:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from directory.assignments import Held, Kind
+from directory.assignments import Held, HeldAs
 from directory.base import outbox
 from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.errors import InvalidInput
@@ -209,7 +209,7 @@ def desired_accounts(
     if status != UserStatus.ACTIVE:
         return {}
     in_force = sorted(
-        (h for h in held if h.in_force(on)), key=lambda h: (h.kind != Kind.PRIMARY, h.id)
+        (h for h in held if h.in_force(on)), key=lambda h: (h.kind != HeldAs.PRIMARY, h.id)
     )
     wanted: dict[int, Desired] = {}
     for rule in rules:

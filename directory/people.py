@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     Index,
+    and_,
     bindparam,
     case,
     exists,
@@ -26,6 +27,7 @@ from directory.base import values
 from directory.base.crypto import Keyring
 from directory.base.db import AUTOINCREMENT, Base, Key, core, read_anew
 from directory.base.errors import InvalidInput, NotFound
+from directory.base.rows import ends_after
 
 
 class UserStatus(StrEnum):
@@ -83,9 +85,18 @@ class User(Base):
         """Whether she may sign in on a day, as far as her status goes."""
         return _may_act(self.status, self.leaves_on, on)
 
+    def has_left(self, on: date) -> bool:
+        """Whether her day of leaving has come by then, whatever her status still says."""
+        return not ends_after(self.leaves_on, on)
+
 
 def _may_act(status: str, leaves_on: date | None, on: date) -> bool:
-    return status == UserStatus.ACTIVE.value and (leaves_on is None or on < leaves_on)
+    return status == UserStatus.ACTIVE.value and ends_after(leaves_on, on)
+
+
+def active(on: date | ColumnElement[date]) -> ColumnElement[bool]:
+    """The SQL condition on ``User``: as ``User.may_act``."""
+    return and_(User.status == UserStatus.ACTIVE.value, ends_after(User.leaves_on, on))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from directory.base.audit import Actor
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import NotAllowed
 from directory.base.rows import in_force, not_over
-from directory.people import User, UserStatus
+from directory.people import User, active
 from directory.units import OrgUnit
 
 
@@ -183,11 +183,7 @@ def rights(session: Connection | Session, actor: Actor, on: date) -> Rights:
         return Rights(actor, (Reach(Role.ADMINISTRATOR, None),))
     holder: ColumnElement[bool]
     if actor.kind == "user":
-        holder = and_(
-            AdminRole.user_id == actor.id,
-            User.status == UserStatus.ACTIVE.value,
-            or_(User.leaves_on.is_(None), User.leaves_on > on),
-        )
+        holder = and_(AdminRole.user_id == actor.id, active(on))
     elif actor.kind == "client":
         holder = AdminRole.client_id == actor.id
     else:
@@ -200,13 +196,17 @@ def rights(session: Connection | Session, actor: Actor, on: date) -> Rights:
         .outerjoin(OrgUnit, OrgUnit.id == AdminRole.unit_id)
         .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
         .outerjoin(User, User.id == AdminRole.user_id)
-        .where(
-            holder,
-            in_force(AdminRole, on),
-            or_(AdminRole.assignment_id.is_(None), in_force(Assignment, on)),
-        )
+        .where(holder, counting(on))
     )
     return Rights(actor, tuple(Reach(Role(r.role), r.path, r.application_id) for r in rows))
+
+
+def counting(on: date) -> ColumnElement[bool]:
+    """The SQL condition on ``AdminRole``, outer-joined with ``Assignment``: the role counts on a day,
+    and so does the post it came with.
+    """
+    of_post = or_(AdminRole.assignment_id.is_(None), in_force(Assignment, on))
+    return and_(in_force(AdminRole, on), of_post)
 
 
 def promised(session: Connection | Session, user_id: int, on: date) -> tuple[Reach, ...]:

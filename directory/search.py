@@ -7,7 +7,6 @@ hash), other digits a phone number, ``@`` an e-mail address, a unit's code means
 anything else words of a name in any order, with or without diacritics.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,11 +16,11 @@ from sqlalchemy import ColumnElement, and_, case, exists, false, literal, or_, s
 from sqlalchemy.orm import Session
 
 from directory import assignments, tree, units
-from directory.assignments import Assignment, Held, Kind, Position
-from directory.base import base64url, values
+from directory.assignments import Assignment, Held, HeldAs, Position
+from directory.base import page_marks, values
 from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput, NotFound
-from directory.base.rows import not_over
+from directory.base.rows import ends_after, not_over
 from directory.base.text import clean, search_key
 from directory.people import User, UserStatus
 from directory.permissions import Do, Rights, visible_people
@@ -91,7 +90,7 @@ def people(
         .limit(limit + 1)
     )
     if after:
-        last_rank, last_sort, last_id = _unpacked(after)
+        last_rank, last_sort, last_id = _after(after)
         query = query.where(
             or_(
                 rank > last_rank,
@@ -109,13 +108,13 @@ def people(
     if len(rows) > limit:
         rows = rows[:limit]
         last = rows[-1]
-        more = _packed(last.rank, last.User.sort_key, last.User.id)
+        more = page_marks.mark(last.rank, last.User.sort_key, last.User.id)
     return Page(_found(session, [row.User for row in rows], on, wanted.shown_on or on), more)
 
 
 def status_on(user: User, on: date) -> UserStatus:
     """Her status on a day: a day of leaving counts from that day on."""
-    if user.leaves_on is not None and user.leaves_on <= on:
+    if user.has_left(on):
         return UserStatus.LEFT
     return UserStatus(user.status)
 
@@ -157,7 +156,7 @@ def primary_of(timeline: Iterable[Held], on: date) -> Held | None:
     """The assignment a person is listed under on a day."""
     in_force = [h for h in timeline if h.in_force(on)]
     return min(
-        in_force, key=lambda h: (h.kind != Kind.PRIMARY, h.position_rank, h.id), default=None
+        in_force, key=lambda h: (h.kind != HeldAs.PRIMARY, h.position_rank, h.id), default=None
     )
 
 
@@ -238,11 +237,11 @@ def _assigned(condition: ColumnElement[bool], on: date) -> ColumnElement[bool]:
 
 def _filters(session: Session, wanted: SearchFilter, on: date) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    gone = and_(User.leaves_on.is_not(None), User.leaves_on <= on)
+    stays = ends_after(User.leaves_on, on)
     if wanted.status == UserStatus.LEFT:
-        found.append(or_(User.status == UserStatus.LEFT.value, gone))
+        found.append(or_(User.status == UserStatus.LEFT.value, ~stays))
     elif wanted.status is not None:
-        found += [User.status == wanted.status.value, ~gone]
+        found += [User.status == wanted.status.value, stays]
     same_post: list[ColumnElement[bool]] = []
     if wanted.unit_id is not None:
         same_post.append(OrgUnit.path.like(units.get(session, wanted.unit_id).path + "%"))
@@ -253,22 +252,11 @@ def _filters(session: Session, wanted: SearchFilter, on: date) -> list[ColumnEle
     return found
 
 
-def _packed(rank: int, sort_key: str, row_id: int) -> str:
-    raw = json.dumps([rank, sort_key, row_id], ensure_ascii=False, separators=(",", ":"))
-    return base64url.encode(raw.encode())
-
-
-def _unpacked(token: str) -> tuple[int, str, int]:
-    try:
-        raw = base64url.decode(token)
-        rank, sort_key, row_id = json.loads(raw)
-        if type(rank) is int and isinstance(sort_key, str) and type(row_id) is int:
-            sort_key.encode()
-            if abs(rank) < 10 and "\x00" not in sort_key and abs(row_id) < 2**62:
-                return rank, sort_key, row_id
-    except (ValueError, TypeError, RecursionError):
-        pass
-    raise InvalidInput("after", "Dấu trang không hợp lệ.", field="after")
+def _after(mark: str) -> tuple[int, str, int]:
+    rank, sort_key, row_id = page_marks.read(mark, int, str, int)
+    if abs(rank) >= 10 or abs(row_id) >= 2**62:
+        raise page_marks.wrong()
+    return rank, sort_key, row_id
 
 
 # ---- one person ------------------------------------------------------------------------------

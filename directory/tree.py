@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, false, func, literal, or_, select, true, t
 from sqlalchemy.orm import Session
 
 from directory import assignments, units
-from directory.assignments import Assignment, Kind, Position
+from directory.assignments import Assignment, HeldAs, Position
 from directory.base.errors import NotFound
 from directory.base.rows import in_force
 from directory.base.text import clean
@@ -161,7 +161,7 @@ def _totals(session: Session, edges: dict[int, int | None], on: date) -> dict[in
     totals: dict[int, int] = {}
     for unit_id, count in session.execute(
         select(Assignment.unit_id, func.count())
-        .where(Assignment.kind == Kind.PRIMARY.value, in_force(Assignment, on))
+        .where(Assignment.kind == HeldAs.PRIMARY.value, in_force(Assignment, on))
         .group_by(Assignment.unit_id)
     ):
         at: int | None = unit_id

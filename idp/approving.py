@@ -28,9 +28,10 @@ from directory.base.errors import (
     PlanStale,
 )
 from directory.changes import approval, kind, proposals
-from directory.changes.asks import Input, leaves
+from directory.changes.asks import Input
+from directory.changes.leaves import leaves
 from directory.changes.model import Change, Decision, Spec
-from directory.changes.proposals import Outside, Proposal, ProposalState, Waiting
+from directory.changes.proposals import Agenda, Outside, Proposal, ProposalState
 from directory.permissions import AdminRole, Rights
 from idp import edge
 from idp.edge import Ask, Done
@@ -51,9 +52,6 @@ class Shown:
     row: dict[str, Any]
     """The same as plain data, with the state it is in now."""
     decision: Decision | None
-    """Of what waits or was done; of what was not done only its number is kept, in the row."""
-    change: Change | None
-    """What came of it."""
     said: list[tuple[str, str]]
     """What else was asked for, in words: (field, value)."""
     plan: dict[str, Any] | None
@@ -105,11 +103,11 @@ def listed(
         return [proposals.as_dict(row, now=now) for row in page.rows], page.after
 
 
-def waiting(session: Session, granted: Rights, *, now: datetime) -> Waiting | None:
+def agenda(session: Session, granted: Rights, *, now: datetime) -> Agenda | None:
     """What home pages show; None for whom there is nothing."""
     if not granted.reaches:
         return None
-    found = proposals.waiting(session, granted, now=now)
+    found = proposals.agenda(session, granted, now=now)
     return found if found.to_decide or found.own else None
 
 
@@ -132,26 +130,16 @@ def shown(has: Services, proposal_id: str, actor: Actor) -> Shown:
         if deciding:
             hindrance = _hindrance(has, session, row, granted, now)
         spec = row.request if row.waits(now) else None
-        change = session.get(Change, row.change_id) if row.change_id else None
         return Shown(
             row,
             told,
-            spec.decision if spec else _decided(change),
-            change,
+            spec.decision if spec else None,
             _asked(spec) if spec else [],
             plan,
             deciding,
             told["state"] == ProposalState.PROPOSED.value and row.is_of(actor),
             hindrance,
         )
-
-
-def _decided(change: Change | None) -> Decision | None:
-    """The decision that a change was ordered by, if it was."""
-    if change is None or change.decision_number is None or change.decision_issued_on is None:
-        return None
-    number, issued_on = change.decision_number, change.decision_issued_on
-    return Decision(number, issued_on, change.decision_issuer or "")
 
 
 def _plan(has: Services, session: Session, row: Proposal, now: datetime) -> dict[str, Any] | None:

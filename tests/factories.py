@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from directory.assignments import Assignment, Kind, Position, Post
+from directory.assignments import Assignment, HeldAs, Position, Post
 from directory.base.crypto import random_id
 from directory.base.text import name_parts, name_sort_key, search_key, sort_key, username_base
 from directory.entitlements import Application, Rule, installation_epoch
@@ -164,7 +164,7 @@ def make_assignment(
             "user_id": user.id,
             "unit_id": unit.id,
             "position_id": position.id,
-            "kind": Kind.PRIMARY.value,
+            "kind": HeldAs.PRIMARY.value,
             "valid_from": LONG_AGO,
             "valid_to": None,
             "planned_end": None,

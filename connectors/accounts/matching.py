@@ -10,7 +10,7 @@ from directory import units
 from directory.assignments import Assignment, Position
 from directory.base.rows import in_force
 from directory.entitlements import RuleView
-from directory.people import User, UserStatus
+from directory.people import User, active
 from directory.units import OrgUnit
 
 
@@ -22,8 +22,7 @@ def people(rules: Sequence[RuleView], *, on: date) -> Any:
         .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
         .join(Position, Position.id == Assignment.position_id)
         .where(
-            User.status == UserStatus.ACTIVE.value,
-            or_(User.leaves_on.is_(None), User.leaves_on > on),
+            active(on),
             in_force(Assignment, on),
             or_(false(), *map(_condition, rules)),
         )

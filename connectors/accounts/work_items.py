@@ -3,7 +3,7 @@
     hand_over    what is wanted now stands in the one open item of this person and application
     done         acknowledged: account and effects follow
     failed       it could not be done: the reason stands at the item and its effects wait
-    listed       open items, the most urgent first
+    listed       open items: what cuts access first, then the earliest day
 
 An item says what is wanted, never a difference: a later change of the same person writes it anew,
 and whoever acknowledges names the state she has made.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, select, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, case, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors.accounts import mapping
@@ -297,16 +297,29 @@ def listed(
     applications: Collection[int],
     *,
     now: datetime,
+    action: Action | None = None,
+    late: bool = False,
     after: int = 0,
     limit: int = 50,
 ) -> list[WorkRow]:
-    """Open items of these applications, the earliest day first; ``after`` so many of them."""
+    """Open items of these applications, ``after`` so many of them: what cuts access first, then
+    the earliest day. Only those of one action, or those whose day has passed, when asked.
+    """
+    wanted: list[ColumnElement[bool]] = [
+        WorkItem.done_at.is_(None),
+        WorkItem.application_id.in_(sorted(applications)),
+    ]
+    if action is not None:
+        wanted.append(WorkItem.action == action.value)
+    if late:
+        wanted.append(WorkItem.due_at <= now)
+    cuts = case((WorkItem.action == Action.DISABLED.value, 0), else_=1)
     rows = session.execute(
         select(WorkItem, User.full_name, Application.name)
         .join(User, User.id == WorkItem.user_id)
         .join(Application, Application.id == WorkItem.application_id)
-        .where(WorkItem.done_at.is_(None), WorkItem.application_id.in_(sorted(applications)))
-        .order_by(WorkItem.due_at, WorkItem.id)
+        .where(*wanted)
+        .order_by(cuts, WorkItem.due_at, WorkItem.id)
         .offset(after)
         .limit(limit)
     )
@@ -317,7 +330,8 @@ def listed(
 
 def waiting(session: Session, applications: Collection[int]) -> int:
     """How many items of these applications are open."""
-    open_ones = select(WorkItem.id).where(
-        WorkItem.done_at.is_(None), WorkItem.application_id.in_(sorted(applications))
-    )
-    return len(session.scalars(open_ones).all())
+    return session.scalars(
+        select(func.count())
+        .select_from(WorkItem)
+        .where(WorkItem.done_at.is_(None), WorkItem.application_id.in_(sorted(applications)))
+    ).one()

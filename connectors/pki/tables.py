@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.rows import ends_after
 
 
 class AuthorityKind(StrEnum):
@@ -207,7 +208,7 @@ def in_force(now: datetime) -> ColumnElement[bool]:
     """
     return and_(
         or_(CertificateMark.at <= CertificateMark.created_at, CertificateMark.at <= now),
-        or_(CertificateMark.lifted_at.is_(None), CertificateMark.lifted_at > now),
+        ends_after(CertificateMark.lifted_at, now),
     )
 
 

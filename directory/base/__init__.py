@@ -18,6 +18,7 @@ failpoints          named places where the crash tests may kill a process
 hosts               hosts and addresses, each read to the one name it has
 rows                facts in time, many values at a time, INSERT … ON CONFLICT
 base64url           bytes as text, spelt in one way
+page_marks          where one page of a list ended
 text                names: tidied, searched, sorted
 spelling            text that a program has read in the wrong encoding
 storable            what came from outside, in a form that every database can hold

@@ -39,7 +39,7 @@ def in_force(of: type[Any], on: Any) -> ColumnElement[bool]: ...
 def in_force(of: Dated, on: date) -> bool: ...
 def in_force(of: Any, on: Any) -> Any:
     """Whether it holds on that day."""
-    return _all(of.valid_from <= on, _ends_after(of.valid_to, on))
+    return _all(of.valid_from <= on, ends_after(of.valid_to, on))
 
 
 @overload
@@ -48,7 +48,7 @@ def is_fact(of: type[Any]) -> ColumnElement[bool]: ...
 def is_fact(of: Dated) -> bool: ...
 def is_fact(of: Any) -> Any:
     """Whether there is, was or will be a day on which it holds: it is not void."""
-    return _ends_after(of.valid_to, of.valid_from)
+    return ends_after(of.valid_to, of.valid_from)
 
 
 @overload
@@ -57,10 +57,21 @@ def not_over(of: type[Any], on: Any) -> ColumnElement[bool]: ...
 def not_over(of: Dated, on: date) -> bool: ...
 def not_over(of: Any, on: Any) -> Any:
     """Whether it holds on that day or will on a later one."""
-    return _all(is_fact(of), _ends_after(of.valid_to, on))
+    return _all(is_fact(of), ends_after(of.valid_to, on))
 
 
-def _ends_after(end: Any, day: Any) -> Any:
+def overlaps(of: Any, other: Dated) -> Any:
+    """Whether it holds on one of the days on which another value, which is none of the void, does."""
+    begins = True if other.valid_to is None else of.valid_from < other.valid_to
+    return _all(is_fact(of), begins, ends_after(of.valid_to, other.valid_from))
+
+
+@overload
+def ends_after(end: date | None, day: date) -> bool: ...
+@overload
+def ends_after(end: Any, day: Any) -> Any: ...
+def ends_after(end: Any, day: Any) -> Any:
+    """Whether an exclusive end, a day or a moment, lies after another; none lies after all."""
     if end is None:
         return True
     return end > day if isinstance(end, date) else or_(end.is_(None), end > day)
@@ -69,7 +80,7 @@ def _ends_after(end: Any, day: Any) -> Any:
 def _all(*conditions: Any) -> Any:
     if all(isinstance(each, bool) for each in conditions):
         return all(conditions)
-    return and_(*conditions)
+    return and_(*(each for each in conditions if each is not True))
 
 
 def batches(values: Iterable[T], size: int = MOST) -> Iterator[list[T]]:

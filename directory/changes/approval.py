@@ -77,12 +77,12 @@ def propose(  # noqa: PLR0913 (a request, its proof, and what it hangs on)
     thresholds.one_at_a_time(session, actor)
     proposal_id = random_id()
     if idempotency_key is not None:
-        asked = repeats.Asked(actor, idempotency_key, spec, "propose")
+        keyed = repeats.Keyed(actor, idempotency_key, spec, "propose")
         keep = timedelta(days=door.idempotency_days)
-        earlier = repeats.take(session, asked, proposal_id, now=now, keep=keep)
+        earlier = repeats.take(session, keyed, proposal_id, now=now, keep=keep)
         if earlier is not None:
             found = session.get(Proposal, earlier.change_id)
-            repeats.require_same(earlier, asked, found.effective_on if found else spec.effective_on)
+            repeats.require_same(earlier, keyed, found.effective_on if found else spec.effective_on)
             if found is not None:
                 return found
     plan = door.plan(session, spec, actor, now=now)

@@ -17,7 +17,6 @@ Nothing has to succeed afterwards for access to be gone; the jobs push and prove
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -77,17 +76,6 @@ def _overlaps(plan: Plan) -> list[Notice]:
         if overlapping(person.after) - overlapping(person.before)
         and (person.id if person.id > 0 else None, person.row) not in refused
     ]
-
-
-def _kept(session: Session, plan: Plan) -> dict[str, Any]:
-    """What a change keeps beside its request, for whoever is shown it."""
-    spec = plan.spec
-    kept: dict[str, Any] = {"size": len(plan.people) or len(spec.rows)}
-    if told := kind.told(spec):
-        kept["told"] = told
-    if spec.undo_of is not None:
-        kept["undoes"] = session.get_one(Change, spec.undo_of).kind
-    return kept
 
 
 _LARGE = 2000
@@ -178,8 +166,8 @@ class Door:
         change_id = random_id()
         if idempotency_key is not None:
             keep = timedelta(days=self.idempotency_days)
-            asked = repeats.Asked(actor, idempotency_key, spec)
-            earlier = repeats.claim(session, asked, change_id, now=now, keep=keep)
+            keyed = repeats.Keyed(actor, idempotency_key, spec)
+            earlier = repeats.claim(session, keyed, change_id, now=now, keep=keep)
             if earlier is not None:
                 return earlier
         failpoint("commit.begin")
@@ -261,7 +249,7 @@ class Door:
             decision_number=decision.number if decision else None,
             decision_issued_on=decision.issued_on if decision else None,
             decision_issuer=decision.issuer if decision else None,
-            spec=spec.as_dict() | _kept(session, plan),
+            spec=spec.as_dict() | {"size": len(plan.people) or len(spec.rows)},
             fingerprint=plan.fingerprint,
             undo_of=spec.undo_of,
             people_count=thresholds.people_of(plan),
@@ -331,7 +319,7 @@ class Door:
             users = about[change.id]
             change.state, change.took_effect_at = ChangeState.COMMITTED.value, now
             for user in people.lock(session, users):
-                if user.leaves_on is not None and user.leaves_on <= local_day(now):
+                if user.has_left(local_day(now)):
                     user.status = UserStatus.LEFT.value
             session.flush()
             for cutter in self.cutters:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from directory import assignments, people
-from directory.assignments import Held, Kind
+from directory.assignments import Held, HeldAs
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
 from directory.changes.model import Line, Notice, Person, Plan, Spec
@@ -45,7 +45,7 @@ def people_of(session: Session, spec: Spec) -> Iterable[tuple[User, tuple[Held, 
 
 def primary_on(before: Iterable[Held], on: date) -> Held | None:
     """The open primary post that a change on that day would end (it may start that very day)."""
-    return next((h for h in before if h.kind == Kind.PRIMARY and h.in_force(on)), None)
+    return next((h for h in before if h.kind == HeldAs.PRIMARY and h.in_force(on)), None)
 
 
 def ending_on(before: Iterable[Held], on: date, keep: Collection[int] = ()) -> list[Held]:
@@ -103,10 +103,12 @@ class Draft:
                 name=user.full_name,
             )
             return False
-        if user.leaves_on is not None and user.leaves_on <= max(on, self.ground.today):
+        if user.has_left(max(on, self.ground.today)):
             self.conflict("already_left", "{name} đã thôi việc.", user, name=user.full_name)
             return False
-        waits = [h for h in before if h.kind == Kind.PRIMARY and h.valid_from == on and not h.void]
+        waits = [
+            h for h in before if h.kind == HeldAs.PRIMARY and h.valid_from == on and not h.void
+        ]
         if any(promised.is_waiting(promised.opener(h)) for h in waits):
             self.waiting(user)
         self.not_beneath(user, before)

@@ -12,7 +12,7 @@ from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput, NotAllowed, NotFound
-from directory.base.rows import is_fact
+from directory.base.rows import ends_after, is_fact
 from directory.changes import limits
 from directory.entitlements import Installation
 from directory.permissions import AdminRole, Do, Role
@@ -81,7 +81,7 @@ def end_role(session: Session, role_id: int, *, actor: Actor, now: datetime) -> 
     last administrator's. Raises NotFound, NotAllowed.
     """
     role = session.get(AdminRole, role_id)
-    if role is None or (role.valid_to is not None and role.valid_to <= local_day(now)):
+    if role is None or not ends_after(role.valid_to, local_day(now)):
         raise NotFound("role_unknown", "Không tìm thấy vai trò này.")
     _require(session, actor, now, role.unit_id)
     if actor.kind != "operator":

@@ -6,9 +6,6 @@ former officer goes on seeing the transfer and its proof, and nothing newer; and
 change nor a day in the past that a decision names moves anybody's sight.
 """
 
-import base64
-import binascii
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +16,8 @@ from sqlalchemy import ColumnElement, Select, and_, exists, false, null, or_, se
 from sqlalchemy.orm import Session
 
 from directory import units
-from directory.base.errors import InvalidInput, NotFound
+from directory.base import page_marks
+from directory.base.errors import NotFound
 from directory.changes.model import Change, ChangeLine, ChangeUnit
 from directory.changes.proof import Proof, proof
 from directory.permissions import Do, Rights
@@ -143,17 +141,16 @@ def as_dict(change: Change) -> dict[str, Any]:
 
 def mark(at: datetime, row_id: str) -> str:
     """Where a page ended, for whoever asks for the next."""
-    raw = json.dumps([at.isoformat(), row_id], separators=(",", ":"))
-    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+    return page_marks.mark(at.isoformat(), row_id)
 
 
-def marked(token: str) -> tuple[datetime, str]:
+def marked(text: str) -> tuple[datetime, str]:
     """What ``mark`` made. Raises InvalidInput."""
+    at, row_id = page_marks.read(text, str, str)
     try:
-        at, change_id = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         moment = datetime.fromisoformat(at)
-        if isinstance(change_id, str) and _ID.fullmatch(change_id) and moment.tzinfo is not None:
-            return moment.astimezone(UTC), change_id
-    except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError):
+        if moment.tzinfo is not None and _ID.fullmatch(row_id):
+            return moment.astimezone(UTC), row_id
+    except (ValueError, OverflowError):
         pass
-    raise InvalidInput("after", "Dấu trang không hợp lệ.", field="after")
+    raise page_marks.wrong()

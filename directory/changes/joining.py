@@ -6,7 +6,7 @@ settle: a returner is reactivated with her old ``sub``, never entered twice.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from directory import assignments, units
 from directory.assignments import Assignment, Held, Position
 from directory.base.errors import InvalidInput
+from directory.base.rows import batches
 from directory.base.text import username_base
 from directory.changes import addresses
 from directory.changes.drafting import Ground
-from directory.changes.lines import PERSONAL
 from directory.changes.model import Line, Notice, Person, Plan, Spec
 from directory.changes.table import Event
 from directory.people import User, UserStatus
@@ -58,7 +58,7 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
                 None,
                 person["full_name"],
                 None,
-                _told(person, username),
+                {"username": username, "full_name": person["full_name"]},
             )
         )
         held = []
@@ -105,13 +105,6 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
         conflicts=tuple(conflicts),
         units=tuple(sorted(unit_views)),
     )
-
-
-def _told(person: Mapping[str, Any], username: str) -> dict[str, Any]:
-    """What a line says of somebody new; her citizen number as it is shown."""
-    said = {name: person[name] for name in PERSONAL if person.get(name) is not None}
-    number = person.get("citizen_masked")
-    return {"username": username, **said, **({"citizen_number": number} if number else {})}
 
 
 POST_KEYS = (
@@ -213,9 +206,8 @@ def _duplicates(session: Session, rows: Sequence[dict[str, Any]], ground: Ground
 def _post_keys_taken(session: Session, rows: Sequence[dict[str, Any]]) -> list[Notice]:
     """Keys of posts that were applied to somebody already, or stand twice in this batch."""
     keys = Counter(k for row in rows for a in row["assignments"] if (k := a.get("source_key")))
-    wanted, taken = sorted(keys), set[str | None]()
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
+    taken = set[str | None]()
+    for part in batches(sorted(keys)):
         taken |= set(
             session.scalars(select(Assignment.source_key).where(Assignment.source_key.in_(part)))
         )
@@ -295,8 +287,7 @@ def allot_usernames(session: Session, persons: Iterable[dict[str, Any]]) -> list
     given: Counter[str] = Counter()
     stems = sorted({username_stem(name) for name in wanted})
     taken: set[str] = set()
-    for start in range(0, len(stems), 500):
-        part = stems[start : start + 500]
+    for part in batches(stems):
         given.update(
             dict(
                 session.execute(

@@ -18,8 +18,9 @@ from directory import assignments
 from directory.assignments import Held
 from directory.base.errors import InvalidInput
 from directory.changes import lines, titles
-from directory.changes.asks import Input, Nothing, Reading, leaves
+from directory.changes.asks import Nothing, Reading
 from directory.changes.drafting import Ground
+from directory.changes.leaves import leaves
 from directory.changes.model import Change, Decision, Plan, Spec
 from directory.changes.places import Place
 from directory.people import User, UserStatus
@@ -64,8 +65,8 @@ def posts_of(session: Session, spec: Spec) -> list[Held]:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request that was read, before it becomes a Spec."""
+class Answers:
+    """What was given for what the kind asks, before a Spec is made of it."""
 
     fields: Any
     reading: Reading
@@ -93,7 +94,7 @@ class Kind:
     subjects: Callable[[Session, Spec], Subjects] = of_people
     write: Callable[[Session, Plan, Change], Plan] = lines.write
     """The directory's rows; gives the plan with real ids where it had negative ones."""
-    rows: Callable[[Asked], tuple[dict[str, Any], ...]] | None = None
+    rows: Callable[[Answers], tuple[dict[str, Any], ...]] | None = None
     """Makes rows of what was asked, where the plan is made of rows as a feed's is."""
     fed: Callable[[User, Mapping[str, Any]], Mapping[str, Any]] | None = None
     """Which of the columns that a later load brings otherwise, of somebody known, it takes: they
@@ -185,18 +186,6 @@ def choices() -> dict[str, dict[str, str]]:
         for leaf in leaves(kind.asks)
         if leaf.words
     }
-
-
-def told(spec: Spec) -> dict[str, str]:
-    """What was chosen for a request and no line of its plan tells: field → code, or ISO day."""
-    found = {}
-    for leaf in leaves(get(spec.kind).asks) if spec.asked is not None else ():
-        value: Any = spec.asked
-        for part in leaf.path:
-            value = getattr(value, part, None)
-        if leaf.input in (Input.CHOICE, Input.DAY) and value is not None and not leaf.ask.secret:
-            found[leaf.name] = value.isoformat() if isinstance(value, date) else str(value)
-    return found
 
 
 def words_of_fields() -> dict[str, str]:

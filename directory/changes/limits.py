@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from directory.assignments import Assignment
 from directory.base.audit import Actor
 from directory.base.errors import Conflict, NotAllowed
+from directory.base.rows import batches, ends_after, in_force, not_over
 from directory.changes.model import Change, Notice, Person, Plan
 from directory.changes.table import Action, Column
 from directory.people import User, UserStatus
@@ -39,7 +40,15 @@ _OFFICE = and_(AdminRole.role == Role.ADMINISTRATOR.value, AdminRole.unit_id.is_
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Days:
+    """From when until before when."""
+
+    valid_from: date
+    valid_to: date | None
+
+
+@dataclass(frozen=True)
+class _RoleHeld:
     """A role as it stands, asleep or not yet begun as well."""
 
     user_id: int
@@ -47,28 +56,20 @@ class _Held:
     path: str | None
     application_id: int | None
     assignment_id: int | None
-    valid_from: date
-    valid_to: date | None
-    post_from: date | None
-    post_to: date | None
+    own: _Days
+    post: _Days
+    """Of the post it came with; its own where it came with none."""
     status: str
     leaves_on: date | None
 
     def over(self, on: date) -> bool:
         """Whether nothing of it can count from that day on."""
-        ends = (self.valid_to, self.post_to)
-        return any(end is not None and end <= on for end in ends) or (
-            self.post_from is not None
-            and self.post_to is not None
-            and self.post_to <= self.post_from
-        )
+        return not (not_over(self.own, on) and not_over(self.post, on))
 
     def counts(self, on: date) -> bool:
         """Whether it counts on that day."""
-        begun = self.valid_from <= on and (self.post_from is None or self.post_from <= on)
-        acts = self.status == UserStatus.ACTIVE.value
-        stays = self.leaves_on is None or self.leaves_on > on
-        return begun and acts and stays and not self.over(on)
+        acts = self.status == UserStatus.ACTIVE.value and ends_after(self.leaves_on, on)
+        return acts and in_force(self.own, on) and in_force(self.post, on)
 
 
 def check(
@@ -98,14 +99,14 @@ def wider_people(session: Session, user_ids: list[int], rights: Rights, *, today
     return {r.user_id for r in _roles(session, user_ids) if not r.over(today) and _wider(r, rights)}
 
 
-def _held(session: Session, plan: Plan) -> dict[int, list[_Held]]:
-    held: dict[int, list[_Held]] = {}
+def _held(session: Session, plan: Plan) -> dict[int, list[_RoleHeld]]:
+    held: dict[int, list[_RoleHeld]] = {}
     for role in _roles(session, [p.id for p in plan.people if not p.new]):
         held.setdefault(role.user_id, []).append(role)
     return held
 
 
-def _wider_than(plan: Plan, held: dict[int, list[_Held]], today: date) -> list[Notice]:
+def _wider_than(plan: Plan, held: dict[int, list[_RoleHeld]], today: date) -> list[Notice]:
     found = []
     for person in plan.people:
         roles = (r for r in held.get(person.id, ()) if not r.over(today))
@@ -203,14 +204,14 @@ def require_another_administrator(session: Session, role: AdminRole, *, today: d
         )
 
 
-def _wider(role: _Held, rights: Rights) -> bool:
+def _wider(role: _RoleHeld, rights: Rights) -> bool:
     """Whether the role lets its holder do anything that the actor may not do."""
     if role.application_id is not None:
         return not rights.may_manage(role.application_id)
     return any(not rights.may(do, role.path) for do in GIVES[role.role])
 
 
-def _loses_office(person: Person, roles: Iterable[_Held]) -> bool:
+def _loses_office(person: Person, roles: Iterable[_RoleHeld]) -> bool:
     """Whether the plan ends, or puts to sleep, an office of hers over the whole installation."""
     offices = [r for r in roles if r.role == Role.ADMINISTRATOR and r.path is None]
     order = person.orders(Column.ROLES)
@@ -237,7 +238,7 @@ def _hold_offices(session: Session) -> None:
     session.execute(select(AdminRole.id).where(_OFFICE).order_by(AdminRole.id).with_for_update())
 
 
-def _administrators(session: Session) -> list[_Held]:
+def _administrators(session: Session) -> list[_RoleHeld]:
     return [
         r
         for r in _roles(session, None)
@@ -245,7 +246,7 @@ def _administrators(session: Session) -> list[_Held]:
     ]
 
 
-def _roles(session: Session, user_ids: list[int] | None) -> list[_Held]:
+def _roles(session: Session, user_ids: list[int] | None) -> list[_RoleHeld]:
     """Roles of these people, or (None) every administrator's."""
     query = (
         select(
@@ -270,19 +271,16 @@ def _roles(session: Session, user_ids: list[int] | None) -> list[_Held]:
     if user_ids is None:
         queries = [query.where(_OFFICE)]
     else:
-        parts = (user_ids[start : start + 500] for start in range(0, len(user_ids), 500))
-        queries = [query.where(AdminRole.user_id.in_(part)) for part in parts]
+        queries = [query.where(AdminRole.user_id.in_(part)) for part in batches(user_ids)]
     return [
-        _Held(
+        _RoleHeld(
             row.user_id,
             Role(row.role),
             row.path,
             row.application_id,
             row.assignment_id,
-            row.valid_from,
-            row.valid_to,
-            row.post_from,
-            row.post_to,
+            own := _Days(row.valid_from, row.valid_to),
+            _Days(row.post_from, row.post_to) if row.post_from else own,
             row.status,
             row.leaves_on,
         )

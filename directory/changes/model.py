@@ -20,7 +20,7 @@ from directory.changes.table import TABLE, Action, Column, Event
 from directory.entitlements import Rulebook
 from directory.permissions import Rights
 
-Asks = TypeVar("Asks", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class ChangeState(StrEnum):
@@ -76,7 +76,7 @@ class Spec:
         )
         return replace(self, effective_on=day, rows=rows)
 
-    def ask(self, model: type[Asks]) -> Asks:
+    def ask(self, model: type[Model]) -> Model:
         """What was asked, as the kind's own model."""
         if not isinstance(self.asked, model):
             raise TypeError(f"{self.kind} asks for {model.__qualname__}")
@@ -313,20 +313,7 @@ class Change(Base):
     @property
     def title(self) -> str:
         """What lists call it; composed, so that a kind's words can change."""
-        size = self.spec.get("size", self.people_count)
-        if self.undoes is not None:
-            return titles.undoing(self.undoes, self.named, size)
-        return titles.composed(self.kind, self.named, size)
-
-    @property
-    def undoes(self) -> str | None:
-        """The kind of what it takes back, if it does; None also where the version before wrote it."""
-        return self.spec.get("undoes")
-
-    @property
-    def told(self) -> dict[str, str]:
-        """What was chosen for it and no line tells: field → code, or ISO day."""
-        return dict(self.spec.get("told", {}))
+        return titles.composed(self.kind, self.named, self.spec.get("size", self.people_count))
 
     def event_of(self, user_id: int) -> Event | None:
         """What happens to a person by it, as its plan has found."""

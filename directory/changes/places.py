@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from directory import assignments
 from directory.assignments import Held, Post
+from directory.base.rows import batches
 from directory.changes.model import Line, Notice
 
 Place = tuple[int, int]
@@ -24,23 +25,18 @@ def lock(session: Session, places: Iterable[Place]) -> None:
     holds all).
     """
     ordered, ids = sorted(set(places)), set()
-    for start in range(0, len(ordered), _CHUNK):
-        part = ordered[start : start + _CHUNK]
+    for part in batches(ordered):
         ids |= set(
             session.scalars(select(Post.id).where(tuple_(Post.unit_id, Post.position_id).in_(part)))
         )
-    in_turn = sorted(ids)
-    for start in range(0, len(in_turn), _CHUNK):
+    for some in batches(sorted(ids)):
         session.scalars(
             select(Post)
-            .where(Post.id.in_(in_turn[start : start + _CHUNK]))
+            .where(Post.id.in_(some))
             .order_by(Post.id)
             .with_for_update()
             .execution_options(populate_existing=True)
         ).all()
-
-
-_CHUNK = 500
 
 
 def gone(session: Session, lines: Iterable[Line], held: Iterable[Held], on: date) -> list[Notice]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from directory import assignments, units
 from directory.assignments import Held, Position
 from directory.base.errors import InvalidInput
-from directory.base.rows import not_over
+from directory.base.rows import ends_after, not_over
 from directory.changes import places
 from directory.changes.drafting import Draft, Ground, said
 from directory.changes.promises import Promises
@@ -23,7 +23,7 @@ def destination(session: Session, draft: Draft, ground: Ground, unit_id: int) ->
     unit = units.get(session, unit_id)
     ground.rights.require(Do.CHANGE, unit.path, missing="destination")
     on = draft.spec.effective_on
-    if unit.valid_to is not None and unit.valid_to <= on:
+    if not ends_after(unit.valid_to, on):
         draft.conflict("unit_closed", "Đơn vị đến không còn hoạt động vào ngày hiệu lực.")
     if unit.valid_from > on:
         draft.conflict(
@@ -46,7 +46,7 @@ def works(draft: Draft, user: User) -> bool:
             name=user.full_name,
         )
         return False
-    if user.leaves_on is not None and user.leaves_on <= on:
+    if user.has_left(on):
         draft.conflict("already_left", "{name} đã thôi việc.", user, name=user.full_name)
         return False
     return True

@@ -17,7 +17,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from directory.assignments import Assignment, Held, Kind
+from directory.assignments import Assignment, Held, HeldAs
+from directory.base.rows import batches
 from directory.base.values import OPEN_FROM
 from directory.changes import titles
 from directory.changes.model import Change, ChangeLine, ChangeState, Line
@@ -88,7 +89,7 @@ def read(session: Session, user_ids: Iterable[int], *, now: datetime) -> dict[in
     waiting: dict[int, list[Waiting]] = {u: [] for u in wanted}
     opened: dict[int, dict[int, str]] = {u: {} for u in wanted}
     closed: dict[int, dict[int, str]] = {u: {} for u in wanted}
-    for part in _parts(wanted):
+    for part in batches(wanted):
         aside = superseded(session, part)
         for row in session.execute(
             select(ChangeLine.user_id, Change)
@@ -166,14 +167,14 @@ def revive_line(line: ChangeLine) -> Line:
 
 def next_begin(timeline: Iterable[Held], on: date) -> Held | None:
     """The primary post that begins next after a day, promised by whatever change or feed."""
-    later = [h for h in timeline if h.kind == Kind.PRIMARY and not h.void and h.valid_from > on]
+    later = [h for h in timeline if h.kind == HeldAs.PRIMARY and not h.void and h.valid_from > on]
     return min(later, key=lambda h: (h.valid_from, h.id), default=None)
 
 
 def overlapping(timeline: Iterable[Held]) -> set[tuple[int, int]]:
     """Pairs of primary posts that hold on the same day: the one rule, for every way in."""
     rows = sorted(
-        (h for h in timeline if h.kind == Kind.PRIMARY and not h.void),
+        (h for h in timeline if h.kind == HeldAs.PRIMARY and not h.void),
         key=lambda h: (h.valid_from, h.valid_to or date.max, h.id),
     )
     found, longest = set(), None
@@ -297,7 +298,7 @@ def log(session: Session, user_ids: Iterable[int]) -> Log:
     """The log of these people."""
     lines: dict[int, list[ChangeLine]] = {u: [] for u in user_ids}
     changes: dict[str, Change] = {}
-    for part in _parts(sorted(lines)):
+    for part in batches(sorted(lines)):
         for change, line in session.execute(
             select(Change, ChangeLine)
             .join(ChangeLine, ChangeLine.change_id == Change.id)
@@ -308,8 +309,3 @@ def log(session: Session, user_ids: Iterable[int]) -> Log:
             changes[change.id] = change
             lines[line.user_id or 0].append(line)
     return Log(changes, {u: tuple(rows) for u, rows in lines.items()})
-
-
-def _parts(ids: list[int]) -> Iterable[list[int]]:
-    for start in range(0, len(ids), 500):
-        yield ids[start : start + 500]

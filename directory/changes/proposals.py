@@ -25,8 +25,7 @@ from directory.base.clock import local_day
 from directory.base.db import Base, Key
 from directory.base.errors import Conflict, NotFound
 from directory.base.rows import batches
-from directory.changes import history, limits, titles
-from directory.changes import kind as kinds
+from directory.changes import history, kind, limits, titles
 from directory.changes.model import Spec
 from directory.entitlements import Installation
 from directory.people import User, UserCut
@@ -178,7 +177,7 @@ def thawed(kept: dict[str, Any]) -> Spec:
     field makes of its value has been made.
     """
     spec = _PLAIN.validate_python(kept | {"asked": None})
-    model = kinds.get(spec.kind).asks
+    model = kind.get(spec.kind).asks
     asked = {
         name: _field(model, name).validate_python(value) for name, value in kept["asked"].items()
     }
@@ -341,14 +340,14 @@ def _rows() -> Select[Proposal]:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Agenda:
     """What a home page shows: what the actor may decide, and what she has proposed herself."""
 
     to_decide: list[Proposal]
     own: list[Proposal]
 
 
-def waiting(session: Session, granted: Rights, *, now: datetime) -> Waiting:
+def agenda(session: Session, granted: Rights, *, now: datetime) -> Agenda:
     """The proposals that wait for the actor, or that she waits for; the oldest first."""
     rows = session.scalars(
         _rows()
@@ -360,7 +359,7 @@ def waiting(session: Session, granted: Rights, *, now: datetime) -> Waiting:
     mine = [row for row in rows if sight.may_decide(row)]
     about = sorted({user for row in mine for user in row.subjects})
     wide = limits.wider_people(session, about, granted, today=local_day(now)) if about else set()
-    return Waiting(
+    return Agenda(
         [row for row in mine if not wide & set(row.subjects)],
         [row for row in rows if row.is_of(granted.actor)],
     )

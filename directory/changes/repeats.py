@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import UniqueConstraint, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory import permissions
@@ -18,6 +17,7 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput, NotAllowed
+from directory.base.rows import insert_into
 from directory.changes import history
 from directory.changes.model import Change, Spec
 
@@ -37,8 +37,8 @@ class Idempotency(Base):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request that may come again: whose it is, under which key, for what."""
+class Keyed:
+    """A request under a key, which may come again: whose it is, and for what."""
 
     actor: Actor
     key: str
@@ -66,38 +66,37 @@ def _digest(spec: Spec, verb: str) -> str:
 
 
 def claim(
-    session: Session, asked: Asked, change_id: str, *, now: datetime, keep: timedelta
+    session: Session, keyed: Keyed, change_id: str, *, now: datetime, keep: timedelta
 ) -> Change | None:
     """Take the key for this change; the earlier change where it has led to one.
 
     Raises InvalidInput for a key that was used with another body, and NotAllowed to whoever may no
     longer see what it led to.
     """
-    row = take(session, asked, change_id, now=now, keep=keep)
+    row = take(session, keyed, change_id, now=now, keep=keep)
     if row is None:
         return None
-    granted = permissions.rights(session, asked.actor, local_day(now))
+    granted = permissions.rights(session, keyed.actor, local_day(now))
     seen = select(Change).where(Change.id == row.change_id, history.visible(granted))
     earlier = session.scalars(seen).one_or_none()
     if earlier is None:
         raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="source")
-    require_same(row, asked, earlier.effective_on)
+    require_same(row, keyed, earlier.effective_on)
     return earlier
 
 
 def take(
-    session: Session, asked: Asked, result: str, *, now: datetime, keep: timedelta
+    session: Session, keyed: Keyed, result: str, *, now: datetime, keep: timedelta
 ) -> Idempotency | None:
     """None when the key is now taken for this result; else the row of who took it before."""
-    mine = (Idempotency.caller == asked.actor.key, Idempotency.key == asked.key)
+    mine = (Idempotency.caller == keyed.actor.key, Idempotency.key == keyed.key)
     session.execute(delete(Idempotency).where(*mine, Idempotency.expires_at <= now))
-    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     claimed = session.execute(
-        make(Idempotency)
+        insert_into(session, Idempotency)
         .values(
-            caller=asked.actor.key,
-            key=asked.key,
-            body_hash=asked.digest,
+            caller=keyed.actor.key,
+            key=keyed.key,
+            body_hash=keyed.digest,
             change_id=result,
             expires_at=now + keep,
         )
@@ -118,11 +117,11 @@ def lead(session: Session, actor: Actor, key: str, result: str) -> None:
     )
 
 
-def require_same(row: Idempotency, asked: Asked, day: date) -> None:
+def require_same(row: Idempotency, keyed: Keyed, day: date) -> None:
     """Raises InvalidInput for a key that was used with another body; ``day`` is that of what it
     led to.
     """
-    if not asked.is_of(row.body_hash, day):
+    if not keyed.is_of(row.body_hash, day):
         raise InvalidInput(
             "idempotency_key",
             "Idempotency-Key này đã dùng cho một yêu cầu khác.",

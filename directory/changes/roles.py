@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment
 from directory.base.clock import local_day
+from directory.base.rows import batches, ends_after
 from directory.changes.effects import Due, Effect, Foreseen, State
 from directory.changes.model import Change, ChangeState, Person, Plan
 from directory.changes.table import TABLE, Action, Column
@@ -64,15 +65,16 @@ class RoleCutter:
         """Roles given since the commit end too; the dates of the others already count."""
         on = change.effective_on
         ending: list[AdminRole] = []
-        for start in range(0, len(users), 500):
-            part = users[start : start + 500]
+        for part in batches(users):
             events = {user_id: change.event_of(user_id) for user_id in part}
             loses = [u for u, e in events.items() if e and TABLE[e][Column.ROLES] == Action.END]
             closed = select(Assignment.id).where(
                 Assignment.user_id.in_(part), Assignment.closed_by == change.id
             )
             mine = or_(AdminRole.user_id.in_(loses), AdminRole.assignment_id.in_(closed))
-            ending += session.scalars(select(AdminRole).where(mine, _open_after(on)))
+            ending += session.scalars(
+                select(AdminRole).where(mine, ends_after(AdminRole.valid_to, on))
+            )
         return _written(
             session,
             [_Order(END, r.user_id, r, max(on, r.valid_from)) for r in ending if r.user_id],
@@ -123,12 +125,8 @@ def _ending(session: Session, person: Person, action: Action, on: date) -> Seque
     else:
         return ()
     return session.scalars(
-        select(AdminRole).where(mine, _open_after(on)).order_by(AdminRole.id)
+        select(AdminRole).where(mine, ends_after(AdminRole.valid_to, on)).order_by(AdminRole.id)
     ).all()
-
-
-def _open_after(on: date) -> ColumnElement[bool]:
-    return or_(AdminRole.valid_to.is_(None), AdminRole.valid_to > on)
 
 
 def _restored(session: Session, person: Person, change_id: str) -> list[_Order]:

@@ -41,4 +41,4 @@ def plan(
 
 def gone(user: User, ground: Ground) -> bool:
     """Whether her day of leaving has come, whatever her status still says."""
-    return user.leaves_on is not None and user.leaves_on <= ground.today
+    return user.has_left(ground.today)

@@ -8,7 +8,7 @@ Running it again finds nothing to do.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import select, update
@@ -21,7 +21,7 @@ from directory.base import outbox
 from directory.base.clock import Clock, day_start, local_day
 from directory.base.db import Database
 from directory.base.outbox import JobKind, Priority
-from directory.base.rows import in_force
+from directory.base.rows import batches, in_force
 from directory.changes import proof
 from directory.changes.model import Change, ChangeLine, ChangeState
 from directory.people import User, UserStatus
@@ -29,7 +29,6 @@ from directory.units import OrgUnit, UnitName, boundary, ids_of
 
 TABLES = ("unit_name", "unit_edge", "unit_code")
 """Of the lines of changes that concern units in time."""
-_AT_ONCE = 500
 
 
 def job(day: date, *, now: datetime) -> dict[str, object]:
@@ -58,16 +57,16 @@ def _turn(session: Session, turned: boundary.Turned, on: date, now: datetime) ->
         concerned |= {each for each, owner in owners.items() if owner == unit_id}
     # People first, as every commit locks them: those who may come to work for another body.
     below = _below(session, turned.moved)
-    for some in _chunks(_working(session, below, on)):
+    for some in batches(_working(session, below, on)):
         people.lock(session, some)
-    for some in _chunks(sorted({*turned.all, *below})):
+    for some in batches(sorted({*turned.all, *below})):
         session.execute(
             select(OrgUnit.id).where(OrgUnit.id.in_(some)).order_by(OrgUnit.id).with_for_update()
         )
     boundary.catch_up(session, turned, on)
     after = _owners(session) if turned.moved else owners
     other_body = {unit_id for unit_id, owner in after.items() if owners.get(unit_id) != owner}
-    for some in _chunks(_working(session, other_body, on)):
+    for some in batches(_working(session, other_body, on)):
         session.execute(
             update(User).where(User.id.in_(some)).values(access_epoch=User.access_epoch + 1)
         )
@@ -78,7 +77,7 @@ def _turn(session: Session, turned: boundary.Turned, on: date, now: datetime) ->
                 for user_id in some
             ],
         )
-    for some in _chunks(_working(session, concerned, on)):
+    for some in batches(_working(session, concerned, on)):
         _look_at_accounts(session, some, on, now)
 
 
@@ -105,7 +104,7 @@ def _owners(session: Session) -> dict[int, int]:
 def _working(session: Session, unit_ids: Iterable[int], on: date) -> list[int]:
     """The people who hold a post in one of these units on a day."""
     found: set[int] = set()
-    for some in _chunks(sorted(unit_ids)):
+    for some in batches(sorted(unit_ids)):
         found |= set(
             session.scalars(
                 select(Assignment.user_id).where(
@@ -114,11 +113,6 @@ def _working(session: Session, unit_ids: Iterable[int], on: date) -> list[int]:
             )
         )
     return sorted(found)
-
-
-def _chunks(ids: list[int]) -> Iterator[list[int]]:
-    for start in range(0, len(ids), _AT_ONCE):
-        yield ids[start : start + _AT_ONCE]
 
 
 def _look_at_accounts(session: Session, user_ids: list[int], on: date, now: datetime) -> None:

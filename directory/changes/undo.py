@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from directory import assignments, people
 from directory.assignments import Assignment, Held
 from directory.base.errors import Conflict, NotFound
-from directory.base.rows import is_fact
+from directory.base.rows import batches, is_fact
 from directory.changes import addresses, kind, lines, places, promises
 from directory.changes.drafting import Ground, iso, require_over, said
 from directory.changes.model import (
@@ -150,10 +150,10 @@ def _like(event: Event | None) -> Event | None:
 
 def _rows(session: Session, users: tuple[int, ...]) -> dict[int, Assignment]:
     found: dict[int, Assignment] = {}
-    for start in range(0, len(users), 500):
+    for some in batches(users):
         for row in session.scalars(
             select(Assignment)
-            .where(Assignment.user_id.in_(users[start : start + 500]))
+            .where(Assignment.user_id.in_(some))
             .execution_options(populate_existing=True)
         ):
             found[row.id] = row

@@ -32,8 +32,8 @@ TABLES: dict[str, type[Any]] = {
 }
 
 
-class Draft:
-    """Collects what a planner finds."""
+class FactDraft:
+    """Collects what a planner finds about one unit in time."""
 
     def __init__(self, session: Session, spec: Spec, ground: Ground) -> None:
         self.session = session
@@ -289,7 +289,7 @@ def written(session: Session, change_id: str) -> list[ChangeLine]:
 
 def plan_undo(session: Session, change: Change, spec: Spec, ground: Ground) -> Plan:
     """The change taken back, as of now. Raises Conflict, NotAllowed."""
-    draft = Draft(session, spec, ground)
+    draft = FactDraft(session, spec, ground)
     for line in written(session, change.id):
         unit = units.get(session, line.unit_id or 0)
         require(ground, (unit, "source"))

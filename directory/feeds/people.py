@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from directory.assignments import Assignment, Kind
+from directory.assignments import Assignment, HeldAs
 from directory.base import values as v
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
@@ -180,7 +180,7 @@ def _assignment(
         "person": r.text(row, "person", longest=80),
         "unit": unit_of(row, "unit", units, date.fromisoformat(since)),
         "position": position_of(row, "position", positions),
-        "kind": r.choice(row, "kind", Kind),
+        "kind": r.choice(row, "kind", HeldAs),
         "valid_from": since,
         "valid_to": until,
         "planned_end": r.end_day(row, "planned_end", today),

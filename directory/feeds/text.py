@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from directory.base import storable
 from directory.base.errors import InvalidInput
 from directory.base.text import clean
 
@@ -60,7 +61,7 @@ def _decoded(file: Path) -> str:
         text = raw.decode("utf-16" if raw.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError as exc:
         raise _unreadable(file) from exc
-    if "\x00" in text:
+    if not storable.is_text(text):
         raise _unreadable(file)
     return text
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from directory.base.db import read_anew
-from directory.base.rows import in_force
+from directory.base.rows import batches, in_force
 from directory.base.text import search_key
 from directory.units.codes import borne
 from directory.units.tree import tree_as_of
@@ -83,14 +83,14 @@ def what_turns(session: Session, on: date) -> Turned:
 
 def catch_up(session: Session, turned: Turned, on: date) -> None:
     """Write that day's columns; units in id order. The tree is locked by the caller."""
-    for start in range(0, len(turned.all), 500):
-        _write_names(session, turned.all[start : start + 500], on)
+    for some in batches(turned.all):
+        _write_names(session, some, on)
     if turned.moved:
         _write_paths(session, on)
     read_anew(session)
 
 
-def _write_names(session: Session, ids: tuple[int, ...], on: date) -> None:
+def _write_names(session: Session, ids: list[int], on: date) -> None:
     names = {
         n.unit_id: n
         for n in session.scalars(

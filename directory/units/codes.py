@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from directory.base.errors import InvalidInput
-from directory.base.rows import batches, in_force, is_fact
+from directory.base.rows import batches, in_force, is_fact, not_over
 from directory.units.unit_rows import OrgUnit, UnitCode
 
 
@@ -166,12 +166,12 @@ def taken(session: Session, wanted: Iterable[tuple[str, str, date]]) -> set[tupl
         since = {value: day for of, value, day in asked if of == scheme}
         for some in batches(sorted(since)):
             for row in session.execute(
-                select(UnitCode.value, UnitCode.valid_to).where(
+                select(UnitCode.value, UnitCode.valid_from, UnitCode.valid_to).where(
                     UnitCode.scheme == scheme,
                     UnitCode.value.in_(some),
                     borne(),
                 )
             ):
-                if row.valid_to is None or row.valid_to > since[row.value]:
+                if not_over(row, since[row.value]):
                     found.add((scheme, row.value))
     return found

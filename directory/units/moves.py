@@ -6,10 +6,10 @@ What is asked about are spans: the days on which a fact would hold that does not
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from directory.base.rows import in_force
+from directory.base.rows import in_force, is_fact, overlaps
 from directory.units.codes import borne
 from directory.units.facts import Span, lines
 from directory.units.unit_rows import OrgUnit, UnitCode, UnitEdge
@@ -30,13 +30,6 @@ def _later(one: date | None, other: date | None) -> bool:
     return other is not None and (one is None or one > other)
 
 
-def overlap(of: type[UnitCode], span: Span) -> ColumnElement[bool]:
-    """Whether a row holds on one of the days of a span."""
-    begins = of.valid_from < span.valid_to if span.valid_to is not None else None
-    ends = or_(of.valid_to.is_(None), of.valid_to > span.valid_from)
-    return ends if begins is None else and_(begins, ends)
-
-
 def bearers(session: Session, unit_id: int, spans: Iterable[Span]) -> list[UnitCode]:
     """Who else bears one of these codes on one of these days."""
     found: list[UnitCode] = []
@@ -49,7 +42,7 @@ def bearers(session: Session, unit_id: int, spans: Iterable[Span]) -> list[UnitC
                     UnitCode.value == span.fact.value,
                     UnitCode.unit_id != unit_id,
                     borne(),
-                    overlap(UnitCode, span),
+                    overlaps(UnitCode, span),
                 )
                 .order_by(UnitCode.id)
             )
@@ -110,7 +103,7 @@ def comes_under(session: Session, unit_id: int, since: date) -> list[tuple[OrgUn
             UnitEdge.parent_id == unit_id,
             UnitEdge.taken_back_at.is_(None),
             UnitEdge.valid_from > since,
-            or_(UnitEdge.valid_to.is_(None), UnitEdge.valid_to > UnitEdge.valid_from),
+            is_fact(UnitEdge),
         )
         .order_by(UnitEdge.valid_from, OrgUnit.id)
     )

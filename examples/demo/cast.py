@@ -127,6 +127,12 @@ _ADMINISTRATORS = (
         ("PTP-SO", "TP-SO"),
         Reach("auditor", unit=PROVINCE),
     ),
+    (
+        "Quản trị hệ thống, người phê duyệt",
+        ("TH.UBND.SNV.CCHC", "TH.UBND.SNV.VP"),
+        ("CNTT", "CVC", "CV"),
+        Reach("administrator"),
+    ),
 )
 
 _OTHERS = (

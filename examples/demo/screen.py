@@ -42,7 +42,8 @@ def show(ground: Ground, values: dict[str, Any], movers: list[Official], *, seco
         "",
     ]
     officer = next(u for u in users if "hr_officer" in u["roles"])
-    lines += _to_try(hero, officer, ground) if hero else []
+    administrators = [u["username"] for u in users if "administrator" in u["roles"]]
+    lines += _to_try(hero, officer, administrators, ground) if hero else []
     lines += [
         f"Nhật ký chạy / logs: {_short(ground.logs)}    Ctrl-C dừng tất cả / stops everything",
         "",
@@ -71,7 +72,9 @@ def _who(one: Official, ground: Ground) -> str:
     return f"{what}; tài khoản / account: {', '.join(letters) or 'không / none'}{moved}"
 
 
-def _to_try(one: Official, officer: dict[str, Any], ground: Ground) -> list[str]:
+def _to_try(
+    one: Official, officer: dict[str, Any], administrators: list[str], ground: Ground
+) -> list[str]:
     name, hr = one.user["username"], officer["username"]
     first, second = ("A", "B") if ground.apps[0].code in one.applications else ("B", "A")
     without = (
@@ -88,7 +91,9 @@ def _to_try(one: Official, officer: dict[str, Any], ground: Ground) -> list[str]
         f"     → {one.goal_unit} ({one.goal['unit']}), {one.goal_position}",
         f"  3. Tải lại {first}: phiên đã hết. Trang thay đổi: mọi hệ quả và độ trễ.",
         f"     Reload {first}: signed out. The change's page: every effect and its latency.",
-        "  4. make story    kể lại toàn bộ / plays all of it and proves it",
+        f"  4. {officer['username']} cho {administrators[-1]} thôi việc: cần người thứ hai; {administrators[0]} phê duyệt.",
+        f"     {officer['username']} lets {administrators[-1]} go: that takes a second person; {administrators[0]} approves.",
+        "  5. make story    kể lại toàn bộ / plays all of it and proves it",
         "",
     ]
 

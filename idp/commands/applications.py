@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 import click
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from connectors.accounts import apply, orphans, registry, work_items
 from directory import entitlements, people, units
@@ -14,17 +14,15 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import load_settings
 from directory.base.errors import InvalidInput
-from directory.base.rows import in_force
 from directory.changes import proof, rules
 from directory.changes.granting import Holder, end_role, grant_role
 from directory.entitlements import Rule
-from directory.permissions import AdminRole, Role
+from directory.permissions import AdminRole, Role, counting
 from idp.factors import slips
 from idp.oidc import clients
 from idp.run.installation import opened
 from idp.services import Services
 from idp.web.i18n import day
-from idp.web.labels import label
 
 
 def _open() -> tuple[Services, Actor]:
@@ -120,8 +118,8 @@ def app_orphans(code: str) -> None:
     looked = orphans.look(services, found)
     with services.db.read() as session:
         for row in orphans.listed(session, found.id, limit=1000):
-            state = label("state", "active" if row.active else "disabled")
-            click.echo(f"{state:21} {day(row.first_seen_at)} {row.remote_id:40} {row.username}")
+            state = "active" if row.active else "disabled"
+            click.echo(f"{state:9} {row.first_seen_at:%Y-%m-%d} {row.remote_id:40} {row.username}")
     click.echo(
         f"{looked.accounts} tài khoản, {looked.orphans} không có chủ, {looked.new} mới thấy"
         f" / accounts, belonging to nobody, new"
@@ -141,7 +139,7 @@ def app_work(code: str | None) -> None:
             late = " !" if row.late else ""
             item = row.item
             click.echo(
-                f"{item.id:6} {day(item.due_at)}{late} {label('work', item.action):19} {row.person}"
+                f"{item.id:6} {item.due_at:%Y-%m-%d}{late} {item.action:9} {row.person}"
                 f" ({item.wanted['username']})  {row.application}"
             )
 
@@ -226,10 +224,7 @@ def role_list() -> None:
         rows = session.scalars(
             select(AdminRole)
             .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
-            .where(
-                in_force(AdminRole, today),
-                or_(AdminRole.assignment_id.is_(None), in_force(Assignment, today)),
-            )
+            .where(counting(today))
             .order_by(AdminRole.id)
         )
         for row in rows:

@@ -82,11 +82,19 @@ def check(profile: str) -> None:
         click.echo(f"✗ {problem}")
     for weakness in _weaker_than_level3(settings):
         click.echo(f"! {profile}: {weakness}")
-    for weakness in _authority_weaknesses(settings):
+    for weakness in [*_addresses_untold(settings), *_authority_weaknesses(settings)]:
         click.echo(f"! {weakness}")
     if problems:
         raise SystemExit(1)
     click.echo(gettext("Cấu hình dùng được."))
+
+
+def _addresses_untold(settings: Settings) -> Iterator[str]:
+    if not settings.mail_domains:
+        yield gettext(
+            "mail_domains để trống: ứng dụng được báo email_verified = false với mọi địa chỉ thư, "
+            "và một số ứng dụng (như oauth2-proxy) vì thế không cho đăng nhập."
+        )
 
 
 def _authority_weaknesses(settings: Settings) -> list[str]:
@@ -229,7 +237,7 @@ def _has_administrator(services: Services) -> bool:
 
 
 def _weaker_than_level3(settings: Settings) -> Iterator[str]:
-    """What the profile of design 13 asks for and this installation does not do."""
+    """What a system of level 3 (NĐ 331/2026/NĐ-CP, TCVN 14423:2026) asks for and this installation does not do."""
     least = {"lock_for": 12 * HOUR, "password_min": 14}
     most = {"lock_after": 5, "session_idle": 15 * MINUTE, "admin_idle": 5 * MINUTE}
     for name, bound in least.items():
@@ -240,11 +248,6 @@ def _weaker_than_level3(settings: Settings) -> Iterator[str]:
             yield f"{name} = {getattr(settings, name)} > {bound}"
     if not settings.secure:
         yield gettext("issuer không dùng https.")
-    if not settings.mail_domains:
-        yield gettext(
-            "mail_domains để trống: ứng dụng được báo email_verified = false với mọi địa chỉ thư, "
-            "và một số ứng dụng (như oauth2-proxy) vì thế không cho đăng nhập."
-        )
     yield gettext("Quản trị viên chưa có yếu tố xác thực thứ hai.")
     yield gettext("Chưa bắt buộc xác thực hai yếu tố khi đăng nhập từ ngoài mạng của cơ quan.")
 

@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from directory.base import storable
+
 _ERRORS = "dinhdanh.plain"
 _ELSE = {
     "đ": "d",
@@ -63,5 +65,5 @@ def unreadable(arguments: Sequence[str]) -> list[str]:
     return [
         plain(text)
         for text in arguments
-        if any("\ud800" <= letter <= "\udfff" for letter in text) and not os.path.lexists(text)
+        if not storable.is_text(text) and not os.path.lexists(text)
     ]

@@ -3,7 +3,8 @@
     views                   the blueprint, the start page; takes in the views_* below
     views_people            search, person page, CSV, activation slips
     views_units             the tree on any day, a unit
-    views_changes           form → preview → confirm → proof; lists; undo
+    views_changes           form → preview → confirm; undo
+    views_history           what was done: one change with its proof, and the list
     views_applications      applications, their rules
     views_clients           clients: registered, edited, their secrets, a trial sign-in
     views_operations        jobs, logout tokens nobody has acknowledged, audit

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from directory.changes import proposals
-from directory.changes.proposals import Proposal, ProposalState, Waiting
+from directory.changes.proposals import Agenda, Proposal, ProposalState
 from directory.permissions import Rights
 from idp import approving
 from idp.console import entries
@@ -27,7 +27,7 @@ class ProposalList:
 class HomeList:
     """What waits for the asker, and what she waits for."""
 
-    waiting: Waiting
+    agenda: Agenda
     people: dict[int, str]
 
 
@@ -65,7 +65,7 @@ def listed(session: Session, granted: Rights, *, state: str, after: str | None) 
 
 def waiting(session: Session, granted: Rights, *, now: datetime) -> HomeList | None:
     """For the start page; None where nothing waits."""
-    found = approving.waiting(session, granted, now=now)
+    found = approving.agenda(session, granted, now=now)
     if found is None:
         return None
     return HomeList(found, names(session, [*found.to_decide, *found.own]))

@@ -1,14 +1,17 @@
 """What people are to do by hand at the applications the asker answers for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from connectors.accounts import work_items
+from connectors.accounts.contract import Action
 from connectors.accounts.work_items import WorkRow
 from directory import entitlements
 from directory.base.audit import Actor
+from directory.base.errors import Conflict, NotFound
 from directory.changes import proof
 from directory.permissions import Rights
 
@@ -22,18 +25,41 @@ class WorkPage:
     rows: list[WorkRow]
     waiting: int
     after: int | None
+    applications: list[tuple[int, str]]
+    """Those the asker answers for: id and name."""
+
+
+@dataclass(frozen=True)
+class WorkFilter:
+    """Which items: of one application, of one action, only those whose day has passed."""
+
+    application: int | None = None
+    action: Action | None = None
+    late: bool = False
 
 
 def _managed(session: Session, granted: Rights) -> list[int]:
     return [a.id for a in entitlements.applications(session) if granted.may_manage(a.id)]
 
 
-def listed(session: Session, granted: Rights, *, now: datetime, after: int) -> WorkPage:
+def listed(
+    session: Session, granted: Rights, wanted: WorkFilter, *, now: datetime, after: int
+) -> WorkPage:
     """The open items, the most urgent first."""
-    mine = _managed(session, granted)
-    rows = work_items.listed(session, mine, now=now, after=after, limit=PAGE + 1)
+    found = [a for a in entitlements.applications(session) if granted.may_manage(a.id)]
+    mine = [a.id for a in found]
+    rows = work_items.listed(
+        session,
+        [id_ for id_ in mine if wanted.application in (None, id_)],
+        now=now,
+        action=wanted.action,
+        late=wanted.late,
+        after=after,
+        limit=PAGE + 1,
+    )
     more = after + PAGE if len(rows) > PAGE else None
-    return WorkPage(rows[:PAGE], work_items.waiting(session, mine), more)
+    names = [(a.id, a.name) for a in found]
+    return WorkPage(rows[:PAGE], work_items.waiting(session, mine), more, names)
 
 
 def waiting(session: Session, granted: Rights) -> int:
@@ -62,6 +88,27 @@ def done(
         now=now,
     )
     proof.settle(session, touched, now=now)
+
+
+def all_done(
+    session: Session,
+    granted: Rights,
+    chosen: Iterable[tuple[int, str]],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> tuple[int, int]:
+    """These items (id and digest) are done: how many were written down, and how many were not,
+    because what is wanted had changed or somebody else was quicker.
+    """
+    written = passed_over = 0
+    for item_id, digest in sorted(chosen):
+        try:
+            done(session, granted, item_id, digest, remote_id="", actor=actor, now=now)
+            written += 1
+        except (Conflict, NotFound):
+            passed_over += 1
+    return written, passed_over
 
 
 def failed(

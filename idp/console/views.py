@@ -10,6 +10,7 @@ from idp.console import (
     views_applications,
     views_changes,
     views_clients,
+    views_history,
     views_operations,
     views_people,
     views_proposals,
@@ -32,7 +33,6 @@ def _words() -> dict[str, object]:
     return {
         "asker": asker,
         "field_label": labels.field_label,
-        "field_value": labels.field_value,
         "evidence": labels.evidence,
         "acted": entries.actor,
         "details": entries.details,
@@ -54,6 +54,7 @@ for part in (
     views_people,
     views_units,
     views_changes,
+    views_history,
     views_proposals,
     views_applications,
     views_clients,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, and_, func, null, or_, select, update
+from sqlalchemy import ForeignKey, and_, func, null, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory import assignments, people, permissions, search
@@ -24,10 +24,10 @@ from directory.base.clock import local_day
 from directory.base.crypto import Keyring, random_secret
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import Conflict, NotFound
-from directory.base.rows import batches, in_force, not_over
+from directory.base.rows import batches, not_over
 from directory.entitlements import Installation
 from directory.people import User, UserStatus
-from directory.permissions import AdminRole, Do, Rights
+from directory.permissions import AdminRole, Do, Rights, counting
 from directory.search import PersonView
 from idp.factors.passwords import PasswordCredential
 
@@ -305,8 +305,7 @@ def _roles(session: Session, user_id: int, on: date) -> list[int]:
         .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
         .where(
             AdminRole.user_id == user_id,
-            in_force(AdminRole, on),
-            or_(AdminRole.assignment_id.is_(None), in_force(Assignment, on)),
+            counting(on),
         )
         .order_by(AdminRole.id)
     )

@@ -28,7 +28,7 @@ from idp.factors import passwords, slips, throttle
 from idp.login import flow as flows
 from idp.login import locked, proving, unwritten, waiting
 from idp.login.policy import FlowState, Policy, Step
-from idp.web import gate, i18n, page_policy
+from idp.web import gate, i18n, language_switch, page_policy
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
 
@@ -36,7 +36,6 @@ blueprint = Blueprint("login", __name__)
 
 OF = "of"
 """In the cookie of the forms' tokens: whose forms they are."""
-YEAR = 365 * 24 * 3600
 
 
 @blueprint.get("/login")
@@ -343,15 +342,7 @@ def _owner(token: str) -> User:
 def language(code: str) -> Any:
     """Keep the language in a cookie and go back."""
     response = redirect(gate.local_path(request.args.get("next")) or "/", 303)
-    if code in i18n.LANGUAGES:
-        response.set_cookie(
-            i18n.COOKIE,
-            code,
-            max_age=YEAR,
-            secure=services().settings.secure,
-            httponly=True,
-            samesite="Lax",
-        )
+    language_switch.keep(response, code)
     return response
 
 

@@ -31,6 +31,7 @@ from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Base, Database
 from directory.base.errors import Conflict, InvalidInput, Misconfigured, NotFound
+from directory.base.rows import ends_after
 
 log = structlog.get_logger(__name__)
 
@@ -167,7 +168,7 @@ class SigningKeys:
             rows = connection.execute(
                 select(SigningKey.kid, SigningKey.alg, SigningKey.state, SigningKey.public)
                 .add_columns(SigningKey.private_sealed)
-                .where((SigningKey.retire_at.is_(None)) | (SigningKey.retire_at > now))
+                .where(ends_after(SigningKey.retire_at, now))
                 .order_by(SigningKey.created_at, SigningKey.kid)
             ).all()
         self._current = {row.alg: row for row in rows if row.state == "current"}
@@ -240,7 +241,7 @@ def published(session: Session, now: datetime) -> list[SigningKey]:
     return list(
         session.scalars(
             select(SigningKey)
-            .where((SigningKey.retire_at.is_(None)) | (SigningKey.retire_at > now))
+            .where(ends_after(SigningKey.retire_at, now))
             .order_by(SigningKey.alg, SigningKey.created_at, SigningKey.kid)
         )
     )

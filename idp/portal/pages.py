@@ -108,7 +108,7 @@ class Approvals:
 def approvals(session: Session, actor: Actor, *, now: datetime) -> Approvals | None:
     """What waits for a second person and is mine; None where nothing does."""
     granted = permissions.rights(session, actor, local_day(now))
-    found = approving.waiting(session, granted, now=now)
+    found = approving.agenda(session, granted, now=now)
     if found is None:
         return None
     return Approvals([*map(_line, found.to_decide)], [*map(_line, found.own)])

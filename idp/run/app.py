@@ -21,7 +21,7 @@ from idp.oidc import discovery, logout, routes
 from idp.portal import views as portal
 from idp.run import health
 from idp.services import Services
-from idp.web import away, form_keys, gate, i18n, page_policy, pages, unwritten
+from idp.web import away, form_keys, gate, i18n, language_switch, page_policy, pages, unwritten
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -129,6 +129,7 @@ def create_app(services: Services) -> Flask:
     unwritten.install(app)
     page_policy.install(app)
     pages.install(app)
+    language_switch.install(app)
     away.install(app)
     health.install(app)
     for blueprint in BLUEPRINTS:

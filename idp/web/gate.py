@@ -27,7 +27,7 @@ from flask import (
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import MethodNotAllowed
 
-from directory.base import hosts, signed_values
+from directory.base import hosts, signed_values, storable
 from directory.base.audit import Actor
 from directory.base.crypto import random_id
 from directory.base.hosts import Host, Peer
@@ -245,14 +245,15 @@ def request_id() -> str:
     return cast("str", g.request_id)
 
 
-def _holds_nul() -> bool:
-    """Whether an address, or what is asked of a page, holds a NUL: nobody types it, and
-    PostgreSQL's text cannot hold it. What machines send is judged where it is read.
+def _holds_no_text() -> bool:
+    """Whether an address, or what is asked of a page, holds what no database can (a NUL): nobody
+    types it. What machines send is judged where it is read.
     """
     if request.blueprint in MACHINES:
         return False
     given = [*request.args.items(multi=True), *request.form.items(multi=True)]
-    return "\0" in request.path or any("\0" in name + value for name, value in given)
+    texts = [request.path, *(name + value for name, value in given)]
+    return not all(map(storable.is_text, texts))
 
 
 def _our_hosts() -> frozenset[Host]:
@@ -290,7 +291,7 @@ def _enter() -> None:
     structlog.contextvars.bind_contextvars(request_id=request_id())
     if request.path.startswith(ANY_HOST):
         return
-    if _holds_nul():
+    if _holds_no_text():
         abort(400)
     if not _is_ours(request.environ.get("HTTP_HOST", "")):
         abort(421)

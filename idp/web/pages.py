@@ -127,22 +127,11 @@ def _stale_sign_in() -> bool:
     return request.endpoint == "login.record" and bool(request.form.get("csrf_token"))
 
 
-def _shown() -> str:
-    """Where a link that comes back to this page goes: the page may say it itself, and an address
-    a form was sent to may not answer GET.
-    """
-    if "shown_at" in g:
-        return str(g.shown_at)
-    readable = request.method in ("GET", "HEAD") or request.blueprint == "login"
-    return here() if readable else "/"
-
-
 def install(app: Flask) -> None:
     """Give templates the person, the asset version and Bootstrap; answer errors as pages."""
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
     app.jinja_env.globals["asset_version"] = _version(Path(app.static_folder or "") / "app.css")
-    app.jinja_env.globals["here"] = _shown
     app.jinja_env.globals["label"] = label
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

@@ -11,8 +11,9 @@ from jsonschema import Draft202012Validator
 from sqlalchemy.orm import Session
 
 from directory.changes import kind as registry
-from directory.changes.asks import Ask, Fields, MaybeDay, OneOf, Text
+from directory.changes.asks import Ask, Fields, OneOf
 from directory.changes.drafting import Draft, Ground, people_of, require_over
+from directory.changes.field_types import MaybeDay, Text
 from directory.changes.kind import Kind
 from directory.changes.model import Plan, Spec
 from directory.changes.table import Event

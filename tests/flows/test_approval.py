@@ -403,7 +403,7 @@ def test_what_home_pages_are_told(hr: Hr) -> None:
         def told(who: str) -> tuple[list[str], list[str]]:
             actor = Actor("user", hr.people[who], hr.names[who])
             granted = permissions.rights(session, actor, date(2026, 3, 2))
-            found = approving.waiting(session, granted, now=hr.clock())
+            found = approving.agenda(session, granted, now=hr.clock())
             if found is None:
                 return [], []
             return [p.id for p in found.to_decide], [p.id for p in found.own]
@@ -529,16 +529,16 @@ def test_a_request_is_kept_whole_whatever_it_asks_for(hr: Hr) -> None:
     import json
     from typing import Annotated
 
-    from directory.changes import asks, kind, proposals, spec
+    from directory.changes import asks, field_types, kind, proposals, spec
     from directory.changes.kind import About
 
     class Asks(asks.Fields):
-        unit: Annotated[asks.UnitRef, asks.Ask("Đơn vị")]
-        position: Annotated[asks.MaybePosition, asks.Ask("Chức vụ")] = None
-        until: Annotated[asks.MaybeDay, asks.Ask("Đến ngày")] = None
-        kept: Annotated[asks.HeldRefs, asks.Ask("Giữ lại")] = ()
-        number: Annotated[asks.CitizenNumber, asks.Ask("Số")] = None
-        left_out: Annotated[asks.SourceKey, asks.Ask("Không nói")] = "mặc định"
+        unit: Annotated[field_types.UnitRef, asks.Ask("Đơn vị")]
+        position: Annotated[field_types.MaybePosition, asks.Ask("Chức vụ")] = None
+        until: Annotated[field_types.MaybeDay, asks.Ask("Đến ngày")] = None
+        kept: Annotated[field_types.HeldRefs, asks.Ask("Giữ lại")] = ()
+        number: Annotated[field_types.CitizenNumber, asks.Ask("Số")] = None
+        left_out: Annotated[field_types.SourceKey, asks.Ask("Không nói")] = "mặc định"
 
     probe = kind.Kind("probe", "Thử", "A probe.", kind.get("suspend").plan, asks=Asks)
     assert probe.about == About.PEOPLE

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event, select, update
 
-from directory.assignments import Assignment, Kind
+from directory.assignments import Assignment, HeldAs
 from directory.base.audit import Actor, AuditEntry, Tag
 from directory.base.clock import day_start, local_day
 from directory.people import User, UserCut, UserStatus
@@ -57,7 +57,7 @@ def make_person(services: Any, phc: str) -> Any:
                     session,
                     user,
                     unit,
-                    kind=(Kind.CONCURRENT if n else Kind.PRIMARY).value,
+                    kind=(HeldAs.CONCURRENT if n else HeldAs.PRIMARY).value,
                 )
                 for n in range(posts)
             ]

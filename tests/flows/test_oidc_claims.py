@@ -9,7 +9,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import select
 
-from directory.assignments import Assignment, Kind
+from directory.assignments import Assignment, HeldAs
 from directory.people import User
 from directory.permissions import Role
 from directory.units import OrgUnit, UnitCode
@@ -185,7 +185,7 @@ def test_org_tells_the_capacity_and_all_posts_of_today(
 ) -> None:
     org = _told(flow)["org"]
     assert org["assignment_id"] == world.assignment_id
-    assert org["capacity"] == Kind.PRIMARY.value
+    assert org["capacity"] == HeldAs.PRIMARY.value
     assert org["unit"] == {
         "id": world.unit_id,
         "name": "Phòng Kinh tế",

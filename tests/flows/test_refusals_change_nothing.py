@@ -72,8 +72,8 @@ def application_disabled(world: World, flow: Flow) -> None:
 ASKED = [
     Asked("unknown client", "RFC 6749 4.1.2.1", "client_unknown", {"client_id": "x"}, shown=True),
     Asked("no client", "RFC 6749 4.1.1", "client_unknown", {"client_id": None}, shown=True),
-    Asked("client disabled", "design 5", "client_unknown", shown=True, prepare=disabled),
-    Asked("app disabled", "design 5", "client_unknown", shown=True, prepare=application_disabled),
+    Asked("client disabled", "ours", "client_unknown", shown=True, prepare=disabled),
+    Asked("app disabled", "ours", "client_unknown", shown=True, prepare=application_disabled),
     Asked("no redirect", "OIDC 3.1.2.1", "redirect_uri", {"redirect_uri": None}, shown=True),
     Asked(
         "another host",
@@ -144,7 +144,7 @@ ASKED = [
     ),
     Asked(
         "not entitled, quietly",
-        "design 6",
+        "ours",
         "access_denied",
         {"prompt": "none"},
         prepare=not_entitled,
@@ -300,12 +300,12 @@ PRESENTED = [
     ),
     Presented("code of another client", "RFC 6749 10.5", "invalid_grant", as_another(code())),
     Presented("code after a minute", "RFC 6749 4.1.2", "invalid_grant", code(), prepare=late(61)),
-    Presented("code, suspended", "design 5", "invalid_grant", code(), prepare=suspended),
-    Presented("code, cut", "design 4", "invalid_grant", code(), prepare=epoch_raised),
+    Presented("code, suspended", "ours", "invalid_grant", code(), prepare=suspended),
+    Presented("code, cut", "ours", "invalid_grant", code(), prepare=epoch_raised),
     Presented("no refresh token", "RFC 6749 6", "invalid_request", refresh(refresh_token=None)),
     Presented("refresh of another client", "RFC 6749 10.4", "invalid_grant", as_another(refresh())),
-    Presented("refresh, suspended", "design 5", "invalid_grant", refresh(), prepare=suspended),
-    Presented("refresh, cut", "design 4", "invalid_grant", refresh(), prepare=epoch_raised),
+    Presented("refresh, suspended", "ours", "invalid_grant", refresh(), prepare=suspended),
+    Presented("refresh, cut", "ours", "invalid_grant", refresh(), prepare=epoch_raised),
     Presented(
         "refresh with more scope",
         "RFC 6749 6",
@@ -406,7 +406,7 @@ PRESENTED = [
         ),
         401,
     ),
-    Presented("client disabled", "design 5", "invalid_client", refresh(), 401, client_disabled),
+    Presented("client disabled", "ours", "invalid_client", refresh(), 401, client_disabled),
 ]
 
 

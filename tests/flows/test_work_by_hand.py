@@ -234,3 +234,94 @@ def test_a_form_that_comes_back_after_a_sign_in_is_shown_and_not_acted_upon(hr: 
         assert page.status_code == 200
         assert next(iter(fields.values())) in page.text
         assert (items(hr)[0].done_at, items(hr)[0].failed_reason) == (None, None)
+
+
+def everybody(hr: Hr) -> list[Any]:
+    """Three people's items: one goes, one comes, one is moved."""
+    move(hr)
+    api = hr.api(hr.token())
+    decision = {"number": "9/QĐ", "issued_on": "2026-03-01", "issuer": "Tỉnh"}
+    for who in ("mai", "hien"):
+        moved = api.commit(
+            kind="transfer",
+            user=hr.people[who],
+            to_unit=hr.units["a" if who == "mai" else "b"],
+            position="CV",
+            decision=decision,
+        )
+        assert moved.status_code < 300, moved.text
+    drain(hr.services)
+    hr.clock.advance(days=1)
+    left = hr.api(hr.token()).commit(kind="suspend", user=hr.people["hien"], decision=decision)
+    assert left.status_code < 300, left.text
+    drain(hr.services)
+    return items(hr)
+
+
+def tick(hr: Hr, *chosen: str) -> Any:
+    browser = hr.browser("admin")
+    data = hidden_fields(browser.get("/console/work-items").text) | {"item": list(chosen)}
+    return browser.post("/console/work-items/done", data=data, follow_redirects=True)
+
+
+def test_what_cuts_access_stands_first_though_its_day_is_later(hr: Hr) -> None:
+    everybody(hr)
+    page = work_page(hr).text
+    places = {name: page.index(f"<b>{name}</b>") for name in ("Nguyễn Văn Hiển", "Đỗ Thị Mai")}
+    assert places["Nguyễn Văn Hiển"] < places["Đỗ Thị Mai"]
+
+
+def test_many_items_are_acknowledged_at_once(hr: Hr) -> None:
+    rows = everybody(hr)
+    changed = next(row for row in rows if row.user_id == hr.people["lan"])
+    page = tick(
+        hr,
+        *(f"{row.id}:{row.digest}" for row in rows if row.id != changed.id),
+        f"{changed.id}:of-another-state",
+        "nonsense",
+        "999999:x",
+    )
+    assert "Đã ghi nhận 2 việc là đã làm xong." in page.text
+    assert "3 việc vừa thay đổi" in page.text
+    assert [i.user_id for i in items(hr) if i.done_at is None] == [changed.user_id]
+    assert set(states(hr)[-1:]) == {("account.disable", "acknowledged")}
+    assert "Hãy chọn ít nhất một việc." in tick(hr).text
+
+
+def test_items_of_another_owners_application_are_not_acknowledged_in_a_batch(hr: Hr) -> None:
+    rows = everybody(hr)
+    with hr.services.db.write() as session:
+        session.execute(
+            text(
+                "UPDATE admin_role SET application_id ="
+                " (SELECT id FROM application WHERE code = 'motcua') WHERE role = 'application_owner'"
+            )
+        )
+    for who, status in (("owner", 303), ("officer", 403)):
+        browser = hr.browser(who)
+        page = browser.get("/console/", follow_redirects=True)
+        data = hidden_fields(page.text) | {"item": [f"{r.id}:{r.digest}" for r in rows]}
+        assert browser.post("/console/work-items/done", data=data).status_code == status
+    assert [i.done_at for i in items(hr)] == [None] * len(rows)
+
+
+def test_items_are_found_by_application_action_and_lateness(hr: Hr) -> None:
+    everybody(hr)
+    browser = hr.browser("admin")
+
+    def names(query: str) -> set[str]:
+        text_ = browser.get(f"/console/work-items?{query}").text
+        return {
+            n for n in ("Lê Thị Lan", "Nguyễn Văn Hiển", "Đỗ Thị Mai") if f"<b>{n}</b>" in text_
+        }
+
+    assert names("action=disabled") == {"Nguyễn Văn Hiển"}
+    assert names("late=1") == set()
+    hr.clock.advance(days=1, hours=1)
+    browser = hr.browser("admin")
+    assert names("late=1") == {"Lê Thị Lan", "Đỗ Thị Mai"}
+    with hr.services.db.read() as session:
+        other = session.scalar(text("SELECT id FROM application WHERE code = 'motcua'"))
+    assert names(f"application={other}") == set()
+    assert "ngoài bộ lọc này" in browser.get(f"/console/work-items?application={other}").text
+    assert len(names("action=nonsense&application=x&late=")) == 3

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from directory.assignments import Kind
+from directory.assignments import HeldAs
 from directory.base.audit import Actor
 from directory.feeds.load import load
 from directory.feeds.run import Feed
@@ -46,7 +46,7 @@ def test_the_page_names_every_column_and_every_value_of_a_closed_set() -> None:
     for text in FILES.values():
         for column in text.splitlines()[0].split(","):
             assert f"`{column}`" in PAGE
-    for code in (*Bloc, *Tier, *Kind, "username", "qd20"):
+    for code in (*Bloc, *Tier, *HeldAs, "username", "qd20"):
         assert f"`{code}`" in PAGE
 
 

@@ -1,4 +1,4 @@
-"""How many statements each hot path costs (design 6): a budget, not a measurement."""
+"""How many statements each hot path costs: a budget, not a measurement."""
 
 from typing import Any
 

@@ -279,6 +279,9 @@ def by_hand(hr: Hr, action: str, **fields: Any) -> Form:
     drain(hr.services)
     with hr.services.db.read() as session:
         item = session.execute(text("SELECT id, digest FROM work_item LIMIT 1")).one()
+    if action == "all":
+        ticked = f"{item.id}:{item.digest}"
+        return admin(hr, "/console/work-items", "/console/work-items/done", item=ticked)
     where = f"/console/work-items/{item.id}/{action}"
     return admin(hr, "/console/work-items", where, digest=item.digest, **fields)
 
@@ -295,6 +298,7 @@ CASES: dict[str, Callable[[Hr], Form]] = {
     "portal.logout": lambda hr: filled(hr.browser("lan"), "/portal/profile", "/logout"),
     "portal.end_everywhere": lambda hr: filled(hr.browser("lan"), "/portal/everywhere"),
     "console.work_done": lambda hr: by_hand(hr, "done"),
+    "console.work_all_done": lambda hr: by_hand(hr, "all"),
     "console.work_failed": lambda hr: by_hand(hr, "failed", reason="Đang nâng cấp"),
     "console.activation": lambda hr: person(hr, "lan", "/activation"),
     "console.unlock": lock,

@@ -64,6 +64,79 @@ def _is_dated(node: ast.AST, *owners: str) -> bool:
     return dated and isinstance(node.value, ast.Name) and node.value.id in owners
 
 
+ONCE = {
+    "whether an end has come": {"directory/base/rows.py", "idp/console/timeline.py"},
+    "as many values as one statement takes": {"directory/base/rows.py"},
+    "INSERT … ON CONFLICT": {"directory/base/rows.py", "directory/base/db.py"},
+    "unpadded base64url": {"directory/base/base64url.py", "directory/base/crypto.py"},
+    "what no database holds": {"directory/base/storable.py"},
+}
+"""Ideas that are said once, and where (crypto's padded values were stored so from the beginning)."""
+
+
+@pytest.mark.parametrize("idea", sorted(ONCE))
+def test_a_small_idea_is_said_once(idea: str) -> None:
+    again = {}
+    for file in SOURCES:
+        name = str(file.relative_to(ROOT))
+        tree = ast.parse(file.read_text("utf-8"))
+        if name not in ONCE[idea] and "migrations" not in file.parts:
+            said = [ast.unparse(node) for node in ast.walk(tree) if SAYS[idea](node)]
+            again |= {name: said} if said else {}
+    assert again == {}
+
+
+def _asks_for_an_end(node: ast.AST) -> bool:
+    """``end > day`` of a row whose end may be none, and ``end IS NULL OR end > day``."""
+    if isinstance(node, ast.Compare) and isinstance(
+        node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE
+    ):
+        sides = [node.left, *node.comparators]
+        ends = [each for each in sides if isinstance(each, ast.Attribute)]
+        return any(end.attr in ("valid_to", "leaves_on") for end in ends)
+    either: list[ast.expr] = []
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "or_":
+        either = node.args
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        either = [node.left, node.right]
+    said = [ast.unparse(each) for each in either]
+    open_ = [each.removesuffix(".is_(None)") for each in said if each.endswith(".is_(None)")]
+    return any(each.startswith(f"{end} > ") for each in said for end in open_)
+
+
+def _counts_in_steps(node: ast.AST) -> bool:
+    steps = isinstance(node, ast.Call) and ast.unparse(node.func) == "range" and len(node.args) == 3
+    return steps and ast.unparse(node.args[1]).startswith("len(")  # type: ignore[attr-defined]
+
+
+def _names_a_dialect(node: ast.AST) -> bool:
+    return isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+        "sqlalchemy.dialects"
+    )
+
+
+def _spells_base64url(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr.startswith("urlsafe_b64")
+
+
+def _looks_for_nul(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Compare):
+        return False
+    constants = [each.value for each in ast.walk(node) if isinstance(each, ast.Constant)]
+    return any(
+        isinstance(value, str) and ("\0" in value or "\ud800" in value) for value in constants
+    )
+
+
+SAYS = {
+    "whether an end has come": _asks_for_an_end,
+    "as many values as one statement takes": _counts_in_steps,
+    "INSERT … ON CONFLICT": _names_a_dialect,
+    "unpadded base64url": _spells_base64url,
+    "what no database holds": _looks_for_nul,
+}
+
+
 def test_every_room_has_an_order_of_its_own() -> None:
     """What a contract does not speak of may grow into a circle again."""
     linter = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
@@ -83,6 +156,21 @@ def test_every_room_has_an_order_of_its_own() -> None:
     tops = {"directory", "connectors", "idp", "dinhdanh"}
     assert tops < rooms
     assert rooms - ordered == set()
+
+
+def test_in_the_directory_every_name_means_one_thing() -> None:
+    """But for ``Asks``, which is in each kind's file what that kind asks for."""
+    bearers: dict[str, list[str]] = {}
+    for file in (f for f in SOURCES if f.relative_to(ROOT).parts[0] == "directory"):
+        name = str(file.relative_to(ROOT))
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                bearers.setdefault(node.name.lstrip("_"), []).append(name)
+            elif isinstance(node, ast.ImportFrom):
+                for one in node.names:
+                    renamed = one.asname not in (None, one.name) and one.name[0].isupper()
+                    assert not renamed, f"{name}: {one.name} as {one.asname}"
+    assert {n: files for n, files in bearers.items() if len(files) > 1 and n != "Asks"} == {}
 
 
 @pytest.mark.parametrize(

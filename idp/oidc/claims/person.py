@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Date, Select, and_, bindparam, case, func, select
 from sqlalchemy.orm import aliased
 
-from directory.assignments import Assignment, Held, Kind, Position
+from directory.assignments import Assignment, Held, HeldAs, Position
 from directory.base.clock import local_day
 from directory.base.db import UTCDateTime
 from directory.base.rows import in_force
@@ -239,7 +239,7 @@ _POSTS = (
         in_force(Assignment, _TODAY),
     )
     .order_by(
-        case((Assignment.kind == Kind.PRIMARY.value, 0), else_=1),
+        case((Assignment.kind == HeldAs.PRIMARY.value, 0), else_=1),
         Position.rank,
         Assignment.id,
         UnitCode.scheme,

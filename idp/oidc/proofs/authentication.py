@@ -213,6 +213,6 @@ def _basic(header: str) -> tuple[str, str]:
         found = unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
     except (binascii.Error, UnicodeDecodeError, ValueError) as exc:
         raise refused() from exc
-    if not colon or not all(found) or any("\0" in part for part in found):
+    if not colon or not all(found) or not all(map(is_text, found)):
         raise refused()
     return found

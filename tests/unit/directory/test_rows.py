@@ -8,7 +8,7 @@ import pytest
 
 from directory import assignments
 from directory.assignments import Assignment, Held
-from directory.base.rows import batches, in_force, is_fact, not_over
+from directory.base.rows import batches, ends_after, in_force, is_fact, not_over, overlaps
 from tests.factories import make_assignment, make_unit, make_user
 
 DAYS = [date(2026, 3, 1) + timedelta(days=n) for n in range(4)]
@@ -48,6 +48,14 @@ def test_sql_and_python_answer_alike(services: Any) -> None:
             assert {span for span, row in rows.items() if in_force(row, on)} == holding
             assert asked(not_over(Assignment, on)) == ahead
             assert {span for span, row in rows.items() if not_over(row, on)} == ahead
+            ending = {span for span in SPANS if span[1] is None or span[1] > on}
+            assert asked(ends_after(Assignment.valid_to, on)) == ending
+            assert {span for span, row in rows.items() if ends_after(row.valid_to, on)} == ending
+        for other in (row for span, row in rows.items() if span in live):
+            days = _naive(other.valid_from, other.valid_to)
+            both = {span for span in SPANS if _naive(*span) & days}
+            assert asked(overlaps(Assignment, other)) == both
+            assert {span for span, row in rows.items() if overlaps(row, other)} == both
 
 
 def test_a_timeline_holds_facts_only(services: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from directory import permissions, search, tree
-from directory.assignments import Kind
+from directory.assignments import HeldAs
 from directory.base.audit import Actor
 from directory.base.errors import InvalidInput, NotFound
 from directory.people import UserStatus, citizen_columns
@@ -278,7 +278,7 @@ def test_the_day_of_leaving_counts_from_that_day_on(province: Province) -> None:
 
 
 def test_the_tree_counts_each_person_once_all_the_way_up(province: Province) -> None:
-    make_assignment(province.session, province.lan, province.ha_trung, kind=Kind.CONCURRENT.value)
+    make_assignment(province.session, province.lan, province.ha_trung, kind=HeldAs.CONCURRENT.value)
     [top] = tree.below(province.session, province.everything, None, on=TODAY)
     assert (top.unit.id, top.people) == (province.root.id, 3)
     counts = {

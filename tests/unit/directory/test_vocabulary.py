@@ -7,11 +7,11 @@ import pytest
 
 from connectors.accounts import account_changes as accounts
 from connectors.pki import orders as certificates
-from directory.assignments import Kind
+from directory.assignments import HeldAs
 from directory.base.audit import Tag
 from directory.base.outbox import JobKind
 from directory.changes import kind, roles
-from directory.changes.asks import leaves
+from directory.changes.leaves import leaves
 from directory.changes.table import Column
 from directory.people import UserStatus
 from directory.permissions import Role
@@ -52,7 +52,7 @@ def test_everything_that_a_change_can_do_has_a_label() -> None:
     [
         ("role", Role),
         ("status", UserStatus),
-        ("kind", Kind),
+        ("kind", HeldAs),
         ("change", [one.code for one in kind.every()]),
         ("artefact", Column),
         ("bloc", Bloc),
