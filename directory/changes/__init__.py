@@ -5,8 +5,9 @@
     model       Plan, Line, Spec and the tables change, change_line, idempotency
     cutter      how the door cuts what it may not import
     titles      what changes are called, composed when shown
-    asks        field types: what a kind asks for, said once for every edge
-    answers     what was answered to them: checked, references resolved, all that is wrong at once
+    asks        what a kind asks for: a model of fields, said once for every edge
+    field_types how each sort of field is read
+    leaves      the fields an edge shows
     kind        Kind, and the registry of all of them
     kinds/      one file per kind of change
     spec        a request (JSON of the API, form of the console, row of a feed) → Spec, checked

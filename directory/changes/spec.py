@@ -1,6 +1,6 @@
 """A request for a change → Spec: every field checked, every reference resolved, or refused.
 
-The body is the one of the changes API (design 10); the console's form and the CLI make the
+The body is the one of the changes API; the console's form and the CLI make the
 same one. Unknown fields are refused: a misspelt ``effective_on`` must not become "today".
 """
 
@@ -15,15 +15,16 @@ from directory import people, units
 from directory.base import values
 from directory.base.clock import local_day
 from directory.base.crypto import Keyring
-from directory.base.errors import Gathered, InvalidInput
+from directory.base.errors import InvalidInput
 from directory.changes import (
-    answers,
     asks,
     kind,
     kinds,  # noqa: F401 (registered by being imported)
 )
-from directory.changes.asks import Input, Reading, reference, wrong
-from directory.changes.kind import About, Asked, Kind
+from directory.changes.asks import Input, Reading, wrong
+from directory.changes.field_types import day, reference
+from directory.changes.kind import About, Answers, Kind
+from directory.changes.leaves import leaves
 from directory.changes.model import Decision, Spec
 from directory.permissions import Do, Rights
 
@@ -67,7 +68,7 @@ def require_destination(session: Session, body: Any, granted: Rights, *, today: 
     if not isinstance(body, Mapping) or granted.paths(Do.CHANGE) == []:
         return  # told so in any case
     try:
-        on = asks.day(body.get("effective_on"), "effective_on") or today
+        on = day(body.get("effective_on"), "effective_on") or today
     except InvalidInput:
         on = today  # for ``parse`` to say, to whoever may ask at all
     for name in _units_named(body.get("kind")):
@@ -84,11 +85,11 @@ def _units_named(code: Any) -> list[str]:
     found = kind.find(code) if isinstance(code, str) else None
     if found is None:
         return ["to_unit"]
-    return [leaf.name for leaf in asks.leaves(found.asks) if leaf.input == Input.UNIT]
+    return [leaf.name for leaf in leaves(found.asks) if leaf.input == Input.UNIT]
 
 
 def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Spec:
-    """Check a request. Raises InvalidInput naming every wrong field; one that is none, alone."""
+    """Check a request. Raises InvalidInput naming the first wrong field."""
     if not isinstance(body, Mapping):
         raise wrong("body", "Yêu cầu phải là một đối tượng JSON.")
     found = _kind(body.get("kind"))
@@ -98,15 +99,13 @@ def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Sp
         if name not in COMMON | whom | own:
             raise wrong(str(name)[:40], "Không có trường này cho loại thay đổi đã chọn.")
     today = local_day(now)
-    gathered = Gathered()
-    effective_on = gathered.read(lambda: _effective_on(body, today), today)
-    decision = gathered.read(lambda: _decision(body.get("decision"), today), None)
+    effective_on = day(body.get("effective_on"), "effective_on") or today
+    if abs(effective_on - today) > _FARTHEST:
+        raise wrong("effective_on", "Ngày hiệu lực quá xa hôm nay.")
+    decision = _decision(body.get("decision"), today)
     reading = Reading(session, today, effective_on, keyring)
-    said = {name: body[name] for name in own if name in body}
-    fields = gathered.read(lambda: answers.read(found.asks, said, reading), None)
-    nobody: tuple[int, ...] = ()
-    users = gathered.read(lambda: _users(session, body) if whom else nobody, nobody)
-    gathered.tell()
+    fields = asks.read(found.asks, {name: body[name] for name in own if name in body}, reading)
+    users = _users(session, body) if whom else ()
     made = found.rows is not None
     return Spec(
         found.code,
@@ -114,16 +113,9 @@ def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Sp
         decision,
         users=users,
         asked=None if made else fields,
-        rows=found.rows(Asked(fields, reading, decision)) if found.rows else (),
+        rows=found.rows(Answers(fields, reading, decision)) if found.rows else (),
         day_said=body.get("effective_on") not in (None, ""),
     )
-
-
-def _effective_on(body: Mapping[str, Any], today: date) -> date:
-    found = asks.day(body.get("effective_on"), "effective_on") or today
-    if abs(found - today) > _FARTHEST:
-        raise wrong("effective_on", "Ngày hiệu lực quá xa hôm nay.")
-    return found
 
 
 def _kind(code: Any) -> Kind:
@@ -165,20 +157,15 @@ def _decision(value: Any, today: date) -> Decision | None:
     for name in value:
         if name not in ("number", "issued_on", "issuer"):
             raise wrong(f"decision.{str(name)[:40]}", "Không có trường này trong quyết định.")
-    gathered = Gathered()
-    number = gathered.read(lambda: _line(value.get("number"), "decision.number", 60), "")
-    issued_on = gathered.read(lambda: _issued_on(value.get("issued_on"), today), today)
-    issuer = gathered.read(lambda: _line(value.get("issuer"), "decision.issuer", 200), "")
-    gathered.tell()
-    return Decision(number, issued_on, issuer)
-
-
-def _issued_on(value: Any, today: date) -> date:
-    found = asks.day(value, "decision.issued_on")
-    if found is None:
+    issued_on = day(value.get("issued_on"), "decision.issued_on")
+    if issued_on is None:
         raise wrong("decision.issued_on", "Thiếu ngày.")
-    values.day(found.isoformat(), today, "decision.issued_on")
-    return found
+    values.day(issued_on.isoformat(), today, "decision.issued_on")
+    return Decision(
+        number=_line(value.get("number"), "decision.number", 60),
+        issued_on=issued_on,
+        issuer=_line(value.get("issuer"), "decision.issuer", 200),
+    )
 
 
 def _line(value: Any, field: str, longest: int) -> str:

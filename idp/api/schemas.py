@@ -134,9 +134,6 @@ SCHEMAS: dict[str, Schema] = {
             ),
             "lines": array(ref("Line")),
             "effects": array(ref("ForeseenEffect")),
-            "asked": array(record({"field": TEXT, "value": TEXT}))
-            | {"description": "What was chosen and no line tells, in words."},
-            "undoes": maybe("Undone"),
             "applications": array(ref("ApplicationAccess")),
             "warnings": array(ref("Notice")),
             "conflicts": array(ref("Notice")),
@@ -146,7 +143,6 @@ SCHEMAS: dict[str, Schema] = {
             "fingerprint": TEXT,
         }
     ),
-    "Undone": record({"id": TEXT, "kind": TEXT, "about": TEXT, "title": TEXT}),
     "Committed": record({"id": TEXT, "state": one(ChangeState)}),
     "Actor": record({"kind": TEXT, "label": TEXT}),
     "Change": record(
@@ -208,10 +204,7 @@ SCHEMAS: dict[str, Schema] = {
             "lines": array(ref("Line")),
             "effects": array(ref("Effect")),
         },
-        {
-            "approved_by": ref("Actor") | {"description": "The second person, where it took one."},
-            "asked": OPEN | {"description": "What was chosen and no line tells, by field."},
-        },
+        {"approved_by": ref("Actor") | {"description": "The second person, where it took one."}},
     ),
     "DeclineRequest": record({"reason": TEXT | {"minLength": 1, "maxLength": 500}}),
     "Proposal": record(PROPOSAL),
@@ -237,9 +230,7 @@ SCHEMAS: dict[str, Schema] = {
             "request_id": TEXT,
         },
         {
-            "field": TEXT | {"description": "The first field that is wrong."},
-            "errors": array(record({"field": TEXT, "code": TEXT, "detail": TEXT}))
-            | {"description": "Every field that is wrong, on 422."},
+            "field": TEXT,
             "missing": TEXT
             | {"description": "The side a right is missing on: `source`, `destination`, `self` …"},
             "proposable": FLAG

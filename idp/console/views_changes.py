@@ -1,4 +1,4 @@
-"""Changes: form → preview → confirm → proof, and lists of them.
+"""Changes: form → preview → confirm, and undo.
 
 One pair of templates serves every kind. A preview only reads, so it is a GET that may be
 reloaded; it hands its fields, the fingerprint and a fresh Idempotency-Key to the form that
@@ -11,7 +11,6 @@ from typing import Any
 
 from flask import (
     Blueprint,
-    Response,
     abort,
     flash,
     make_response,
@@ -22,20 +21,16 @@ from flask import (
 )
 
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotAllowed, PlanStale
-from directory.changes import history
-from directory.changes.asks import Input, leaves
+from directory.changes.asks import Input
 from directory.changes.kind import About, Kind
-from directory.changes.model import ChangeState
+from directory.changes.leaves import leaves
 from idp import approving, edge
-from idp.console import entries, forms, guard, pages_changes, pages_units
+from idp.console import forms, guard, pages_changes, pages_units
 from idp.console.guard import asker
 from idp.edge import Ask
+from idp.web import language_switch
 from idp.web.gate import services
-from idp.web.i18n import error_text, gettext
-
-REFRESHES = 60
-"""How often a proof under way reloads itself: an abandoned page must not keep a session alive."""
-
+from idp.web.i18n import error_text
 
 # ---- a change of one person ------------------------------------------------------------------
 
@@ -51,7 +46,7 @@ def ask(user_id: int, kind: str) -> Any:
 def _previewed(user_id: int, one: Kind, values: Any) -> Any:
     try:
         _settle_unit(one, values)
-        want = _wanted(one, user_id, values)
+        want = edge.asked(services(), forms.body(one, user_id, values))
         plan = edge.preview(services(), want, asker().actor)
     except (InvalidInput, NotAllowed, Conflict) as error:
         return _form(user_id, one, error=error)
@@ -64,32 +59,17 @@ def confirm(user_id: int, kind: str) -> Any:
     sent for its preview in the same way.
     """
     one = _kind(kind)
-    if one.secrets and "decision" not in request.form:
+    if _only_shown() or (one.secrets and "decision" not in request.form):
         return _previewed(user_id, one, request.form.copy())
     if request.form.get("decision") not in ("allow", "propose"):
         return redirect(_edit(user_id, one), 303)
-    want = _wanted(one, user_id, request.form)
+    try:
+        want = edge.asked(services(), forms.body(one, user_id, request.form))
+    except InvalidInput as error:
+        flash(error_text(error), "bad")
+        return redirect(_edit(user_id, one), 303)
     fields = forms.carried(one, request.form)
     return _commit(want, fields=fields, back=_edit(user_id, one), about=user_id)
-
-
-def _wanted(one: Kind, user_id: int | None, values: Any) -> Ask:
-    """What a form asks for; what is wrong in it is told when it is asked."""
-    filled = forms.body(one, user_id, values)
-    return edge.asked(services(), filled.body, wrong=filled.wrong)
-
-
-def _said(error: DinhdanhError | None) -> dict[str, Any]:
-    """An error for a form: the sentence above it, and what is said at each field."""
-    fields = error.every if isinstance(error, InvalidInput) else ()
-    lead = error_text(error) if error else ""
-    if len(fields) > 1:
-        lead = gettext("Có {n} chỗ cần sửa, ghi ở từng mục dưới đây.", n=len(fields))
-    return {
-        "error": error,
-        "error_text": lead,
-        "wrong": {one.field: error_text(one) for one in fields},
-    }
 
 
 # ---- somebody new ----------------------------------------------------------------------------
@@ -114,7 +94,7 @@ def join_send() -> Any:
     try:
         if decided is None:
             _settle_unit(one, values)
-        want = _wanted(one, None, values)
+        want = edge.asked(services(), forms.body(one, None, values))
         fields = forms.carried(one, values)
         if decided in ("allow", "propose"):
             return _commit(want, fields=fields, back="")
@@ -132,10 +112,14 @@ def ask_unit(unit_id: int, kind: str) -> Any:
     if request.args.get("step") != "preview":
         return _unit_form(unit_id, one)
     values = request.args.copy()
+    return _unit_previewed(unit_id, one, values)
+
+
+def _unit_previewed(unit_id: int, one: Kind, values: Any) -> Any:
     values["unit"] = str(unit_id)
     try:
         _settle_unit(one, values)
-        want = _wanted(one, None, values)
+        want = edge.asked(services(), forms.body(one, None, values))
         plan = edge.preview(services(), want, asker().actor)
     except (InvalidInput, NotAllowed, Conflict) as error:
         return _unit_form(unit_id, one, error=error)
@@ -146,11 +130,17 @@ def confirm_unit(unit_id: int, kind: str) -> Any:
     """Commit what a preview announced, after the password."""
     one = _kind(kind, About.UNIT)
     values = request.form.copy()
+    if _only_shown():
+        return _unit_previewed(unit_id, one, values)
     values["unit"] = str(unit_id)
     back = _unit_edit(unit_id, one)
     if values.get("decision") not in ("allow", "propose"):
         return redirect(back, 303)
-    want = _wanted(one, None, values)
+    try:
+        want = edge.asked(services(), forms.body(one, None, values))
+    except InvalidInput as error:
+        flash(error_text(error), "bad")
+        return redirect(back, 303)
     return _commit(want, fields=forms.carried(one, values), back=back)
 
 
@@ -162,25 +152,27 @@ def _unit_edit(unit_id: int, one: Kind) -> str:
 
 def _unit_form(unit_id: int, one: Kind, *, error: DinhdanhError | None = None) -> Any:
     has, who = services(), asker()
-    words = request.args.get("unit_words", "")
+    words = request.values.get("unit_words", "")
     with has.db.read() as session:
         unit = pages_units.managed(session, who.rights, unit_id)
-        chosen = request.args.get(_unit_field(one), "")
+        chosen = request.values.get(_unit_field(one), "")
         found = []
         if words.strip():
             found = pages_units.destinations(session, who.rights, words, on=guard.today())
         if not found and chosen.isdecimal() and len(chosen) < 16:
             found = pages_units.chosen(session, who.rights, int(chosen), on=guard.today())
+    language_switch.by_form()
     answer = render_template(
         "console/unit_change_form.html",
         unit=unit,
         kind=one,
         leaves=[leaf for leaf in leaves(one.asks) if leaf.name != "unit"],
-        values=request.args,
+        values=request.values,
         words=words,
         found=[(u, owner) for u, owner in found if u.id != unit_id],
         today=guard.today(),
-        **_said(error),
+        error_text=error_text(error) if error else "",
+        field=getattr(error, "field", ""),
     )
     return make_response(answer, error.status if error else 200)
 
@@ -233,6 +225,7 @@ def _form(user_id: int | None, one: Kind, *, error: DinhdanhError | None = None)
             found = pages_units.destinations(session, who.rights, words, on=guard.today())
         if not found and chosen.isdecimal() and len(chosen) < 16:
             found = pages_units.chosen(session, who.rights, int(chosen), on=guard.today())
+    language_switch.by_form()
     answer = render_template(
         "console/change_form.html",
         page=page,
@@ -242,7 +235,9 @@ def _form(user_id: int | None, one: Kind, *, error: DinhdanhError | None = None)
         words=words,
         found=found,
         today=guard.today(),
-        **_said(error),
+        error=error,
+        error_text=error_text(error) if error else "",
+        field=getattr(error, "field", ""),
     )
     return make_response(answer, error.status if error else 200)
 
@@ -264,12 +259,21 @@ def ask_undo(change_id: str) -> Any:
 def confirm_undo(change_id: str) -> Any:
     """Undo it, after the password."""
     back = url_for("console.change", change_id=change_id)
+    if _only_shown():
+        return ask_undo(change_id)
     if request.form.get("decision") not in ("allow", "propose"):
         return redirect(back, 303)
     return _commit(edge.undoing(change_id), fields=[], back=back)
 
 
 # ---- preview and commit, whatever the kind ---------------------------------------------------
+
+
+def _only_shown() -> bool:
+    """Whether the form asks for a preview: what must not stand in an address is sent for it, and
+    the page that answers a form is asked for in the other language.
+    """
+    return request.form.get("step") == "preview" and "decision" not in request.form
 
 
 def _preview(
@@ -281,6 +285,7 @@ def _preview(
     error: DinhdanhError | None = None,
     key: str | None = None,
 ) -> Any:
+    language_switch.by_form(step="preview")
     answer = render_template(
         "console/preview.html",
         plan=plan,
@@ -327,46 +332,6 @@ def _act(want: Ask, key: str | None) -> str:
     return url_for("console.change", change_id=done.id)
 
 
-# ---- what was done ---------------------------------------------------------------------------
-
-
-def show(change_id: str) -> Any:
-    """The proof of a change, reloading itself while effects are under way."""
-    has, who = services(), asker()
-    with has.db.read() as session:
-        found = edge.seen(session, who.actor, change_id, now=who.now)
-        page = pages_changes.proof(session, found)
-    response = make_response(render_template("console/change.html", page=page, change=found.change))
-    _reload(response, found.change.state, change_id)
-    return response
-
-
-def _reload(response: Response, state: str, change_id: str) -> None:
-    round_ = request.args.get("n", 0, type=int)
-    if state == ChangeState.COMMITTED.value and 0 <= round_ < REFRESHES:
-        again = url_for("console.change", change_id=change_id, n=round_ + 1)
-        response.headers["Refresh"] = f"2; url={again}"
-
-
-def listing() -> str:
-    """Changes, newest first."""
-    has, who = services(), asker()
-    guard.require(who.sees_people)
-    state = request.args.get("state", "")
-    states = [*(s.value for s in ChangeState), "attention"]
-    with has.db.read() as session:
-        page = history.listed(
-            session,
-            who.rights,
-            state=state if state in states else None,
-            after=request.args.get("after"),
-        )
-        actors = entries.names(session, page.rows)
-    return render_template(
-        "console/changes.html", page=page, actors=actors, state=state, states=states
-    )
-
-
 def install(blueprint: Blueprint) -> None:
     """Register the pages."""
     pages: tuple[tuple[str, str, Callable[..., Any], str], ...] = (
@@ -381,8 +346,6 @@ def install(blueprint: Blueprint) -> None:
             confirm_unit,
             "POST",
         ),
-        ("/changes", "changes", listing, "GET"),
-        ("/changes/<change_id>", "change", show, "GET"),
         ("/changes/<change_id>/undo", "undo", ask_undo, "GET"),
         ("/changes/<change_id>/undo", "undo_confirm", confirm_undo, "POST"),
     )

@@ -5,10 +5,11 @@ from typing import Annotated
 from sqlalchemy.orm import Session
 
 from directory import assignments
-from directory.assignments import Kind as HeldAs
+from directory.assignments import HeldAs
 from directory.changes import posts, promises
-from directory.changes.asks import Ask, Fields, MaybeDay, OneOf, PositionRef, UnitRef
+from directory.changes.asks import Ask, Fields, OneOf
 from directory.changes.drafting import Draft, Ground, people_of, require_over
+from directory.changes.field_types import MaybeDay, PositionRef, UnitRef
 from directory.changes.kind import Kind, Subjects, posts_of
 from directory.changes.model import Plan, Spec
 from directory.changes.table import Event
@@ -44,6 +45,7 @@ class Asks(Fields):
         Ask(
             "Giữ vị trí",
             says="How the post is held; concurrently when left out.",
+            empty="Kiêm nhiệm",
             option="--as",
         ),
     ] = HeldAs.CONCURRENT.value

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from sqlalchemy.orm import Session
 
 from directory.changes import addresses, personal
-from directory.changes.asks import Ask, Email, Fields, Phone
+from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import Draft, Ground
+from directory.changes.field_types import Email, Phone
 from directory.changes.kind import Kind
 from directory.changes.model import Plan, Spec
 from directory.changes.table import Event

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from directory.assignments import Assignment
-from directory.assignments import Kind as HeldAs
+from directory.assignments import Assignment, HeldAs
 from directory.base.crypto import random_id
 from directory.base.db import insert_rows
 from directory.changes import joining, lines
-from directory.changes.asks import Ask, Fields, PositionRef, UnitRef
-from directory.changes.kind import About, Asked, Kind, Subjects
+from directory.changes.asks import Ask, Fields
+from directory.changes.field_types import PositionRef, UnitRef
+from directory.changes.kind import About, Answers, Kind, Subjects
 from directory.changes.model import Change, Person, Plan, Spec
 from directory.changes.newcomer import Newcomer
 from directory.people import User
@@ -40,14 +40,14 @@ class Asks(Fields):
     ]
 
 
-def rows(asked: Asked) -> tuple[dict[str, Any], ...]:
+def rows(answers: Answers) -> tuple[dict[str, Any], ...]:
     """The one row of a request, as a feed's would be."""
-    fields, decision = asked.fields, asked.decision
+    fields, decision = answers.fields, answers.decision
     post = {
         "unit": fields.to_unit,
         "position": fields.position,
         "kind": HeldAs.PRIMARY.value,
-        "valid_from": asked.effective_on.isoformat(),
+        "valid_from": answers.effective_on.isoformat(),
         "decision_number": decision.number if decision else None,
         "decision_issued_on": decision.issued_on.isoformat() if decision else None,
         "decision_issuer": decision.issuer if decision else None,

@@ -53,11 +53,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
         for held in ending:
             ground.rights.require(Do.CHANGE, held.unit.path, missing="source")
         touched.update(held.unit.id for held in (*ending, *never))
-        if (
-            user.status == UserStatus.LEFT.value
-            or gone(user, ground)
-            or (user.leaves_on is not None and user.leaves_on <= on)
-        ):
+        if user.status == UserStatus.LEFT.value or gone(user, ground) or user.has_left(on):
             draft.conflict("already_left", "{name} đã thôi việc.", user, name=user.full_name)
         draft.not_beneath(user, before)
         own = promised[user.id]

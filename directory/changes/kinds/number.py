@@ -9,8 +9,9 @@ from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from directory.changes import lines, personal
-from directory.changes.asks import Ask, CitizenNumber, Fields
+from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import Draft, Ground, people_of, require_over
+from directory.changes.field_types import CitizenNumber
 from directory.changes.kind import Kind
 from directory.changes.model import Change, Line, Plan, Spec
 from directory.changes.table import Event

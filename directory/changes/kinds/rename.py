@@ -7,8 +7,9 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from directory.changes import personal
-from directory.changes.asks import Ask, BirthDate, Fields, PersonName
+from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import Draft, Ground
+from directory.changes.field_types import BirthDate, PersonName
 from directory.changes.kind import Kind
 from directory.changes.model import Plan, Spec
 from directory.changes.table import Event

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from sqlalchemy.orm import Session
 
-from directory.assignments import Kind as HeldAs
+from directory.assignments import HeldAs
 from directory.changes import personal, posts, promises
-from directory.changes.asks import Ask, Fields, HeldRef
+from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import Draft, Ground, people_of, require_over
+from directory.changes.field_types import HeldRef
 from directory.changes.kind import Kind
 from directory.changes.model import Plan, Spec
 from directory.changes.table import Event

@@ -5,10 +5,11 @@ from typing import Annotated
 from sqlalchemy.orm import Session
 
 from directory import assignments
-from directory.assignments import Kind as HeldAs
+from directory.assignments import HeldAs
 from directory.changes import posts, promises
-from directory.changes.asks import Ask, Fields, MaybeDay, MaybePosition, UnitRef
+from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import Draft, Ground, people_of, primary_on, require_over
+from directory.changes.field_types import MaybeDay, MaybePosition, UnitRef
 from directory.changes.kind import Kind, Subjects, posts_of
 from directory.changes.model import Plan, Spec
 from directory.changes.table import Event

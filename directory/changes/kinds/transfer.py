@@ -7,11 +7,10 @@ from typing import Annotated
 from sqlalchemy.orm import Session
 
 from directory import assignments, units
-from directory.assignments import Held, Position
-from directory.assignments import Kind as HeldAs
+from directory.assignments import Held, HeldAs, Position
 from directory.base.errors import InvalidInput
 from directory.changes import posts, promises
-from directory.changes.asks import Ask, Fields, HeldRefs, MaybePosition, UnitRef
+from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import (
     Draft,
     Ground,
@@ -20,6 +19,7 @@ from directory.changes.drafting import (
     primary_on,
     require_over,
 )
+from directory.changes.field_types import HeldRefs, MaybePosition, UnitRef
 from directory.changes.kind import Kind, Subjects, posts_of
 from directory.changes.model import Plan, Spec
 from directory.changes.promises import Promises

@@ -3,13 +3,14 @@
 import re
 from typing import Annotated
 
-from pydantic import ValidationInfo, WithJsonSchema
+from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 from sqlalchemy.orm import Session
 
 from directory import units
 from directory.changes import unit_facts
-from directory.changes.asks import Ask, Fields, UnitRef, reads, wrong
+from directory.changes.asks import Ask, Fields, wrong
 from directory.changes.drafting import Ground
+from directory.changes.field_types import UnitRef
 from directory.changes.kind import About, Kind
 from directory.changes.model import Plan, Spec
 from directory.units import UnitCode
@@ -46,11 +47,11 @@ class Asks(Fields):
         Ask("Đơn vị", says="The unit: id or scheme:code (gso:14758).", option="--unit"),
     ]
     scheme: Annotated[
-        Annotated[str, reads(_scheme), WithJsonSchema({"type": "string"})],
+        Annotated[str, BeforeValidator(_scheme), WithJsonSchema({"type": "string"})],
         Ask("Loại mã", says="The scheme: gso, qd20 or one of your own."),
     ]
     value: Annotated[
-        Annotated[str, reads(_value), WithJsonSchema({"type": ["string", "null"]})],
+        Annotated[str, BeforeValidator(_value), WithJsonSchema({"type": ["string", "null"]})],
         Ask(
             "Mã",
             says="The code; left out, the unit bears none of this scheme from that day on.",
@@ -64,7 +65,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
     asked = spec.ask(Asks)
     unit = units.get(session, asked.unit)
     unit_facts.require(ground, (unit, "source"))
-    draft = unit_facts.Draft(session, spec, ground)
+    draft = unit_facts.FactDraft(session, spec, ground)
     draft.begin(
         unit,
         UnitCode(

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 from directory import units
 from directory.base.rows import in_force
 from directory.changes import unit_facts
-from directory.changes.asks import Ask, Fields, UnitRef
+from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import Ground, said
+from directory.changes.field_types import UnitRef
 from directory.changes.kind import About, Kind
 from directory.changes.model import Plan, Spec
 from directory.units import OrgUnit, UnitCode, UnitEdge, moves
@@ -42,7 +43,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
     asked = spec.ask(Asks)
     unit, parent = units.get(session, asked.unit), units.get(session, asked.parent)
     unit_facts.require(ground, (unit, "source"), (parent, "destination"))
-    draft = unit_facts.Draft(session, spec, ground)
+    draft = unit_facts.FactDraft(session, spec, ground)
     on = spec.effective_on
     draft.begin(unit, UnitEdge(unit_id=unit.id, parent_id=parent.id, valid_from=on))
     for other, day in moves.comes_under(session, unit.id, on):
@@ -60,7 +61,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
 
 
 def _say_code(
-    session: Session, draft: unit_facts.Draft, unit: OrgUnit, parent: OrgUnit, on: date
+    session: Session, draft: unit_facts.FactDraft, unit: OrgUnit, parent: OrgUnit, on: date
 ) -> None:
     codes = {
         code.unit_id: code.value
@@ -84,7 +85,7 @@ def _say_code(
 
 
 def _say_bodies(
-    session: Session, draft: unit_facts.Draft, unit: OrgUnit, parent: OrgUnit, on: date
+    session: Session, draft: unit_facts.FactDraft, unit: OrgUnit, parent: OrgUnit, on: date
 ) -> None:
     if unit.legal_person:
         return

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import ValidationInfo, WithJsonSchema
+from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 from sqlalchemy.orm import Session
 
 from directory import units
@@ -11,8 +11,9 @@ from directory.base import values
 from directory.base.rows import in_force
 from directory.base.text import clean
 from directory.changes import unit_facts
-from directory.changes.asks import Ask, Fields, UnitRef, reads, wrong
+from directory.changes.asks import Ask, Fields, wrong
 from directory.changes.drafting import Ground
+from directory.changes.field_types import UnitRef
 from directory.changes.kind import About, Kind
 from directory.changes.model import Plan, Spec
 from directory.units import facts
@@ -39,7 +40,7 @@ def _word(value: object, info: ValidationInfo) -> str | None:
 
 
 _TEXT = WithJsonSchema({"type": ["string", "null"]})
-_Name = Annotated[str | None, reads(_name), _TEXT]
+_Name = Annotated[str | None, BeforeValidator(_name), _TEXT]
 
 
 class Asks(Fields):
@@ -52,7 +53,7 @@ class Asks(Fields):
     name: Annotated[_Name, Ask("Tên mới", says="Its full name.")] = None
     short_name: Annotated[_Name, Ask("Tên ngắn", says="Its short name.")] = None
     unit_kind: Annotated[
-        Annotated[str | None, reads(_word), _TEXT],
+        Annotated[str | None, BeforeValidator(_word), _TEXT],
         Ask("Loại đơn vị", says="Which kind of unit it is, in the installation's own words."),
     ] = None
 
@@ -62,7 +63,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
     asked = spec.ask(Asks)
     unit = units.get(session, asked.unit)
     unit_facts.require(ground, (unit, "source"))
-    draft = unit_facts.Draft(session, spec, ground)
+    draft = unit_facts.FactDraft(session, spec, ground)
     first = unit_facts.name_fact(
         unit.id, unit.name, unit.short_name, unit.kind, spec.effective_on, key=unit.sort_key
     )
