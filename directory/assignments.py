@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from directory import units
 from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.errors import InvalidInput, NotFound
 from directory.base.rows import batches, in_force, is_fact, not_over
@@ -136,14 +137,7 @@ _HELD = (
     Assignment.kind,
     Assignment.valid_from,
     Assignment.valid_to,
-    OrgUnit.id.label("unit_id"),
-    OrgUnit.name.label("unit_name"),
-    OrgUnit.short_name,
-    OrgUnit.kind.label("unit_kind"),
-    OrgUnit.bloc,
-    OrgUnit.tier,
-    OrgUnit.legal_person,
-    OrgUnit.path,
+    *units.JOINED,
     Position.id.label("position_id"),
     Position.code,
     Position.name.label("position_name"),
@@ -153,23 +147,13 @@ _HELD = (
 
 
 def _held(row: Any) -> Held:
-    unit = UnitView(
-        row.unit_id,
-        row.unit_name,
-        row.short_name,
-        row.unit_kind,
-        row.bloc,
-        row.tier,
-        row.legal_person,
-        row.path,
-    )
     return Held(
         row.id,
         row.user_id,
         row.kind,
         row.valid_from,
         row.valid_to,
-        unit,
+        units.joined(row),
         row.position_id,
         row.code,
         row.position_name,

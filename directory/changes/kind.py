@@ -54,6 +54,19 @@ def of_people(session: Session, spec: Spec) -> Subjects:
     return Subjects(frozenset(spec.users), frozenset(h.unit.id for h in held))
 
 
+def of_taking_up(session: Session, spec: Spec, unit_id: int, position_id: int | None) -> Subjects:
+    """As ``of_people``, and what a post in this unit takes: its place, of the position asked for or of
+    those they have.
+    """
+    held = posts_of(session, spec)
+    positions = {position_id} if position_id else {h.position_id for h in held}
+    return Subjects(
+        frozenset(spec.users),
+        frozenset({unit_id, *(h.unit.id for h in held)}),
+        frozenset((unit_id, position) for position in positions),
+    )
+
+
 def of_nobody(_session: Session, _spec: Spec) -> Subjects:
     """What makes new rows rests on nobody."""
     return Subjects()

@@ -1,6 +1,7 @@
 """Taking up a post: whether the unit is there, whether a place is free, whether she may, until when."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy.orm import Session
@@ -132,6 +133,44 @@ def opened(
         position.name,
         position.rank,
         position.leadership,
+    )
+
+
+@dataclass(frozen=True)
+class Further:
+    """A post that somebody takes up beside what she holds."""
+
+    event: Event
+    unit: UnitView
+    position: Position
+    held_as: str
+    ends: date | None = None
+    """Its term."""
+    planned_end: date | None = None
+    """The day it is meant to end; another decision ends it."""
+    paused: Held | None = None
+    """The post she stops acting in, in another unit."""
+
+
+def take_up(
+    draft: Draft, user: User, before: tuple[Held, ...], promised: Promises, post: Further
+) -> None:
+    """She holds it from the day on, until its term or until she leaves."""
+    on = draft.spec.effective_on
+    end, owner = until(draft, user, promised, post.ends)
+    at_home = post.paused is not None and post.paused.unit.id == post.unit.id
+    if at_home or holds_already(before, post.unit, post.position, on, end):
+        draft.conflict("no_change", "{name} đã giữ đúng vị trí này.", user, name=user.full_name)
+    draft.person(
+        user,
+        post.event,
+        before,
+        [],
+        [opened(user, post.unit, post.position, post.held_as, on, end)],
+        promised=promised,
+        opened_until=owner,
+        planned_end=post.planned_end,
+        paused=[post.paused.id] if post.paused is not None else [],
     )
 
 

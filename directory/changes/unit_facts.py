@@ -8,7 +8,7 @@ holds instead is possible: no unit below itself, no code borne by two.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -20,7 +20,9 @@ from directory.base.errors import Conflict
 from directory.base.rows import in_force
 from directory.base.text import search_key, sort_key
 from directory.changes import tree_day
+from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import Ground, iso, said
+from directory.changes.field_types import UnitRef
 from directory.changes.kind import Subjects
 from directory.changes.model import Change, ChangeLine, Line, Notice, Plan, Spec
 from directory.permissions import Do
@@ -30,6 +32,15 @@ from directory.units.facts import Fact, Span
 TABLES: dict[str, type[Any]] = {
     table.__tablename__: table for table in (UnitName, UnitEdge, UnitCode)
 }
+
+
+class OfUnit(Fields):
+    """What each of them asks for first."""
+
+    unit: Annotated[
+        UnitRef,
+        Ask("Đơn vị", says="The unit: id or scheme:code (gso:14758).", option="--unit"),
+    ]
 
 
 class FactDraft:

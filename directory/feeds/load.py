@@ -35,7 +35,7 @@ from directory.feeds.run import (
     fresh_rows,
     position_of,
     positions_by_code,
-    unique,
+    rows_of,
     unit_of,
 )
 from directory.feeds.source_rows import Report
@@ -94,12 +94,7 @@ def _positions(feed: Feed, file: Path) -> None:
         "signing_authority",
         "sensitivity",
     }
-    found = unique(
-        feed,
-        file.name,
-        r.checked(r.read(file, columns, feed.report), file.name, feed.report, check),
-        "code",
-    )
+    found = rows_of(feed, file, columns, check, "code")
     with feed.db.read() as session:
         known = {p.code: p for p in session.scalars(select(Position))}
     fresh = fresh_rows(feed, file.name, found, known, "code", ("name", "rank", "bloc"))
@@ -141,12 +136,7 @@ def _units(feed: Feed, file: Path) -> None:
         "legal_person",
         "valid_from",
     }
-    found = unique(
-        feed,
-        file.name,
-        r.checked(r.read(file, columns, feed.report), file.name, feed.report, check),
-        "ref",
-    )
+    found = rows_of(feed, file, columns, check, "ref")
     with feed.db.read() as session:
         known = CodeBook(session)
         rows = {u.id: u for u in session.scalars(select(OrgUnit))}

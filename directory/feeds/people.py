@@ -19,7 +19,7 @@ from directory.feeds.run import (
     commit_all,
     position_of,
     positions_by_code,
-    unique,
+    rows_of,
     unit_of,
 )
 from directory.people import User
@@ -54,12 +54,7 @@ def load_people(feed: Feed, file: Path) -> None:
         "email",
         "phone",
     }
-    found = unique(
-        feed,
-        file.name,
-        r.checked(r.read(file, columns, feed.report), file.name, feed.report, check),
-        "key",
-    )
+    found = rows_of(feed, file, columns, check, "key")
     with feed.db.read() as session:
         known = {
             u.source_key: u

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -109,7 +110,21 @@ def commit_all(
         feed.progress(file, done, len(rows))
 
 
-def unique(feed: Feed, file: str, rows: Iterable[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+def rows_of(
+    feed: Feed,
+    file: Path,
+    columns: set[str],
+    check: Callable[[dict[str, str]], dict[str, Any]],
+    key: str,
+) -> list[dict[str, Any]]:
+    """The rows of a file that are right, each key once; the others are refused in the report."""
+    rows = r.checked(r.read(file, columns, feed.report), file.name, feed.report, check)
+    return _unique(feed, file.name, rows, key)
+
+
+def _unique(
+    feed: Feed, file: str, rows: Iterable[dict[str, Any]], key: str
+) -> list[dict[str, Any]]:
     seen: set[str] = set()
     kept = []
     for row in rows:

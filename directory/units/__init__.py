@@ -18,6 +18,7 @@ from directory.units.codes import CodeBook, by_ref, codes_of
 from directory.units.names import names_of, search
 from directory.units.tree import legal_person_of, subtree, tree_as_of
 from directory.units.unit_rows import (
+    JOINED,
     Bloc,
     OrgUnit,
     Tier,
@@ -29,11 +30,13 @@ from directory.units.unit_rows import (
     columns,
     get,
     ids_of,
+    joined,
     view,
     views,
 )
 
 __all__ = [
+    "JOINED",
     "Bloc",
     "CodeBook",
     "OrgUnit",
@@ -49,6 +52,7 @@ __all__ = [
     "columns",
     "get",
     "ids_of",
+    "joined",
     "legal_person_of",
     "lock_tree",
     "names_of",

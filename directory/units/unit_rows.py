@@ -183,6 +183,33 @@ def get(session: Session, unit_id: int) -> OrgUnit:
     return unit
 
 
+JOINED = (
+    OrgUnit.id.label("unit_id"),
+    OrgUnit.name.label("unit_name"),
+    OrgUnit.short_name,
+    OrgUnit.kind.label("unit_kind"),
+    OrgUnit.bloc,
+    OrgUnit.tier,
+    OrgUnit.legal_person,
+    OrgUnit.path,
+)
+"""The columns of a unit beside those of other tables; read by ``joined``."""
+
+
+def joined(row: Any) -> UnitView:
+    """The view of the unit in such a row."""
+    return UnitView(
+        row.unit_id,
+        row.unit_name,
+        row.short_name,
+        row.unit_kind,
+        row.bloc,
+        row.tier,
+        row.legal_person,
+        row.path,
+    )
+
+
 def view(unit: OrgUnit) -> UnitView:
     """The read-only view of a row."""
     return UnitView(

@@ -48,6 +48,29 @@ def maybe(name: str) -> Schema:
     return {"oneOf": [ref(name), {"type": "null"}]}
 
 
+EFFECT: Schema = {
+    "artefact": one(Column),
+    "kind": TEXT,
+    "user": NUMBER,
+    "target": TEXT,
+    "label": TEXT,
+    "detail": OPEN,
+}
+"""What is said of an effect, foreseen or ordered."""
+
+CHANGE: Schema = {
+    "id": TEXT,
+    "kind": TEXT,
+    "state": one(ChangeState),
+    "needs_attention": FLAG,
+    "title": TEXT,
+    "actor": ref("Actor"),
+    "effective_on": DAY,
+    "committed_at": MOMENT,
+    "undo_of": MAYBE_TEXT,
+}
+"""What is said of a change, in a list and with its proof."""
+
 PROPOSAL: Schema = {
     "id": TEXT,
     "kind": TEXT,
@@ -92,16 +115,11 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Notice": record({"code": TEXT, "message": TEXT, "user": MAYBE_NUMBER, "row": MAYBE_NUMBER}),
     "ForeseenEffect": record(
-        {
-            "artefact": one(Column),
-            "kind": TEXT,
-            "user": NUMBER,
-            "target": TEXT,
-            "label": TEXT,
+        EFFECT
+        | {
             "count": NUMBER,
             "counted": FLAG
             | {"description": "A count at this moment, cut by predicate, not promised."},
-            "detail": OPEN,
         }
     ),
     "ApplicationAccess": record(
@@ -145,20 +163,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Committed": record({"id": TEXT, "state": one(ChangeState)}),
     "Actor": record({"kind": TEXT, "label": TEXT}),
-    "Change": record(
-        {
-            "id": TEXT,
-            "kind": TEXT,
-            "state": one(ChangeState),
-            "needs_attention": FLAG,
-            "title": TEXT,
-            "actor": ref("Actor"),
-            "effective_on": DAY,
-            "committed_at": MOMENT,
-            "people": NUMBER,
-            "undo_of": MAYBE_TEXT,
-        }
-    ),
+    "Change": record(CHANGE | {"people": NUMBER}),
     "ChangePage": record(
         {
             "changes": array(ref("Change")),
@@ -166,13 +171,10 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "Effect": record(
-        {
+        EFFECT
+        | {
             "id": NUMBER,
-            "artefact": one(Column),
-            "kind": TEXT,
             "user": MAYBE_NUMBER,
-            "target": TEXT,
-            "label": TEXT,
             "state": one(State),
             "final": one(State) | {"description": "The state that completes it."},
             "done": FLAG,
@@ -187,20 +189,12 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "Proof": record(
-        {
-            "id": TEXT,
-            "kind": TEXT,
-            "state": one(ChangeState),
-            "needs_attention": FLAG,
-            "title": TEXT,
-            "actor": ref("Actor"),
+        CHANGE
+        | {
             "decision": maybe("Decision"),
-            "effective_on": DAY,
-            "committed_at": MOMENT,
             "took_effect_at": MAYBE_MOMENT,
             "settled_at": MAYBE_MOMENT,
             "settled": FLAG,
-            "undo_of": MAYBE_TEXT,
             "lines": array(ref("Line")),
             "effects": array(ref("Effect")),
         },

@@ -10,7 +10,7 @@ from directory.changes import posts, promises
 from directory.changes.asks import Ask, Fields, OneOf
 from directory.changes.drafting import Draft, Ground, people_of, require_over
 from directory.changes.field_types import MaybeDay, PositionRef, UnitRef
-from directory.changes.kind import Kind, Subjects, posts_of
+from directory.changes.kind import Kind, Subjects, of_taking_up
 from directory.changes.model import Plan, Spec
 from directory.changes.table import Event
 from directory.people import UserStatus
@@ -62,12 +62,7 @@ class Asks(Fields):
 def subjects(session: Session, spec: Spec) -> Subjects:
     """Everybody, their units and that of the post, and its place."""
     asked = spec.ask(Asks)
-    held = posts_of(session, spec)
-    return Subjects(
-        frozenset(spec.users),
-        frozenset({asked.to_unit, *(h.unit.id for h in held)}),
-        frozenset({(asked.to_unit, asked.position)}),
-    )
+    return of_taking_up(session, spec, asked.to_unit, asked.position)
 
 
 def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
@@ -86,20 +81,20 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
         require_over(ground, before, on)
         if not posts.works(draft, user):
             continue
-        end, owner = posts.until(draft, user, promised[user.id], asked.until)
-        if posts.holds_already(before, unit, position, on, end):
-            draft.conflict("no_change", "{name} đã giữ đúng vị trí này.", user, name=user.full_name)
         taken.append((user, position))
-        post = posts.opened(user, unit, position, asked.held_as, on, end)
-        draft.person(
+        posts.take_up(
+            draft,
             user,
-            Event.APPOINT,
             before,
-            [],
-            [post],
-            promised=promised[user.id],
-            opened_until=owner,
-            planned_end=asked.until,
+            promised[user.id],
+            posts.Further(
+                Event.APPOINT,
+                unit,
+                position,
+                asked.held_as,
+                ends=asked.until,
+                planned_end=asked.until,
+            ),
         )
     posts.refuse_full(session, draft, unit, taken)
     return draft.done(units_touched={unit.id})

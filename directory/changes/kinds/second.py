@@ -10,7 +10,7 @@ from directory.changes import posts, promises
 from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import Draft, Ground, people_of, primary_on, require_over
 from directory.changes.field_types import MaybeDay, MaybePosition, UnitRef
-from directory.changes.kind import Kind, Subjects, posts_of
+from directory.changes.kind import Kind, Subjects, of_taking_up
 from directory.changes.model import Plan, Spec
 from directory.changes.table import Event
 from directory.people import UserStatus
@@ -48,13 +48,8 @@ class Asks(Fields):
 
 def subjects(session: Session, spec: Spec) -> Subjects:
     """Everybody, their units and the destination, and the places they may take there."""
-    asked, held = spec.ask(Asks), posts_of(session, spec)
-    positions = {asked.position} if asked.position else {h.position_id for h in held}
-    return Subjects(
-        frozenset(spec.users),
-        frozenset({asked.to_unit, *(h.unit.id for h in held)}),
-        frozenset((asked.to_unit, position) for position in positions),
-    )
+    asked = spec.ask(Asks)
+    return of_taking_up(session, spec, asked.to_unit, asked.position)
 
 
 def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
@@ -84,9 +79,6 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
             )
             continue
         position = wanted or assignments.get_position(session, home.position_id)
-        end, owner = posts.until(draft, user, promised[user.id], None)
-        if home.unit.id == unit.id or posts.holds_already(before, unit, position, on, end):
-            draft.conflict("no_change", "{name} đã giữ đúng vị trí này.", user, name=user.full_name)
         if any(h.kind == HeldAs.SECONDMENT and posts.lasts(h, on) for h in before):
             draft.conflict(
                 "already_seconded",
@@ -95,17 +87,19 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
                 name=user.full_name,
             )
         taken.append((user, position))
-        post = posts.opened(user, unit, position, HeldAs.SECONDMENT.value, on, end)
-        draft.person(
+        posts.take_up(
+            draft,
             user,
-            Event.SECOND,
             before,
-            [],
-            [post],
-            promised=promised[user.id],
-            opened_until=owner,
-            planned_end=asked.planned_end,
-            paused=[home.id],
+            promised[user.id],
+            posts.Further(
+                Event.SECOND,
+                unit,
+                position,
+                HeldAs.SECONDMENT.value,
+                planned_end=asked.planned_end,
+                paused=home,
+            ),
         )
     posts.refuse_full(session, draft, unit, taken)
     return draft.done(units_touched={unit.id})

@@ -20,7 +20,7 @@ from directory.changes.drafting import (
     require_over,
 )
 from directory.changes.field_types import HeldRefs, MaybePosition, UnitRef
-from directory.changes.kind import Kind, Subjects, posts_of
+from directory.changes.kind import Kind, Subjects, of_taking_up
 from directory.changes.model import Plan, Spec
 from directory.changes.promises import Promises
 from directory.changes.table import Event
@@ -61,13 +61,8 @@ class Asks(Fields):
 
 def subjects(session: Session, spec: Spec) -> Subjects:
     """Everybody, their units and the destination, and the places they may take there."""
-    asked, held = spec.ask(Asks), posts_of(session, spec)
-    positions = {asked.position} if asked.position else {h.position_id for h in held}
-    return Subjects(
-        frozenset(spec.users),
-        frozenset({asked.to_unit, *(h.unit.id for h in held)}),
-        frozenset((asked.to_unit, position) for position in positions),
-    )
+    asked = spec.ask(Asks)
+    return of_taking_up(session, spec, asked.to_unit, asked.position)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from sqlalchemy.orm import Session
 
 from directory import units
 from directory.changes import unit_facts
-from directory.changes.asks import Ask, Fields, wrong
+from directory.changes.asks import Ask, wrong
 from directory.changes.drafting import Ground
-from directory.changes.field_types import UnitRef
 from directory.changes.kind import About, Kind
 from directory.changes.model import Plan, Spec
 from directory.units import UnitCode
@@ -39,13 +38,9 @@ def _value(value: object, info: ValidationInfo) -> str:
     return text
 
 
-class Asks(Fields):
+class Asks(unit_facts.OfUnit):
     """Which unit, which scheme, and the code; without one it bears none from the day on."""
 
-    unit: Annotated[
-        UnitRef,
-        Ask("Đơn vị", says="The unit: id or scheme:code (gso:14758).", option="--unit"),
-    ]
     scheme: Annotated[
         Annotated[str, BeforeValidator(_scheme), WithJsonSchema({"type": "string"})],
         Ask("Loại mã", says="The scheme: gso, qd20 or one of your own."),

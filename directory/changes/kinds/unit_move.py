@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from directory import units
 from directory.base.rows import in_force
 from directory.changes import unit_facts
-from directory.changes.asks import Ask, Fields
+from directory.changes.asks import Ask
 from directory.changes.drafting import Ground, said
 from directory.changes.field_types import UnitRef
 from directory.changes.kind import About, Kind
@@ -20,13 +20,9 @@ _PREFIXED = "qd20"
 """Codes of QĐ 20/2020/QĐ-TTg begin with that of the unit directly above (Điều 4)."""
 
 
-class Asks(Fields):
+class Asks(unit_facts.OfUnit):
     """Which unit, and where to."""
 
-    unit: Annotated[
-        UnitRef,
-        Ask("Đơn vị", says="The unit: id or scheme:code (gso:14758).", option="--unit"),
-    ]
     parent: Annotated[
         UnitRef,
         Ask(

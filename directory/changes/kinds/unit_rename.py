@@ -11,9 +11,8 @@ from directory.base import values
 from directory.base.rows import in_force
 from directory.base.text import clean
 from directory.changes import unit_facts
-from directory.changes.asks import Ask, Fields, wrong
+from directory.changes.asks import Ask, wrong
 from directory.changes.drafting import Ground
-from directory.changes.field_types import UnitRef
 from directory.changes.kind import About, Kind
 from directory.changes.model import Plan, Spec
 from directory.units import facts
@@ -43,13 +42,9 @@ _TEXT = WithJsonSchema({"type": ["string", "null"]})
 _Name = Annotated[str | None, BeforeValidator(_name), _TEXT]
 
 
-class Asks(Fields):
+class Asks(unit_facts.OfUnit):
     """What it is called from the day on; what is left out stays."""
 
-    unit: Annotated[
-        UnitRef,
-        Ask("Đơn vị", says="The unit: id or scheme:code (gso:14758).", option="--unit"),
-    ]
     name: Annotated[_Name, Ask("Tên mới", says="Its full name.")] = None
     short_name: Annotated[_Name, Ask("Tên ngắn", says="Its short name.")] = None
     unit_kind: Annotated[

@@ -12,13 +12,14 @@ from typing import Any
 from sqlalchemy import Connection, Date, Select, and_, bindparam, case, func, select
 from sqlalchemy.orm import aliased
 
+from directory import units
 from directory.assignments import Assignment, Held, HeldAs, Position
 from directory.base.clock import local_day
 from directory.base.db import UTCDateTime
 from directory.base.rows import in_force
 from directory.changes.model import Change, ChangeLine
 from directory.people import User, sole_email
-from directory.units import OrgUnit, UnitCode, UnitView
+from directory.units import OrgUnit, UnitCode
 from idp.oidc.claims import scopes as known
 
 
@@ -94,22 +95,12 @@ _CHANGED = (
     .scalar_subquery()
 )
 
-_UNIT = (
-    OrgUnit.id.label("unit_id"),
-    OrgUnit.name.label("unit_name"),
-    OrgUnit.short_name,
-    OrgUnit.kind.label("unit_kind"),
-    OrgUnit.bloc,
-    OrgUnit.tier,
-    OrgUnit.legal_person,
-    OrgUnit.path,
-)
 _HELD = (
     Assignment.id.label("held_id"),
     Assignment.kind.label("held_kind"),
     Assignment.valid_from,
     Assignment.valid_to,
-    *_UNIT,
+    *units.JOINED,
     Position.id.label("position_id"),
     Position.code.label("position_code"),
     Position.name.label("position_name"),
@@ -183,23 +174,13 @@ def person(row: Any) -> ActingPerson:
 
 
 def _held(row: Any) -> Held:
-    unit = UnitView(
-        row.unit_id,
-        row.unit_name,
-        row.short_name,
-        row.unit_kind,
-        row.bloc,
-        row.tier,
-        row.legal_person,
-        row.path,
-    )
     return Held(
         id=row.held_id,
         user_id=row.user_id,
         kind=row.held_kind,
         valid_from=row.valid_from,
         valid_to=row.valid_to,
-        unit=unit,
+        unit=units.joined(row),
         position_id=row.position_id,
         position_code=row.position_code,
         position_name=row.position_name,
