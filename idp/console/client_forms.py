@@ -1,12 +1,15 @@
-"""What people type into the forms about clients → a registration.
+"""The forms about clients, made from the fields of their metadata, and a client's page.
 
 The short form asks for a name, an application, what kind it is and one address; everything else
-has a sensible value for that kind. What is not in a form stays what it was.
+has a sensible value for that kind. What is not in a form stays what it was. What a form asks for,
+and of which clients, the fields say (``fields.InConsole``); of the form alone are the three that
+mean more than themselves: method, scopes, PKCE.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from urllib.parse import urlsplit
 
 from werkzeug.datastructures import MultiDict
@@ -22,15 +25,19 @@ from idp.oidc.clients import (
     ClientKind,
     GrantType,
     Options,
+    Profile,
     Registration,
-    ResponseType,
-    SubjectType,
-    TokenFormat,
+    sorts,
 )
+from idp.oidc.clients.fields import Field, InConsole
 from idp.oidc.clients.redirects import origin
+from idp.oidc.clients.sorts import Input
+from idp.web.i18n import gettext
 
 Form = MultiDict[str, str]
 SOMEWHERE = "https://ung-dung.example"
+ANY_WAY = "client_secret"
+"""Of the form: the secret counts in the header and in the body alike."""
 
 
 class Use(StrEnum):
@@ -70,58 +77,132 @@ def usual_redirect(chosen: Use, application: Application | None) -> str:
     return (base or at_home.get(chosen, SOMEWHERE)) + path
 
 
-def registration(form: Form) -> Registration:
-    """What the form to register asks for; whether it may be had is judged elsewhere."""
-    chosen = use(form)
-    machine, native = chosen is Use.MACHINE, chosen is Use.NATIVE
-    application = form.get("application_id", "")
-    redirects = lines(form, "redirect_uris")
-    after, behind = lines(form, "post_logout_redirect_uris"), _text(form, "backchannel_logout_uri")
-    if not after and not native:
-        after = _home_of(redirects)
-    if behind is None and chosen is Use.APACHE and redirects:
-        behind = redirects[0] + ("&" if "?" in redirects[0] else "?") + "logout=backchannel"
-    return Registration(
-        name=form.get("name", ""),
-        application_id=int(application)
-        if application.isdecimal() and len(application) < 16
-        else None,
-        kind=ClientKind.NATIVE if native else ClientKind.WEB,
-        auth_method=AuthMethod.NONE if native else _method(form, AuthMethod.BASIC),
-        grant_types=(GrantType.CLIENT,) if machine else (GrantType.CODE, GrantType.REFRESH),
-        redirect_uris=redirects,
-        post_logout_redirect_uris=after,
-        backchannel_logout_uri=behind,
-        scopes=tuple(form.getlist("scopes")) if "scopes" in form or machine else SCOPES,
-        id_token_alg="ES256" if form.get("alg") == "ES256" else "RS256",
-        access_token_format=TokenFormat.JWT if form.get("format") == "jwt" else TokenFormat.OPAQUE,
-        first_party=form.get("first_party") == "yes",
-        resource_server=form.get("resource_server") == "yes",
-        options=_heard(Options(), form, AuthMethod.NONE if native else AuthMethod.BASIC),
+# ---- what is asked -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One field as a form shows it."""
+
+    field: str
+    name: str
+    """The input's."""
+    asks: InConsole
+    input: Input
+    required: bool
+    text: str
+    """Of a tick "yes" or nothing."""
+    ticked: Sequence[str]
+    """Of boxes: those ticked."""
+    choices: dict[str, str]
+    """Of a choice and of boxes: text → words."""
+
+
+def _asked(client: Registration, *, new: bool, wide: bool) -> list[tuple[Field[Any], InConsole]]:
+    """What a form asks about such a client, in its order; ``wide``: whoever looks after the whole
+    installation.
+    """
+    fields = [(each, each.console) for each in Registration.every_field().values()]
+    found = [
+        (each, asks)
+        for each, asks in fields
+        if asks is not None
+        and asks.label
+        and (new or not asks.only_new)
+        and (wide or not asks.wide)
+        and asks.when(client)
+        and (each is not Registration.scopes or _offered(client, new=new, wide=wide))
+    ]
+    return sorted(found, key=lambda one: one[1].order)
+
+
+def entries(client: Registration, typed: Form | None, *, new: bool, wide: bool) -> list[Entry]:
+    """The fields of a form, as they were typed, or as the client has them."""
+    return [
+        _entry(client, each, asks, typed, new=new, wide=wide)
+        for each, asks in _asked(client, new=new, wide=wide)
+    ]
+
+
+def _entry(
+    client: Registration,
+    each: Field[Any],
+    asks: InConsole,
+    typed: Form | None,
+    *,
+    new: bool,
+    wide: bool,
+) -> Entry:
+    name = asks.input or each.name
+    known = each.chosen_from
+    if each is Registration.scopes:
+        known = [*_offered(client, new=new, wide=wide)]
+    elif known and each.unsaid is None and not each.usual:
+        known = ["", *known]
+    held = _texts(client, each)
+    return Entry(
+        field=each.name,
+        name=name,
+        asks=asks,
+        input=Input.CHOICE if known and each.sort.input is Input.TEXT else each.sort.input,
+        required=each.sort is sorts.LINE,
+        text=typed.get(name, "") if typed is not None else "\n".join(held),
+        ticked=typed.getlist(name) if typed is not None else held,
+        choices={code: code for code in known} | {c: gettext(w) for c, w in asks.words.items()},
     )
 
 
-def as_registered(client: Client) -> Registration:
-    """What a client is registered as."""
+def _texts(client: Registration, each: Field[Any]) -> list[str]:
+    """The client's value, as a form has it."""
+    value = dict(client.every())[each]
+    if each is Registration.auth_method and not client.options.pin_auth_method:
+        return [ANY_WAY]
+    if isinstance(value, bool):
+        return ["yes"] if value != (each.console is not None and each.console.denies) else []
+    if isinstance(value, tuple):
+        return [str(one) for one in value]
+    return [] if value is None else [str(value)]
+
+
+def _offered(client: Registration, *, new: bool, wide: bool) -> tuple[str, ...]:
+    """The scopes to choose among."""
+    about_people = IDENTITY_SCOPES if GrantType.CODE in client.grant_types else ()
+    return about_people + (API_SCOPES if new and wide else ())
+
+
+# ---- what was typed ----------------------------------------------------------------------------
+
+
+def begun(chosen: Use, application: Application | None) -> Registration:
+    """What the form to register begins with."""
+    machine, native = chosen is Use.MACHINE, chosen is Use.NATIVE
+    proposed = usual_redirect(chosen, application)
     return Registration(
-        name=client.name,
-        redirect_uris=tuple(client.redirect_uris),
-        post_logout_redirect_uris=tuple(client.post_logout_redirect_uris),
-        backchannel_logout_uri=client.backchannel_logout_uri,
-        application_id=client.application_id,
-        kind=ClientKind(client.kind),
-        auth_method=AuthMethod(client.auth_method),
-        grant_types=tuple(GrantType(g) for g in client.grant_types),
-        scopes=tuple(client.scopes),
-        id_token_alg=client.id_token_alg,
-        access_token_format=TokenFormat(client.access_token_format),
-        first_party=client.first_party,
-        resource_server=client.resource_server,
-        backchannel_logout_session_required=client.backchannel_logout_session_required,
-        introspect_all=client.introspect_all,
-        response_types=tuple(ResponseType(t) for t in client.response_types),
-        subject_type=SubjectType(client.subject_type),
-        options=Options.of(client.options),
+        name=application.name if application is not None else "",
+        redirect_uris=(proposed,) if proposed else (),
+        kind=ClientKind.NATIVE if native else ClientKind.WEB,
+        auth_method=AuthMethod.NONE if native else AuthMethod.BASIC,
+        grant_types=(GrantType.CLIENT,) if machine else (GrantType.CODE, GrantType.REFRESH),
+        scopes=() if machine else SCOPES,
+        id_token_alg=Registration.id_token_alg.usual[Profile.STANDARD],
+    )
+
+
+def registration(form: Form) -> Registration:
+    """What the form to register asks for; whether it may be had is judged elsewhere."""
+    chosen = use(form)
+    empty = begun(chosen, None).but(redirect_uris=())
+    wanted = _heard(empty, form, new=True)
+    application = form.get("application_id", "")
+    known = application.isdecimal() and len(application) < 16
+    redirects, behind = wanted.redirect_uris, wanted.backchannel_logout_uri
+    if behind is None and chosen is Use.APACHE and redirects:
+        behind = redirects[0] + ("&" if "?" in redirects[0] else "?") + "logout=backchannel"
+    after = wanted.post_logout_redirect_uris
+    return wanted.but(
+        application_id=int(application) if known else None,
+        backchannel_logout_uri=behind,
+        post_logout_redirect_uris=after or (() if chosen is Use.NATIVE else _home_of(redirects)),
     )
 
 
@@ -129,54 +210,48 @@ def edited(client: Client, form: Form) -> Registration:
     """The client with what the form says in place of what is registered. Scopes of our own API
     and everything else an administrator alone decides stay as they are.
     """
-    held = as_registered(client)
-    chosen = {s for s in form.getlist("scopes") if s in IDENTITY_SCOPES}
-    kept = [s for s in held.scopes if s in API_SCOPES]
-    return replace(
-        held,
-        name=form.get("name", ""),
-        redirect_uris=lines(form, "redirect_uris"),
-        post_logout_redirect_uris=lines(form, "post_logout_redirect_uris"),
-        backchannel_logout_uri=_text(form, "backchannel_logout_uri"),
-        auth_method=_method(form, held.auth_method),
-        id_token_alg=form.get("alg", held.id_token_alg),
-        scopes=(*(s for s in IDENTITY_SCOPES if s in chosen), *kept),
-        options=_heard(held.options, form, held.auth_method),
-    )
+    return _heard(Registration.of(client), form, new=False)
 
 
-ANY_WAY = "client_secret"
-"""Of the form: the secret counts in the header and in the body alike."""
-
-
-def _method(form: Form, held: AuthMethod) -> AuthMethod:
-    """The method chosen, of a client whose secret is presented; that of any other stays."""
-    chosen = form.get("auth_method", "")
-    if held not in INTERCHANGEABLE or chosen not in {*INTERCHANGEABLE}:
-        return held
-    return AuthMethod(chosen)
-
-
-def _heard(options: Options, form: Form, held: AuthMethod) -> Options:
-    uri = _text(form, "frontchannel_logout_uri")
-    wants_sid = uri is not None and form.get("frontchannel_logout_session_required") == "yes"
-    heard = replace(
-        options,
-        frontchannel_logout_uri=uri,
-        frontchannel_logout_session_required=wants_sid,
-    )
+def _heard(client: Registration, form: Form, *, new: bool) -> Registration:
     # An empty box is not sent at all: which boxes there were, the form says beside them.
     boxes = form.get("boxes", "").split()
-    if "id_token_scope_claims" in boxes:
-        told = form.get("id_token_scope_claims") == "yes"
-        heard = replace(heard, id_token_scope_claims=told)
-    # Whoever keeps no secret must use it, and a profile knows better than a form.
-    if "no_pkce" in boxes and held is not AuthMethod.NONE and not options.profile.fapi:
-        heard = replace(heard, require_pkce=form.get("no_pkce") != "yes")
+    said: dict[str, Any] = {}
+    for each, asks in _asked(client, new=new, wide=True):
+        name = asks.input or each.name
+        if each is Registration.auth_method:
+            said |= _method(form)
+        elif each is Registration.scopes:
+            said["scopes"] = _scopes(client, form, new=new)
+        elif each.sort.input is Input.TICK:
+            if name in form or name in boxes:
+                said[each.name] = (form.get(name) == "yes") != asks.denies
+        elif name in form:
+            lines_of = each.sort.input is Input.LINES
+            typed = lines(form, name) if lines_of else (form[name],)
+            said[each.name] = each.sort.typed(each.name, typed)
+    wanted = client.saying(said)
+    if wanted.options.frontchannel_logout_uri is None:
+        return wanted.saying({Options.frontchannel_logout_session_required.name: False})
+    return wanted
+
+
+def _method(form: Form) -> dict[str, Any]:
+    """The way in which the secret is presented, or either way."""
     chosen = form.get("auth_method", "")
-    if held in INTERCHANGEABLE and chosen in {ANY_WAY, *INTERCHANGEABLE}:
-        heard = replace(heard, pin_auth_method=chosen != ANY_WAY)
-    return heard
+    if chosen == ANY_WAY:
+        return {"pin_auth_method": False}
+    if chosen in {*INTERCHANGEABLE}:
+        return {"auth_method": AuthMethod(chosen), "pin_auth_method": True}
+    return {}
+
+
+def _scopes(client: Registration, form: Form, *, new: bool) -> tuple[str, ...]:
+    chosen = form.getlist("scopes")
+    if new:
+        return tuple(chosen) if "scopes" in form else client.scopes
+    kept = [s for s in client.scopes if s in API_SCOPES]
+    return (*(s for s in IDENTITY_SCOPES if s in chosen), *kept)
 
 
 def lines(form: Form, name: str) -> tuple[str, ...]:
@@ -184,11 +259,49 @@ def lines(form: Form, name: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in form.get(name, "").splitlines() if line.strip())
 
 
-def _text(form: Form, name: str) -> str | None:
-    return form.get(name, "").strip() or None
-
-
 def _home_of(redirects: Sequence[str]) -> tuple[str, ...]:
     """Where people end after signing out, unless something else is said: the root page."""
     web = [uri for uri in redirects if urlsplit(uri).scheme in ("http", "https")]
     return tuple(dict.fromkeys(origin(uri) + "/" for uri in web))
+
+
+# ---- the client's page -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of a client's page."""
+
+    label: str
+    values: Sequence[str]
+    plain: bool
+    """Words, not what stands in a protocol."""
+
+
+def facts(client: Registration) -> list[Fact]:
+    """What its page says of a client's metadata."""
+    fields = [(each, each.console) for each, _ in client.every()]
+    told = [(each, asks) for each, asks in fields if asks is not None and asks.fact]
+    told.sort(key=lambda one: one[1].order)
+    found = [Fact(a.fact, [*_words(client, e, a)], bool(a.words)) for e, a in told]
+    return [fact for fact in found if fact.values]
+
+
+def _words(client: Registration, each: Field[Any], asks: InConsole) -> Iterable[str]:
+    value = dict(client.every())[each]
+    if each is Registration.auth_method:
+        either = value in INTERCHANGEABLE and not client.options.pin_auth_method
+        return [", ".join(sorted(INTERCHANGEABLE)) if either else value]
+    if each is Options.require_pkce:
+        if not client.redirect_uris:
+            return []
+        value = value or client.auth_method is AuthMethod.NONE
+    if isinstance(value, bool):
+        words = {"true": "Có", "false": "Không"} | dict(asks.words)
+        return [gettext(words["true" if value else "false"])]
+    if each.sort.input is Input.BOXES:
+        return [" ".join(value)] if value else []
+    if each.sort.members is not None and isinstance(value, tuple):
+        return [", ".join(value)]
+    texts = value if isinstance(value, tuple) else [] if value is None else [str(value)]
+    return [gettext(asks.words[text]) if text in asks.words else text for text in texts]

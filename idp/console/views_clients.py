@@ -14,13 +14,12 @@ from idp.console.guard import asker
 from idp.console.snippets import SCOPES, Snippet, snippet
 from idp.oidc.authorization import test_sign_in
 from idp.oidc.clients import (
-    API_SCOPES,
-    IDENTITY_SCOPES,
     SECRET_OVERLAP,
     AuthMethod,
     Client,
     ClientKind,
     GrantType,
+    Registration,
 )
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.registration import vouched
@@ -59,11 +58,12 @@ def new(*, error: DinhdanhError | None = None) -> Any:
         use=chosen,
         applications=managed,
         application=application,
-        proposed=client_forms.usual_redirect(chosen, application),
-        scopes=IDENTITY_SCOPES if chosen is not Use.MACHINE else (),
-        api_scopes=API_SCOPES if who.runs_installation else (),
-        usual=SCOPES,
-        values=request.form,
+        entries=client_forms.entries(
+            client_forms.begun(chosen, application),
+            request.form if error else None,
+            new=True,
+            wide=who.runs_installation,
+        ),
         error=error_text(error) if error else "",
         field=getattr(error, "field", ""),
     )
@@ -147,6 +147,7 @@ def client(client_id: str) -> str:
         "console/client.html",
         page=page,
         c=page.client,
+        facts=client_forms.facts(Registration.of(page.client)),
         issuer=has.settings.issuer,
         overlap=SECRET_OVERLAP.days,
         snippets=_snippets(page.client, gettext("MẬT-KHẨU-CỦA-ỨNG-DỤNG"), tuple(Snippet)),
@@ -162,8 +163,12 @@ def edit(client_id: str, *, error: DinhdanhError | None = None) -> Any:
         "console/client_edit.html",
         page=page,
         c=page.client,
-        scopes=IDENTITY_SCOPES if GrantType.CODE in page.client.grant_types else (),
-        values=request.form if error else None,
+        entries=client_forms.entries(
+            Registration.of(page.client),
+            request.form if error else None,
+            new=False,
+            wide=who.runs_installation,
+        ),
         error=error_text(error) if error else "",
         field=getattr(error, "field", ""),
     )

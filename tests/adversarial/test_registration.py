@@ -10,15 +10,14 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from werkzeug.wrappers import Response
 
-from idp.console.client_forms import as_registered
 from idp.oidc import clients
-from idp.oidc.clients import Client, Options, invites
+from idp.oidc.clients import Client, Options, Registration, invites
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.registration import MOST_SECTORS, MOST_UPDATES
 from idp.oidc.clients.sectors import AT_ONCE, Sector
@@ -1044,7 +1043,7 @@ def _adopted(by: Callable[[Registered], Any] = _updated, **columns: Any) -> Call
             if "application_id" in columns:
                 columns["application_id"] = make_application(session).id
             row = clients.held(session, scene.other.told["client_id"])
-            wanted = replace(as_registered(row), **columns)
+            wanted = Registration.of(row).but(**columns)
             clients.replace(
                 session, row, wanted, keyring=has.keyring, actor=OPERATOR, now=has.clock()
             )

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import select
 
 from directory.base.audit import AuditEntry
-from idp.console.client_forms import as_registered
 from idp.oidc import clients
 from idp.oidc.clients import (
     AuthMethod,
@@ -743,7 +742,7 @@ def test_what_it_holds_ends_when_the_installation_takes_something_away(
     for change in ({"name": "Tên khác"}, less[lost]):
         with has.db.write() as session:
             row = session.get_one(Client, party.id)
-            wanted = replace(as_registered(row), **change)
+            wanted = Registration.of(row).but(**change)
             clients.replace(
                 session, row, wanted, keyring=has.keyring, actor=OPERATOR, now=has.clock()
             )
@@ -771,25 +770,24 @@ TAKEN_OVER: dict[str, Callable[[Registration], Registration]] = {
     "requests pushed": lambda r: _with(r, require_pushed_authorization_requests=True),
     "requests signed": lambda r: _with(r, require_signed_request_object=True, jwks=JWKS),
     "assurance": lambda r: _with(r, minimum_acr="urn:vn:aal:2"),
-    "method": lambda r: replace(r, auth_method=AuthMethod.POST),
-    "profile": lambda r: replace(
-        _with(r, profile=Profile.FAPI2, jwks=JWKS),
+    "method": lambda r: r.but(auth_method=AuthMethod.POST),
+    "profile": lambda r: _with(r, profile=Profile.FAPI2, jwks=JWKS).but(
         auth_method=AuthMethod.KEY_JWT,
         id_token_alg=None,
     ),
-    "less scope": lambda r: replace(r, scopes=("openid",)),
+    "less scope": lambda r: r.but(scopes=("openid",)),
 }
 
 
 def _with(found: Registration, **options: Any) -> Registration:
-    return replace(found, options=replace(found.options, **options))
+    return found.saying(options)
 
 
 def _changed_by_operator(registrar: Registrar, change: Any) -> None:
     has, (row,) = registrar.services, registrar.rows()
     with has.db.write() as session:
         held = clients.held(session, row.client_id)
-        wanted = change(as_registered(held))
+        wanted = change(Registration.of(held))
         clients.replace(session, held, wanted, keyring=has.keyring, actor=OPERATOR, now=has.clock())
 
 
@@ -829,7 +827,7 @@ def test_nor_while_the_operator_is_about_to_change_it(
     has, (row,) = registrar.services, registrar.rows()
     with has.db.write() as session:
         held = clients.held(session, row.client_id)
-        wanted = replace(as_registered(held), name="Của chúng tôi")
+        wanted = Registration.of(held).but(name="Của chúng tôi")
         clients.replace(session, held, wanted, keyring=has.keyring, actor=OPERATOR, now=has.clock())
         thread.start()
         thread.join(0.4)  # it waits for her lock by then

@@ -6,14 +6,17 @@ invites         initial access tokens: who may register
 probe           the installation's own client
 view            a client as one request sees it: one SELECT
 client_rows     the table; register, rotate, disable
-metadata        what may be registered, field by field
+columns options the fields of a client's metadata: the two tables all edges are made from
+fields sorts    what a field is; how values of its sort are written
+checks applies  what a field's value must be; which clients it is asked of
+metadata        what fields ask of one another
 profiles        what FAPI 2.0 switches on, and what it refuses
 jwks keyset     a client's own keys: those it registers, those it publishes
 sectors         pairwise subjects
 refusals        why a client was refused, for its owner
 redirects       which URIs may be registered, and which a request may name
 dn              names of certificates' subjects
-options kinds   what may be chosen, and its defaults; the closed sets
+kinds           the closed sets
 """
 
 from idp.oidc.clients.client_rows import (
@@ -30,6 +33,7 @@ from idp.oidc.clients.client_rows import (
     retire_secrets,
     rotate_secret,
 )
+from idp.oidc.clients.columns import Registration
 from idp.oidc.clients.kinds import (
     API_SCOPES,
     BY_KEY,
@@ -45,7 +49,7 @@ from idp.oidc.clients.kinds import (
     SubjectType,
     TokenFormat,
 )
-from idp.oidc.clients.options import Options, Registration
+from idp.oidc.clients.options import Options
 from idp.oidc.clients.probe import PROBE, ensure_probe_client, probe_secret
 
 __all__ = [

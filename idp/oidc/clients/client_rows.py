@@ -20,13 +20,14 @@ from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import InvalidInput, NotFound
 from directory.base.text import by_name
 from directory.entitlements import Application
-from idp.oidc.clients import metadata, sectors
+from idp.oidc.clients import metadata, sectors, sorts
+from idp.oidc.clients.columns import Registration
 from idp.oidc.clients.kinds import (
     BY_SECRET,
     AuthMethod,
     SubjectType,
 )
-from idp.oidc.clients.options import Options, Registration
+from idp.oidc.clients.options import Options
 from idp.oidc.signing_keys import ensure_keys
 
 SECRET_OVERLAP = timedelta(days=7)
@@ -177,13 +178,8 @@ def _require_application(session: Session, wanted: Registration) -> None:
 
 def _prepare(session: Session, client: Client, keyring: Keyring, now: datetime) -> None:
     """The keys and the salt that answering it needs."""
-    options = Options.of(client.options)
-    signed = (
-        client.id_token_alg,
-        options.authorization_signed_response_alg,
-        options.userinfo_signed_response_alg,
-        options.introspection_signed_response_alg,
-    )
+    said = Registration.of(client).every()
+    signed = (value for each, value in said if each.sort is sorts.OUR_ALGORITHM)
     ensure_keys(session, keyring, now, algorithms=dict.fromkeys(filter(None, signed)))
     if client.sector is not None:
         sectors.ensure(session, client.sector, keyring=keyring)

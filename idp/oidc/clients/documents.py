@@ -7,7 +7,6 @@ nobody should believe that her ID tokens are encrypted when they are not.
 """
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,67 +14,16 @@ from directory.base.config import Settings
 from directory.base.errors import InvalidInput
 from directory.base.storable import is_text
 from idp.oidc import jws, strict_json
+from idp.oidc.clients import sorts
 from idp.oidc.clients.client_rows import Client
-from idp.oidc.clients.kinds import (
-    BY_SECRET,
-    IDENTITY_SCOPES,
-    AuthMethod,
-    ClientKind,
-    GrantType,
-    Profile,
-    ResponseType,
-    SubjectType,
-)
-from idp.oidc.clients.metadata import LOCALIZED
-from idp.oidc.clients.options import Options, Registration
+from idp.oidc.clients.columns import Registration
+from idp.oidc.clients.fields import By, Field
+from idp.oidc.clients.kinds import BY_SECRET, IDENTITY_SCOPES, AuthMethod, GrantType, ResponseType
+from idp.oidc.clients.sorts import wrong
 
 LARGEST = 64 * 1024
 """Bytes of a document."""
-LONGEST = 4000
-"""Characters of one text in it."""
-NAMES = {
-    "name": "client_name",
-    "kind": "application_type",
-    "auth_method": "token_endpoint_auth_method",
-    "scopes": "scope",
-    "id_token_alg": "id_token_signed_response_alg",
-    "profile": "fapi_profile",
-}
-"""Fields of ours → the names of the registries, where they differ."""
-TEXTS = (
-    "jwks_uri",
-    "token_endpoint_auth_signing_alg",
-    "tls_client_auth_subject_dn",
-    "tls_client_auth_san_dns",
-    "tls_client_auth_san_uri",
-    "tls_client_auth_san_ip",
-    "tls_client_auth_san_email",
-    "request_object_signing_alg",
-    "initiate_login_uri",
-    "authorization_signed_response_alg",
-    "userinfo_signed_response_alg",
-    "introspection_signed_response_alg",
-    "sector_identifier_uri",
-    "frontchannel_logout_uri",
-    "client_uri",
-    "logo_uri",
-    "policy_uri",
-    "tos_uri",
-    "software_id",
-    "software_version",
-)
-_LISTS = ("request_uris", "default_acr_values", "contacts")
-_FLAGS = (
-    "tls_client_certificate_bound_access_tokens",
-    "dpop_bound_access_tokens",
-    "require_pushed_authorization_requests",
-    "require_signed_request_object",
-    "require_auth_time",
-    "frontchannel_logout_session_required",
-)
-_PLAIN = (*TEXTS, *_LISTS, "jwks", "default_max_age")
-CHOSEN = (*_PLAIN, *_FLAGS, "localized", "require_pkce", "pin_auth_method")
-"""The options a client chooses itself; all others are the installation's to decide."""
+T = TypeVar("T")
 _ENCRYPTION = (
     "id_token_encrypted_response_alg",
     "id_token_encrypted_response_enc",
@@ -88,56 +36,22 @@ _ENCRYPTION = (
     "introspection_encrypted_response_alg",
     "introspection_encrypted_response_enc",
 )
-E = TypeVar("E", bound=StrEnum)
 
 
 class Document:
-    """A client's metadata as it was sent. Each reader raises InvalidInput for another type."""
+    """A client's metadata as it was sent."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = {name: v for name, v in values.items() if v is not None and v != ""}
 
     def text(self, name: str) -> str | None:
-        """A text."""
-        value = self.values.get(name)
-        if value is not None and not (isinstance(value, str) and len(value) <= LONGEST):
-            raise wrong(name, "Giá trị phải là một chuỗi ký tự không quá dài.")
-        return value
+        """A text. Raises InvalidInput for another type."""
+        return sorts.TEXT.read(name, self.values[name]) if name in self.values else None
 
-    def texts(self, name: str) -> tuple[str, ...] | None:
-        """A list of texts."""
-        value = self.values.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, list) or not all(
-            isinstance(each, str) and len(each) <= LONGEST for each in value
-        ):
-            raise wrong(name, "Giá trị phải là danh sách các chuỗi ký tự không quá dài.")
-        return tuple(value)
-
-    def flag(self, name: str) -> bool:
-        """True or false; false when it is left out."""
-        value = self.values.get(name, False)
-        if not isinstance(value, bool):
-            raise wrong(name, "Giá trị phải là true hoặc false.")
-        return value
-
-    def number(self, name: str) -> int | None:
-        """A whole number."""
-        value = self.values.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise wrong(name, "Giá trị phải là số nguyên.")
-        return value
-
-    def one_of(self, name: str, known: type[E]) -> E | None:
-        """A member of a closed set."""
-        value = self.text(name)
-        return None if value is None else member(name, value, known)
-
-    def some_of(self, name: str, known: type[E]) -> tuple[E, ...] | None:
-        """Members of a closed set."""
-        values = self.texts(name)
-        return None if values is None else tuple(member(name, v, known) for v in values)
+    def value(self, field: Field[T]) -> T | None:
+        """The value of a field; None where it is left out. Raises InvalidInput for another sort."""
+        name = field.registered
+        return field.sort.read(name, self.values[name]) if name in self.values else None
 
 
 def parse(body: bytes) -> Document:
@@ -158,69 +72,50 @@ def wanted(document: Document, settings: Settings) -> Registration:
     may consent to.
     """
     _require_understood(document)
-    method = document.one_of("token_endpoint_auth_method", AuthMethod) or AuthMethod.BASIC
-    _require_certificates(document, method, settings)
+    own = [each for each in Registration.every_field().values() if each.by is By.ITSELF]
+    said = {each.name: value for each in own if (value := document.value(each)) is not None}
+    # Specifications call false what is left out, also where we do otherwise.
+    flags = {each.name: False for each in own if each.sort is sorts.FLAG}
+    wanted = Registration().saying(flags | said)
+    _require_certificates(wanted, settings)
     grant_types, response_types = _together(document, settings)
-    redirect_uris = document.texts("redirect_uris") or ()
-    chosen: dict[str, Any] = {name: document.text(name) for name in TEXTS}
-    chosen |= {name: document.texts(name) or () for name in _LISTS}
-    chosen |= {name: document.flag(name) for name in _FLAGS}
-    return Registration(
-        name=document.text("client_name") or _name(redirect_uris),
-        redirect_uris=redirect_uris,
-        post_logout_redirect_uris=document.texts("post_logout_redirect_uris") or (),
-        backchannel_logout_uri=document.text("backchannel_logout_uri"),
-        backchannel_logout_session_required=document.flag("backchannel_logout_session_required"),
-        kind=document.one_of("application_type", ClientKind) or ClientKind.WEB,
-        auth_method=method,
-        grant_types=grant_types,
-        response_types=response_types,
-        scopes=_scopes(document, grant_types),
-        id_token_alg=document.text("id_token_signed_response_alg"),
-        subject_type=document.one_of("subject_type", SubjectType) or SubjectType.PUBLIC,
-        options=Options(
-            **chosen,
-            jwks=document.values.get("jwks"),
-            default_max_age=document.number("default_max_age"),
-            profile=document.one_of("fapi_profile", Profile) or Profile.STANDARD,
+    return wanted.saying(
+        {
+            "name": wanted.name or _name(wanted.redirect_uris),
+            "grant_types": grant_types,
+            "response_types": response_types,
+            "scopes": _scopes(document, grant_types),
             # OIDC Core asks no PKCE of clients that keep a secret, and those who register
             # themselves were written for any provider; whoever keeps none must use it.
-            require_pkce=method is AuthMethod.NONE,
+            "require_pkce": wanted.auth_method is AuthMethod.NONE,
             # Who names a method means that one; who does not was written for any provider.
-            pin_auth_method="token_endpoint_auth_method" in document.values,
-            localized=_localized(document),
-        ),
+            "pin_auth_method": "auth_method" in said,
+            "localized": _localized(document),
+        }
     )
 
 
 def told(client: Client) -> dict[str, Any]:
     """All metadata that is registered about a client (RFC 7591 §3.2.1)."""
-    options = Options.of(client.options)
+    registered = Registration.of(client)
     said: dict[str, Any] = {
         "client_id": client.client_id,
         "client_id_issued_at": int(client.created_at.timestamp()),
-        "client_name": client.name,
-        "application_type": client.kind,
-        "redirect_uris": client.redirect_uris,
-        "post_logout_redirect_uris": client.post_logout_redirect_uris,
-        "grant_types": client.grant_types,
-        "response_types": client.response_types,
-        "scope": " ".join(client.scopes),
-        "token_endpoint_auth_method": client.auth_method,
-        "id_token_signed_response_alg": client.id_token_alg,
-        "subject_type": client.subject_type,
-        **{name: getattr(options, name) for name in _FLAGS},
-        **{name: value for name, value in options.stored.items() if name in _PLAIN},
-        **options.localized,
+        **{e.registered: e.sort.json(value) for e, value in registered.every() if e.is_told(value)},
     }
-    if client.backchannel_logout_uri is not None:
-        said["backchannel_logout_uri"] = client.backchannel_logout_uri
-        said["backchannel_logout_session_required"] = client.backchannel_logout_session_required
-    if options.profile.fapi:
-        said["fapi_profile"] = options.profile.value
+    said |= said.pop("localized", {})
+    if registered.backchannel_logout_uri is None:
+        del said["backchannel_logout_session_required"]
     if client.auth_method in BY_SECRET:
         said["client_secret_expires_at"] = 0
     return said
+
+
+def whole(client: Client) -> dict[str, Any]:
+    """What is told, and what only we decide."""
+    registered = Registration.of(client)
+    ours = {e.name: e.sort.json(value) for e, value in registered.every() if e.by < By.ITSELF}
+    return told(client) | ours
 
 
 # ---- reading ---------------------------------------------------------------------------------
@@ -274,13 +169,15 @@ def methods(settings: Settings) -> list[AuthMethod]:
     return [method for method in AuthMethod if there.get(method, True)]
 
 
-def _require_certificates(document: Document, method: AuthMethod, settings: Settings) -> None:
+def _require_certificates(wanted: Registration, settings: Settings) -> None:
     """Raises InvalidInput where certificates are wanted and nobody tells us of any."""
-    if method not in methods(settings):
+    if wanted.auth_method not in methods(settings):
         raise wrong("token_endpoint_auth_method", "Hệ thống không nhận chứng thư TLS.")
-    bound = "tls_client_certificate_bound_access_tokens"
-    if document.flag(bound) and not settings.client_certificates:
-        raise wrong(bound, "Hệ thống không nhận chứng thư TLS.")
+    bound = wanted.options.tls_client_certificate_bound_access_tokens
+    if bound and not settings.client_certificates:
+        raise wrong(
+            "tls_client_certificate_bound_access_tokens", "Hệ thống không nhận chứng thư TLS."
+        )
 
 
 def _together(
@@ -289,9 +186,10 @@ def _together(
     """Grant types and response types, what is left out chosen so that the two fit (OIDC
     Registration §2). Raises InvalidInput when they do not.
     """
-    grants = document.some_of("grant_types", GrantType)
-    said = document.texts("response_types")
-    types = None if said is None else tuple(_response_type(each, settings) for each in said)
+    grants = document.value(Registration.grant_types)
+    types = document.value(Registration.response_types)
+    if {*(types or ())} - {*settings.response_types}:
+        raise wrong("response_types", "Giá trị không được hỗ trợ.")
     if types is None:
         types = (ResponseType.CODE,) if grants is None or GrantType.CODE in grants else ()
     words = frozenset(word for each in types for word in each.words)
@@ -305,15 +203,6 @@ def _together(
         if need != (grant in grants):
             raise wrong("grant_types", "grant_types và response_types không khớp nhau.")
     return grants, types
-
-
-def _response_type(text: str, settings: Settings) -> ResponseType:
-    words = text.split()
-    for known in ResponseType:
-        same = known.words == frozenset(words) and len(words) == len(known.words)
-        if same and known.value in settings.response_types:
-            return known
-    raise wrong("response_types", "Giá trị không được hỗ trợ.")
 
 
 def _scopes(document: Document, grant_types: tuple[GrantType, ...]) -> tuple[str, ...]:
@@ -330,12 +219,9 @@ def _scopes(document: Document, grant_types: tuple[GrantType, ...]) -> tuple[str
 
 
 def _localized(document: Document) -> dict[str, str]:
-    found = {}
-    for name in document.values:
-        base, mark, _ = name.partition("#")
-        if mark and base in LOCALIZED:
-            found[name] = document.text(name) or ""
-    return found
+    known = Registration.localizable()
+    tagged = [name for name in document.values if "#" in name and name.partition("#")[0] in known]
+    return {name: document.text(name) or "" for name in tagged}
 
 
 def _name(redirect_uris: tuple[str, ...]) -> str:
@@ -345,16 +231,3 @@ def _name(redirect_uris: tuple[str, ...]) -> str:
     except ValueError:
         host = None
     return host or "OAuth 2.0 client"
-
-
-def member(name: str, value: str, known: type[E]) -> E:
-    """One of a closed set. Raises InvalidInput naming the field."""
-    try:
-        return known(value)
-    except ValueError as exc:
-        raise wrong(name, "Giá trị không được hỗ trợ.") from exc
-
-
-def wrong(name: str, sentence: str) -> InvalidInput:
-    """The refusal of one field of a registration."""
-    return InvalidInput("client_" + name, sentence, field=name)

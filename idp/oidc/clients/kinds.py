@@ -35,7 +35,7 @@ class GrantType(StrEnum):
 
 
 class ResponseType(StrEnum):
-    """response_type, its words in this order (OIDC Core §3, OAuth 2.0 Multiple Response Types)."""
+    """response_type, told with its words in this order and read in any (OIDC Core §3, OAuth 2.0 Multiple Response Types)."""
 
     CODE = "code"
     ID_TOKEN = "id_token"  # noqa: S105
@@ -43,6 +43,11 @@ class ResponseType(StrEnum):
     CODE_ID_TOKEN = "code id_token"  # noqa: S105
     CODE_TOKEN = "code token"  # noqa: S105
     CODE_ID_TOKEN_TOKEN = "code id_token token"  # noqa: S105
+
+    @classmethod
+    def _missing_(cls, value: object) -> "ResponseType | None":
+        words = sorted(str(value).split())
+        return next((known for known in cls if sorted(known.split()) == words), None)
 
     @property
     def words(self) -> frozenset[str]:

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from directory.base.audit import Actor
 from directory.base.crypto import Keyring
 from idp.oidc.clients.client_rows import Client, kept, register
+from idp.oidc.clients.columns import Registration
 from idp.oidc.clients.kinds import AuthMethod, GrantType
-from idp.oidc.clients.options import Registration
 
 PROBE = "dinhdanh-probe"
 

@@ -31,9 +31,10 @@ from directory.base.storable import is_text
 from idp.factors import throttle
 from idp.oidc.clients import client_rows, documents, invites, metadata, sectors
 from idp.oidc.clients.client_rows import Client
+from idp.oidc.clients.columns import Registration
 from idp.oidc.clients.documents import Document
-from idp.oidc.clients.kinds import BY_SECRET, Profile, SubjectType, TokenFormat
-from idp.oidc.clients.options import Options, Registration
+from idp.oidc.clients.fields import By
+from idp.oidc.clients.kinds import BY_SECRET, Profile, SubjectType
 
 PATH = "/oauth2/register"
 PREFIX = "ddg_"
@@ -184,25 +185,19 @@ def again(
     """
     _require_same(client, document, keyring=keyring, now=now)
     wanted = documents.wanted(document, settings)
-    before = Options.of(client.options)
-    options = changed(
-        before,
-        **{name: getattr(wanted.options, name) for name in documents.CHOSEN},
-        profile=_not_below(before.profile, wanted.options.profile),
-    )
-    options = changed(
-        options,
-        require_pkce=before.require_pkce or options.require_pkce,
-        # To send back what it was told (RFC 7592 §2.2) is not to choose it.
-        pin_auth_method=before.pin_auth_method
-        or (options.pin_auth_method and wanted.auth_method != client.auth_method),
-    )
-    wanted = changed(
-        wanted,
-        scopes=_not_beyond(client, wanted, document),
-        access_token_format=TokenFormat(client.access_token_format),
-        introspect_all=client.introspect_all,
-        options=options,
+    before = Registration.of(client)
+    kept = {e.name: value for e, value in before.every() if e.by < By.ITSELF}
+    held, asked = before.options, wanted.options
+    wanted = wanted.saying(
+        kept
+        | {
+            "scopes": _not_beyond(client, wanted, document),
+            "profile": _not_below(held.profile, asked.profile),
+            "require_pkce": held.require_pkce or asked.require_pkce,
+            # To send back what it was told (RFC 7592 §2.2) is not to choose it.
+            "pin_auth_method": held.pin_auth_method
+            or (asked.pin_auth_method and wanted.auth_method != before.auth_method),
+        }
     )
     _require_same_sector(client, wanted)
     return wanted

@@ -21,8 +21,6 @@ from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import INTERCHANGEABLE, AuthMethod, ClientKind
 from idp.oidc.clients.options import Options
 
-_SHOWN = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
-
 
 @dataclass(frozen=True)
 class ClientView:
@@ -87,7 +85,7 @@ class ClientView:
         """
         options = self.options
         found = {"name": self.name}
-        found |= {n: uri for n in _SHOWN if (uri := getattr(options, n)) is not None}
+        found |= {e.name: uri for e, uri in options.items() if e.localized and uri is not None}
         for tagged, value in options.localized.items():
             name, _, tag = tagged.partition("#")
             if tag.lower().partition("-")[0] == language:

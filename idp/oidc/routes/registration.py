@@ -10,7 +10,7 @@ from directory.base.audit import Actor
 from directory.base.errors import Busy, InvalidInput
 from directory.entitlements import unconfirmed_since
 from idp.oidc import clients
-from idp.oidc.clients import documents, registration
+from idp.oidc.clients import Registration, documents, registration
 from idp.oidc.clients.documents import Document
 from idp.oidc.clients.registration import Unauthorized
 from idp.oidc.routes.core import blueprint
@@ -172,7 +172,8 @@ def _said(body: dict[str, Any], status: int) -> Response:
 
 def _invalid(error: InvalidInput) -> Response:
     """RFC 7591 §3.2.2: the description is ASCII, so it is the English one, and names the field."""
-    name = documents.NAMES.get(error.field, error.field)
+    known = Registration.every_field().get(error.field)
+    name = known.registered if known is not None else error.field
     code = "invalid_client_metadata"
     if error.code in _SOFTWARE_STATEMENT:
         code = error.code

@@ -27,9 +27,9 @@ ERRORS = {
 }
 OPERATORS_ONLY = {"Misconfigured"}
 """PageError at the command line and in the log, never on a page."""
-FORMS = {"Form", "Field"}
-"""What factors ask for; their templates know no sentence."""
-VIETNAMESE = re.compile(r"[^\x00-\x7f]")
+FORMS = {"Form", "Field", "InConsole"}
+"""What factors and the fields of clients ask for; their templates know no sentence."""
+VIETNAMESE = re.compile(r"[^\x00-\x7f§]")
 
 
 def _templates() -> Iterator[tuple[str, str]]:
@@ -60,8 +60,8 @@ def _said(node: ast.AST) -> Iterator[str]:
     if name in MARKS and texts:
         yield texts[0]
     elif name in FORMS:
-        named = [k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)]
-        yield from (t for t in [*texts, *named] if isinstance(t, str) and VIETNAMESE.search(t))
+        said = (part.value for part in ast.walk(node) if isinstance(part, ast.Constant))
+        yield from (text for text in said if isinstance(text, str) and VIETNAMESE.search(text))
     elif (name in ERRORS - OPERATORS_ONLY and len(texts) > 1) or (
         name == "__init__" and len(texts) > 1 and VIETNAMESE.search(texts[1])
     ):
