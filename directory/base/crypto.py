@@ -15,6 +15,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -190,36 +191,49 @@ def _settle(folder: Path) -> None:
         os.close(fd)
 
 
+@dataclass(frozen=True)
+class HashCost:
+    """What one hash costs whoever makes it, and whoever guesses."""
+
+    passes: int
+    memory: int
+    """Bytes."""
+
+
+OWASP = HashCost(passes=2, memory=19 * 1024 * 1024)
+"""What the product hashes with; it knows no other."""
+
+
 @functools.cache
-def _decoy(ops: int, memory: int) -> str:
+def _decoy(cost: HashCost) -> str:
     """The hash of a password nobody has, made once per process: it only costs time to verify."""
     made: bytes = nacl.pwhash.argon2id.str(
-        secrets.token_hex(16).encode(), opslimit=ops, memlimit=memory
+        secrets.token_hex(16).encode(), opslimit=cost.passes, memlimit=cost.memory
     )
     return made.decode()
 
 
 class PasswordHasher:
-    """argon2id by libsodium; m = 19 MiB, t = 2 (OWASP), parameters kept in each hash.
+    """argon2id by libsodium, its parameters kept in each hash.
 
     No more hashes run at once than there are processors, and a bounded number waits, so that a
     flood of sign-ins costs time and not memory.
     """
 
-    OPS = 2
-    MEMORY = 19 * 1024 * 1024
-
-    def __init__(self, *, parallel: int | None = None, waiting: int = 64) -> None:
+    def __init__(
+        self, cost: HashCost = OWASP, *, parallel: int | None = None, waiting: int = 64
+    ) -> None:
         workers = parallel or os.cpu_count() or 1
+        self._cost = cost
         self._running = threading.BoundedSemaphore(workers)
         self._queue = threading.BoundedSemaphore(workers + waiting)
-        self._decoy = _decoy(self.OPS, self.MEMORY)
+        self._decoy = _decoy(cost)
 
     def hash(self, password: str) -> str:
         """A PHC string for storage."""
         return self._guarded(
             lambda: nacl.pwhash.argon2id.str(
-                password.encode(), opslimit=self.OPS, memlimit=self.MEMORY
+                password.encode(), opslimit=self._cost.passes, memlimit=self._cost.memory
             )
         ).decode()
 
@@ -238,7 +252,7 @@ class PasswordHasher:
 
     def needs_rehash(self, stored: str) -> bool:
         """Whether the stored hash was made with other parameters than today's."""
-        return f"$m={self.MEMORY // 1024},t={self.OPS},p=1$" not in stored
+        return f"$m={self._cost.memory // 1024},t={self._cost.passes},p=1$" not in stored
 
     def _guarded(self, work: Callable[[], bytes]) -> bytes:
         if not self._queue.acquire(blocking=False):

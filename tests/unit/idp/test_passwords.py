@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from directory.base.audit import Actor
-from directory.base.crypto import PasswordHasher
+from directory.base.crypto import HashCost, PasswordHasher
 from directory.base.errors import InvalidInput, NotFound
 from idp.factors import passwords, slips
 from tests import factories
@@ -113,13 +113,11 @@ def test_a_password_is_set_read_and_replaced(
 
 
 def test_a_hash_of_other_parameters_is_made_anew(database: Any, clock: Any) -> None:
-    class Weaker(PasswordHasher):
-        MEMORY = 9 * 1024 * 1024
-
     today = PasswordHasher()
+    weaker = PasswordHasher(HashCost(passes=2, memory=9 * 1024 * 1024))
     with database.write() as session:
         user = factories.make_user(session)
-        passwords.set_password(session, Weaker(), user.id, "old", must_change=False, now=clock())
+        passwords.set_password(session, weaker, user.id, "old", must_change=False, now=clock())
         found = passwords.candidate(session, user.username)
         assert found is not None
         assert found.hash is not None
