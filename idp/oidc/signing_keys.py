@@ -7,8 +7,8 @@ has expired.
 
     next ──rotate──▶ current ──rotate──▶ retired ──retire_at──▶ gone from the JWKS
 
-Loading an RSA key costs 33 ms, so key objects are kept per process (``signing_keys``) and the
-table is looked at again every ``FRESH``.
+Loading an RSA key costs 33 ms, so a process keeps the keys it has loaded; the table is looked at
+again every ``FRESH``.
 """
 
 import json
@@ -97,7 +97,6 @@ class SigningKeys:
         self._db = db
         self._keyring = keyring
         self._lock = threading.Lock()
-        self._private: dict[str, Key] = {}
         self._current: dict[str, Any] = {}
         """Rows: a private key is loaded when it first signs."""
         self._public: tuple[dict[str, Any], ...] = ()
@@ -178,16 +177,18 @@ class SigningKeys:
 
     def _load(self, row: Any) -> Key:
         """Loaded twice where two threads are first at once, which harms nothing."""
-        if row.kid not in self._private:
+        if row.kid not in _loaded:
             plain = self._keyring.decrypt("signing", row.private_sealed)
-            self._private[row.kid] = _import(json.loads(plain))
-        return self._private[row.kid]
+            _loaded[row.kid] = _import(json.loads(plain))
+        return _loaded[row.kid]
 
 
 def _fresh(at: datetime | None, now: datetime) -> bool:
     return at is not None and at <= now < at + FRESH
 
 
+_loaded: dict[str, Key] = {}
+"""Private keys by key id. It is the key's thumbprint: one id is one key, whatever row it stands in."""
 _views: "WeakKeyDictionary[Database, SigningKeys]" = WeakKeyDictionary()
 _views_lock = threading.Lock()
 
