@@ -106,39 +106,45 @@ class OnePiece(Response):
 
 
 class WebApplication(Flask):
-    """Flask with our cookie for forms, and answers in one piece."""
+    """Its addresses and pages are those of every installation; it answers for the one it serves."""
 
     response_class = OnePiece
 
     def __init__(self) -> None:
         super().__init__("idp")
+        i18n.install(self)  # first: whoever is refused by the next is told so in her language
+        gate.install(
+            self,
+            resolve_session=sessions.resolve,
+            on_session_end=logout.enqueue_logout,
+            around_tokens=form_keys.install,
+        )
+        unwritten.install(self)
+        page_policy.install(self)
+        pages.install(self)
+        language_switch.install(self)
+        away.install(self)
+        health.install(self)
+        for blueprint in BLUEPRINTS:
+            self.register_blueprint(blueprint)
+            if blueprint.name in gate.MACHINES:
+                gate.csrf.exempt(blueprint)
+        for rule in self.url_map.iter_rules():
+            if rule.endpoint in NOT_BY_HEAD and rule.methods is not None:
+                rule.methods = rule.methods - {"HEAD"}
+
+    def serve(self, services: Services) -> None:
+        """Answer for this installation from now on, and remember nothing of another."""
+        gate.furnish(self, services)
+        routes.furnish(self, services)
+        health.furnish(self, services)
         self.session_interface = FormCookie()
+        ready = discovery.Ready(super().wsgi_app, services)
+        self.wsgi_app = Alive(ready)  # type: ignore[method-assign]
 
 
 def create_app(services: Services) -> Flask:
     """The Flask application over these services."""
     app = WebApplication()
-    i18n.install(app)  # first: whoever is refused by the next is told so in her language
-    gate.install(
-        app,
-        services,
-        resolve_session=sessions.resolve,
-        on_session_end=logout.enqueue_logout,
-        around_tokens=form_keys.install,
-    )
-    unwritten.install(app)
-    page_policy.install(app)
-    pages.install(app)
-    language_switch.install(app)
-    away.install(app)
-    health.install(app)
-    for blueprint in BLUEPRINTS:
-        app.register_blueprint(blueprint)
-        if blueprint.name in gate.MACHINES:
-            gate.csrf.exempt(blueprint)
-    for rule in app.url_map.iter_rules():
-        if rule.endpoint in NOT_BY_HEAD and rule.methods is not None:
-            rule.methods = rule.methods - {"HEAD"}
-    ready = discovery.Ready(app.wsgi_app, services)
-    app.wsgi_app = Alive(ready)  # type: ignore[method-assign]
+    app.serve(services)
     return app

@@ -249,46 +249,59 @@ def watch(app: Flask, requests: Callable[[], dict[str, int]], minded: Connection
     app.extensions["dinhdanh-metrics"].register(_Server(requests, minded))
 
 
+class _Requests:
+    """How many requests there were and how long they took, by part."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._process = str(os.getpid())
+        self._count = Counter(
+            "dinhdanh_requests",
+            "Requests by part and class of answer",
+            ["part", "status", "process"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "dinhdanh_request_seconds",
+            "Time to answer, by part",
+            ["part", "process"],
+            buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0),
+            registry=registry,
+        )
+        self._known: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+
+    def took(self, part: str, status: int, duration: float) -> None:
+        """One request; ``status`` is the class of its answer."""
+        known = self._known.get((part, status))
+        if known is None:
+            known = self._known[part, status] = (
+                self._count.labels(part, f"{status}xx", self._process),
+                self._seconds.labels(part, self._process),
+            )
+        known[0].inc()
+        known[1].observe(duration)
+
+
+def _start() -> None:
+    g.began = time.perf_counter()
+
+
+def _count_request(response: Response) -> Response:
+    took = time.perf_counter() - g.get("began", time.perf_counter())
+    requests: _Requests = current_app.extensions["dinhdanh-requests"]
+    requests.took(request.blueprint or "other", response.status_code // 100, took)
+    return response
+
+
 def install(app: Flask) -> None:
     """Count and time the application's requests."""
+    app.before_request(_start)
+    app.after_request(_count_request)
+
+
+def furnish(app: Flask, has: Services) -> None:
+    """The counts of one installation, none yet."""
     registry = CollectorRegistry()
-    registry.register(_Database(app.extensions["dinhdanh"]))
+    registry.register(_Database(has))
     app.extensions["dinhdanh-metrics"] = registry
     app.extensions["dinhdanh-looks"] = _Looks()
-    process = str(os.getpid())
-    requests = Counter(
-        "dinhdanh_requests",
-        "Requests by part and class of answer",
-        ["part", "status", "process"],
-        registry=registry,
-    )
-    seconds = Histogram(
-        "dinhdanh_request_seconds",
-        "Time to answer, by part",
-        ["part", "process"],
-        buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0),
-        registry=registry,
-    )
-    known: dict[tuple[str, int], Callable[[float], None]] = {}
-
-    def _counter(part: str, status: int) -> Callable[[float], None]:
-        count, timed = requests.labels(part, f"{status}xx", process), seconds.labels(part, process)
-
-        def _took(duration: float) -> None:
-            count.inc()
-            timed.observe(duration)
-
-        return _took
-
-    @app.before_request
-    def _start() -> None:
-        g.began = time.perf_counter()
-
-    @app.after_request
-    def _count_request(response: Response) -> Response:
-        part = (request.blueprint or "other", response.status_code // 100)
-        took = known.get(part)
-        if took is None:
-            took = known[part] = _counter(*part)
-        took(time.perf_counter() - g.get("began", time.perf_counter()))
-        return response
+    app.extensions["dinhdanh-requests"] = _Requests(registry)

@@ -1,7 +1,7 @@
 """What every request goes through: host, request id, session, CSRF, headers, errors.
 
-``install`` is called once by the application factory. It is handed what lies above this module:
-how a session is resolved, and who is told when sessions end.
+``install`` is called when the application is built. It is handed what lies above this module: how
+a session is resolved, and who is told when sessions end. ``furnish`` gives it its installation.
 """
 
 import re
@@ -310,28 +310,18 @@ def same_origin(origin: str) -> bool:
 
 def install(
     app: Flask,
-    has: "Services",
     *,
     resolve_session: Callable[..., "SessionView | None"],
     on_session_end: Callable[..., Any],
     around_tokens: Callable[[Flask, Callable[[Flask], None]], None],
 ) -> None:
-    """Set the application up. ``resolve_session`` is ``idp.sessions.resolve``;
+    """What holds for every installation. ``resolve_session`` is ``idp.sessions.resolve``;
     ``on_session_end(session, session_ids, *, now, reason)`` is ``idp.oidc.logout.enqueue_logout``;
     ``around_tokens`` is ``idp.web.form_keys.install``.
     """
-    settings = has.settings
-    app.extensions["dinhdanh"] = has
     app.extensions["dinhdanh-resolve"] = resolve_session
     app.extensions["dinhdanh-ended"] = on_session_end
-    public, host = urlsplit(settings.issuer), Host.of(settings.issuer)
     app.config.update(
-        # Derived, so that every process of the installation reads the others' form tokens.
-        SECRET_KEY=has.keyring.mac("flask", b"secret-key", size=32),
-        SERVER_NAME=host.spelt if host is not None else public.netloc,
-        PREFERRED_URL_SCHEME=public.scheme,
-        SESSION_COOKIE_NAME="__Host-dinhdanh-form" if settings.secure else "dinhdanh-form",
-        SESSION_COOKIE_SECURE=settings.secure,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_PATH="/",
@@ -343,3 +333,18 @@ def install(
     )
     app.before_request(_enter)
     around_tokens(app, csrf.init_app)
+
+
+def furnish(app: Flask, has: "Services") -> None:
+    """What belongs to the installation that the application answers for."""
+    settings = has.settings
+    app.extensions["dinhdanh"] = has
+    public, host = urlsplit(settings.issuer), Host.of(settings.issuer)
+    app.config.update(
+        # Derived, so that every process of the installation reads the others' form tokens.
+        SECRET_KEY=has.keyring.mac("flask", b"secret-key", size=32),
+        SERVER_NAME=host.spelt if host is not None else public.netloc,
+        PREFERRED_URL_SCHEME=public.scheme,
+        SESSION_COOKIE_NAME="__Host-dinhdanh-form" if settings.secure else "dinhdanh-form",
+        SESSION_COOKIE_SECURE=settings.secure,
+    )

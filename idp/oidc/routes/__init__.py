@@ -21,7 +21,7 @@ from idp.oidc.routes import (
     registration,
     signing_out,
 )
-from idp.oidc.routes.core import blueprint
+from idp.oidc.routes.core import blueprint, furnish
 
 __all__ = [
     "authorization",
@@ -29,6 +29,7 @@ __all__ = [
     "calls",
     "device",
     "documents",
+    "furnish",
     "headers",
     "pushed",
     "registration",

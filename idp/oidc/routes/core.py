@@ -3,8 +3,9 @@
 from typing import Any, cast
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
-from flask import Blueprint, Response, current_app, make_response, render_template, request
+from flask import Blueprint, Flask, Response, current_app, make_response, render_template, request
 
+from connectors.tools import Tools
 from idp.oidc import discovery
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.connection import arrival
@@ -27,12 +28,10 @@ def provider() -> Provider:
     return server().provider
 
 
-@blueprint.record_once
-def _assemble(state: Any) -> None:
-    """The application's services are in place when blueprints are registered."""
-    has = state.app.extensions["dinhdanh"]
-    state.app.extensions["dinhdanh-oidc"] = Server(has)
-    state.app.extensions["dinhdanh-documents"] = discovery.Documents(has)
+def furnish(app: Flask, has: Tools) -> None:
+    """The server and the documents of one installation."""
+    app.extensions["dinhdanh-oidc"] = Server(has)
+    app.extensions["dinhdanh-documents"] = discovery.Documents(has)
 
 
 def oauth_request(connection: Any, values: dict[str, str]) -> Request:
