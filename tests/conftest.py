@@ -4,7 +4,7 @@
     settings    of a fresh installation under tmp_path, on SQLite or PostgreSQL
     database    its database, with every table and one Installation row
     services    everything a request, a job or a command needs, ready to work
-    app client  the web application and a test client
+    app client  the web application, one for all tests of a process, and a test client
     slapd       a private OpenLDAP server (contract and integration tests)
 
 A test marked ``both_databases`` runs once on SQLite and once on the PostgreSQL server that
@@ -18,6 +18,8 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,9 +34,10 @@ from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database
 from idp.run import installation, logs, migrate, wiring
-from idp.run.app import create_app
+from idp.run.app import WebApplication
 from idp.services import Services
 from tests import databases, once
+from tests.factories import QUICK
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 """09:00 on a Monday in Viet Nam."""
@@ -258,18 +261,32 @@ def database(settings: Settings) -> Iterator[Database]:
 
 @pytest.fixture
 def services(settings: Settings, clock: FrozenClock) -> Iterator[Services]:
-    """Everything a request, a job or a command needs."""
-    built = wiring.build(settings, clock=clock)
+    """Everything a request, a job or a command needs; passwords cost next to nothing."""
+    built = replace(wiring.build(settings, clock=clock), passwords=QUICK)
     _hurry(built.db)
     yield built
     built.db.dispose()
 
 
+@pytest.fixture(scope="session")
+def _application() -> tuple[WebApplication, dict[str, Any]]:
+    """One for all tests of a process: what it takes from an installation is given for each test
+    (``WebApplication.serve``). Nothing can be added to it: it has been asked once.
+    """
+    made = WebApplication()
+    configured = dict(made.config)
+    with made.test_request_context("/"), suppress(KeyError):  # which installation?
+        made.full_dispatch_request()
+    return made, configured
+
+
 @pytest.fixture
-def app(services: Services) -> Flask:
-    """The web application."""
-    made = create_app(services)
-    made.testing = True
+def app(services: Services, _application: tuple[WebApplication, dict[str, Any]]) -> Flask:
+    """The web application. A test that adds to it makes its own (``idp.run.app.create_app``)."""
+    made, configured = _application
+    made.config.clear()
+    made.config.update(configured, TESTING=True)
+    made.serve(services)
     return made
 
 

@@ -29,6 +29,7 @@ from idp.factors import guarded, passwords, registry
 from idp.factors.factor import Answer, Asking, Elsewhere, Epochs, Field, Form, Passed, Proven
 from idp.login.flow_rows import LoginFlow
 from idp.oidc.clients import Options
+from idp.run.app import create_app
 from idp.sessions import SsoSession
 from idp.web import gate
 from tests.browser_client import hidden_fields, open_login, submit
@@ -281,8 +282,10 @@ def test_a_page_of_ours_may_demand_more(
 
 
 def test_an_operation_that_needs_more_gets_more_and_goes_on(
-    world: World, knocks: Knocks, app: Flask, name: str
+    world: World, knocks: Knocks, name: str
 ) -> None:
+    app = create_app(world.services)
+
     @app.get("/strict")
     def strict() -> str:
         view = gate.current_session()

@@ -41,9 +41,7 @@ class Person:
 
 @pytest.fixture(scope="module")
 def phc() -> str:
-    from directory.base.crypto import PasswordHasher
-
-    return passwords.hashed(PasswordHasher(), PASSWORD)
+    return passwords.hashed(factories.QUICK, PASSWORD)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from directory.base.crypto import PasswordHasher
 from directory.base.outbox import Job, JobKind
 from directory.people import User
 from idp import sessions
@@ -212,7 +211,7 @@ def _proven(world: World, browser: Any) -> str:
     """A sign-in under way whose password has been checked: where it goes on."""
     has = world.services
     with has.db.write() as session:
-        phc = passwords.hashed(PasswordHasher(), PASSWORD)
+        phc = passwords.hashed(has.passwords, PASSWORD)
         passwords.store(
             session, world.user_id, phc, must_change=False, now=has.clock(), actor=OPERATOR
         )

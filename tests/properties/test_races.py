@@ -22,7 +22,6 @@ from directory import assignments
 from directory.assignments import Assignment
 from directory.base.audit import Actor
 from directory.base.clock import day_start, local_day
-from directory.base.crypto import PasswordHasher
 from directory.base.errors import Conflict
 from directory.changes import spec as specs
 from directory.changes import undo
@@ -159,7 +158,7 @@ class Stage:
         self.world = build_world(services, clock)
         self.app = app
         self.party = self.world.register(scopes=("openid", "profile", "offline_access"))
-        self.phc = passwords.hashed(PasswordHasher(), PASSWORD)
+        self.phc = passwords.hashed(services.passwords, PASSWORD)
         with services.db.read() as session:
             first = session.get_one(Assignment, self.world.assignment_id)
             self.position_id = first.position_id

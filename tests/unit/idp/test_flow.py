@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from directory.base.crypto import PasswordHasher
 from directory.base.errors import Conflict, InvalidInput, NotFound
 from directory.people import User
 from idp import sessions
@@ -15,6 +14,7 @@ from idp.factors.factor import Epochs, Passed, Source
 from idp.login import flow as flows
 from idp.login.policy import Step, next_step
 from tests import factories
+from tests.factories import QUICK
 
 SOURCE = Source("203.0.113.9", 4711, "a browser")
 
@@ -81,7 +81,7 @@ class Case:
         return view is not None
 
 
-_HASHER = PasswordHasher()
+_HASHER = QUICK
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from directory.base.clock import system_clock
 from directory.base.crypto import Keyring
 from directory.entitlements import Installation
+from idp.run.app import create_app
 from tests.factories import make_unit
 
 
@@ -79,8 +80,9 @@ def test_metrics_are_for_this_machine_only(client, address, headers):
     assert answer.status_code == 404
 
 
-def test_discovery_is_answered_before_flask_and_by_etag(app, client):
-    seen = []
+def test_discovery_is_answered_before_flask_and_by_etag(services):
+    app, seen = create_app(services), []
+    client = app.test_client()
     app.before_request(lambda: seen.append(1))
     first = client.get("/.well-known/openid-configuration")
     again = client.get(

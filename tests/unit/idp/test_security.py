@@ -34,11 +34,11 @@ def make_app(make_settings: Callable[..., Any], clock: Any) -> Any:
         app.config["TESTING"] = False
         gate.install(
             app,
-            services,
             resolve_session=sessions.resolve,
             on_session_end=lambda *_, **__: None,
             around_tokens=form_keys.install,
         )
+        gate.furnish(app, services)
         unwritten.install(app)
         page_policy.install(app)
         i18n.install(app)
