@@ -20,7 +20,7 @@ from idp import sessions
 from idp.login import views as login
 from idp.portal import views as portal
 from idp.run import wiring
-from idp.web import form_keys, gate, i18n, page_policy, pages, unwritten
+from idp.web import form_keys, gate, i18n, language_switch, page_policy, pages, unwritten
 
 
 @pytest.fixture
@@ -43,6 +43,7 @@ def make_app(make_settings: Callable[..., Any], clock: Any) -> Any:
         page_policy.install(app)
         i18n.install(app)
         pages.install(app)
+        language_switch.install(app)
         app.register_blueprint(login.blueprint)
         app.register_blueprint(portal.blueprint)
         return app
