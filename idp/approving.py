@@ -52,6 +52,9 @@ class Shown:
     row: dict[str, Any]
     """The same as plain data, with the state it is in now."""
     decision: Decision | None
+    """Of what waits or was done; of what was not done only its number is kept, in the row."""
+    change: Change | None
+    """What came of it."""
     said: list[tuple[str, str]]
     """What else was asked for, in words: (field, value)."""
     plan: dict[str, Any] | None
@@ -130,16 +133,26 @@ def shown(has: Services, proposal_id: str, actor: Actor) -> Shown:
         if deciding:
             hindrance = _hindrance(has, session, row, granted, now)
         spec = row.request if row.waits(now) else None
+        change = session.get(Change, row.change_id) if row.change_id else None
         return Shown(
             row,
             told,
-            spec.decision if spec else None,
+            spec.decision if spec else _decided(change),
+            change,
             _asked(spec) if spec else [],
             plan,
             deciding,
             told["state"] == ProposalState.PROPOSED.value and row.is_of(actor),
             hindrance,
         )
+
+
+def _decided(change: Change | None) -> Decision | None:
+    """The decision that a change was ordered by, if it was."""
+    if change is None or change.decision_number is None or change.decision_issued_on is None:
+        return None
+    number, issued_on = change.decision_number, change.decision_issued_on
+    return Decision(number, issued_on, change.decision_issuer or "")
 
 
 def _plan(has: Services, session: Session, row: Proposal, now: datetime) -> dict[str, Any] | None:

@@ -7,10 +7,10 @@
 An edge adds how somebody proves who she is and how a plan looks; nothing else differs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -18,14 +18,15 @@ from sqlalchemy.orm import Session
 from directory import entitlements, permissions
 from directory.base.audit import Actor
 from directory.base.clock import local_day
-from directory.base.errors import DinhdanhError, NotAllowed, PlanStale
+from directory.base.errors import DinhdanhError, Gathered, InvalidInput, NotAllowed, PlanStale
 from directory.base.text import by_name
-from directory.changes import history, present, spec, undo
-from directory.changes.model import Notice, Person, Plan, Spec
+from directory.changes import history, kind, present, spec, undo
+from directory.changes.model import Change, Notice, Person, Plan, Spec
 from directory.changes.proof import Proof
 from directory.entitlements import Application, Desired, desired_accounts
 from directory.permissions import Do, Rights
 from idp.services import Services
+from idp.web import labels
 from idp.web.i18n import gettext
 
 Ask = Callable[[Session, datetime, Rights], Spec]
@@ -40,12 +41,18 @@ class Done:
     state: str
 
 
-def asked(has: Services, body: Any) -> Ask:
-    """What the body of the changes API asks for; a form of the console makes the same body."""
+def asked(has: Services, body: Any, *, wrong: Sequence[InvalidInput] = ()) -> Ask:
+    """What the body of the changes API asks for; a form of the console makes the same body, with
+    what is ``wrong`` in it already: told together with what else is.
+    """
 
     def ask(session: Session, now: datetime, granted: Rights) -> Spec:
+        gathered = Gathered()
+        gathered.errors += wrong
         spec.require_destination(session, body, granted, today=local_day(now))
-        return spec.parse(session, body, now=now, keyring=has.keyring)
+        found = gathered.read(lambda: spec.parse(session, body, now=now, keyring=has.keyring), None)
+        gathered.tell()
+        return cast("Spec", found)
 
     return ask
 
@@ -70,10 +77,23 @@ def preview(has: Services, ask: Ask, actor: Actor) -> dict[str, Any]:
 def plain(session: Session, plan: Plan) -> dict[str, Any]:
     """A plan as plain data, in the language in force."""
     return present.plan_as_dict(plan) | {
+        "asked": [
+            {"field": name, "value": value}
+            for name, value in labels.told(plan.spec.kind, kind.told(plan.spec))
+        ],
+        "undoes": _undone(session, plan),
         "applications": _applications(session, plan),
         "warnings": [_said(notice) for notice in plan.warnings],
         "conflicts": [_said(notice) for notice in plan.conflicts],
     }
+
+
+def _undone(session: Session, plan: Plan) -> dict[str, Any] | None:
+    """The change that a plan takes back, if it does."""
+    if plan.spec.undo_of is None:
+        return None
+    change = session.get_one(Change, plan.spec.undo_of)
+    return {"id": change.id, "kind": change.kind, "about": change.named, "title": change.title}
 
 
 def fresh(has: Services, ask: Ask, actor: Actor) -> dict[str, Any] | None:

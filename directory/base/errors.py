@@ -4,7 +4,7 @@
      ├ NotFound            the thing named does not exist, or may not be seen
      ├ Conflict            the directory's present state refuses it
      │  └ PlanStale        the preview no longer describes what a commit would do
-     ├ InvalidInput        a field is wrong; ``field`` and ``row`` name it
+     ├ InvalidInput        a field is wrong; ``field`` and ``row`` name it, ``also`` others that are
      ├ NotAllowed          the actor lacks the right; ``missing`` names the side
      ├ NeedsStepUp         a stronger sign-in is required; ``acr`` says which
      ├ Locked              too many failures; ``until`` says how long
@@ -15,8 +15,11 @@
 with ``args`` to be filled in after translation. Neither carries internals or personal data.
 """
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
+
+Value = TypeVar("Value")
 
 
 class DinhdanhError(Exception):
@@ -68,6 +71,46 @@ class InvalidInput(DinhdanhError):
         super().__init__(code, message, **args)
         self.field = field
         self.row = row
+        self.also: tuple[InvalidInput, ...] = ()
+        """What is wrong with other fields of the same input."""
+
+    @property
+    def every(self) -> "tuple[InvalidInput, ...]":
+        """This and what is wrong with other fields, one for each field."""
+        return (self, *self.also)
+
+
+def as_one(errors: Iterable[InvalidInput]) -> InvalidInput | None:
+    """The first of them, with the others in ``also``; of each field one. None for none."""
+    found: dict[str, InvalidInput] = {}
+    for error in errors:
+        for one in error.every:
+            found.setdefault(one.field, one)
+    if not found:
+        return None
+    first, *others = found.values()
+    first.also = tuple(others)
+    return first
+
+
+class Gathered:
+    """What is wrong with several parts of one input, told at once when all have been looked at."""
+
+    def __init__(self) -> None:
+        self.errors: list[InvalidInput] = []
+
+    def read(self, check: Callable[[], Value], otherwise: Value) -> Value:
+        """What the check gives; ``otherwise`` where it finds something wrong."""
+        try:
+            return check()
+        except InvalidInput as error:
+            self.errors.append(error)
+            return otherwise
+
+    def tell(self) -> None:
+        """Raises InvalidInput where anything was wrong."""
+        if (error := as_one(self.errors)) is not None:
+            raise error
 
 
 class NotAllowed(DinhdanhError):

@@ -8,6 +8,7 @@
     asks        what a kind asks for: a model of fields, said once for every edge
     field_types how each sort of field is read
     leaves      the fields an edge shows
+    answers     what was answered to them: checked, references resolved, all that is wrong at once
     kind        Kind, and the registry of all of them
     kinds/      one file per kind of change
     spec        a request (JSON of the API, form of the console, row of a feed) → Spec, checked

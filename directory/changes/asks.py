@@ -6,25 +6,25 @@ console, the options of the command line, the description of the API, and the er
     class Asks(Fields):
         to_unit: Annotated[UnitRef, Ask("Đơn vị đến", says="The unit she goes to.", option="--to")]
 
-``read`` checks a body against the model and resolves every reference to an id, in the session of
-its ``Reading``. What an edge shows of the model is in ``leaves``.
+``answers.read`` checks a body against the model and resolves every reference to an id, in the
+session of its ``Reading``. What an edge shows of the model is in ``leaves``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
-    ValidationError,
     ValidationInfo,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from sqlalchemy.orm import Session
 
 from directory.base.crypto import Keyring
@@ -37,6 +37,8 @@ class Input(StrEnum):
 
     TEXT = "text"
     DAY = "day"
+    BIRTH = "birth"
+    """A day of birth, or the year alone."""
     CHOICE = "choice"
     UNIT = "unit"
     POSITION = "position"
@@ -59,6 +61,8 @@ class Ask:
     """Vietnamese: what leaving a choice open means."""
     option: str = ""
     """The command line's option, where it is not the field's own name."""
+    also: tuple[str, ...] = ()
+    """What that option was called before."""
     missing: tuple[str, str] = ("invalid", "Trường này không được để trống.")
     """(code, Vietnamese sentence) where a required field is left out."""
     wrong: str = "Giá trị không hợp lệ."
@@ -80,7 +84,7 @@ class OneOf:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return core_schema.with_info_before_validator_function(self._checked, handler(source))
+        return core_schema.with_info_before_validator_function(told(self._checked), handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -132,36 +136,21 @@ def wrong(field: str, message: str) -> InvalidInput:
     return InvalidInput("invalid", message, field=field)
 
 
-Model = TypeVar("Model", bound=BaseModel)
+def told(check: Callable[[Any, ValidationInfo], Any]) -> Callable[[Any, ValidationInfo], Any]:
+    """A check whose error keeps nobody from looking at the other fields of the model."""
+
+    def checked(value: Any, info: ValidationInfo) -> Any:
+        try:
+            return check(value, info)
+        except InvalidInput as error:
+            raise PydanticCustomError("told", "told", {"error": error}) from None
+
+    return checked
 
 
-def read(model: type[Model], body: Mapping[str, Any], reading: Reading) -> Model:
-    """The fields as asked for, references resolved. Raises InvalidInput naming the first wrong one."""
-    required = [name for name, field in model.model_fields.items() if field.is_required()]
-    for name in required:
-        if body.get(name) in (None, ""):
-            raise _missing(model, name)
-    try:
-        found = model.model_validate(dict(body), context=reading)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False)[0]
-        path = [str(part) for part in first["loc"]]
-        if first["type"] == "extra_forbidden":
-            raise wrong(
-                ".".join(path)[:60], "Không có trường này cho loại thay đổi đã chọn."
-            ) from None
-        if first["type"] == "missing":
-            raise wrong(path[-1], "Trường này không được để trống.") from None
-        raise wrong(path[-1], ask_of(model, path[0]).wrong) from None
-    for name in required:
-        if getattr(found, name) is None:  # nothing but blanks
-            raise _missing(model, name)
-    return found
-
-
-def _missing(model: type[BaseModel], name: str) -> InvalidInput:
-    code, message = ask_of(model, name).missing
-    return InvalidInput(code, message, field=name)
+def reads(check: Callable[[Any, ValidationInfo], Any]) -> BeforeValidator:
+    """What makes a field of what was said, or raises InvalidInput."""
+    return BeforeValidator(told(check))
 
 
 def ask_of(model: type[BaseModel], name: str) -> Ask:

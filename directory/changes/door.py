@@ -17,6 +17,7 @@ Nothing has to succeed afterwards for access to be gone; the jobs push and prove
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -76,6 +77,17 @@ def _overlaps(plan: Plan) -> list[Notice]:
         if overlapping(person.after) - overlapping(person.before)
         and (person.id if person.id > 0 else None, person.row) not in refused
     ]
+
+
+def _kept(session: Session, plan: Plan) -> dict[str, Any]:
+    """What a change keeps beside its request, for whoever is shown it."""
+    spec = plan.spec
+    kept: dict[str, Any] = {"size": len(plan.people) or len(spec.rows)}
+    if told := kind.told(spec):
+        kept["told"] = told
+    if spec.undo_of is not None:
+        kept["undoes"] = session.get_one(Change, spec.undo_of).kind
+    return kept
 
 
 _LARGE = 2000
@@ -249,7 +261,7 @@ class Door:
             decision_number=decision.number if decision else None,
             decision_issued_on=decision.issued_on if decision else None,
             decision_issuer=decision.issuer if decision else None,
-            spec=spec.as_dict() | {"size": len(plan.people) or len(spec.rows)},
+            spec=spec.as_dict() | _kept(session, plan),
             fingerprint=plan.fingerprint,
             undo_of=spec.undo_of,
             people_count=thresholds.people_of(plan),

@@ -4,12 +4,12 @@ import re
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import PlainSerializer, ValidationInfo, WithJsonSchema
 
 from directory import assignments, people, units
 from directory.base import values
 from directory.base.text import clean
-from directory.changes.asks import Input, Reading, wrong
+from directory.changes.asks import Input, Reading, reads, wrong
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LONGEST = 100
@@ -121,47 +121,41 @@ def _citizen(value: Any, info: ValidationInfo) -> dict[str, str | None] | None:
 _STRING = {"type": ["string", "null"]}
 _REFERENCE = {"type": ["string", "integer"]}
 
-UnitRef = Annotated[int, BeforeValidator(_unit), WithJsonSchema(_REFERENCE), Input.UNIT]
+UnitRef = Annotated[int, reads(_unit), WithJsonSchema(_REFERENCE), Input.UNIT]
 """A unit by id, by ``scheme:code`` as borne on the effective day, or by ``scheme:code@day``; read as its id."""
-PositionRef = Annotated[
-    int, BeforeValidator(_position), WithJsonSchema({"type": "string"}), Input.POSITION
-]
+PositionRef = Annotated[int, reads(_position), WithJsonSchema({"type": "string"}), Input.POSITION]
 """A position by its catalogue code; read as its id."""
-MaybePosition = Annotated[
-    int | None, BeforeValidator(_position), WithJsonSchema(_STRING), Input.POSITION
-]
-Day = Annotated[
-    date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"}), Input.DAY
-]
+MaybePosition = Annotated[int | None, reads(_position), WithJsonSchema(_STRING), Input.POSITION]
+Day = Annotated[date, reads(_day), WithJsonSchema({"type": "string", "format": "date"}), Input.DAY]
 MaybeDay = Annotated[
     date | None,
-    BeforeValidator(_day),
+    reads(_day),
     WithJsonSchema({"type": ["string", "null"], "format": "date"}),
     Input.DAY,
 ]
 HeldRef = Annotated[
     int | None,
-    BeforeValidator(_held),
+    reads(_held),
     WithJsonSchema({"type": ["integer", "null"]}),
     Input.HELD,
 ]
 """One of the person's assignments, by id."""
 HeldRefs = Annotated[
     tuple[int, ...],
-    BeforeValidator(_held_many),
+    reads(_held_many),
     WithJsonSchema({"type": "array", "items": {"type": "integer"}}),
     Input.HELD_MANY,
 ]
-Text = Annotated[str | None, BeforeValidator(_line), WithJsonSchema(_STRING)]
+Text = Annotated[str | None, reads(_line), WithJsonSchema(_STRING)]
 """One line of text."""
-SourceKey = Annotated[str | None, BeforeValidator(_source_key), WithJsonSchema(_STRING)]
-PersonName = Annotated[str, BeforeValidator(_person_name), WithJsonSchema({"type": "string"})]
-BirthDate = Annotated[str | None, BeforeValidator(_birth_date), WithJsonSchema(_STRING)]
-Email = Annotated[str | None, BeforeValidator(_email), WithJsonSchema(_STRING)]
-Phone = Annotated[str | None, BeforeValidator(_phone), WithJsonSchema(_STRING)]
+SourceKey = Annotated[str | None, reads(_source_key), WithJsonSchema(_STRING)]
+PersonName = Annotated[str, reads(_person_name), WithJsonSchema({"type": "string"})]
+BirthDate = Annotated[str | None, reads(_birth_date), WithJsonSchema(_STRING), Input.BIRTH]
+Email = Annotated[str | None, reads(_email), WithJsonSchema(_STRING)]
+Phone = Annotated[str | None, reads(_phone), WithJsonSchema(_STRING)]
 CitizenNumber = Annotated[
     dict[str, str | None] | None,
-    BeforeValidator(_citizen),
+    reads(_citizen),
     WithJsonSchema(_STRING),
     # What is kept of a request never holds the number: the keyed hash tells two apart.
     PlainSerializer(lambda columns: columns and columns["citizen_hash"]),

@@ -6,7 +6,7 @@ settle: a returner is reactivated with her old ``sub``, never entered twice.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -20,6 +20,7 @@ from directory.base.rows import batches
 from directory.base.text import username_base
 from directory.changes import addresses
 from directory.changes.drafting import Ground
+from directory.changes.lines import PERSONAL
 from directory.changes.model import Line, Notice, Person, Plan, Spec
 from directory.changes.table import Event
 from directory.people import User, UserStatus
@@ -58,7 +59,7 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
                 None,
                 person["full_name"],
                 None,
-                {"username": username, "full_name": person["full_name"]},
+                _told(person, username),
             )
         )
         held = []
@@ -105,6 +106,13 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
         conflicts=tuple(conflicts),
         units=tuple(sorted(unit_views)),
     )
+
+
+def _told(person: Mapping[str, Any], username: str) -> dict[str, Any]:
+    """What a line says of somebody new; her citizen number as it is shown."""
+    said = {name: person[name] for name in PERSONAL if person.get(name) is not None}
+    number = person.get("citizen_masked")
+    return {"username": username, **said, **({"citizen_number": number} if number else {})}
 
 
 POST_KEYS = (

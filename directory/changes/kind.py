@@ -18,7 +18,7 @@ from directory import assignments
 from directory.assignments import Held
 from directory.base.errors import InvalidInput
 from directory.changes import lines, titles
-from directory.changes.asks import Nothing, Reading
+from directory.changes.asks import Input, Nothing, Reading
 from directory.changes.drafting import Ground
 from directory.changes.leaves import leaves
 from directory.changes.model import Change, Decision, Plan, Spec
@@ -199,6 +199,18 @@ def choices() -> dict[str, dict[str, str]]:
         for leaf in leaves(kind.asks)
         if leaf.words
     }
+
+
+def told(spec: Spec) -> dict[str, str]:
+    """What was chosen for a request and no line of its plan tells: field → code, or ISO day."""
+    found = {}
+    for leaf in leaves(get(spec.kind).asks) if spec.asked is not None else ():
+        value: Any = spec.asked
+        for part in leaf.path:
+            value = getattr(value, part, None)
+        if leaf.input in (Input.CHOICE, Input.DAY) and value is not None and not leaf.ask.secret:
+            found[leaf.name] = value.isoformat() if isinstance(value, date) else str(value)
+    return found
 
 
 def words_of_fields() -> dict[str, str]:

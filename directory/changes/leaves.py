@@ -1,7 +1,7 @@
 """Leaves: the fields that an edge shows of what a kind asks for, those of nested models too."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,8 @@ class Leaf:
     required: bool
     words: Mapping[str, str]
     """Of a choice: code → Vietnamese."""
+    usual: str = ""
+    """Of a choice: the code that counts where none is said."""
 
     @property
     def name(self) -> str:
@@ -42,10 +44,7 @@ def leaves(model: type[BaseModel]) -> tuple[Leaf, ...]:
     for name, field in model.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            found += [
-                Leaf((name, *one.path), one.input, one.ask, one.required, one.words)
-                for one in leaves(inner)
-            ]
+            found += [replace(one, path=(name, *one.path)) for one in leaves(inner)]
             continue
         choice = next((m for m in field.metadata if isinstance(m, OneOf)), None)
         kind = next((m for m in field.metadata if isinstance(m, Input)), None)
@@ -56,6 +55,7 @@ def leaves(model: type[BaseModel]) -> tuple[Leaf, ...]:
                 ask_of(model, name),
                 field.is_required(),
                 choice.words if choice else {},
+                str(field.default) if choice and field.default in choice.words else "",
             )
         )
     return tuple(found)

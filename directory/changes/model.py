@@ -313,7 +313,20 @@ class Change(Base):
     @property
     def title(self) -> str:
         """What lists call it; composed, so that a kind's words can change."""
-        return titles.composed(self.kind, self.named, self.spec.get("size", self.people_count))
+        size = self.spec.get("size", self.people_count)
+        if self.undoes is not None:
+            return titles.undoing(self.undoes, self.named, size)
+        return titles.composed(self.kind, self.named, size)
+
+    @property
+    def undoes(self) -> str | None:
+        """The kind of what it takes back, if it does; None also where the version before wrote it."""
+        return self.spec.get("undoes")
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What was chosen for it and no line tells: field → code, or ISO day."""
+        return dict(self.spec.get("told", {}))
 
     def event_of(self, user_id: int) -> Event | None:
         """What happens to a person by it, as its plan has found."""

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
+from pydantic import ValidationInfo, WithJsonSchema
 
 from directory.base.crypto import Keyring
 from directory.base.text import clean
-from directory.changes import asks
+from directory.changes import answers, asks
 from directory.changes.asks import Ask, Fields, OneOf, Reading
 from directory.changes.field_types import (
     BirthDate,
@@ -36,7 +36,7 @@ def _username(value: Any, info: ValidationInfo) -> str | None:
 class Newcomer(Fields):
     """The columns of a new person."""
 
-    full_name: Annotated[PersonName, Ask("Họ và tên", says="Her full name.", option="--name")]
+    full_name: Annotated[PersonName, Ask("Họ và tên", says="Her full name.", also=("--name",))]
     birth_date: Annotated[
         BirthDate, Ask("Ngày sinh", says="Her day of birth, or the year alone.")
     ] = None
@@ -53,7 +53,7 @@ class Newcomer(Fields):
     phone: Annotated[Phone, Ask("Điện thoại", says="Her telephone number.")] = None
     username: Annotated[
         str | None,
-        BeforeValidator(_username),
+        asks.reads(_username),
         WithJsonSchema({"type": ["string", "null"]}),
         Ask(
             "Tên đăng nhập",
@@ -76,4 +76,4 @@ class Newcomer(Fields):
 def person_row(said: Mapping[str, Any], keyring: Keyring, *, today: date) -> dict[str, Any]:
     """The checked columns of a new person. Raises InvalidInput naming the field."""
     reading = Reading(None, today, today, keyring)
-    return asks.read(Newcomer, said, reading).columns()
+    return answers.read(Newcomer, said, reading).columns()

@@ -55,6 +55,7 @@ def proof_as_dict(found: Proof) -> dict[str, Any]:
         "settled": found.settled,
         "undo_of": change.undo_of,
         **approved_by(change),
+        **({"asked": change.told} if change.told else {}),
         "lines": [
             {
                 "table": line.table,

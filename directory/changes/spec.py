@@ -15,9 +15,9 @@ from directory import people, units
 from directory.base import values
 from directory.base.clock import local_day
 from directory.base.crypto import Keyring
-from directory.base.errors import InvalidInput
+from directory.base.errors import Gathered, InvalidInput
 from directory.changes import (
-    asks,
+    answers,
     kind,
     kinds,  # noqa: F401 (registered by being imported)
 )
@@ -89,7 +89,7 @@ def _units_named(code: Any) -> list[str]:
 
 
 def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Spec:
-    """Check a request. Raises InvalidInput naming the first wrong field."""
+    """Check a request. Raises InvalidInput naming every wrong field; one that is none, alone."""
     if not isinstance(body, Mapping):
         raise wrong("body", "Yêu cầu phải là một đối tượng JSON.")
     found = _kind(body.get("kind"))
@@ -99,13 +99,15 @@ def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Sp
         if name not in COMMON | whom | own:
             raise wrong(str(name)[:40], "Không có trường này cho loại thay đổi đã chọn.")
     today = local_day(now)
-    effective_on = day(body.get("effective_on"), "effective_on") or today
-    if abs(effective_on - today) > _FARTHEST:
-        raise wrong("effective_on", "Ngày hiệu lực quá xa hôm nay.")
-    decision = _decision(body.get("decision"), today)
+    gathered = Gathered()
+    effective_on = gathered.read(lambda: _effective_on(body, today), today)
+    decision = gathered.read(lambda: _decision(body.get("decision"), today), None)
     reading = Reading(session, today, effective_on, keyring)
-    fields = asks.read(found.asks, {name: body[name] for name in own if name in body}, reading)
-    users = _users(session, body) if whom else ()
+    said = {name: body[name] for name in own if name in body}
+    fields = gathered.read(lambda: answers.read(found.asks, said, reading), None)
+    nobody: tuple[int, ...] = ()
+    users = gathered.read(lambda: _users(session, body) if whom else nobody, nobody)
+    gathered.tell()
     made = found.rows is not None
     return Spec(
         found.code,
@@ -116,6 +118,13 @@ def parse(session: Session, body: Any, *, now: datetime, keyring: Keyring) -> Sp
         rows=found.rows(Answers(fields, reading, decision)) if found.rows else (),
         day_said=body.get("effective_on") not in (None, ""),
     )
+
+
+def _effective_on(body: Mapping[str, Any], today: date) -> date:
+    found = day(body.get("effective_on"), "effective_on") or today
+    if abs(found - today) > _FARTHEST:
+        raise wrong("effective_on", "Ngày hiệu lực quá xa hôm nay.")
+    return found
 
 
 def _kind(code: Any) -> Kind:
@@ -157,15 +166,20 @@ def _decision(value: Any, today: date) -> Decision | None:
     for name in value:
         if name not in ("number", "issued_on", "issuer"):
             raise wrong(f"decision.{str(name)[:40]}", "Không có trường này trong quyết định.")
-    issued_on = day(value.get("issued_on"), "decision.issued_on")
-    if issued_on is None:
+    gathered = Gathered()
+    number = gathered.read(lambda: _line(value.get("number"), "decision.number", 60), "")
+    issued_on = gathered.read(lambda: _issued_on(value.get("issued_on"), today), today)
+    issuer = gathered.read(lambda: _line(value.get("issuer"), "decision.issuer", 200), "")
+    gathered.tell()
+    return Decision(number, issued_on, issuer)
+
+
+def _issued_on(value: Any, today: date) -> date:
+    found = day(value, "decision.issued_on")
+    if found is None:
         raise wrong("decision.issued_on", "Thiếu ngày.")
-    values.day(issued_on.isoformat(), today, "decision.issued_on")
-    return Decision(
-        number=_line(value.get("number"), "decision.number", 60),
-        issued_on=issued_on,
-        issuer=_line(value.get("issuer"), "decision.issuer", 200),
-    )
+    values.day(found.isoformat(), today, "decision.issued_on")
+    return found
 
 
 def _line(value: Any, field: str, longest: int) -> str:

@@ -32,3 +32,8 @@ def composed(code: str, about: str | None, number: int = 0) -> str:
     if about:
         return f"{words}: {about}"
     return f"{words} ({number})" if number else words
+
+
+def undoing(code: str, about: str | None, number: int = 0) -> str:
+    """“Hoàn tác · Điều động: Lê Thị Lan”, of what takes such a change back."""
+    return f"{of_kind('undo')} · {composed(code, about, number)}"

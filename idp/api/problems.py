@@ -38,6 +38,9 @@ def of_error(error: DinhdanhError, **more: Any) -> Response:
         return problem(500, "server_error", gettext(FAULT))
     if isinstance(error, InvalidInput):
         more["field"] = error.field
+        more["errors"] = [
+            {"field": one.field, "code": one.code, "detail": error_text(one)} for one in error.every
+        ]
     if isinstance(error, NotAllowed) and error.missing:
         more["missing"] = error.missing
     if isinstance(error, NotAllowed) and error.proposable:

@@ -152,6 +152,9 @@ SCHEMAS: dict[str, Schema] = {
             ),
             "lines": array(ref("Line")),
             "effects": array(ref("ForeseenEffect")),
+            "asked": array(record({"field": TEXT, "value": TEXT}))
+            | {"description": "What was chosen and no line tells, in words."},
+            "undoes": maybe("Undone"),
             "applications": array(ref("ApplicationAccess")),
             "warnings": array(ref("Notice")),
             "conflicts": array(ref("Notice")),
@@ -161,6 +164,7 @@ SCHEMAS: dict[str, Schema] = {
             "fingerprint": TEXT,
         }
     ),
+    "Undone": record({"id": TEXT, "kind": TEXT, "about": TEXT, "title": TEXT}),
     "Committed": record({"id": TEXT, "state": one(ChangeState)}),
     "Actor": record({"kind": TEXT, "label": TEXT}),
     "Change": record(CHANGE | {"people": NUMBER}),
@@ -198,7 +202,10 @@ SCHEMAS: dict[str, Schema] = {
             "lines": array(ref("Line")),
             "effects": array(ref("Effect")),
         },
-        {"approved_by": ref("Actor") | {"description": "The second person, where it took one."}},
+        {
+            "approved_by": ref("Actor") | {"description": "The second person, where it took one."},
+            "asked": OPEN | {"description": "What was chosen and no line tells, by field."},
+        },
     ),
     "DeclineRequest": record({"reason": TEXT | {"minLength": 1, "maxLength": 500}}),
     "Proposal": record(PROPOSAL),
@@ -224,7 +231,9 @@ SCHEMAS: dict[str, Schema] = {
             "request_id": TEXT,
         },
         {
-            "field": TEXT,
+            "field": TEXT | {"description": "The first field that is wrong."},
+            "errors": array(record({"field": TEXT, "code": TEXT, "detail": TEXT}))
+            | {"description": "Every field that is wrong, on 422."},
             "missing": TEXT
             | {"description": "The side a right is missing on: `source`, `destination`, `self` …"},
             "proposable": FLAG

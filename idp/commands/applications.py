@@ -23,6 +23,7 @@ from idp.oidc import clients
 from idp.run.installation import opened
 from idp.services import Services
 from idp.web.i18n import day
+from idp.web.labels import label
 
 
 def _open() -> tuple[Services, Actor]:
@@ -118,8 +119,8 @@ def app_orphans(code: str) -> None:
     looked = orphans.look(services, found)
     with services.db.read() as session:
         for row in orphans.listed(session, found.id, limit=1000):
-            state = "active" if row.active else "disabled"
-            click.echo(f"{state:9} {row.first_seen_at:%Y-%m-%d} {row.remote_id:40} {row.username}")
+            state = label("state", "active" if row.active else "disabled")
+            click.echo(f"{state:21} {day(row.first_seen_at)} {row.remote_id:40} {row.username}")
     click.echo(
         f"{looked.accounts} tài khoản, {looked.orphans} không có chủ, {looked.new} mới thấy"
         f" / accounts, belonging to nobody, new"
@@ -139,7 +140,7 @@ def app_work(code: str | None) -> None:
             late = " !" if row.late else ""
             item = row.item
             click.echo(
-                f"{item.id:6} {item.due_at:%Y-%m-%d}{late} {item.action:9} {row.person}"
+                f"{item.id:6} {day(item.due_at)}{late} {label('work', item.action):19} {row.person}"
                 f" ({item.wanted['username']})  {row.application}"
             )
 

@@ -24,7 +24,7 @@ from directory.changes import (
 from directory.changes.asks import Input
 from directory.changes.kind import About, Kind
 from directory.changes.leaves import Leaf, leaves, nested
-from directory.changes.model import ChangeState
+from directory.changes.model import Change, ChangeState
 from directory.changes.proof import Proof
 from idp import edge
 from idp.console import forms
@@ -32,7 +32,7 @@ from idp.edge import Ask
 from idp.run import installation
 from idp.services import Services
 from idp.web.i18n import day, duration, gettext, instant
-from idp.web.labels import field_label, label
+from idp.web.labels import field_label, field_value, label, told
 
 _WAIT_AT_MOST = timedelta(seconds=120)
 
@@ -80,6 +80,17 @@ class _Kinds(click.Group):
         return super().get_command(ctx, cmd_name)
 
 
+class _Option(click.Option):
+    """Told by its first name alone; what it was called before is still understood."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        names, self.opts = self.opts, self.opts[:1]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = names
+
+
 def _command(one: Kind) -> click.Command:
     fields = leaves(one.asks)
 
@@ -107,8 +118,8 @@ def _is_given(value: Any) -> bool:
 
 def _option(leaf: Leaf) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The option of one field; one that is left out says nothing."""
-    names = (leaf.option, _name(leaf))
-    more: dict[str, Any] = {"help": leaf.ask.says, "required": leaf.required}
+    names = (leaf.option, *leaf.ask.also, _name(leaf))
+    more: dict[str, Any] = {"help": leaf.ask.says, "required": leaf.required, "cls": _Option}
     if leaf.ask.secret and leaf.required:
         return click.option(*names, prompt=leaf.ask.label, hide_input=True, **more)
     if leaf.input == Input.CHOICE:
@@ -199,7 +210,7 @@ def _commit(has: Services, actor: Actor, ask: Ask, options: dict[str, Any]) -> N
     done = edge.commit(
         has, ask, actor, fingerprint=plan["fingerprint"], key=f"cli:{secrets.token_urlsafe(24)}"
     )
-    click.echo(f"{done.id}  {done.state}")
+    click.echo(f"{done.id}  {label('state', done.state)}")
     if options["wait"]:
         _print_proof(_proof(has, actor, done.id, wait=True))
     has.db.dispose()
@@ -224,9 +235,13 @@ def _proof(has: Services, actor: Actor, change_id: str, *, wait: bool) -> Proof:
 
 def print_plan(plan: dict[str, Any]) -> None:
     """A plan on the screen."""
+    undoes = plan["undoes"]
+    what = f" · {label('change', undoes['kind'])}: {undoes['about']}" if undoes else ""
     click.echo(
-        f"{label('change', plan['kind'])}, {gettext('Có hiệu lực từ ngày')} {_iso(plan['effective_on'])}"
+        f"{label('change', plan['kind'])}{what}, {gettext('Có hiệu lực từ ngày')} {_iso(plan['effective_on'])}"
     )
+    for one in plan["asked"]:
+        click.echo(f"  {one['field']}: {one['value']}")
     for person in plan["people"]:
         click.echo(f"\n{person['full_name']} ({person['username']})")
         if person["status_before"] != person["status_after"]:
@@ -251,32 +266,45 @@ def print_plan(plan: dict[str, Any]) -> None:
 
 
 def _print_personal(lines: list[dict[str, Any]]) -> None:
-    """What is changed of what is known about people: name, was → will be."""
+    """What is known of somebody new; of others what is changed of it: name, was → will be."""
     for line in lines:
-        if (line["table"], line["action"]) != ("users", "update"):
+        if line["table"] != "users":
             continue
-        before = line["before"] or {}
+        before = line["before"]
         for name, value in (line["after"] or {}).items():
-            if name not in ("status", "leaves_on", "username"):
-                click.echo(f"  {field_label(name)}: {before.get(name) or '…'} → {value or '…'}")
+            if name in ("status", "leaves_on", "username") or (before is None and not value):
+                continue
+            was = f"{field_value(name, before.get(name)) or '…'} → " if before is not None else ""
+            click.echo(f"  {field_label(name)}: {was}{field_value(name, value) or '…'}")
 
 
 def _print_proof(found: Proof) -> None:
     one = found.change
-    click.echo(
-        f"{one.id}  {one.title}  {one.state}{'  needs attention' if one.needs_attention else ''}"
-    )
+    state = label("state", "attention" if one.needs_attention else one.state)
+    click.echo(f"{one.id}  {_titled(one)}  {state}")
     click.echo(
         f"{gettext('Có hiệu lực từ ngày')} {day(one.effective_on)}, {gettext('Xác nhận lúc')} {instant(one.committed_at)}"
     )
+    if one.decision_number:
+        click.echo(
+            f"{gettext('Quyết định số')} {one.decision_number}, {day(one.decision_issued_on)}, {one.decision_issuer}"
+        )
+    for name, value in told(one.kind, one.told):
+        click.echo(f"{name}: {value}")
     for effect in found.effects:
         reached = effect.reached_at if effect.done else effect.acknowledged_at
         click.echo(
-            f"  {effect.state:<13} {duration(effect.latency):>8}  {instant(reached):<24}"
+            f"  {label('state', effect.state):<17} {duration(effect.latency):>8}  {instant(reached):<24}"
             f" {label('effect', effect.kind)}: {effect.label}"
         )
         if effect.reason:
             click.echo(f"                {effect.reason}")
+
+
+def _titled(one: Change) -> str:
+    """As lists of the console call it, in the language in force."""
+    undone = f" · {label('change', one.undoes)}" if one.undoes else ""
+    return f"{label('change', one.kind)}{undone}{f': {one.named}' if one.named else ''}"
 
 
 def _iso(value: str) -> str:

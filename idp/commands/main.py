@@ -14,7 +14,7 @@ import sys
 import click
 from sqlalchemy.exc import DBAPIError
 
-from directory.base.errors import DinhdanhError
+from directory.base.errors import DinhdanhError, InvalidInput
 from idp.commands import terminal
 from idp.web import i18n
 
@@ -102,7 +102,8 @@ def main() -> None:
     except click.Abort:
         code = 130
     except DinhdanhError as error:
-        click.echo(i18n.error_text(error), err=True)
+        for one in error.every if isinstance(error, InvalidInput) else (error,):
+            click.echo(i18n.error_text(one), err=True)
         code = 1
     except UnicodeError:
         # A file or an answer in another encoding; which one, whoever asked for it knows.

@@ -71,7 +71,7 @@ def approve(proposal_id: str, *, yes: bool) -> None:
         click.confirm(gettext("Phê duyệt") + "?", abort=True)
     fingerprint = found.plan["fingerprint"]
     done = approving.approve(has, proposal_id, actor, fingerprint=fingerprint)
-    click.echo(f"{done.id}  {done.state}")
+    click.echo(f"{done.id}  {label('state', done.state)}")
     has.db.dispose()
 
 
@@ -91,10 +91,15 @@ def _opened() -> tuple[Services, Actor]:
     return has, Actor.operator(getpass.getuser())
 
 
+def _state(code: str) -> str:
+    """In words; what has lapsed is over, unlike what ends well by itself."""
+    return gettext("Hết hiệu lực") if code == "lapsed" else label("state", code)
+
+
 def _print(row: dict[str, Any]) -> None:
     until = f"{gettext('Hết hạn lúc')} {moment(datetime.fromisoformat(row['expires_at']))}"
     by = f"{gettext('Người đề nghị')} {row['proposer']['label']}"
-    click.echo(f"{row['id']}  {row['title']}  {row['state']}  {by}  {until}")
+    click.echo(f"{row['id']}  {row['title']}  {_state(row['state'])}  {by}  {until}")
 
 
 def _print_shown(found: approving.Shown) -> None:

@@ -5,12 +5,14 @@ Dates are written dd/mm/yyyy here; what cannot be read is refused at its own fie
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from directory.base.errors import InvalidInput
+from directory.base.errors import Gathered, InvalidInput
 from directory.changes import (
     kind,
     kinds,  # noqa: F401 (registered by being imported)
@@ -56,18 +58,31 @@ def kind_of(code: str, about: About) -> Kind | None:
     return found if found is not None and found.about == about else None
 
 
-def body(one: Kind, user_id: int | None, values: MultiDict[str, str]) -> dict[str, Any]:
-    """The body the API would be sent for the same change. Raises InvalidInput."""
+@dataclass(frozen=True)
+class Filled:
+    """A form as it was sent."""
+
+    body: dict[str, Any]
+    """What the API would be sent for the same change; what could not be read is left out."""
+    wrong: tuple[InvalidInput, ...]
+    """What could not be read."""
+
+
+def body(one: Kind, user_id: int | None, values: MultiDict[str, str]) -> Filled:
+    """The body the API would be sent for the same change."""
+    gathered = Gathered()
     made: dict[str, Any] = {"kind": one.code} | ({"user": user_id} if user_id else {})
-    effective_on = day(values.get("effective_on", ""), "effective_on")
+    effective_on = gathered.read(lambda: day(values.get("effective_on", ""), "effective_on"), None)
     if effective_on:
         made["effective_on"] = effective_on
-    given = {leaf.name: _given(leaf, values) for leaf in leaves(one.asks)}
+    given = {
+        leaf.name: gathered.read(partial(_given, leaf, values), None) for leaf in leaves(one.asks)
+    }
     made |= nested({name: value for name, value in given.items() if value is not None})
-    decision = _decision(values)
+    decision = _decision(values, gathered)
     if decision:
         made["decision"] = decision
-    return made
+    return Filled(made, tuple(gathered.errors))
 
 
 def _given(leaf: Leaf, values: MultiDict[str, str]) -> Any:
@@ -89,10 +104,11 @@ def _is_id(text: str) -> bool:
     return text.isdecimal() and len(text) < 16
 
 
-def _decision(values: Mapping[str, str]) -> dict[str, Any] | None:
+def _decision(values: Mapping[str, str], gathered: Gathered) -> dict[str, Any] | None:
     number, issuer = values.get("number", "").strip(), values.get("issuer", "").strip()
-    issued_on = day(values.get("issued_on", ""), "decision.issued_on")
-    if not (number or issuer or issued_on):
+    written = values.get("issued_on", "")
+    issued_on = gathered.read(lambda: day(written, "decision.issued_on"), None)
+    if not (number or issuer or written.strip()):
         return None
     return {"number": number, "issued_on": issued_on, "issuer": issuer}
 

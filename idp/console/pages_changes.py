@@ -21,6 +21,7 @@ from directory.people import User
 from directory.permissions import Rights
 from directory.search import PersonView
 from idp.console import entries
+from idp.web import labels
 
 ENDS = frozenset({Action.END_ALL, Action.END_ACTING})
 
@@ -49,6 +50,10 @@ class ProofPage:
     """SHA-256 of the proof as the API gives it: what a printed copy can be compared by."""
     undoable: bool
     actors: dict[int, str]
+    said: list[tuple[str, str]]
+    """What was chosen and no line tells, in words."""
+    undone: Change | None
+    """What it takes back."""
     approver: str
     """Who approved it, in words; nothing where it took nobody."""
     longest: float
@@ -93,6 +98,8 @@ def proof(session: Session, found: Proof) -> ProofPage:
         _digest(present.proof_as_dict(found)),
         undo.undoable(found.change),
         entries.names(session, [found.change]),
+        labels.told(found.change.kind, found.change.told),
+        session.get(Change, found.change.undo_of) if found.change.undo_of else None,
         _approver(session, found.change),
         max([*took, 0.001]),
     )

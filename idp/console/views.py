@@ -33,6 +33,7 @@ def _words() -> dict[str, object]:
     return {
         "asker": asker,
         "field_label": labels.field_label,
+        "field_value": labels.field_value,
         "evidence": labels.evidence,
         "acted": entries.actor,
         "details": entries.details,

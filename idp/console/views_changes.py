@@ -30,7 +30,7 @@ from idp.console.guard import asker
 from idp.edge import Ask
 from idp.web import language_switch
 from idp.web.gate import services
-from idp.web.i18n import error_text
+from idp.web.i18n import error_text, gettext
 
 # ---- a change of one person ------------------------------------------------------------------
 
@@ -46,7 +46,7 @@ def ask(user_id: int, kind: str) -> Any:
 def _previewed(user_id: int, one: Kind, values: Any) -> Any:
     try:
         _settle_unit(one, values)
-        want = edge.asked(services(), forms.body(one, user_id, values))
+        want = _wanted(one, user_id, values)
         plan = edge.preview(services(), want, asker().actor)
     except (InvalidInput, NotAllowed, Conflict) as error:
         return _form(user_id, one, error=error)
@@ -63,13 +63,28 @@ def confirm(user_id: int, kind: str) -> Any:
         return _previewed(user_id, one, request.form.copy())
     if request.form.get("decision") not in ("allow", "propose"):
         return redirect(_edit(user_id, one), 303)
-    try:
-        want = edge.asked(services(), forms.body(one, user_id, request.form))
-    except InvalidInput as error:
-        flash(error_text(error), "bad")
-        return redirect(_edit(user_id, one), 303)
+    want = _wanted(one, user_id, request.form)
     fields = forms.carried(one, request.form)
     return _commit(want, fields=fields, back=_edit(user_id, one), about=user_id)
+
+
+def _wanted(one: Kind, user_id: int | None, values: Any) -> Ask:
+    """What a form asks for; what is wrong in it is told when it is asked."""
+    filled = forms.body(one, user_id, values)
+    return edge.asked(services(), filled.body, wrong=filled.wrong)
+
+
+def _said(error: DinhdanhError | None) -> dict[str, Any]:
+    """An error for a form: the sentence above it, and what is said at each field."""
+    fields = error.every if isinstance(error, InvalidInput) else ()
+    lead = error_text(error) if error else ""
+    if len(fields) > 1:
+        lead = gettext("Có {n} chỗ cần sửa, ghi ở từng mục dưới đây.", n=len(fields))
+    return {
+        "error": error,
+        "error_text": lead,
+        "wrong": {one.field: error_text(one) for one in fields},
+    }
 
 
 # ---- somebody new ----------------------------------------------------------------------------
@@ -94,7 +109,7 @@ def join_send() -> Any:
     try:
         if decided is None:
             _settle_unit(one, values)
-        want = edge.asked(services(), forms.body(one, None, values))
+        want = _wanted(one, None, values)
         fields = forms.carried(one, values)
         if decided in ("allow", "propose"):
             return _commit(want, fields=fields, back="")
@@ -119,7 +134,7 @@ def _unit_previewed(unit_id: int, one: Kind, values: Any) -> Any:
     values["unit"] = str(unit_id)
     try:
         _settle_unit(one, values)
-        want = edge.asked(services(), forms.body(one, None, values))
+        want = _wanted(one, None, values)
         plan = edge.preview(services(), want, asker().actor)
     except (InvalidInput, NotAllowed, Conflict) as error:
         return _unit_form(unit_id, one, error=error)
@@ -136,11 +151,7 @@ def confirm_unit(unit_id: int, kind: str) -> Any:
     back = _unit_edit(unit_id, one)
     if values.get("decision") not in ("allow", "propose"):
         return redirect(back, 303)
-    try:
-        want = edge.asked(services(), forms.body(one, None, values))
-    except InvalidInput as error:
-        flash(error_text(error), "bad")
-        return redirect(back, 303)
+    want = _wanted(one, None, values)
     return _commit(want, fields=forms.carried(one, values), back=back)
 
 
@@ -171,8 +182,7 @@ def _unit_form(unit_id: int, one: Kind, *, error: DinhdanhError | None = None) -
         words=words,
         found=[(u, owner) for u, owner in found if u.id != unit_id],
         today=guard.today(),
-        error_text=error_text(error) if error else "",
-        field=getattr(error, "field", ""),
+        **_said(error),
     )
     return make_response(answer, error.status if error else 200)
 
@@ -235,9 +245,7 @@ def _form(user_id: int | None, one: Kind, *, error: DinhdanhError | None = None)
         words=words,
         found=found,
         today=guard.today(),
-        error=error,
-        error_text=error_text(error) if error else "",
-        field=getattr(error, "field", ""),
+        **_said(error),
     )
     return make_response(answer, error.status if error else 200)
 

@@ -99,6 +99,11 @@ def day(value: date | datetime | None) -> str:
     return value.strftime("%d/%m/%Y")
 
 
+def birth(value: str | None) -> str:
+    """A day of birth as it is stored: dd/mm/yyyy, or the year where only that is known."""
+    return day(date.fromisoformat(value)) if value and len(value) > len("1980") else value or ""
+
+
 def moment(value: datetime | None) -> str:
     """dd/mm/yyyy HH:MM in Viet Nam; nothing for nothing."""
     return value.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M") if value else ""
@@ -152,5 +157,10 @@ def install(app: Flask) -> None:
         _=gettext, gettext=gettext, language=language, languages=LANGUAGES, error_text=error_text
     )
     app.jinja_env.filters.update(
-        day=day, moment=moment, not_before=not_before, instant=instant, duration=duration
+        day=day,
+        birth=birth,
+        moment=moment,
+        not_before=not_before,
+        instant=instant,
+        duration=duration,
     )

@@ -1,7 +1,7 @@
 """Codes in the words people use: the labels of docs/vocabulary.md, by group."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from directory.changes import (
@@ -9,8 +9,10 @@ from directory.changes import (
     kinds,  # noqa: F401 (registered by being imported)
     titles,
 )
+from directory.changes.asks import Input
+from directory.changes.leaves import Leaf, leaves
 from idp.web.audit_labels import AUDIT
-from idp.web.i18n import gettext, instant
+from idp.web.i18n import birth, day, gettext, instant
 
 _SAID: dict[str, dict[str, str]] = {
     "role": {
@@ -23,6 +25,40 @@ _SAID: dict[str, dict[str, str]] = {
         "active": "Đang công tác",
         "suspended": "Đang tạm đình chỉ công tác",
         "left": "Đã thôi việc, nghỉ hưu",
+    },
+    "state": {
+        "pending": "Đang chờ",
+        "sent": "Đã gửi",
+        "acknowledged": "Đã nhận",
+        "verified": "Đã xác minh",
+        "lapsed": "Đã tự hết hạn",
+        "parked": "Chờ xử lý",
+        "gone": "Hệ thống đích đã mất",
+        "superseded": "Đã được thay thế",
+        "proposed": "Chờ phê duyệt",
+        "approved": "Đã phê duyệt",
+        "declined": "Đã từ chối",
+        "withdrawn": "Đã rút",
+        "scheduled": "Chờ đến ngày hiệu lực",
+        "committed": "Đang hoàn tất",
+        "settled": "Đã hoàn tất",
+        "undone": "Đã hoàn tác",
+        "attention": "Cần xử lý",
+        "ready": "Sẵn sàng",
+        "running": "Đang chạy",
+        "done": "Đã xong",
+        "active": "Đang hoạt động",
+        "disabled": "Đã thu hồi tài khoản",
+        "absent": "Chưa có tài khoản",
+        "suspended": "Tạm đình chỉ",
+        "left": "Đã rời cơ quan",
+        "valid": "Có hiệu lực",
+        "good": "Có hiệu lực",
+        "issued": "Đã cấp",
+        "requested": "Đã yêu cầu",
+        "distrusted": "Không còn được tin cậy",
+        "revoked": "Đã thu hồi",
+        "expired": "Đã hết hạn",
     },
     "kind": {
         "primary": "Chính",
@@ -234,6 +270,34 @@ def label(group: str, code: object) -> str:
 def field_label(name: str) -> str:
     """What a form calls a field of a person."""
     return gettext(kind.words_of_fields().get(name, name))
+
+
+def told(code: str, chosen: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What was chosen for a change of this kind, in words: (field, value)."""
+    found = kind.find(code)
+    return [
+        (gettext(leaf.ask.label), _chosen(leaf, chosen[leaf.name]))
+        for leaf in (leaves(found.asks) if found else ())
+        if leaf.name in chosen
+    ]
+
+
+def _chosen(leaf: Leaf, value: str) -> str:
+    if leaf.input == Input.DAY:
+        return day(date.fromisoformat(value))
+    return gettext(leaf.words.get(value, value))
+
+
+def field_value(name: str, value: Any) -> str:
+    """What a line about a person says of her, as people write it; nothing for nothing."""
+    if not value:
+        return ""
+    if name == "birth_date":
+        return birth(str(value))
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    words = next((w for g, w in kind.choices().items() if g.endswith(f".{name}")), {})
+    return gettext(words.get(value, str(value)))
 
 
 _WORDED = {

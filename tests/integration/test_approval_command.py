@@ -97,7 +97,7 @@ def test_the_operator_declines_with_a_reason(hr: Hr, run: Run) -> None:
     assert run("decline", row)[0] != 0
     status, out, err = run("decline", row, "--reason", "Chưa họp")
     assert status == 0, err
-    assert "declined" in out
+    assert "Đã từ chối" in out
     assert run("list")[1] == ""
     assert row in run("list", "--state", "declined")[1]
     assert hr.user("lan").leaves_on is None

@@ -45,7 +45,6 @@ class Asks(Fields):
         Ask(
             "Giữ vị trí",
             says="How the post is held; concurrently when left out.",
-            empty="Kiêm nhiệm",
             option="--as",
         ),
     ] = HeldAs.CONCURRENT.value

@@ -3,12 +3,12 @@
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
+from pydantic import ValidationInfo, WithJsonSchema
 from sqlalchemy.orm import Session
 
 from directory import units
 from directory.changes import unit_facts
-from directory.changes.asks import Ask, wrong
+from directory.changes.asks import Ask, reads, wrong
 from directory.changes.drafting import Ground
 from directory.changes.kind import About, Kind
 from directory.changes.model import Plan, Spec
@@ -42,11 +42,11 @@ class Asks(unit_facts.OfUnit):
     """Which unit, which scheme, and the code; without one it bears none from the day on."""
 
     scheme: Annotated[
-        Annotated[str, BeforeValidator(_scheme), WithJsonSchema({"type": "string"})],
+        Annotated[str, reads(_scheme), WithJsonSchema({"type": "string"})],
         Ask("Loại mã", says="The scheme: gso, qd20 or one of your own."),
     ]
     value: Annotated[
-        Annotated[str, BeforeValidator(_value), WithJsonSchema({"type": ["string", "null"]})],
+        Annotated[str, reads(_value), WithJsonSchema({"type": ["string", "null"]})],
         Ask(
             "Mã",
             says="The code; left out, the unit bears none of this scheme from that day on.",

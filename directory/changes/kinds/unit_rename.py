@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
+from pydantic import ValidationInfo, WithJsonSchema
 from sqlalchemy.orm import Session
 
 from directory import units
@@ -11,7 +11,7 @@ from directory.base import values
 from directory.base.rows import in_force
 from directory.base.text import clean
 from directory.changes import unit_facts
-from directory.changes.asks import Ask, wrong
+from directory.changes.asks import Ask, reads, wrong
 from directory.changes.drafting import Ground
 from directory.changes.kind import About, Kind
 from directory.changes.model import Plan, Spec
@@ -39,7 +39,7 @@ def _word(value: object, info: ValidationInfo) -> str | None:
 
 
 _TEXT = WithJsonSchema({"type": ["string", "null"]})
-_Name = Annotated[str | None, BeforeValidator(_name), _TEXT]
+_Name = Annotated[str | None, reads(_name), _TEXT]
 
 
 class Asks(unit_facts.OfUnit):
@@ -48,7 +48,7 @@ class Asks(unit_facts.OfUnit):
     name: Annotated[_Name, Ask("Tên mới", says="Its full name.")] = None
     short_name: Annotated[_Name, Ask("Tên ngắn", says="Its short name.")] = None
     unit_kind: Annotated[
-        Annotated[str | None, BeforeValidator(_word), _TEXT],
+        Annotated[str | None, reads(_word), _TEXT],
         Ask("Loại đơn vị", says="Which kind of unit it is, in the installation's own words."),
     ] = None
 
