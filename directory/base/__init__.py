@@ -16,6 +16,7 @@ clock | errors      time as a parameter; one typed error tree
 away                whether an error says that the database is away, stuck or full
 failpoints          named places where the crash tests may kill a process
 hosts               hosts and addresses, each read to the one name it has
+remembered          what a process keeps of what it has read, good only under a stamp
 rows                facts in time, many values at a time, INSERT … ON CONFLICT
 base64url           bytes as text, spelt in one way
 page_marks          where one page of a list ended

@@ -45,6 +45,7 @@ from sqlalchemy.pool import NullPool
 from directory.base import private
 from directory.base.errors import Misconfigured
 from directory.base.patience import PROBING, UNHURRIED, Limits, bounded, quickly, reachable
+from directory.base.remembered import Remembered
 
 NAMING = {
     "ix": "ix_%(column_0_N_label)s",
@@ -101,6 +102,8 @@ class Base(DeclarativeBase):
 
 
 AUTOINCREMENT: dict[str, Any] = {"sqlite_autoincrement": True}
+REMEMBERED = 1000
+"""Values a process keeps of what it has read of a database."""
 
 
 class Database:
@@ -113,6 +116,7 @@ class Database:
         self._probe = open_both(url, PROBING)[1]
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._before: Callable[[Database], None] | None = None
+        self.remembered = Remembered(REMEMBERED)
         # A command that ends without a word leaves no connection for the server to find dead.
         self._closing = weakref.finalize(self, _dispose, (*self.engines, self._probe))
 
