@@ -23,9 +23,9 @@ from idp.oidc.clients import documents, registration
 from idp.oidc.clients.kinds import SCOPES, AuthMethod, GrantType, ResponseType, SubjectType
 from idp.oidc.connection import ENDPOINTS, USERINFO
 from idp.oidc.grant_types.code import Pkce
+from idp.oidc.known_keys import PublishedKeys, SigningKeys
 from idp.oidc.proofs import dpop
 from idp.oidc.server import GRANT_TYPES
-from idp.oidc.signing_keys import signing_keys
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -154,7 +154,7 @@ class Documents:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._keys = signing_keys(tools.db, tools.keyring)
+        self._keys = PublishedKeys(SigningKeys(tools.db, tools.keyring))
         self._paths = {OPENID: OPENID, OAUTH: OPENID, JWKS: JWKS}
         self._made_from: tuple[str, ...] | None = None
         self._documents: dict[str, PublishedDocument] = {}
@@ -163,12 +163,13 @@ class Documents:
         """The document at a path; None for any other path."""
         if path not in self._paths:
             return None
-        jwks = self._keys.jwks(now=now)
-        kids = tuple(key["kid"] for key in jwks["keys"])
-        if kids != self._made_from:
-            offered = metadata(self._tools.settings, self._keys.algorithms(now=now))
+        keys = self._keys.get(now=now)
+        jwks = keys.jwks(now=now)
+        made_from = (keys.stamp, *(key["kid"] for key in jwks["keys"]))
+        if made_from != self._made_from:
+            offered = metadata(self._tools.settings, keys.algorithms())
             self._documents = {OPENID: _document(offered), JWKS: _document(jwks)}
-            self._made_from = kids
+            self._made_from = made_from
         return self._documents[self._paths[path]]
 
 

@@ -43,6 +43,7 @@ from directory.people import User
 from idp.oidc.claims import ActingPerson, person, with_person
 from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import Profile
+from idp.oidc.signing_keys import STAMP
 from idp.sessions import SsoSession
 
 GRACE = timedelta(seconds=10)
@@ -145,6 +146,8 @@ class GrantView:
     userinfo_alg: str | None
     """What userinfo is signed with for its client; None: it is not."""
     living: bool
+    keys_stamp: str
+    """Of the signing keys at the moment it was read (``signing_keys.STAMP``)."""
     person: ActingPerson | None = None
 
     code_challenge_method = "S256"
@@ -219,6 +222,7 @@ _LEAN = _joined(
         Client.options.label("client_options"),
         Application.code.label("application_code"),
         _LIVING.label("living"),
+        STAMP.label("keys_stamp"),
     )
     .select_from(Grant)
     .join(User, User.id == Grant.user_id)
@@ -293,6 +297,7 @@ def _view(row: Any, about: ActingPerson | None) -> GrantView:
         fapi=Profile(row.client_options.get("profile", Profile.STANDARD)).fapi,
         userinfo_alg=row.client_options.get("userinfo_signed_response_alg"),
         living=bool(row.living),
+        keys_stamp=row.keys_stamp,
         person=about,
     )
 

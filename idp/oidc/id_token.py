@@ -42,7 +42,7 @@ def id_token(  # noqa: PLR0913 (one keyword per fact)
     if grant.person is None:
         raise InvalidGrantError
     settings = provider.tools.settings
-    signer = provider.tokens.keys.signer(client.id_token_alg, now=now)
+    signer = provider.tokens.keys.signer(client.id_token_alg, client.keys_stamp)
     held = grant.scopes if scopes is None else scopes
     may = client.scopes if set(grant.scopes) <= set(held) else held
     asked = claims.asked_of(grant.claims, "id_token", may)

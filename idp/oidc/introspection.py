@@ -113,7 +113,7 @@ def as_wanted(provider: Provider, request: Request, answer: EndpointAnswer) -> E
 def _signed(provider: Provider, body: dict[str, Any], client: ClientView, now: datetime) -> str:
     """RFC 9701 §5."""
     alg = client.options.introspection_signed_response_alg or "RS256"
-    signer = provider.tokens.keys.signer(alg, now=now)
+    signer = provider.tokens.keys.signer(alg, client.keys_stamp)
     claims = {
         "iss": provider.tools.settings.issuer,
         "aud": client.client_id,

@@ -34,6 +34,7 @@ from idp.oidc.clients.probe import PROBE, probe_secret
 from idp.oidc.grants import Grant
 from idp.oidc.live_grants import not_revoked
 from idp.oidc.opaque_tokens import Access, serial
+from idp.oidc.signing_keys import STAMP
 from idp.oidc.tokens import Tokens
 from idp.sessions import SsoSession
 
@@ -64,6 +65,7 @@ def deliver_logout(tools: Tools, claim: Claim) -> Done:
                 Client.sector,
                 Client.id_token_alg,
                 Client.backchannel_logout_uri,
+                STAMP.label("keys_stamp"),
             )
             .join(User, User.id == Grant.user_id)
             .join(Client, Client.id == Grant.client_id)
@@ -118,7 +120,7 @@ def logout_token(tools: Tools, row: Any) -> tuple[str, str]:
     """A logout token (Back-Channel Logout §2.4) and its ``jti``. It has no nonce, ever."""
     now = tools.clock()
     tokens = Tokens(tools)
-    signer = tokens.keys.signer(row.id_token_alg, now=now)
+    signer = tokens.keys.signer(row.id_token_alg, row.keys_stamp)
     jti = random_id()
     claims = {
         "iss": tools.settings.issuer,

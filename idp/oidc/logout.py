@@ -21,7 +21,7 @@ from directory.base.config import Settings
 from directory.base.failpoints import failpoint
 from directory.base.outbox import Priority
 from idp import sessions
-from idp.oidc import grants
+from idp.oidc import grants, signing_keys
 from idp.oidc.authorization import consent
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients import view as client_view
@@ -60,7 +60,7 @@ def wish(
     now: datetime,
 ) -> Wish:
     """What a logout request asks for. Raises PageError when nothing of it may be followed."""
-    hint = _hint(tokens, values, now=now)
+    hint = _hint(connection, tokens, values, now=now)
     client = _client(connection, values.get("client_id"), hint)
     uri = values.get("post_logout_redirect_uri")
     location = None
@@ -89,12 +89,15 @@ def wish(
     return Wish(client, location, ask=asking and not certain)
 
 
-def _hint(tokens: Tokens, values: dict[str, str], *, now: datetime) -> dict[str, Any] | None:
-    """§2: an expired ID token is accepted, one we have not signed is not."""
+def _hint(
+    connection: Connection, tokens: Tokens, values: dict[str, str], *, now: datetime
+) -> dict[str, Any] | None:
+    """§2: an expired ID token is accepted, one we have not signed is not. One SELECT."""
     text = values.get("id_token_hint")
     if text is None:
         return None
-    found = tokens.signed_by_us(text, typ="JWT", now=now)
+    keys = tokens.keys.at(signing_keys.stamp(connection))
+    found = tokens.signed_by_us(text, typ="JWT", keys=keys, now=now)
     # Other JWTs of ours lack one of these: signed responses have no sub, signed userinfo no exp.
     whole = found is not None and {"sub", "iat", "exp"} <= found.keys()
     if found is None or not whole or not isinstance(found.get("aud"), str):

@@ -46,7 +46,8 @@ def given_back(provider: Provider, request: Request, client: ClientView) -> Gran
     if text is None:
         raise InvalidRequestError("Missing token.")
     tokens = provider.tokens
-    found = tokens.handles.open_refresh(text) or tokens.open(text, now=request.now)
+    keys = tokens.keys.at(client.keys_stamp)
+    found = tokens.handles.open_refresh(text) or tokens.open(text, keys=keys, now=request.now)
     if isinstance(found, Machine):
         raise CannotRevoke
     if found is None:

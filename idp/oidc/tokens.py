@@ -23,8 +23,9 @@ from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import API
 from idp.oidc.grants import GrantView
 from idp.oidc.jws import Untrusted
+from idp.oidc.known_keys import KeyList, SigningKeys
 from idp.oidc.opaque_tokens import Access, Handles, Machine, mask, serial
-from idp.oidc.signing_keys import ALGORITHMS, SigningKeys, signing_keys
+from idp.oidc.signing_keys import ALGORITHMS
 
 ACCESS_TYPE = "at+jwt"
 """``typ`` of a JWT access token (RFC 9068 §2.1): it passes for no other kind of JWT."""
@@ -91,7 +92,7 @@ class Tokens:
     def __init__(self, tools: Tools) -> None:
         self._settings = tools.settings
         self.handles = Handles(tools.keyring, tools.settings.issuer)
-        self.keys: SigningKeys = signing_keys(tools.db, tools.keyring)
+        self.keys = SigningKeys(tools.db, tools.keyring)
         self.subjects = sectors.subjects(tools.db, tools.keyring)
 
     def subject(self, grant: GrantView) -> str:
@@ -188,7 +189,7 @@ class Tokens:
         made: Access | Machine,
         named: Sequence[str],
     ) -> str:
-        signer = self.keys.signer(client.id_token_alg, now=made.issued_at)
+        signer = self.keys.signer(client.id_token_alg, client.keys_stamp)
         cnf = confirmation(made.bound_to)
         claims = {
             "iss": self._settings.issuer,
@@ -202,7 +203,9 @@ class Tokens:
         }
         return jwt.encode(signer.header(typ=ACCESS_TYPE), claims, signer.key, [signer.alg])
 
-    def signed_by_us(self, text: str, *, typ: str, now: datetime) -> dict[str, Any] | None:
+    def signed_by_us(
+        self, text: str, *, typ: str, keys: KeyList, now: datetime
+    ) -> dict[str, Any] | None:
         """The claims of a JWT of ours of one type, expired or not; None if it is not."""
         if len(text) > LONGEST:
             return None
@@ -210,22 +213,24 @@ class Tokens:
             found = jws.read(text, algorithms=ALGORITHMS)
             if found.header.get("typ") != typ:
                 return None
-            said = jws.claims(found, self.keys.verifier(found.kid, found.alg, now=now))
+            said = jws.claims(found, keys.verifying(found.kid, found.alg, now=now))
         except Untrusted:
             return None
         return said if said.get("iss") == self._settings.issuer else None
 
-    def open(self, text: str, *, now: datetime) -> Access | Machine | None:
-        """The access token, if we made it and it has not expired."""
+    def open(self, text: str, *, keys: KeyList, now: datetime) -> Access | Machine | None:
+        """The access token, if we made it, by one of these keys where it is a JWT, and it has not
+        expired.
+        """
         found = (
             self.handles.open_access(text)
             or self.handles.open_machine(text)
-            or (self._open_jwt(text, now) if text.count(".") == 2 else None)
+            or (self._open_jwt(text, keys, now) if text.count(".") == 2 else None)
         )
         return found if found is not None and found.expires_at > now else None
 
-    def _open_jwt(self, text: str, now: datetime) -> Access | Machine | None:
-        body = self.signed_by_us(text, typ=ACCESS_TYPE, now=now)
+    def _open_jwt(self, text: str, keys: KeyList, now: datetime) -> Access | Machine | None:
+        body = self.signed_by_us(text, typ=ACCESS_TYPE, keys=keys, now=now)
         # Our key signs nothing of this type without them.
         if body is None or not {"iat", "exp", "scope", "aud", "jti"} <= body.keys():
             return None
@@ -264,15 +269,25 @@ class Tokens:
     def active(
         self, connection: Connection, text: str, *, now: datetime, with_person: bool = False
     ) -> Active | None:
-        """The access token, if it is good at this moment. One SELECT."""
-        token = self.open(text, now=now)
-        if isinstance(token, Machine):
-            return self._active_machine(connection, token)
+        """The access token, if it is good at this moment. One SELECT.
+
+        A JWT is judged first by the keys this process knows, so that rubbish is not looked up, and
+        once more where the SELECT shows that they have changed.
+        """
+        keys = self.keys.naming(_kid(text))
+        token = self.open(text, keys=keys, now=now)
         if token is None:
             return None
+        if isinstance(token, Machine):
+            client = client_view.view_by_id(connection, token.client_id)
+            if client is None or not self._ours(text, keys, client.keys_stamp, now=now):
+                return None
+            return self._active_machine(client, token)
         read = grants.read_with_person if with_person else grants.read
         grant = read(connection, token.grant_id, now=now)
         if grant is None or not grant.living or not grant.gives_access:
+            return None
+        if not self._ours(text, keys, grant.keys_stamp, now=now):
             return None
         resources = tuple(token.resources(grant.resources))
         scopes = tuple(token.scopes(grant.scopes))
@@ -292,9 +307,14 @@ class Tokens:
             by_name=not token.child and set(grant.scopes) <= set(scopes),
         )
 
-    def _active_machine(self, connection: Connection, token: Machine) -> Active | None:
-        client = client_view.view_by_id(connection, token.client_id)
-        if client is None or (
+    def _ours(self, text: str, keys: KeyList, stamp: str, *, now: datetime) -> bool:
+        """Whether what was judged by these keys holds under a stamp that was read since."""
+        if stamp == keys.stamp:
+            return True
+        return self.open(text, keys=self.keys.at(stamp), now=now) is not None
+
+    def _active_machine(self, client: ClientView, token: Machine) -> Active | None:
+        if (
             client.epoch,
             client.application_epoch or 0,
             client.installation_epoch,
@@ -341,6 +361,14 @@ class Tokens:
             resources=tuple(grant.resources),
             bound_to=grant.bound_to,
         )
+
+
+def _kid(text: str) -> str | None:
+    """The key a JWT names, read and not believed; None for every other token."""
+    try:
+        return jws.read(text, algorithms=ALGORITHMS).kid
+    except Untrusted:
+        return None
 
 
 def audience(named: Sequence[str]) -> str | list[str]:

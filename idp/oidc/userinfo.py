@@ -44,7 +44,7 @@ def userinfo(
     told = claims.claims(about, scopes, asked=asked, mail_domains=settings.mail_domains)
     told["sub"] = tokens.subject(found.grant)
     alg = found.grant.userinfo_alg
-    return told if alg is None else _signed(told, found.grant, tokens, alg, settings, now)
+    return told if alg is None else _signed(told, found.grant, tokens, alg, settings)
 
 
 def _signed(
@@ -53,10 +53,9 @@ def _signed(
     tokens: Tokens,
     alg: str,
     settings: Settings,
-    now: datetime,
 ) -> str:
     """§5.3.2: with ``iss`` and ``aud``. Without ``typ`` it passes for nothing else we sign."""
-    signer = tokens.keys.signer(alg, now=now)
+    signer = tokens.keys.signer(alg, grant.keys_stamp)
     header = {"alg": signer.alg, "kid": signer.kid}
     body = told | {"iss": settings.issuer, "aud": grant.public_client_id}
     return jws.serialize_compact(header, json.dumps(body), signer.key, [signer.alg])

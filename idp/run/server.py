@@ -30,7 +30,7 @@ from granian.server import Server
 
 from directory.base import outbox, patience
 from directory.base.config import Settings
-from idp.oidc import signing_keys
+from idp.oidc.known_keys import SigningKeys
 from idp.run import admission, connections, health, installation, logs, migrate, supervisor, wiring
 from idp.run.app import create_app
 from idp.run.worker import Worker
@@ -147,7 +147,7 @@ def _run(
             del os.environ[name]
         services = wiring.build(settings, limits=patience.of_web(settings))
         app = dress(create_app(services))
-        signing_keys.signing_keys(services.db, services.keyring).warm(now=services.clock())
+        SigningKeys(services.db, services.keyring).warm()
         _mind(app, settings, port)
         # What start-up has made stays: the collector need not walk it again and again.
         gc.collect()

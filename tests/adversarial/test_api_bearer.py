@@ -14,8 +14,8 @@ from directory.people import User, UserStatus
 from directory.permissions import Role
 from idp.oidc.clients import Client, GrantType, Options, TokenFormat
 from idp.oidc.grants import Grant
+from idp.oidc.known_keys import SigningKeys
 from idp.oidc.opaque_tokens import Handles
-from idp.oidc.signing_keys import SigningKeys
 from idp.oidc.tokens import Tokens
 from tests.factories import make_assignment, make_role, make_user
 from tests.forgeries import FORGERIES, Genuine
@@ -145,7 +145,7 @@ def _resigned(typ: str = "at+jwt", **changes: Any) -> Callable[[Scene], Any]:
 
     def ask(scene: Scene) -> Any:
         keys = SigningKeys(scene.world.services.db, scene.world.services.keyring)
-        signer = keys.signer("ES256", now=scene.world.clock())
+        signer = keys.signer("ES256")
         body = scene.genuine.claims | changes
         return scene.bearer(jwt.encode(signer.header(typ=typ), body, signer.key, ["ES256"]))
 
@@ -488,7 +488,7 @@ def test_what_a_grant_was_given_for_is_all_it_is_good_for(scene: Scene) -> None:
     narrow = Flow(scene.browser, scene.jwt.party, scope="openid changes:read").tokens()
     held = Genuine(narrow["access_token"], scene.browser.get("/oauth2/jwks").get_json())
     keys = SigningKeys(scene.world.services.db, scene.world.services.keyring)
-    signer = keys.signer("ES256", now=scene.world.clock())
+    signer = keys.signer("ES256")
     from joserfc import jwt
 
     wide = held.claims | {"scope": SCOPES}

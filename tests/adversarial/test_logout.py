@@ -56,7 +56,7 @@ class Scene:
 
     def signed(self, *, typ: str = "JWT", **changes: Any) -> str:
         """A JWT that we really have signed."""
-        signer = Tokens(self.world.services).keys.signer("RS256", now=self.world.clock())
+        signer = Tokens(self.world.services).keys.signer("RS256")
         claims = {k: v for k, v in (self.genuine.claims | changes).items() if v is not None}
         return jwt.encode(signer.header(typ=typ), claims, signer.key, [signer.alg])
 
@@ -562,6 +562,7 @@ def test_a_logout_token_never_carries_a_nonce(scene: Scene) -> None:
         sub=scene.world.one(User, scene.world.user_id).sub,
         session_id="s",
         sector=None,
+        keys_stamp="",
     )
     text, _ = logout_token(scene.world.services, row)
     said = Genuine(text, scene.genuine.jwks)

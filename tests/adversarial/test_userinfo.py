@@ -13,8 +13,8 @@ from directory.people import User
 from idp.oidc.clients import AuthMethod, Client, GrantType, Options, TokenFormat
 from idp.oidc.grants import Grant
 from idp.oidc.jobs import logout_token
+from idp.oidc.known_keys import SigningKeys
 from idp.oidc.opaque_tokens import Handles
-from idp.oidc.signing_keys import SigningKeys
 from idp.oidc.tokens import Tokens
 from tests.forgeries import FORGERIES, Genuine
 from tests.relying_party import Flow, World, build_world
@@ -119,6 +119,7 @@ class Row:
     id_token_alg: str = "RS256"
     session_id: str = "session"
     sector: str | None = None
+    keys_stamp: str = ""
     backchannel_logout_uri: str = "https://app.example/logout"
 
 
@@ -144,7 +145,7 @@ def _elsewhere(scene: Scene) -> str:
     from joserfc import jwt
 
     keys = SigningKeys(scene.world.services.db, scene.world.services.keyring)
-    signer = keys.signer("ES256", now=scene.world.clock())
+    signer = keys.signer("ES256")
     body = scene.genuine.claims | {"iss": "https://idp.other.example"}
     return jwt.encode(signer.header(typ="at+jwt"), body, signer.key, ["ES256"])
 

@@ -183,6 +183,7 @@ def _logout_row(world: World, grant: Grant) -> Any:
     class Row:
         session_id, sub = grant.session_id, user.sub
         client_id, sector, id_token_alg = made.client_id, made.sector, made.id_token_alg
+        keys_stamp = ""
 
     return Row
 

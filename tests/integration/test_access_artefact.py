@@ -25,7 +25,7 @@ from idp.oidc import jobs
 from idp.oidc.clients import TokenFormat
 from idp.oidc.cutter import lapse_due
 from idp.oidc.grants import Grant
-from idp.oidc.signing_keys import signing_keys
+from idp.oidc.known_keys import SigningKeys
 from idp.run import wiring
 from idp.sessions import SsoSession
 from tests.relying_party import Flow, World, build_world
@@ -146,7 +146,7 @@ def test_a_transfer_ends_tells_and_proves(
     assert found["session.end"].detail["status"] == 401
     assert found["logout.deliver"].state == State.ACKNOWLEDGED
 
-    keys = signing_keys(world.services.db, world.services.keyring)
+    keys = SigningKeys(world.services.db, world.services.keyring).now()
     [text] = received
     token = jwt.decode(text, KeySet.import_key_set(keys.jwks(now=world.clock())), ["RS256"])
     assert token.header["typ"] == "logout+jwt"

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, make_url, text
 
 from directory.base import patience
 from directory.base.db import unpooled
-from idp.oidc.signing_keys import signing_keys
+from idp.oidc.known_keys import SigningKeys
 from idp.run import wiring
 from idp.run.app import create_app
 from tests.browser_client import open_login
@@ -77,7 +77,7 @@ class Asked:
         self.world: World = build_world(services, clock)
         self.machine: Party = self.world.machine("changes:read")
         self.app: Flask = create_app(services)
-        signing_keys(services.db, services.keyring).warm(now=clock())  # as the server does
+        SigningKeys(services.db, services.keyring).warm()  # as the server does
         self.client: FlaskClient = self.app.test_client()
         self.token = self.client_token().get_json()["access_token"]
         assert self.all_well()

@@ -61,7 +61,7 @@ class PageError:
 def by_us(world: World, text: str) -> tuple[dict[str, Any], dict[str, Any], Any, str]:
     """Header, claims, key and algorithm of a JWT of ours."""
     header, claims, _ = text.split(".")
-    signer = Tokens(world.services).keys.signer("RS256", now=world.clock())
+    signer = Tokens(world.services).keys.signer("RS256")
     return decoded(header), decoded(claims), signer.key, "RS256"
 
 

@@ -96,7 +96,8 @@ class Channel:
         options = self.client.options
         # JARM §3 has RS256 where a client says nothing; FAPI 2.0 §5.4.1 does not allow it.
         usual_alg = "ES256" if options.profile.fapi else "RS256"
-        signer = tokens.keys.signer(options.authorization_signed_response_alg or usual_alg, now=now)
+        alg = options.authorization_signed_response_alg or usual_alg
+        signer = tokens.keys.signer(alg, self.client.keys_stamp)
         claims: dict[str, Any] = {
             **values,
             "iss": self.issuer,

@@ -197,7 +197,8 @@ def _subjects(
     hint = request.get("id_token_hint")
     if hint is None:
         return named
-    found = provider.tokens.signed_by_us(hint, typ="JWT", now=request.now)
+    keys = provider.tokens.keys.at(client.keys_stamp)
+    found = provider.tokens.signed_by_us(hint, typ="JWT", keys=keys, now=request.now)
     # What else we sign (JARM) names nobody; what another client was given is not this one's.
     if found is None or "sub" not in found or found.get("aud") != client.client_id:
         raise InvalidRequestError("Invalid id_token_hint.")

@@ -166,7 +166,8 @@ def finish(
         told = claims.claims(about, scopes, asked={}, mail_domains=domains)
         told["sub"] = provider.tokens.subject(grant)
         text = id_token(provider, client, grant, connection=connection, now=now, nonce=grant.nonce)
-        signed = provider.tokens.signed_by_us(text, typ="JWT", now=now)
+        keys = provider.tokens.keys.at(client.keys_stamp)
+        signed = provider.tokens.signed_by_us(text, typ="JWT", keys=keys, now=now)
         if signed is None:
             raise Failed("id_token_unverified")
         return Told(grant.scopes, signed, told if "openid" in grant.scopes else {})
@@ -180,7 +181,8 @@ def _said(
     """The answer's parameters, out of the JWT where it is one (JARM §4.4)."""
     if "response" not in answer:
         return answer
-    found = provider.tokens.signed_by_us(answer["response"], typ="JWT", now=now) or {}
+    keys = provider.tokens.keys.at(client.keys_stamp)
+    found = provider.tokens.signed_by_us(answer["response"], typ="JWT", keys=keys, now=now) or {}
     if found.get("aud") != client.client_id:
         raise Failed("trial_unknown")
     return {name: value for name, value in found.items() if isinstance(value, str)}

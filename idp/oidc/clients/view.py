@@ -8,18 +8,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Text, bindparam, cast, select, true
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import JSON, ColumnElement, Connection, Row, Text, bindparam, cast, select, true
 
 from directory.base.crypto import Keyring
+from directory.base.remembered import Remembered
 from directory.entitlements import Application, Installation
 from idp.oidc.clients import client_rows, redirects
 from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import INTERCHANGEABLE, AuthMethod, ClientKind
 from idp.oidc.clients.options import Options
+from idp.oidc.signing_keys import STAMP
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class ClientView:
     installation_epoch: int
     rules_revision: int
     unconfirmed_since: datetime | None
+    keys_stamp: str
+    """Of the signing keys at the moment it was read (``signing_keys.STAMP``)."""
 
     @property
     def public(self) -> bool:
@@ -134,7 +136,7 @@ class ClientView:
         return client_rows.secret_fits(self.secrets, secret, keyring=keyring, now=now)
 
 
-_ELSEWHERE: dict[str, InstrumentedAttribute[Any]] = {
+_ELSEWHERE: dict[str, Any] = {
     "application_code": Application.code,
     "application_name": Application.name,
     "application_epoch": Application.epoch,
@@ -142,8 +144,9 @@ _ELSEWHERE: dict[str, InstrumentedAttribute[Any]] = {
     "installation_epoch": Installation.epoch,
     "rules_revision": Installation.rules_revision,
     "unconfirmed_since": Installation.unconfirmed_since,
+    "keys_stamp": STAMP,
 }
-_COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
+_COLUMNS: dict[str, ColumnElement[Any]] = {
     f.name: _ELSEWHERE[f.name] if f.name in _ELSEWHERE else getattr(Client, f.name)
     for f in fields(ClientView)
 }
@@ -161,9 +164,16 @@ _VIEW = (
 )
 
 
-@lru_cache(maxsize=1024)
-def _view(row: tuple[Any, ...]) -> ClientView:
-    """The row, read. Equal rows are one view, so that none can be out of date."""
+_KNOWN = Remembered(1024)
+
+
+def _view(row: Row[Any]) -> ClientView:
+    """The row, read: once for as long as it says the same, being its own stamp."""
+    content = tuple(row)
+    return _KNOWN.recall(content[0], content, lambda: (content, _read(content)))
+
+
+def _read(row: tuple[Any, ...]) -> ClientView:
     values = dict(zip(_COLUMNS, row, strict=True))
     for name in _AS_JSON:
         values[name] = json.loads(values[name])
@@ -178,10 +188,10 @@ _BY_ID = _VIEW.where(Client.id == bindparam("id"))
 def view(connection: Connection, client_id: str) -> ClientView | None:
     """The enabled client with this client_id, of an enabled application if it has one."""
     row = connection.execute(_BY_CLIENT_ID, {"client_id": client_id}).fetchone()
-    return _view(tuple(row)) if row else None
+    return _view(row) if row else None
 
 
 def view_by_id(connection: Connection, key: int) -> ClientView | None:
     """The enabled client with this internal id."""
     row = connection.execute(_BY_ID, {"id": key}).fetchone()
-    return _view(tuple(row)) if row else None
+    return _view(row) if row else None

@@ -11,7 +11,8 @@ from sqlalchemy import delete, select
 from directory.base.audit import Actor, AuditEntry, Tag
 from directory.base.errors import Conflict, InvalidInput, Misconfigured
 from idp.oidc import signing_keys
-from idp.oidc.signing_keys import SigningKey, SigningKeys
+from idp.oidc.known_keys import SigningKeys
+from idp.oidc.signing_keys import SigningKey
 from idp.run import housekeeping, wiring
 
 OPERATOR = Actor.operator("kiểm thử")
@@ -23,15 +24,15 @@ def _rotate(services: Any, clock: Any, alg: str = "ES256") -> tuple[str, str]:
 
 
 def _kids(services: Any, clock: Any) -> set[str]:
-    found = SigningKeys(services.db, services.keyring)
+    found = SigningKeys(services.db, services.keyring).now()
     return {key["kid"] for key in found.jwks(now=clock())["keys"]}
 
 
 def test_a_fresh_installation_signs_with_each_algorithm_and_announces_the_next(
     services: Any, clock: Any
 ) -> None:
-    found = SigningKeys(services.db, services.keyring)
-    assert found.algorithms(now=clock()) == ["RS256", "ES256", "PS256"]
+    found = SigningKeys(services.db, services.keyring).now()
+    assert found.algorithms() == ["RS256", "ES256", "PS256"]
     assert len(found.jwks(now=clock())["keys"]) == 6
 
 
@@ -50,7 +51,7 @@ PUBLIC = {"RSA": {"kty", "n", "e"}, "EC": {"kty", "crv", "x", "y"}}
 def test_a_published_key_has_its_public_members_and_says_what_it_is_for(
     services: Any, clock: Any
 ) -> None:
-    for key in SigningKeys(services.db, services.keyring).jwks(now=clock())["keys"]:
+    for key in SigningKeys(services.db, services.keyring).now().jwks(now=clock())["keys"]:
         assert key.keys() == PUBLIC[key["kty"]] | {"kid", "alg", "use"}
         assert key["use"] == "sig"
         # RFC 7638: the key id is the key's own thumbprint.
@@ -61,17 +62,17 @@ def test_rotation_signs_with_the_announced_key_and_keeps_the_old_one(
     services: Any, clock: Any
 ) -> None:
     view = SigningKeys(services.db, services.keyring)
-    signer = view.signer("ES256", now=clock())
+    signer = view.signer("ES256")
     text = jwt.encode(signer.header(typ="JWT"), {"a": 1}, signer.key, ["ES256"])
     announced = _kids(services, clock)
     clock.advance(hours=2)
     old, new = _rotate(services, clock)
     assert old == signer.kid
     assert new in announced
-    assert view.signer("ES256", now=clock()).kid == new
-    assert jwt.decode(text, KeySet.import_key_set(view.jwks(now=clock())), ["ES256"]).claims == {
-        "a": 1
-    }
+    assert view.signer("ES256").kid == new
+    assert jwt.decode(
+        text, KeySet.import_key_set(view.now().jwks(now=clock())), ["ES256"]
+    ).claims == {"a": 1}
     clock.advance(days=2)
     assert old not in _kids(services, clock)
 
@@ -100,7 +101,7 @@ def test_an_algorithm_without_keys_is_refused(services: Any, clock: Any) -> None
     with pytest.raises(InvalidInput):
         _rotate(services, clock, "PS256")
     with pytest.raises(Misconfigured):
-        SigningKeys(services.db, services.keyring).signer("PS256", now=clock())
+        SigningKeys(services.db, services.keyring).signer("PS256")
 
 
 def test_private_halves_are_sealed(services: Any, clock: Any) -> None:
@@ -111,13 +112,17 @@ def test_private_halves_are_sealed(services: Any, clock: Any) -> None:
             assert services.keyring.decrypt("signing", row.private_sealed)
 
 
-def test_a_process_notices_a_rotation_within_half_a_minute(services: Any, clock: Any) -> None:
+def test_a_process_signs_by_the_rotation_that_its_request_has_seen(
+    services: Any, clock: Any
+) -> None:
     view = SigningKeys(services.db, services.keyring)
     clock.advance(hours=2)
-    before = view.signer("ES256", now=clock()).kid
+    before = view.now()
+    assert view.signer("ES256", before.stamp).kid == view.signer("ES256").kid
     _, new = _rotate(services, clock)
-    assert view.signer("ES256", now=clock()).kid == before
-    assert view.signer("ES256", now=clock() + timedelta(seconds=31)).kid == new
+    after = SigningKeys(services.db, services.keyring).now()
+    assert after.stamp != before.stamp
+    assert view.signer("ES256", after.stamp).kid == new
 
 
 # ---- by age ----------------------------------------------------------------------------------
@@ -125,7 +130,7 @@ def test_a_process_notices_a_rotation_within_half_a_minute(services: Any, clock:
 
 def _signing(services: Any, clock: Any) -> dict[str, str]:
     view = SigningKeys(services.db, services.keyring)
-    return {alg: view.signer(alg, now=clock()).kid for alg in signing_keys.ALGORITHMS}
+    return {alg: view.signer(alg).kid for alg in signing_keys.ALGORITHMS}
 
 
 def test_a_key_signs_for_as_many_days_as_is_set_and_not_one_more(services: Any, clock: Any) -> None:
