@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.tools import Tools
 from directory.base.config import Settings
+from directory.base.remembered import Remembered
 from idp import assurance
 from idp.factors import registry
 from idp.oidc import claims, jws, resources
@@ -156,8 +157,7 @@ class Documents:
         self._tools = tools
         self._keys = PublishedKeys(SigningKeys(tools.db, tools.keyring))
         self._paths = {OPENID: OPENID, OAUTH: OPENID, JWKS: JWKS}
-        self._made_from: tuple[str, ...] | None = None
-        self._documents: dict[str, PublishedDocument] = {}
+        self._made = Remembered(1)
 
     def get(self, path: str, *, now: datetime) -> PublishedDocument | None:
         """The document at a path; None for any other path."""
@@ -165,12 +165,13 @@ class Documents:
             return None
         keys = self._keys.get(now=now)
         jwks = keys.jwks(now=now)
-        made_from = (keys.stamp, *(key["kid"] for key in jwks["keys"]))
-        if made_from != self._made_from:
+        told = (keys.stamp, *(key["kid"] for key in jwks["keys"]))
+
+        def make() -> tuple[tuple[str, ...], dict[str, PublishedDocument]]:
             offered = metadata(self._tools.settings, keys.algorithms())
-            self._documents = {OPENID: _document(offered), JWKS: _document(jwks)}
-            self._made_from = made_from
-        return self._documents[self._paths[path]]
+            return told, {OPENID: _document(offered), JWKS: _document(jwks)}
+
+        return self._made.recall("documents", told, make)[self._paths[path]]
 
 
 def _document(value: dict[str, Any]) -> PublishedDocument:
