@@ -28,7 +28,7 @@ def names() -> str:
 
 
 class WithFields(click.Command):
-    """A command that has the options of the fields; what was given is ``fields``, by name."""
+    """A command that has the options of the fields; what was given is ``fields``: name → texts."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own, and those of the fields."""
@@ -43,7 +43,7 @@ class WithFields(click.Command):
             if option.means:
                 given = [option.means] if given else []
             if given:
-                fields[each.name] = read(each, given)
+                fields[each.name] = given
         ctx.params["fields"] = fields
         return super().invoke(ctx)
 
@@ -83,13 +83,20 @@ def _document(file: str) -> Any:
         return documents.parse(opened.read()).values
 
 
-def read_new(name: str, options: Mapping[str, Any], pairs: Iterable[str]) -> dict[str, Any]:
-    """What is said of a new client. Raises BadParameter for what is said twice."""
+def read_new(
+    name: str, options: Mapping[str, Iterable[str]], pairs: Iterable[str]
+) -> dict[str, Any]:
+    """What is said of a new client. Raises BadParameter, also for what is said twice, and
+    InvalidInput naming the field.
+    """
     said = read_pairs(pairs)
     twice = said.keys() & {"name", *options}
     if twice:
         raise click.BadParameter(", ".join(sorted(twice)), param_hint="--set")
-    return said | dict(options) | {"name": name}
+    known = settable()
+    return (
+        said | {each: read(known[each], texts) for each, texts in options.items()} | {"name": name}
+    )
 
 
 def read_pairs(pairs: Iterable[str]) -> dict[str, Any]:

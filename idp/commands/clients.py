@@ -27,7 +27,7 @@ def client() -> None:
     "pairs",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Other metadata by its name, as ``dinhdanh client set`` takes it.",
+    help="Other metadata by its name; 'client set --help' lists the names.",
 )
 def register(name: str, application: str | None, pairs: tuple[str, ...], fields: Any) -> None:
     """Register a client called NAME; its id and secret are printed once."""

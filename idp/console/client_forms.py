@@ -6,7 +6,7 @@ and of which clients, the fields say (``fields.InConsole``); of the form alone a
 mean more than themselves: method, scopes, PKCE.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -118,50 +118,36 @@ def _asked(client: Registration, *, new: bool, wide: bool) -> list[tuple[Field[A
 
 def entries(client: Registration, typed: Form | None, *, new: bool, wide: bool) -> list[Entry]:
     """The fields of a form, as they were typed, or as the client has them."""
-    return [
-        _entry(client, each, asks, typed, new=new, wide=wide)
-        for each, asks in _asked(client, new=new, wide=wide)
-    ]
+    found = []
+    for each, asks in _asked(client, new=new, wide=wide):
+        name, known, held = asks.input or each.name, each.chosen_from, _held(client, each, asks)
+        if each is Registration.scopes:
+            known = [*_offered(client, new=new, wide=wide)]
+        elif known and each.unsaid is None and not each.usual:
+            known = ["", *known]
+        found.append(
+            Entry(
+                field=each.name,
+                name=name,
+                asks=asks,
+                input=Input.CHOICE if known and each.sort.input is Input.TEXT else each.sort.input,
+                required=each.sort is sorts.LINE,
+                text="\n".join(held) if typed is None else typed.get(name, ""),
+                ticked=held if typed is None else typed.getlist(name),
+                choices=dict(zip(known, known, strict=True))
+                | {code: gettext(words) for code, words in asks.words.items()},
+            )
+        )
+    return found
 
 
-def _entry(
-    client: Registration,
-    each: Field[Any],
-    asks: InConsole,
-    typed: Form | None,
-    *,
-    new: bool,
-    wide: bool,
-) -> Entry:
-    name = asks.input or each.name
-    known = each.chosen_from
-    if each is Registration.scopes:
-        known = [*_offered(client, new=new, wide=wide)]
-    elif known and each.unsaid is None and not each.usual:
-        known = ["", *known]
-    held = _texts(client, each)
-    return Entry(
-        field=each.name,
-        name=name,
-        asks=asks,
-        input=Input.CHOICE if known and each.sort.input is Input.TEXT else each.sort.input,
-        required=each.sort is sorts.LINE,
-        text=typed.get(name, "") if typed is not None else "\n".join(held),
-        ticked=typed.getlist(name) if typed is not None else held,
-        choices={code: code for code in known} | {c: gettext(w) for c, w in asks.words.items()},
-    )
-
-
-def _texts(client: Registration, each: Field[Any]) -> list[str]:
+def _held(client: Registration, each: Field[Any], asks: InConsole) -> list[str]:
     """The client's value, as a form has it."""
-    value = dict(client.every())[each]
     if each is Registration.auth_method and not client.options.pin_auth_method:
         return [ANY_WAY]
-    if isinstance(value, bool):
-        return ["yes"] if value != (each.console is not None and each.console.denies) else []
-    if isinstance(value, tuple):
-        return [str(one) for one in value]
-    return [] if value is None else [str(value)]
+    if each.sort.input is Input.TICK:
+        return ["yes"] if client.value(each) != asks.denies else []
+    return each.texts(client.value(each))
 
 
 def _offered(client: Registration, *, new: bool, wide: bool) -> tuple[str, ...]:
@@ -283,25 +269,19 @@ def facts(client: Registration) -> list[Fact]:
     fields = [(each, each.console) for each, _ in client.every()]
     told = [(each, asks) for each, asks in fields if asks is not None and asks.fact]
     told.sort(key=lambda one: one[1].order)
-    found = [Fact(a.fact, [*_words(client, e, a)], bool(a.words)) for e, a in told]
+    found = [Fact(a.fact, _words(client, e, a), bool(a.words)) for e, a in told]
     return [fact for fact in found if fact.values]
 
 
-def _words(client: Registration, each: Field[Any], asks: InConsole) -> Iterable[str]:
-    value = dict(client.every())[each]
+def _words(client: Registration, each: Field[Any], asks: InConsole) -> list[str]:
+    texts = each.texts(client.value(each))
     if each is Registration.auth_method:
-        either = value in INTERCHANGEABLE and not client.options.pin_auth_method
-        return [", ".join(sorted(INTERCHANGEABLE)) if either else value]
-    if each is Options.require_pkce:
-        if not client.redirect_uris:
-            return []
-        value = value or client.auth_method is AuthMethod.NONE
-    if isinstance(value, bool):
-        words = {"true": "Có", "false": "Không"} | dict(asks.words)
-        return [gettext(words["true" if value else "false"])]
-    if each.sort.input is Input.BOXES:
-        return [" ".join(value)] if value else []
-    if each.sort.members is not None and isinstance(value, tuple):
-        return [", ".join(value)]
-    texts = value if isinstance(value, tuple) else [] if value is None else [str(value)]
-    return [gettext(asks.words[text]) if text in asks.words else text for text in texts]
+        either = not client.options.pin_auth_method and client.auth_method in INTERCHANGEABLE
+        return [", ".join(sorted(INTERCHANGEABLE))] if either else texts
+    if each is Options.require_pkce and not client.redirect_uris:
+        return []
+    if each is Options.require_pkce and client.auth_method is AuthMethod.NONE:
+        texts = ["true"]
+    words = {"true": "Có", "false": "Không"} | dict(asks.words)
+    said = [gettext(words[text]) if text in words else text for text in texts]
+    return [" ".join(said)] if each.chosen_from and said else said

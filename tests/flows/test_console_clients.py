@@ -224,6 +224,28 @@ def test_what_is_not_in_the_form_stays(hr: Hr) -> None:
     assert Options.of(found.options) == options
 
 
+def test_what_a_form_does_not_show_it_does_not_take_away(hr: Hr) -> None:
+    device = (GrantType.DEVICE, GrantType.REFRESH)
+    party = made(hr, redirect_uris=(), grant_types=device, scopes=("openid", "email"))
+    page = f"/console/clients/{party.client_id}/edit"
+    browser = hr.browser("admin")
+    assert 'name="scopes"' not in browser.get(page).text
+    assert send(browser, page, name="Mới").status_code == 303
+    found = row(hr, party.client_id)
+    assert (found.name, found.scopes) == ("Mới", ["openid", "email"])
+
+
+@pytest.mark.parametrize("alg", ["RS256", "ES256", "PS256"])
+def test_both_forms_offer_the_signatures_there_are(hr: Hr, alg: str) -> None:
+    browser, page = hr.browser("admin"), "/console/clients/new"
+    assert f'<option value="{alg}"' in browser.get(page).text
+    shown = send(browser, page, name="X", use="web", redirect_uris=REDIRECT, alg=alg)
+    found = row(hr, ID.findall(shown.text)[0])
+    assert found.id_token_alg == alg
+    edit = browser.get(f"/console/clients/{found.client_id}/edit").text
+    assert f'<option value="{alg}" selected' in edit
+
+
 @pytest.mark.parametrize(
     "field",
     [

@@ -239,6 +239,10 @@ class Registration(Values):
         yield from self.items()
         yield from self.options.items()
 
+    def value(self, each: Field[Any]) -> Any:
+        """The value of a field, whichever table it is of."""
+        return getattr(self if each.name in self.fields else self.options, each.name)
+
     def saying(self, said: Mapping[str, Any]) -> Self:
         """The same with these values, whichever table their fields are of."""
         columns = {name: value for name, value in said.items() if name in self.fields}

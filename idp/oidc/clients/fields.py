@@ -127,6 +127,11 @@ class Field(Generic[T]):
         if self.check is not None and value is not None:
             self.check(self.name, value)
 
+    def texts(self, value: T) -> list[str]:
+        """The value as it is typed: one text, several, or none."""
+        values = value if isinstance(value, tuple) else () if value is None else (value,)
+        return [str(one).lower() if isinstance(one, bool) else str(one) for one in values]
+
     def is_told(self, value: T) -> bool:
         """Whether the client is told it (RFC 7591 §3.2.1)."""
         always = self.always or self.sort is sorts.FLAG

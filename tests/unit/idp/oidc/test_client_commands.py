@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from joserfc.jwk import ECKey
 
+from directory.entitlements import Application
 from idp.commands import clients as commands
 from idp.console.snippets import Snippet
 from idp.oidc import clients
@@ -266,6 +267,72 @@ def test_set_refuses_by_field_and_changes_nothing(run: Any, pair: str, field: st
     assert done.exit_code != 0
     assert field in done.output
     assert _shown(run, client_id) == before
+
+
+SAID = {
+    "default_max_age": ("3600", 3600),
+    "contacts": ("lan@app.example,mai@app.example", ["lan@app.example", "mai@app.example"]),
+    "default_acr_values": (AAL2, [AAL2]),
+    "require_auth_time": ("true", True),
+    "tos_uri": ("https://app.example/tos", "https://app.example/tos"),
+    "request_uris": ("https://app.example/r.jwt", ["https://app.example/r.jwt"]),
+    "backchannel_logout_session_required": ("false", None),
+    "minimum_acr": (AAL2, AAL2),
+    "pin_auth_method": ("true", True),
+    "subject_type": ("pairwise", "pairwise"),
+    "access_token_format": ("jwt", "jwt"),
+    "response_types": ("code", ["code"]),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_register_takes_by_name_what_set_takes_and_show_tells_it(run: Any, name: str) -> None:
+    text, value = SAID[name]
+    client_id = _client_id(run, "--set", f"{name}={text}")
+    other = _client_id(run)
+    assert run("set", other, f"{name}={text}").exit_code == 0
+    assert _shown(run, client_id).get(name) == _shown(run, other).get(name) == value
+
+
+def test_show_tells_the_application_and_what_nobody_sets(services: Any, run: Any) -> None:
+    with services.db.write() as session:
+        session.add(Application(code="vanban", name="Văn bản"))
+    shown = _shown(run, _client_id(run, "--application", "vanban"))
+    assert (shown["application"], shown["introspect_all"]) == ("vanban", False)
+    client_id = _client_id(run, "--set", "application=vanban")
+    assert _shown(run, client_id)["application"] == "vanban"
+    assert run("set", client_id, "application=").exit_code == 0
+    assert _shown(run, client_id)["application"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (("--set", "name=B"), "name"),
+        (("--jwt", "--set", "access_token_format=opaque"), "access_token_format"),
+        (("--application", "a", "--set", "application=b"), "application"),
+        (("--id-token-alg", "ES256", "--id-token-alg", "PS256"), "id_token_alg"),
+        (("--jwks", __file__), "body"),
+        (("--jwks", "/nowhere/keys.json"), "jwks"),
+    ],
+)
+def test_what_is_said_twice_or_cannot_be_read_is_refused(
+    run: Any, arguments: tuple[str, ...], field: str
+) -> None:
+    done = run("register", "A", *REDIRECT, *arguments)
+    assert done.exit_code in (1, 2)
+    assert "Error: " in done.output
+    assert field in done.output
+    assert run("list").output.count("\n") == run("list").output.count("dinhdanh-probe")
+
+
+def test_the_words_of_a_response_type_come_in_any_order(run: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("DINHDANH_RESPONSE_TYPES", '["code", "code id_token"]')
+    client_id = _client_id(run)
+    pairs = ("response_types=code,id_token code", "grant_types=authorization_code,implicit")
+    done = run("set", client_id, *pairs)
+    assert done.exit_code == 0, done.output
+    assert _shown(run, client_id)["response_types"] == ["code", "code id_token"]
 
 
 def test_set_leaves_the_installations_own_client_alone(services: Any, run: Any) -> None:
