@@ -27,7 +27,7 @@ from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database
 from directory.base.outbox import Claim, JobKind
-from directory.changes import effects
+from directory.changes import effects, undo
 from directory.changes.door import Door
 from directory.changes.effects import Due, Effect, Foreseen
 from directory.changes.model import Change, Plan
@@ -150,6 +150,12 @@ class Office:
             }
             | more
         )
+
+    def undo(self, change: Change) -> Change:
+        """Take a change back."""
+        with self.tools.db.read() as session:
+            back = undo.spec_of(session, change.id)
+        return self.province.commit(back, self.province.plan(back).fingerprint)
 
     def ask(self, serial: str | int, *, nonce: bytes | None = None) -> ocsp.OCSPResponse:
         """What the responder says of a serial, without HTTP."""

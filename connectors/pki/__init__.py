@@ -7,6 +7,7 @@
     signer       the protocol: issue, revoke, status
     outside      a certificate as a stranger sees it
     requests     who may have a certificate, and the issue of one from the applicant's CSR
+    for_servers  one for a server of the installation
     crl | ocsp   RFC 5280 lists, RFC 6960 answers
     waiting      changes that wait for their day, and certificates made meanwhile
     orders       what is ordered about a certificate: its line, its marks, its effect

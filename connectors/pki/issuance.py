@@ -3,6 +3,7 @@
     intend   one transaction: serial, contents and key are written down
     sign     no transaction
     settle   another transaction: the signed bytes; only now may they leave this process
+    note     its entry in the audit trail
 
 What a certificate says is decided here from the directory, never by the applicant.
 """
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from connectors.pki import orders
 from connectors.pki.authority import BACKDATED, certificate_of, end_of, signer
 from connectors.pki.keys import PublicKey, spki
 from connectors.pki.naming import published, serial
@@ -28,9 +30,12 @@ from connectors.pki.tables import (
     CertificateState,
     RevocationReason,
 )
+from directory.base import audit
+from directory.base.audit import Actor, Tag
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.errors import Conflict, InvalidInput
+from directory.entitlements import Installation
 
 
 @dataclass(frozen=True)
@@ -172,12 +177,14 @@ def settle(
     """
     values: dict[str, object] = {"state": CertificateState.ABANDONED.value}
     if signed is not None:
+        number = f"{signed.serial_number:032x}"
+        orders.renumbered(session, session.get_one(Certificate, certificate_id), number)
         values = {
             "state": CertificateState.ISSUED.value,
             "der": signed.public_bytes(Encoding.DER),
             "issued_at": now,
             # Another's authority numbers and dates what it signs.
-            "serial": f"{signed.serial_number:032x}",
+            "serial": number,
             "not_before": signed.not_valid_before_utc,
             "not_after": signed.not_valid_after_utc,
         }
@@ -192,3 +199,24 @@ def settle(
     )
     if changed.first() is None:
         raise Conflict("certificate_settled", "Chứng thư này đã được xử lý.")
+
+
+def note(
+    session: Session, issued: Certificate, actor: Actor, now: datetime, asked_for: str
+) -> None:
+    """An audit entry; ``asked_for`` is the number by which entries from before it was signed call it."""
+    intended = {} if issued.serial == asked_for else {"intended": asked_for}
+    audit.record(
+        session,
+        Tag.CERTIFICATE_ISSUE,
+        at=now,
+        actor=actor,
+        subject=("certificate", issued.serial),
+        data={"user": issued.user_id, "profile": issued.profile, "spki": issued.spki_hash}
+        | intended,
+    )
+
+
+def installation_name(session: Session) -> str:
+    """The organisation a certificate names where no unit gives one."""
+    return session.scalars(select(Installation.name)).one()

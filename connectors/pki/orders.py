@@ -2,9 +2,10 @@
 
 Order            one thing to be done to a certificate, or a request to be opened
 about            the order for one certificate
-requested        the requests for new ones that a revocation brings with it
+requested        the requests for new ones that come with a revocation or another name
 write | note     marks and requests of orders in bulk, their audit entries
 effect_of        the effect of an order, with the job that pushes or proves it
+renumbered       a certificate that was in the making has been given another number
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from connectors.pki import revocations
@@ -28,7 +29,7 @@ from connectors.pki.tables import (
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.rows import batches
-from directory.changes.effects import Due, State
+from directory.changes.effects import Due, Effect, State
 from directory.changes.table import Column, Event
 
 
@@ -63,6 +64,8 @@ class Order:
     label: str
     certificate: Certificate | None = None
     reason: RevocationReason | None = None
+    wanted_for: RequestReason = RequestReason.MOVED
+    """Why a request is opened."""
 
     @property
     def detail(self) -> dict[str, Any]:
@@ -78,17 +81,25 @@ def about(
 ) -> Order:
     """What is to be done to one certificate of a person."""
     assert certificate.user_id is not None  # noqa: S101 (only people's certificates are loaded)
-    label = f"{certificate.serial[:8]}… {certificate.title}"
+    label = _label(certificate.serial, certificate.title)
     return Order(kind, certificate.user_id, certificate.serial, label, certificate, reason)
 
 
+def _label(serial: str, title: str) -> str:
+    return f"{serial[:8]}… {title}"
+
+
 def requested(
-    user_id: int, revoked: list[Certificate], asked: set[tuple[int, str]]
+    user_id: int,
+    instead: list[Certificate],
+    asked: set[tuple[int, str]],
+    why: RequestReason = RequestReason.MOVED,
 ) -> Iterator[Order]:
-    """A request for each kind of certificate that is revoked, unless one is open already."""
-    for profile in sorted({c.profile for c in revoked}):
+    """A request for each kind of these certificates, unless one is open already."""
+    for profile in sorted({c.profile for c in instead}):
         if (user_id, profile) not in asked:
-            yield Order(CertificateEffect.REQUEST, user_id, profile, revoked[-1].title)
+            title = instead[-1].title
+            yield Order(CertificateEffect.REQUEST, user_id, profile, title, wanted_for=why)
 
 
 def write(
@@ -133,7 +144,7 @@ def _request_row(order: Order, change_id: str, at: datetime) -> dict[str, Any]:
     return {
         "user_id": order.user_id,
         "profile": order.target,
-        "reason": RequestReason.MOVED.value,
+        "reason": order.wanted_for.value,
         "state": RequestState.OPEN.value,
         "opened_at": at,
         "change_id": change_id,
@@ -192,4 +203,21 @@ def effect_of(order: Order, now: datetime, at: datetime, priority: int) -> Due:
         state=State.ACKNOWLEDGED if job is None else State.PENDING,
         detail=order.detail | ({"certificate": certificate.id} if certificate else {}),
         job=job,
+    )
+
+
+def renumbered(session: Session, certificate: Certificate, serial: str) -> None:
+    """Its signer has numbered a certificate itself: effects that were ordered while it was in the
+    making are about that number.
+    """
+    if serial == certificate.serial:
+        return
+    session.execute(
+        update(Effect)
+        .where(
+            Effect.kind.in_([kind.value for kind in CertificateEffect]),
+            Effect.target == certificate.serial,
+            Effect.user_id == certificate.user_id,
+        )
+        .values(target=serial, label=_label(serial, certificate.title))
     )

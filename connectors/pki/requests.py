@@ -28,7 +28,7 @@ from connectors.pki import authority, issuance, keys, revocations, signers, wait
 from connectors.pki.issuance import Contents
 from connectors.pki.issued import certificates_of
 from connectors.pki.naming import name
-from connectors.pki.profiles import SERVICE, SIGN_IN, by_name
+from connectors.pki.profiles import SIGN_IN, by_name
 from connectors.pki.tables import (
     Authority,
     Certificate,
@@ -39,15 +39,13 @@ from connectors.pki.tables import (
     RequestState,
 )
 from directory import assignments, people, units
-from directory.base import audit
-from directory.base.audit import Actor, Tag
+from directory.base.audit import Actor
 from directory.base.clock import day_start, local_day
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database
-from directory.base.errors import Conflict, InvalidInput
+from directory.base.errors import Conflict
 from directory.base.failpoints import failpoint
-from directory.entitlements import Installation
 from directory.people import User
 
 RENEWABLE = timedelta(days=30)
@@ -237,12 +235,13 @@ def _settle(
     now: datetime,
 ) -> list[x509.Certificate] | None:
     """The chain of what was issued; None when it is thrown away, its request open again."""
-    issued = signed if still else None
+    issued, asked_for = signed if still else None, intended.serial
     issuance.settle(session, intended.id, issued, now=now)
     if issued is None:
         _reopen(session, intended)
         return None
-    _note(session, intended, actor, now)
+    made = session.get_one(Certificate, intended.id, populate_existing=True)
+    issuance.note(session, made, actor, now, asked_for)
     return authority.chain(session, session.get_one(Authority, intended.authority_id))
 
 
@@ -307,24 +306,13 @@ def give_up(session: Session, *, now: datetime) -> None:
         _reopen(session, certificate)
 
 
-def _note(session: Session, issued: Certificate, actor: Actor, now: datetime) -> None:
-    audit.record(
-        session,
-        Tag.CERTIFICATE_ISSUE,
-        at=now,
-        actor=actor,
-        subject=("certificate", issued.serial),
-        data={"user": issued.user_id, "profile": issued.profile, "spki": issued.spki_hash},
-    )
-
-
 def _contents(session: Session, user: User, settings: Settings, now: datetime) -> Contents:
     """What a sign-in certificate of this person says today."""
     held = assignments.current(session, user.id, local_day(now))
     primary = held[0] if held else None
     unit = session.get_one(units.OrgUnit, primary.unit.id) if primary else None
     owner = units.legal_person_of(session, unit) if unit else None
-    organization = owner.name if owner else installation_name(session)
+    organization = owner.name if owner else issuance.installation_name(session)
     inside = unit.name if unit and owner and unit.id != owner.id else None
     ends = [day for day in (user.leaves_on, primary.valid_to if primary else None) if day]
     return Contents(
@@ -346,52 +334,3 @@ def _contents(session: Session, user: User, settings: Settings, now: datetime) -
         unit_id=unit.id if unit else None,
         ends_at=day_start(min(ends)) if ends else None,
     )
-
-
-def installation_name(session: Session) -> str:
-    """The organisation a certificate names where no unit gives one."""
-    return session.scalars(select(Installation.name)).one()
-
-
-def issue_service(
-    db: Database,
-    keyring: Keyring,
-    settings: Settings,
-    *,
-    hosts: tuple[str, ...],
-    csr_pem: str,
-    now: datetime,
-    actor: Actor,
-) -> str:
-    """A certificate for a server of the installation, named by its DNS names; PEM with chain.
-
-    Raises InvalidInput for the CSR and for names that are none.
-    """
-    key = keys.from_csr(csr_pem)
-    try:
-        names = tuple(x509.DNSName(host) for host in hosts)
-    except ValueError as exc:
-        raise InvalidInput("hosts", "Tên máy chủ không hợp lệ.", field="hosts") from exc
-    if not names or not all(hosts):
-        raise InvalidInput("hosts", "Cần ít nhất một tên máy chủ.", field="hosts")
-    with db.write() as session:
-        ours = authority.issuing(session)
-        contents = Contents(
-            profile=SERVICE,
-            subject=name(
-                (NameOID.COUNTRY_NAME, "VN"),
-                (NameOID.ORGANIZATION_NAME, installation_name(session)),
-                (NameOID.COMMON_NAME, hosts[0]),
-            ),
-            title=hosts[0],
-            alternatives=names,
-            lifetime=timedelta(days=settings.certificate_days),
-        )
-        intended = issuance.intend(session, ours, contents, key, now=now)
-    signed = signers.of(ours).issue(keyring, settings, ours, intended, contents, key)
-    assert signed is not None  # noqa: S101 (ours answers at once)
-    with db.write() as session:
-        issuance.settle(session, intended.id, signed, now=now)
-        _note(session, intended, actor, now)
-        chain = authority.chain(session, session.get_one(Authority, ours.id))
-    return authority.pem([signed, *chain])

@@ -104,6 +104,8 @@ class RequestReason(StrEnum):
     """The former one was revoked because the person's unit changed."""
     RENEWAL = "renewal"
     """The present one will end soon."""
+    RENAMED = "renamed"
+    """The present one calls her as she was called before."""
     REPLACEMENT = "replacement"
     """The former one can no longer be used."""
 

@@ -8,7 +8,17 @@ from pathlib import Path
 import click
 from sqlalchemy import select
 
-from connectors.pki import authority, crl, issued, naming, offline_root, requests, revocations
+from connectors.pki import (
+    authority,
+    crl,
+    for_servers,
+    issuance,
+    issued,
+    naming,
+    offline_root,
+    requests,
+    revocations,
+)
 from connectors.pki.authority import Algorithm
 from connectors.pki.tables import (
     REVOCABLE_FOR,
@@ -77,7 +87,7 @@ def init(name: str | None, algorithm: str) -> None:
             session,
             services.keyring,
             services.settings,
-            organization=name or requests.installation_name(session),
+            organization=name or issuance.installation_name(session),
             now=now,
             algorithm=Algorithm(algorithm),
         )
@@ -150,7 +160,7 @@ def request(user: str) -> None:
 def service(hosts: tuple[str, ...], csr: Path) -> None:
     """Issue a certificate for a server with the DNS names HOSTS; PEM with its chain."""
     services = _services()
-    issued = requests.issue_service(
+    issued = for_servers.issue(
         services.db,
         services.keyring,
         services.settings,

@@ -20,10 +20,9 @@ from connectors.outbound import Outbound
 from connectors.pki import issued, requests, signers
 from connectors.pki.outside import Seen
 from connectors.pki.tables import Authority, AuthorityKind, Certificate, CertificateState
-from directory.base.audit import Actor
+from directory.base.audit import Actor, AuditEntry, Tag
 from directory.base.db import Database
 from directory.base.errors import Conflict, InvalidInput, Misconfigured
-from directory.changes import undo
 from directory.changes.effects import State
 from tests.certificates import Office, Tools, csr
 
@@ -210,12 +209,37 @@ def test_who_left_and_came_back_meanwhile_is_given_no_revoked_certificate(
     office.issue(office.lan)
     left = office.decide("leave", office.lan, reason="retire")
     paper.reason = "cessationOfOperation"
-    with office.tools.db.read() as session:
-        back = undo.spec_of(session, left.id)
-    office.province.commit(back, office.province.plan(back).fingerprint)
+    office.undo(left)
     with pytest.raises(Conflict, match="certificate_overtaken"):
         answer(office, paper.certificate())
     carried(office, paper)
+
+
+@pytest.mark.both_databases
+def test_effects_of_what_is_in_the_making_name_it_by_the_number_it_is_given(
+    office: Office, paper: Paper
+) -> None:
+    day = office.province.today + timedelta(days=20)
+    change = office.transfer(office.lan, OTHER_COMMUNE, effective_on=day.isoformat())
+    office.issue(office.lan)
+    asked_for = made(office).serial
+    about = ("certificate.distrust", "certificate.revoke")
+    assert {e.target for e in office.effects(change) if e.kind in about} == {asked_for}
+    office.tools.clock.advance(days=9)
+    answer(office, paper.certificate())
+    serial = made(office).serial
+    assert serial != asked_for
+    paper.revoked.add(serial)
+    office.tools.clock.advance(days=11)
+    office.work()
+    ours = sorted((e.kind, e.target) for e in office.effects(change) if e.kind in about)
+    assert ours == [(kind, serial) for kind in about]  # and none of them twice
+    assert all(e.label.startswith(serial[:8]) for e in office.effects(change) if e.kind in about)
+    assert {e.state for e in office.effects(change) if e.kind in about} == {State.VERIFIED}
+    with office.tools.db.read() as session:
+        entries = session.scalars(select(AuditEntry).where(AuditEntry.tag == Tag.CERTIFICATE_ISSUE))
+        (entry,) = (e for e in entries if e.subject_id == serial)
+    assert entry.data["intended"] == asked_for  # what earlier entries call it
 
 
 def test_a_refusal_opens_the_request_again(office: Office) -> None:

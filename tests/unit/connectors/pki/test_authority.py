@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from sqlalchemy import delete, select
 
-from connectors.pki import authority, issuance, offline_root, profiles, requests
+from connectors.pki import authority, for_servers, issuance, offline_root, profiles
 from connectors.pki.authority import Algorithm
 from connectors.pki.profiles import CertificateProfile
 from connectors.pki.tables import Authority, Certificate, CertificateState
@@ -223,7 +223,7 @@ def test_a_service_certificate_carries_its_dns_names(office: Office) -> None:
     from directory.base.audit import Actor
 
     tools = office.tools
-    chain = requests.issue_service(
+    chain = for_servers.issue(
         tools.db,
         tools.keyring,
         tools.settings,
