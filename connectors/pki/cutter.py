@@ -6,6 +6,8 @@
     REPLACE            revoke (affiliationChanged) and open a request for a new one
     REVOKE             revoke (cessationOfOperation)
     …_IF_NAMED         only where the DN names a unit the person no longer serves
+    RENEW_IF_NAMED     open a request for a new one where the DN calls her otherwise than she is
+                       called now; the present one serves until then
 
 Everything is a dated row, so a change that takes effect later needs no job to be right on the
 day: OCSP and CRL read the dates. The jobs push the list and prove the result from outside.
@@ -24,6 +26,7 @@ from sqlalchemy.orm import Session
 
 from connectors.pki import certificates as holdings
 from connectors.pki import revocations, waiting
+from connectors.pki.naming import names
 from connectors.pki.orders import (
     COLUMN,
     CertificateEffect,
@@ -39,6 +42,7 @@ from connectors.pki.tables import (
     CertificateMark,
     CertificateRequest,
     CertificateState,
+    RequestReason,
     RequestState,
     RevocationReason,
 )
@@ -66,13 +70,12 @@ class CertificateCutter:
 
     def cut(self, session: Session, plan: Plan, change: Change) -> Sequence[Due]:
         """Write the marks and requests, dated at the effective moment."""
+        orders = written = _planned(session, plan)
         if plan.spec.undo_of is not None:
-            orders = _planned(session, plan)
             _withdraw(session, plan.spec.undo_of, change.id, now=plan.now)
-        else:
-            orders = _planned(session, plan)
-            causes = {p.id: p.event.value for p in plan.people}
-            write(session, orders, causes, change.id, at=plan.effective_at, now=plan.now)
+            written = [o for o in orders if o.kind is CertificateEffect.REQUEST]
+        causes = {p.id: p.event.value for p in plan.people}
+        write(session, written, causes, change.id, at=plan.effective_at, now=plan.now)
         note(session, orders, plan.rights.actor, change.id, at=plan.effective_at, now=plan.now)
         priority = Priority.BULK if len(plan.people) > BULK_FROM else Priority.URGENT
         return [effect_of(o, plan.now, plan.effective_at, priority) for o in orders]
@@ -85,7 +88,7 @@ class CertificateCutter:
 
 def _planned(session: Session, plan: Plan) -> list[Order]:
     if plan.spec.undo_of is not None:
-        return list(_withdrawn(session, plan.spec.undo_of, plan.now))
+        return [*_withdrawn(session, plan.spec.undo_of, plan.now), *_renamed(session, plan)]
     concerned = [
         p
         for p in plan.people
@@ -101,7 +104,27 @@ def _planned(session: Session, plan: Plan) -> list[Order]:
     for person in concerned:
         own = certificates.get(person.id, [])
         orders += _ordered(person, own, suspended, on=at, asked=asked)
-    return orders
+    return [*orders, *_renamed(session, plan)]
+
+
+def _renamed(session: Session, plan: Plan) -> Iterator[Order]:
+    """Requests for those who are called otherwise from now on than a certificate of theirs says."""
+    called = {
+        line.user_id: name
+        for line in plan.lines
+        if line.action == "update" and (name := (line.after or {}).get("full_name"))
+    }
+    people = [
+        p.id
+        for p in plan.people
+        if p.orders(Column.CASE) is Action.RENEW_IF_NAMED and p.id in called
+    ]
+    certificates = holdings.alive(session, people, plan.effective_at)
+    asked = holdings.requested(session, people)
+    for user_id in people:
+        own = certificates.get(user_id, [])
+        otherwise = [c for c in own if not names(c.subject, called[user_id])]
+        yield from requested(user_id, otherwise, asked, RequestReason.RENAMED)
 
 
 def _ordered(
@@ -171,7 +194,10 @@ def _withdraw(session: Session, of_change: str, change_id: str, *, now: datetime
         .where(
             CertificateRequest.change_id == of_change,
             CertificateRequest.state == RequestState.OPEN.value,
-            CertificateRequest.opened_at > now,
+            or_(
+                CertificateRequest.opened_at > now,
+                CertificateRequest.reason == RequestReason.RENAMED.value,
+            ),
         )
         .values(state=RequestState.WITHDRAWN.value)
     )

@@ -1,6 +1,7 @@
 """How an authority and what it issues are named and found.
 
 name         a DN within the bounds of RFC 5280
+names        whether a DN is of somebody called so
 serial       a new serial number
 published    the addresses a certificate tells of (``lists_of``: reads them back)
 hashes       how an OCSP request names an authority
@@ -13,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA384, SHA512, Hash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import AuthorityInformationAccessOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 NAME_LIMIT = 64
 """ub-common-name, ub-organization-name, ub-organizational-unit-name: RFC 5280 Appendix A."""
@@ -22,6 +23,12 @@ NAME_LIMIT = 64
 def name(*parts: tuple[x509.ObjectIdentifier, str | None]) -> x509.Name:
     """A DN of the parts that have a value, each within its upper bound."""
     return x509.Name([x509.NameAttribute(oid, value[:NAME_LIMIT]) for oid, value in parts if value])
+
+
+def names(subject: str, common_name: str) -> bool:
+    """Whether a DN, as RFC 4514 text, is of somebody who is called so."""
+    said = x509.Name.from_rfc4514_string(subject).get_attributes_for_oid(NameOID.COMMON_NAME)
+    return [each.value for each in said] == [common_name[:NAME_LIMIT]]
 
 
 def serial() -> str:

@@ -77,6 +77,7 @@ class Action(StrEnum):
     RESTORE = "restore"
     REPLACE = "revoke and request a new one (affiliationChanged)"
     REPLACE_IF_NAMED = "revoke and request a new one if it names the old unit"
+    RENEW_IF_NAMED = "request a new one if it names her otherwise"
     REVOKE = "revoke (cessationOfOperation)"
     HAND_OVER = "hand over"
     CARRY = "carried"
@@ -108,7 +109,7 @@ TABLE: dict[Event, dict[Column, Action]] = {
     Event.RESUME:          _row(_A.NONE,       _A.ENABLE,    _A.RESTORE,           _A.NONE,             _A.GIVE_BACK, _A.RECOMPUTE, _A.END_ALL),
     Event.LEAVE:           _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,           _A.COLLECT,   _A.END,       _A.END_ALL),
     Event.DIE:             _row(_A.END_ALL,    _A.DISABLE,   _A.DISTRUST,          _A.REVOKE,           _A.COLLECT,   _A.END,       _A.END_ALL),
-    Event.RENAME:          _row(_A.NONE,       _A.UPDATE,    _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
+    Event.RENAME:          _row(_A.NONE,       _A.UPDATE,    _A.NONE,              _A.RENEW_IF_NAMED,   _A.NONE,      _A.NONE,      _A.NONE),
     Event.CONTACT:         _row(_A.NONE,       _A.UPDATE,    _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
     Event.NUMBER:          _row(_A.END_ALL,    _A.NONE,      _A.DISTRUST,          _A.REPLACE,          _A.NONE,      _A.NONE,      _A.END_ALL),
     Event.NUMBER_ADDED:    _row(_A.NONE,       _A.NONE,      _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 from sqlalchemy import select
 
 from connectors.pki import crl, issued, requests, revocations, trust
+from connectors.pki.profiles import SIGN_IN
 from connectors.pki.tables import Certificate, CertificateStanding, RevocationReason
 from connectors.pki.trust import Distrust, UntrustedCertificate
 from directory.base.audit import Actor
@@ -284,3 +286,80 @@ def test_the_page_shows_since_when_a_certificate_is_held(office: Office) -> None
     assert view.standing is CertificateStanding.HELD
     assert view.held is not None
     assert view.held.since == office.tools.clock()
+
+
+# ---- somebody who is called otherwise ------------------------------------------------------------
+
+LAN_ANH, LAN_CHI = "Lê Thị Lan Anh", "Lê Thị Lan Chi"
+
+
+def renamed(office: Office, name: str) -> Change:
+    return office.decide("rename", office.lan, full_name=name)
+
+
+def wanted(office: Office) -> list[str]:
+    with office.tools.db.read() as session:
+        return [each.reason for each in requests.open_requests(session, office.lan)]
+
+
+def named(office: Office, chain: str) -> str:
+    subject = x509.load_pem_x509_certificate(chain.encode()).subject
+    return str(subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+
+@pytest.mark.both_databases
+@pytest.mark.enable_socket
+def test_who_is_called_otherwise_is_to_have_a_certificate_that_says_so(office: Office) -> None:
+    chain = office.issue(office.lan)
+    change = renamed(office, LAN_ANH)
+    assert kinds(office, change) == [("certificate.request", SIGN_IN.name)]
+    assert wanted(office) == ["renamed"]
+    assert standing(office, chain) == "trusted"  # until she has the new one
+    assert named(office, office.issue(office.lan)) == LAN_ANH
+    assert wanted(office) == []
+
+
+def test_a_preview_says_that_a_certificate_will_be_wanted(office: Office) -> None:
+    office.issue(office.lan)
+    spec = office.province.spec(
+        kind="rename", user=office.lan, effective_on=None, full_name=LAN_ANH, decision=None
+    )
+    foreseen = [f.kind for f in office.province.plan(spec).foreseen]
+    assert foreseen == ["certificate.request"]
+
+
+def test_no_certificate_is_wanted_of_who_has_none_or_keeps_her_name(office: Office) -> None:
+    assert kinds(office, renamed(office, LAN_ANH)) == []
+    office.issue(office.lan)
+    for kind, said in (
+        ("rename", {"birth_date": "1980-02-03"}),
+        ("contact", {"phone": "0912345678"}),
+    ):
+        assert kinds(office, office.decide(kind, office.lan, **said)) == []
+    assert wanted(office) == []
+
+
+def test_one_certificate_is_wanted_however_often_she_is_renamed(office: Office) -> None:
+    office.issue(office.lan)
+    renamed(office, LAN_ANH)
+    assert kinds(office, renamed(office, LAN_CHI)) == []
+    assert wanted(office) == ["renamed"]
+    assert named(office, office.issue(office.lan)) == LAN_CHI
+
+
+def test_a_rename_taken_back_wants_no_certificate(office: Office) -> None:
+    office.issue(office.lan)
+    change = renamed(office, LAN_ANH)
+    assert kinds(office, office.undo(change)) == []
+    assert wanted(office) == []
+
+
+def test_a_rename_taken_back_wants_one_again_where_the_new_name_was_certified(
+    office: Office,
+) -> None:
+    before = named(office, office.issue(office.lan))
+    change = renamed(office, LAN_ANH)
+    office.issue(office.lan)
+    assert kinds(office, office.undo(change)) == [("certificate.request", SIGN_IN.name)]
+    assert wanted(office) == ["renamed"]
+    assert named(office, office.issue(office.lan)) == before
