@@ -107,6 +107,8 @@ class Installation(Base):
     name: Mapped[str]
     epoch: Mapped[int] = mapped_column(default=1)
     rules_revision: Mapped[int] = mapped_column(default=1)
+    """Another random number with each change of the rules. It counts nothing: a counter would say
+    the same again of other rules after a backup was put back."""
     keyring_id: Mapped[str]
     """A key id that the keyring must know; refuses a start with the wrong keyring."""
     unconfirmed_since: Mapped[datetime | None]
@@ -130,7 +132,10 @@ class RuleView:
     application_id: int
     role: str
     priority: int
+    unit_id: int | None
     unit_path: str | None
+    """Where the unit stood when the rule was read, for a search made then. Whether it matches goes by
+    the unit's id: units are moved, and rules are remembered."""
     unit_kind: str | None
     bloc: str | None
     position_code: str | None
@@ -139,7 +144,7 @@ class RuleView:
     def matches(self, held: Held) -> bool:
         """Whether this assignment earns what the rule gives."""
         return (
-            (self.unit_path is None or held.unit.path.startswith(self.unit_path))
+            (self.unit_id is None or f"/{self.unit_id}/" in held.unit.path)
             and (self.unit_kind is None or held.unit.kind == self.unit_kind)
             and (self.bloc is None or held.unit.bloc == self.bloc)
             and (self.position_code is None or held.position_code == self.position_code)
@@ -160,23 +165,36 @@ class Desired:
 
 @dataclass(frozen=True)
 class Rulebook:
-    """All enabled rules of enabled applications, and the revision they were read at."""
+    """Enabled rules, and the revision they were read at."""
 
     revision: int
     rules: tuple[RuleView, ...]
 
 
 def rulebook(session: Session, *, lock: bool = False) -> Rulebook:
-    """Read the rules; with ``lock`` nobody else may change them until the transaction ends."""
+    """The rules of enabled applications; with ``lock`` nobody else may change them until the
+    transaction ends.
+    """
     query = select(Installation.rules_revision)
     if lock:
         query = query.with_for_update(read=True)
     revision = session.scalar(query) or 0
+    return _book(session, revision, select(Application.id).where(Application.enabled))
+
+
+def rules_of(session: Session, application_id: int) -> Rulebook:
+    """The rules of one application, whether or not it is enabled. Two SELECTs, of one moment where
+    the transaction is.
+    """
+    revision = session.scalar(select(Installation.rules_revision)) or 0
+    return _book(session, revision, [application_id])
+
+
+def _book(session: Session, revision: int, applications: Any) -> Rulebook:
     rows = session.execute(
         select(Rule, OrgUnit.path)
-        .join(Application, Application.id == Rule.application_id)
         .outerjoin(OrgUnit, OrgUnit.id == Rule.unit_id)
-        .where(Rule.enabled, Application.enabled)
+        .where(Rule.enabled, Rule.application_id.in_(applications))
         .order_by(Rule.priority, Rule.id)
     )
     return Rulebook(
@@ -187,6 +205,7 @@ def rulebook(session: Session, *, lock: bool = False) -> Rulebook:
                 r.application_id,
                 r.role,
                 r.priority,
+                r.unit_id,
                 path,
                 r.unit_kind,
                 r.bloc,

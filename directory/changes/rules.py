@@ -1,12 +1,13 @@
 """The door's small sister: applications and the rules that say who gets them.
 
 A rule is not a person's record, so it has no plan; but it is asked for, checked, audited and
-raises the installation's ``rules_revision``, by which every open preview becomes stale. The
+gives the installation another ``rules_revision``, by which every open preview becomes stale. The
 caller recomputes the accounts of the application in the same transaction
 (``connectors.accounts.apply.recompute``).
 """
 
 import re
+import secrets
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -24,6 +25,8 @@ from directory.base.text import clean
 from directory.entitlements import Application, Installation, Rule
 from directory.units import Bloc
 
+_REVISIONS = 2**31
+"""Numbers the column holds."""
 _CODE = re.compile(r"[a-z][a-z0-9-]{1,40}")
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
 
@@ -161,8 +164,8 @@ def _web_address(value: str | None) -> str | None:
 
 
 def _new_revision(session: Session) -> None:
-    """Lock and raise the revision first: an open commit that holds it finishes before us."""
-    session.execute(update(Installation).values(rules_revision=Installation.rules_revision + 1))
+    """Lock and change the revision first: an open commit that holds it finishes before us."""
+    session.execute(update(Installation).values(rules_revision=secrets.randbelow(_REVISIONS)))
 
 
 def _record(

@@ -14,11 +14,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from directory.base import base64url
+from directory.changes import rules
 from idp.oidc.clients import Options, TokenFormat
 from idp.run import wiring
 from idp.run.app import create_app
 from tests.command_line import Operator, operator
-from tests.relying_party import REDIRECT, Flow, Party, World, build_world, counted
+from tests.factories import make_application
+from tests.relying_party import OPERATOR, REDIRECT, Flow, Party, World, build_world, counted
 from tests.serving import until
 
 __all__ = ["operator"]
@@ -284,3 +286,76 @@ def test_a_key_that_the_backup_does_not_know_signs_nothing(
     assert kid_of(signed.tokens()["id_token"]) == kid_of(first)
     assert kid_of(later) not in published(there)
     assert kid_of(first) in published(there)
+
+
+# ---- rules -------------------------------------------------------------------------------------
+
+
+def ruled(world: World, **conditions: Any) -> tuple[Party, int]:
+    """A client of an application that a rule gives, and the rule."""
+    with world.services.db.write() as session:
+        application = make_application(session, open_to_all=False)
+        wanted = rules.Wanted("user", **conditions)
+        made = rules.set_rule(session, application.id, wanted, actor=OPERATOR, now=world.clock())
+        found = application.id, made.id
+    return world.register(application_id=found[0]), found[1]
+
+
+def add_rule(world: World, party: Party) -> None:
+    with world.services.db.write() as session:
+        assert party.application_id is not None
+        wanted = rules.Wanted("other", unit_kind="province")
+        rules.set_rule(session, party.application_id, wanted, actor=OPERATOR, now=world.clock())
+
+
+def remove_rule(world: World, rule: int) -> None:
+    with world.services.db.write() as session:
+        rules.remove_rule(session, rule, actor=OPERATOR, now=world.clock())
+
+
+def let_in(flow: Flow) -> bool:
+    return "code=" in flow.ask().headers.get("Location", "")
+
+
+def test_a_rule_that_is_taken_away_lets_nobody_in(world: World, there: FlaskClient) -> None:
+    party, rule = ruled(world)
+    flow = Flow(there, party)
+    held = flow.tokens()
+    remove_rule(world, rule)
+    assert not let_in(flow)
+    assert flow.refresh(held["refresh_token"]).status_code == 400
+
+
+def test_a_rule_taken_away_after_a_backup_was_put_back_lets_nobody_in(
+    world: World, there: FlaskClient
+) -> None:
+    """As many changes of the rules were made before it was put back as after."""
+    party, rule = ruled(world)
+    flow = Flow(there, party)
+    assert let_in(flow)
+    back_up(world)
+    add_rule(world, party)
+    assert let_in(flow)
+    put_back(world)
+    remove_rule(world, rule)
+    assert not let_in(flow)
+
+
+def test_a_rule_holds_for_a_unit_wherever_it_is_moved_to(world: World, there: FlaskClient) -> None:
+    party, _ = ruled(world, unit=str(world.unit_id))
+    assert let_in(Flow(there, party))
+    day = world.clock().date().isoformat()
+    world.do(kind="unit.move", unit=world.unit_id, parent=world.other_unit_id, effective_on=day)
+    world.sign_in(there)  # she is with another authority now
+    assert let_in(Flow(there, party))
+
+
+def test_an_application_that_was_disabled_while_rules_were_read_lets_in_again(
+    world: World, there: FlaskClient
+) -> None:
+    party, _ = ruled(world)
+    other, _ = ruled(world)
+    by_sql(world, "UPDATE application SET enabled = false WHERE id = :id", id=party.application_id)
+    assert let_in(Flow(there, other))
+    by_sql(world, "UPDATE application SET enabled = true WHERE id = :id", id=party.application_id)
+    assert let_in(Flow(there, party))
