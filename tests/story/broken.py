@@ -348,7 +348,7 @@ def main(name: str | None, arguments: list[str]) -> None:
     from idp.commands import main as cli
 
     sys.argv = ["dinhdanh", *arguments]
-    cli.main()
+    cli.start()
 
 
 if __name__ == "__main__":

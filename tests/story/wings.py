@@ -11,6 +11,7 @@ read; but the libraries under it are the same for all, and reading them is half 
 """
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -97,8 +98,11 @@ def answer(what: object) -> None:
 def main() -> None:
     """Do what is ordered."""
     sys.path.insert(0, str(ROOT))
+    gc.disable()
     for library in LIBRARIES:
         importlib.import_module(library)
+    gc.freeze()  # the children share it, and need not look through it
+    gc.enable()
     running: set[int] = set()
     try:
         for line in sys.stdin:

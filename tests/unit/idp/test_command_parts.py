@@ -62,3 +62,15 @@ def test_a_command_does_not_load_the_web_server() -> None:
     loaded = done.stdout.splitlines()[-1]
     for heavy in ("idp.run.app", "idp.console", "granian", "alembic", "ldap3"):
         assert f"'{heavy}'" not in loaded, heavy
+
+
+def test_the_collector_does_not_look_through_what_a_command_reads() -> None:
+    program = (
+        "import gc, sys; sys.argv = ['dinhdanh', 'keys', '--help']; looked = []\n"
+        "gc.callbacks.append(lambda phase, told: looked.append(told['generation']))\n"
+        "from idp.commands.main import start\n"
+        "try: start()\n"
+        "finally: print(2 in looked, gc.get_freeze_count() > 100_000, gc.isenabled())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False True True", done.stderr
