@@ -269,7 +269,15 @@ def facts(client: Registration) -> list[Fact]:
     fields = [(each, each.console) for each, _ in client.every()]
     told = [(each, asks) for each, asks in fields if asks is not None and asks.fact]
     told.sort(key=lambda one: one[1].order)
-    found = [Fact(a.fact, _words(client, e, a), bool(a.words)) for e, a in told]
+    found = [
+        Fact(
+            asks.fact,
+            _words(client, each, asks),
+            plain=each is not Registration.auth_method
+            and (bool(asks.words) or each.sort is sorts.FLAG),
+        )
+        for each, asks in told
+    ]
     return [fact for fact in found if fact.values]
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from idp.oidc.clients import applies, checks, sorts
-from idp.oidc.clients.fields import FAPI, OIDC, OURS, RFC7591, By, Field, InConsole, Option, Values
+from idp.oidc.clients.fields import OIDC, OURS, RFC7591, By, Field, InConsole, Option, Values
 from idp.oidc.clients.kinds import (
+    FAPI,
     SCOPES,
     AuthMethod,
     ClientKind,

@@ -1,6 +1,6 @@
 """Field: one field of a client's metadata, said once; and values by such fields.
 
-A field is one attribute of a table (``options.Registration``, ``options.Options``). Whoever reads,
+A field is one attribute of a table (``columns.Registration``, ``options.Options``). Whoever reads,
 checks, stores, asks for or tells metadata goes through the tables and names no field of its own
 accord, but where two of them depend on one another (``metadata``, ``profiles``).
 """
@@ -19,14 +19,11 @@ T = TypeVar("T")
 RFC7591 = "RFC 7591 §2"
 OIDC = "OpenID Connect Dynamic Client Registration 1.0 §2"
 OURS = ""
-FAPI = (Profile.FAPI2, Profile.FAPI2_SIGNED)
-LEFT_OPEN = (None, False)
-"""Values in whose place a profile has its own."""
 
 
 class By(IntEnum):
-    """Who may set a field; each as well as those before it. Owners of applications, in the
-    console, what it asks for (``Field.console``).
+    """Who may set a field: whoever stands here, and the operator. Owners of applications set what
+    the console asks for (``Field.console``).
     """
 
     PRODUCT = 0
@@ -53,6 +50,7 @@ class InConsole:
     """How the console asks for a field, and what a client's page says of it. In Vietnamese."""
 
     order: int
+    """Its place in forms and on the page."""
     label: str = ""
     """Of the forms; empty: they do not ask for it."""
     help: str = ""
@@ -89,7 +87,7 @@ class Field(Generic[T]):
     default: T | None = None
     """Where nothing is said, if not as its sort has it."""
     usual: Mapping[Profile, T] = field(default_factory=dict)
-    """What a profile has in place of what is left open."""
+    """What a profile has in place of None or False."""
     choices: Sequence[str] = ()
     """What may be chosen, where the sort has no members."""
     always: bool = False

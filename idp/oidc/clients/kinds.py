@@ -91,6 +91,7 @@ class Profile(StrEnum):
         return self is not Profile.STANDARD
 
 
+FAPI = (Profile.FAPI2, Profile.FAPI2_SIGNED)
 IDENTITY_SCOPES = ("openid", "profile", "email", "phone", "address", "org", "offline_access")
 """About a person; never given to a client on its own account."""
 API_SCOPES = ("changes:read", "changes:write")

@@ -14,8 +14,8 @@ from typing import Any, Self
 from idp.assurance import Level
 from idp.oidc import jws
 from idp.oidc.clients import applies, checks, sorts
-from idp.oidc.clients.fields import FAPI, OIDC, OURS, RFC7591, By, Field, InConsole, Option, Values
-from idp.oidc.clients.kinds import Profile
+from idp.oidc.clients.fields import OIDC, OURS, RFC7591, By, Field, InConsole, Option, Values
+from idp.oidc.clients.kinds import FAPI, Profile
 from idp.oidc.signing_keys import ALGORITHMS
 
 MTLS = "RFC 8705 §2.1.2"

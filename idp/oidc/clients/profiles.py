@@ -12,7 +12,6 @@ from idp.oidc import jws
 from idp.oidc.clients import sorts
 from idp.oidc.clients.checks import require as require_field
 from idp.oidc.clients.columns import Registration
-from idp.oidc.clients.fields import LEFT_OPEN
 from idp.oidc.clients.kinds import AuthMethod, ClientKind, GrantType, Profile, ResponseType
 from idp.oidc.clients.options import Options
 
@@ -30,7 +29,7 @@ def settled(wanted: Registration) -> Registration:
         {
             each.name: each.usual[profile]
             for each, value in wanted.every()
-            if profile in each.usual and value in LEFT_OPEN
+            if profile in each.usual and (value is None or value is False)
         }
     )
     return wanted.but(options=_bound(wanted)) if profile.fapi else wanted
