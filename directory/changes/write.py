@@ -11,7 +11,9 @@ from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
 from directory.base.clock import day_start, local_day
 from directory.base.db import insert_rows
+from directory.base.rows import batches
 from directory.changes import effects, kind
+from directory.changes.drafting import primary_on
 from directory.changes.effects import Effect, State
 from directory.changes.model import (
     Change,
@@ -222,6 +224,7 @@ def cut_access(session: Session, plan: Plan, change: Change) -> None:
             update(User).where(User.id.in_(ending)).values(access_epoch=User.access_epoch + 1)
         )
     _cut_before_what_follows(session, plan)
+    _cut_where_she_is_then(session, plan)
     if plan.spec.undo_of:
         session.execute(
             delete(UserCut).where(UserCut.change_id == plan.spec.undo_of, UserCut.at > plan.now)
@@ -242,6 +245,35 @@ def _cut_before_what_follows(session: Session, plan: Plan) -> None:
         for line in plan.lines
         if line.action == "open" and line.after and line.after.get("closed_by")
     ]
+    insert_rows(session, UserCut, rows)
+
+
+def _cut_where_she_is_then(session: Session, plan: Plan) -> None:
+    """A secondment that waits ends, on its day, what acts in her post at home. Where a change slipped
+    in before gives her another home by then, it is there that it ends.
+    """
+    people = {p.id: p for p in plan.people if not p.new}
+    rows = []
+    for some in batches(people):
+        for cut in session.scalars(
+            select(UserCut).where(
+                UserCut.user_id.in_(some),
+                UserCut.assignment_id.is_not(None),
+                UserCut.at > plan.now,
+            )
+        ):
+            person, on = people[cut.user_id], local_day(cut.at)
+            was, then = primary_on(person.before, on), primary_on(person.after, on)
+            moved = was is not None and then is not None and was.id == cut.assignment_id != then.id
+            if then is not None and moved:
+                rows.append(
+                    {
+                        "user_id": person.id,
+                        "assignment_id": then.id,
+                        "at": cut.at,
+                        "change_id": cut.change_id,
+                    }
+                )
     insert_rows(session, UserCut, rows)
 
 

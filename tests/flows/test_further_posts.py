@@ -188,6 +188,53 @@ def test_a_secondment_of_a_later_day_ends_what_acts_at_home_on_that_day(hr: Hr) 
     assert is_in(hr, again)
 
 
+def before_it_begins(hr: Hr, days: int) -> None:
+    """A moment before that day."""
+    hr.clock.set(day_start(date.fromisoformat(day(hr, days))) - timedelta(seconds=5))
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("on", [0, 2])
+def test_a_secondment_that_waits_ends_what_acts_where_she_has_been_moved_meanwhile(
+    hr: Hr, on: int
+) -> None:
+    do(hr, "second", to_unit="gso:14797", effective_on=day(hr, 3))
+    do(hr, "transfer", to_unit=hr.units["room2"], effective_on=day(hr, on))
+    before_it_begins(hr, 3)
+    assert set(held(hr, "lan")) == {"room2"}
+    at_home = sign_in(hr, "lan", "room2")
+    assert is_in(hr, at_home)
+    hr.clock.advance(seconds=10)
+    assert set(held(hr, "lan")) == {"room2", "b"}
+    assert not is_in(hr, at_home)
+    again = sign_in(hr, "lan", "room2")
+    hr.clock.advance(seconds=10)
+    assert is_in(hr, again)  # whoever acts there from then on goes on
+
+
+def test_a_secondment_that_waits_ends_what_acts_where_she_is_back_meanwhile(hr: Hr) -> None:
+    moved = do(hr, "transfer", to_unit=hr.units["room2"])
+    do(hr, "second", to_unit="gso:14797", effective_on=day(hr, 3))
+    undo(hr, moved)
+    before_it_begins(hr, 3)
+    assert set(held(hr, "lan")) == {"room"}
+    at_home = sign_in(hr, "lan", "room")
+    hr.clock.advance(seconds=10)
+    assert set(held(hr, "lan")) == {"room", "b"}
+    assert not is_in(hr, at_home)
+
+
+def test_a_secondment_given_up_ends_nothing_where_she_has_been_moved_meanwhile(hr: Hr) -> None:
+    seconded = do(hr, "second", to_unit="gso:14797", effective_on=day(hr, 3))
+    do(hr, "transfer", to_unit=hr.units["room2"])
+    hr.clock.advance(seconds=5)
+    undo(hr, seconded)
+    before_it_begins(hr, 3)
+    at_home = sign_in(hr, "lan", "room2")
+    hr.clock.advance(seconds=10)
+    assert is_in(hr, at_home)
+
+
 def test_who_is_seconded_is_not_seconded_again_nor_returns_twice(hr: Hr) -> None:
     do(hr, "second", to_unit="gso:14797")
     assert "already_seconded" in conflicts(hr, "second", to_unit=hr.units["room2"])
