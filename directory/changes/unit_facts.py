@@ -19,7 +19,7 @@ from directory.base import outbox
 from directory.base.errors import Conflict
 from directory.base.rows import in_force
 from directory.base.text import search_key, sort_key
-from directory.changes import tree_day
+from directory.changes import tree_day, waiting_moves
 from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import Ground, iso, said
 from directory.changes.field_types import UnitRef
@@ -316,6 +316,8 @@ def write(session: Session, plan: Plan, change: Change) -> Plan:
     lines = [_written(session, line, plan, change) for line in plan.lines]
     if not plan.scheduled or plan.spec.undo_of is not None:
         tree_day.turn(session, now=plan.now)
+    if any(line.table == UnitEdge.__tablename__ for line in lines):
+        waiting_moves.cut(session, now=plan.now)
     if plan.scheduled:
         outbox.enqueue_rows(session, [tree_day.job(plan.spec.effective_on, now=plan.now)])
     return replace(plan, lines=tuple(lines))

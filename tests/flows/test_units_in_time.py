@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from directory import assignments
 from directory.base.clock import day_start, local_day
 from directory.base.outbox import Job
 from directory.changes import tree_day, unit_facts
@@ -258,6 +259,64 @@ def test_a_transfer_on_a_later_day_is_judged_by_the_tree_of_that_day(hr: Hr) -> 
     assert event(DAY, "room2") == "transfer.other"
     assert event(EVE, "b") == "transfer.other"
     assert event(DAY, "b") == "transfer.within"
+
+
+def _transferred(hr: Hr, who: str, to: str, on: date) -> None:
+    body = {"kind": "transfer", "user": hr.names[who], "to_unit": hr.units[to]}
+    done = hr.api(hr.token()).commit(**body, effective_on=on.isoformat())
+    assert done.status_code == 201, done.text
+
+
+def _deputy(hr: Hr, who: str, unit: str) -> int:
+    """A further post; its id."""
+    body = {"kind": "appoint", "user": hr.names[who], "to_unit": hr.units[unit], "position": "KT"}
+    done = hr.api(hr.token()).commit(**body, held_as="acting")
+    assert done.status_code == 201, done.text
+    with hr.services.db.read() as session:
+        found = assignments.current(session, hr.people[who], local_day(hr.clock()))
+        return next(h.id for h in found if h.kind == "acting")
+
+
+def _is_in_after(hr: Hr, post: int, on: date) -> bool:
+    """Whether a session of Lan's that acts in a post outlives the beginning of a day."""
+    hr.clock.set(day_start(on) - timedelta(minutes=1))
+    browser = hr.app.test_client()
+    World(hr.services, hr.clock, hr.people["lan"], post, 0, 0).sign_in(browser, assignment_id=post)
+    assert browser.get("/").status_code == 200
+    hr.clock.advance(minutes=2)
+    return bool(browser.get("/").status_code == 200)
+
+
+LATER = DAY + timedelta(days=10)
+
+
+@pytest.mark.parametrize("unit", ["room", "room2"])
+def test_a_waiting_transfer_ends_everything_where_a_unit_comes_under_another_body_first(
+    hr: Hr, unit: str
+) -> None:
+    post = _deputy(hr, "lan", "a")
+    _transferred(hr, "lan", "room2", LATER)
+    api = hr.api(hr.token(Role.ADMINISTRATOR, None))
+    plan = api.plan(
+        kind="unit.move", unit=hr.units[unit], parent=hr.units["b"], effective_on=DAY.isoformat()
+    )
+    assert "waiting_moves" in {notice["code"] for notice in plan["warnings"]}
+    moved(hr, unit, "b")
+    assert not _is_in_after(hr, post, LATER)
+
+
+def test_a_waiting_transfer_ends_no_more_where_both_units_or_neither_go(hr: Hr) -> None:
+    post = _deputy(hr, "lan", "a")
+    _transferred(hr, "lan", "room2", LATER)
+    moved(hr, "room", "room2")
+    assert _is_in_after(hr, post, LATER)
+
+
+def test_a_waiting_transfer_ends_no_more_than_it_said_where_the_unit_is_there_later(hr: Hr) -> None:
+    post = _deputy(hr, "lan", "a")
+    _transferred(hr, "lan", "room2", LATER)
+    moved(hr, "room2", "b", on=LATER + timedelta(days=1))
+    assert _is_in_after(hr, post, LATER)
 
 
 # ---- undone, refused, at once --------------------------------------------------------------------

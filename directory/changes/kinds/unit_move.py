@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from directory import units
 from directory.base.rows import in_force
-from directory.changes import unit_facts
+from directory.changes import unit_facts, waiting_moves
 from directory.changes.asks import Ask
 from directory.changes.drafting import Ground, said
 from directory.changes.field_types import UnitRef
@@ -95,6 +95,13 @@ def _say_bodies(
             old=now.name,
             new=then.name,
         )
+        if going := waiting_moves.across(session, unit.path, on, now=draft.ground.now):
+            draft.warn(
+                "waiting_moves",
+                "Điều động đang chờ của {n} người sẽ là sang cơ quan khác: khi ngày của họ đến, mọi phiên "
+                "làm việc kết thúc; các vị trí khác của họ vẫn còn, hãy xem lại.",
+                n=going,
+            )
 
 
 KIND = Kind(
