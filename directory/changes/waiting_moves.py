@@ -22,7 +22,7 @@ from directory.people import UserCut
 
 
 @dataclass
-class _Move:
+class _Within:
     """A transfer within one legal person, as it was decided."""
 
     user_id: int
@@ -68,8 +68,8 @@ def across(session: Session, path: str, since: date, *, now: datetime) -> int:
     )
 
 
-def _waiting(session: Session, now: datetime) -> Iterator[_Move]:
-    found: dict[tuple[int, str], _Move] = {}
+def _waiting(session: Session, now: datetime) -> Iterator[_Within]:
+    found: dict[tuple[int, str], _Within] = {}
     for line, change in session.execute(
         select(ChangeLine, Change)
         .join(Change, Change.id == ChangeLine.change_id)
@@ -84,7 +84,7 @@ def _waiting(session: Session, now: datetime) -> Iterator[_Move]:
     ):
         user_id, unit_id = line.user_id or 0, line.unit_id or 0
         if change.event_of(user_id) is Event.TRANSFER_WITHIN:
-            move = found.setdefault((user_id, change.id), _Move(user_id, change))
+            move = found.setdefault((user_id, change.id), _Within(user_id, change))
             move.sides[line.action] = unit_id
     aside: set[tuple[int, str]] = set()
     for some in batches(sorted({user_id for user_id, _ in found})):
