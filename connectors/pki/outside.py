@@ -21,6 +21,7 @@ from connectors.outbound import Response
 from connectors.pki import naming
 from connectors.pki.tables import Certificate
 from connectors.tools import Tools
+from directory.base.remembered import Remembered
 
 SKEW = timedelta(minutes=5)
 """How far an answer's times may lie ahead of our clock."""
@@ -129,13 +130,14 @@ def _fetch(tools: Tools, issuer: x509.Certificate) -> tuple[x509.CertificateRevo
     handed out (RFC 9110 §13.1.2) and fetches another only when it is not.
     """
     url = f"{tools.settings.issuer}/pki/crl.der"
-    known = _FETCHED.get((url, issuer.serial_number))
+    of = url, issuer.serial_number
+    known: _Fetched | None = _FETCHED.newest(of)  # the server says whether it still holds
     headers = {"If-None-Match": known.tag} if known else {}
     answer = tools.outbound.request("GET", url, headers=headers)
     if known is None or answer.status != HTTPStatus.NOT_MODIFIED:
         known = _verified_list(answer.require_ok(), issuer)
         if known.tag:
-            _FETCHED[url, issuer.serial_number] = known
+            _FETCHED.keep(of, known.tag, known)
     next_update = known.published.next_update_utc
     if next_update is None or next_update <= tools.clock():
         raise Transient("Danh sách thu hồi tải về đã hết hạn.")
@@ -151,7 +153,7 @@ class _Fetched:
     number: int
 
 
-_FETCHED: dict[tuple[str, int], _Fetched] = {}
+_FETCHED = Remembered(8)
 
 
 def _verified_list(answer: Response, issuer: x509.Certificate) -> _Fetched:

@@ -15,7 +15,7 @@ from idp.oidc.authorization import test_sign_in
 from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.options import Options
 from idp.oidc.clients.redirects import with_query
-from idp.oidc.clients.sectors import subjects
+from idp.oidc.clients.sectors import PairwiseSubjects, salt_of
 from idp.oidc.grants import Grant
 
 
@@ -39,18 +39,18 @@ def frames(session: Session, tools: Tools, session_id: str) -> list[Frame]:
         or_(Grant.revoke_reason.is_(None), Grant.revoke_reason != test_sign_in.REASON),
     )
     rows = session.execute(
-        select(Client.name, Client.options, Client.sector)
+        select(Client.name, Client.options, salt_of(Client.sector).label("sector_salt"))
         .where(Client.id.in_(used), Client.enabled)
         .order_by(Client.id)
     )
-    found = []
+    found, subjects = [], PairwiseSubjects(tools.keyring)
     for row in rows:
         options = Options.of(row.options)
         uri = options.frontchannel_logout_uri
         if uri is None:
             continue
         if options.frontchannel_logout_session_required:
-            sid = subjects(tools.db, tools.keyring).session(session_id, row.sector)
+            sid = subjects.session(session_id, row.sector_salt)
             uri = with_query(uri, [("iss", tools.settings.issuer), ("sid", sid)])
         found.append(Frame(row.name, uri))
     return found

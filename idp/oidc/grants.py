@@ -41,6 +41,7 @@ from directory.base.rows import batches
 from directory.entitlements import Application
 from directory.people import User
 from idp.oidc.claims import ActingPerson, person, with_person
+from idp.oidc.clients import sectors
 from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import Profile
 from idp.oidc.signing_keys import STAMP
@@ -140,7 +141,8 @@ class GrantView:
     client_application_id: int | None
     audience: str
     """Its client's application; empty where it has none."""
-    sector: str | None
+    sector_salt: str | None
+    """Of its client's pairwise subjects, sealed (``sectors.salt_of``)."""
     fapi: bool
     """Whether its client follows FAPI 2.0."""
     userinfo_alg: str | None
@@ -218,7 +220,7 @@ _LEAN = _joined(
         User.username,
         Client.client_id.label("public_client_id"),
         Client.application_id.label("client_application_id"),
-        Client.sector,
+        sectors.salt_of(Client.sector).label("sector_salt"),
         Client.options.label("client_options"),
         Application.code.label("application_code"),
         _LIVING.label("living"),
@@ -293,7 +295,7 @@ def _view(row: Any, about: ActingPerson | None) -> GrantView:
         public_client_id=row.public_client_id,
         client_application_id=row.client_application_id,
         audience=row.application_code or "",
-        sector=row.sector,
+        sector_salt=row.sector_salt,
         fapi=Profile(row.client_options.get("profile", Profile.STANDARD)).fapi,
         userinfo_alg=row.client_options.get("userinfo_signed_response_alg"),
         living=bool(row.living),

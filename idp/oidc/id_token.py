@@ -65,7 +65,7 @@ def id_token(  # noqa: PLR0913 (one keyword per fact)
         if beside is not None:
             body[name] = create_half_hash(beside, signer.alg).decode()
     if grant.session_id is not None:
-        body["sid"] = provider.tokens.subjects.session(grant.session_id, grant.sector)
+        body["sid"] = provider.tokens.subjects.session(grant.session_id, grant.sector_salt)
     if nonce is not None:
         body["nonce"] = nonce
     return jwt.encode(signer.header(typ="JWT"), body, signer.key, [signer.alg])

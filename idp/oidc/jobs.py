@@ -31,6 +31,7 @@ from idp import sessions
 from idp.oidc import cutter, grants
 from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.probe import PROBE, probe_secret
+from idp.oidc.clients.sectors import salt_of
 from idp.oidc.grants import Grant
 from idp.oidc.live_grants import not_revoked
 from idp.oidc.opaque_tokens import Access, serial
@@ -62,7 +63,7 @@ def deliver_logout(tools: Tools, claim: Claim) -> Done:
                 Grant.session_id,
                 User.sub,
                 Client.client_id,
-                Client.sector,
+                salt_of(Client.sector).label("sector_salt"),
                 Client.id_token_alg,
                 Client.backchannel_logout_uri,
                 STAMP.label("keys_stamp"),
@@ -129,8 +130,12 @@ def logout_token(tools: Tools, row: Any) -> tuple[str, str]:
         "exp": int((now + LOGOUT_LIFETIME).timestamp()),
         "jti": jti,
         "events": {LOGOUT_EVENT: {}},
-        "sub": tokens.subjects.subject(row.sub, row.sector),
-        **({"sid": tokens.subjects.session(row.session_id, row.sector)} if row.session_id else {}),
+        "sub": tokens.subjects.subject(row.sub, row.sector_salt),
+        **(
+            {"sid": tokens.subjects.session(row.session_id, row.sector_salt)}
+            if row.session_id
+            else {}
+        ),
     }
     return jwt.encode(signer.header(typ=LOGOUT_TYPE), claims, signer.key, [signer.alg]), jti
 

@@ -114,9 +114,9 @@ def _about(
     hint: dict[str, Any], view: SessionView, client: ClientView | None, tokens: Tokens
 ) -> bool:
     """Whether the hint names whoever is signed in and this session, as its client knows both."""
-    sector, names = client.sector if client is not None else None, tokens.subjects
-    same = hint.get("sub") == names.subject(view.sub, sector)
-    return same and hint.get("sid") == names.session(view.id, sector)
+    salt, names = client.sector_salt if client is not None else None, tokens.subjects
+    same = hint.get("sub") == names.subject(view.sub, salt)
+    return same and hint.get("sid") == names.session(view.id, salt)
 
 
 def _client(

@@ -93,11 +93,11 @@ class Tokens:
         self._settings = tools.settings
         self.handles = Handles(tools.keyring, tools.settings.issuer)
         self.keys = SigningKeys(tools.db, tools.keyring)
-        self.subjects = sectors.subjects(tools.db, tools.keyring)
+        self.subjects = sectors.PairwiseSubjects(tools.keyring)
 
     def subject(self, grant: GrantView) -> str:
         """Who the grant's person is to the client it was given to (OIDC Core §8)."""
-        return self.subjects.subject(grant.sub, grant.sector)
+        return self.subjects.subject(grant.sub, grant.sector_salt)
 
     def expiry(self, now: datetime, until: datetime | None = None) -> datetime:
         """When an access token made now ends, if it may not outlive ``until``."""

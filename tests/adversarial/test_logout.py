@@ -561,7 +561,7 @@ def test_a_logout_token_never_carries_a_nonce(scene: Scene) -> None:
         client_id=scene.flow.party.client_id,
         sub=scene.world.one(User, scene.world.user_id).sub,
         session_id="s",
-        sector=None,
+        sector_salt=None,
         keys_stamp="",
     )
     text, _ = logout_token(scene.world.services, row)

@@ -118,7 +118,7 @@ class Row:
     sub: str
     id_token_alg: str = "RS256"
     session_id: str = "session"
-    sector: str | None = None
+    sector_salt: str | None = None
     keys_stamp: str = ""
     backchannel_logout_uri: str = "https://app.example/logout"
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from sqlalchemy import delete
 
 from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput, Misconfigured
 from directory.people import User
 from idp.oidc import jobs
 from idp.oidc.clients import SubjectType, TokenFormat
-from idp.oidc.clients.sectors import PairwiseSubjects, Sector, subjects
+from idp.oidc.clients.sectors import PairwiseSubjects, Sector
 from idp.oidc.grants import Grant
 from idp.sessions import SsoSession
 from tests.factories import make_application, make_user
@@ -82,26 +83,38 @@ def test_nothing_else_in_a_token_links_two_sectors(world: World, client: Any) ->
 
 
 def test_two_people_have_two_names(world: World, client: Any) -> None:
-    names = subjects(world.services.db, world.services.keyring)
+    names = PairwiseSubjects(world.services.keyring)
     flow_of(world, client, A)
-    assert names.subject("one", "a.example") != names.subject("two", "a.example")
+    (sector,) = world.all(Sector)
+    salt = sector.salt_sealed
+    assert names.subject("one", salt) != names.subject("two", salt)
     assert names.subject("one", None) == "one"
-    assert names.subject("one", "a.example") != names.session("one", "a.example")
+    assert names.subject("one", salt) != names.session("one", salt)
 
 
 def test_a_name_outlives_the_keys_of_the_installation(world: World, client: Any) -> None:
     has = world.services
     flow_of(world, client, A)
-    before = PairwiseSubjects(has.db, has.keyring).subject("sub", "a.example")
+    (sector,) = world.all(Sector)
+    before = PairwiseSubjects(has.keyring).subject("sub", sector.salt_sealed)
     ring = Keyring({**has.keyring._keys, "ffff0000": b"k" * 32}, "ffff0000")
-    assert PairwiseSubjects(has.db, ring).subject("sub", "a.example") == before
+    assert PairwiseSubjects(ring).subject("sub", sector.salt_sealed) == before
     with pytest.raises(Misconfigured):
-        PairwiseSubjects(has.db, Keyring.generate()).subject("sub", "a.example")
+        PairwiseSubjects(Keyring.generate()).subject("sub", sector.salt_sealed)
 
 
-def test_a_sector_without_its_salt_is_told_nothing(world: World) -> None:
-    with pytest.raises(Misconfigured):
-        subjects(world.services.db, world.services.keyring).subject("sub", "nowhere.example")
+@pytest.mark.both_databases
+def test_a_sector_without_its_salt_is_told_nothing(world: World, client: Any) -> None:
+    world.sign_in(client)
+    flow = flow_of(world, client, A)
+    held = flow.tokens()
+    assert flow.userinfo(held["access_token"]).get_json()["sub"]
+    with world.services.db.write() as session:
+        session.execute(delete(Sector))
+    name = world.one(User, world.user_id).sub
+    for answer in (flow.userinfo(held["access_token"]), flow.refresh(held["refresh_token"])):
+        assert answer.status_code >= 500
+        assert name not in answer.text
 
 
 def test_a_sector_keeps_its_salt_when_another_client_joins_it(world: World, client: Any) -> None:
@@ -113,7 +126,7 @@ def test_a_sector_keeps_its_salt_when_another_client_joins_it(world: World, clie
     assert before.identifier == "a.example"
 
 
-def test_a_salt_is_read_once(world: World, client: Any) -> None:
+def test_a_name_of_its_own_costs_no_statement(world: World, client: Any) -> None:
     world.sign_in(client)
     flow = flow_of(world, client, A)
     held = flow.tokens()
@@ -178,12 +191,12 @@ def _logout_row(world: World, grant: Grant) -> Any:
     from idp.oidc.clients import Client
 
     made = world.one(Client, grant.client_id)
-    user = world.one(User, grant.user_id)
+    user, sectors = world.one(User, grant.user_id), world.all(Sector)
 
     class Row:
         session_id, sub = grant.session_id, user.sub
-        client_id, sector, id_token_alg = made.client_id, made.sector, made.id_token_alg
-        keys_stamp = ""
+        client_id, id_token_alg, keys_stamp = made.client_id, made.id_token_alg, ""
+        sector_salt = next(s.salt_sealed for s in sectors if s.identifier == made.sector)
 
     return Row
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from directory.base import base64url
 from directory.changes import rules
-from idp.oidc.clients import Options, TokenFormat
+from idp.oidc.clients import Options, SubjectType, TokenFormat
 from idp.run import wiring
 from idp.run.app import create_app
 from tests.command_line import Operator, operator
@@ -232,7 +232,7 @@ def test_a_forged_token_costs_a_look_for_its_key_and_nothing_more(
 
 # ---- a backup that is put back under a process that runs -------------------------------------------
 
-TABLES = ("client", "signing_key", "installation", "entitlement_rule")
+TABLES = ("client", "signing_key", "installation", "entitlement_rule", "subject_sector")
 
 
 def back_up(world: World) -> None:
@@ -359,3 +359,27 @@ def test_an_application_that_was_disabled_while_rules_were_read_lets_in_again(
     assert let_in(Flow(there, other))
     by_sql(world, "UPDATE application SET enabled = true WHERE id = :id", id=party.application_id)
     assert let_in(Flow(there, party))
+
+
+# ---- names of its own for a sector ---------------------------------------------------------------
+
+
+def test_a_sector_that_was_registered_anew_is_told_one_name_by_all(
+    world: World, there: FlaskClient, client: FlaskClient
+) -> None:
+    """What a process has told before the backup was put back, nobody tells any more."""
+    uri = "https://a.example/cb"
+
+    def told(browser: FlaskClient, party: Party) -> str:
+        flow = Flow(browser, party, redirect_uri=uri)
+        return str(flow.userinfo(flow.tokens()["access_token"]).get_json()["sub"])
+
+    def register() -> Party:
+        return world.register(subject_type=SubjectType.PAIRWISE, redirect_uris=(uri,))
+
+    back_up(world)
+    lost = told(there, register())
+    put_back(world)
+    world.sign_in(client)
+    again = register()
+    assert told(there, again) == told(client, again) != lost

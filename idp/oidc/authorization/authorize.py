@@ -251,7 +251,7 @@ def _must_sign_in(provider: Provider, checked: CheckedRequest, view: SessionView
     Raises LoginRequiredError when it was, and she is not whom the client asks about.
     """
     names = provider.tokens.subjects
-    other = not checked.may_be_about(names.subject(view.sub, checked.client.sector))
+    other = not checked.may_be_about(names.subject(view.sub, checked.client.sector_salt))
     demand = checked.demand
     stale = demand.outlived(view.auth_time, checked.request.now)
     # A level that is wanted and not needed is no reason for an error (OIDC Core §3.1.2.1).

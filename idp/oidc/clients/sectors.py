@@ -4,7 +4,7 @@
     sid    the same over the session: it would link two sectors as well as ``sub`` does
 
 A sector keeps a salt of its own for ever, sealed under the keyring: ``sub`` stays what it is
-when keys of the installation are replaced. A process reads each salt once.
+when keys of the installation are replaced. It is read with the client or the grant that it is for.
 """
 
 import hashlib
@@ -14,16 +14,15 @@ import secrets
 import threading
 from collections.abc import Iterable
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
-from sqlalchemy import select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import ColumnElement, case, func, literal_column, select
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from connectors.errors import ConnectorError
 from connectors.outbound import Outbound
 from directory.base import base64url
 from directory.base.crypto import Keyring
-from directory.base.db import Base, Database
+from directory.base.db import Base
 from directory.base.errors import Busy, InvalidInput, Misconfigured
 from directory.base.rows import insert_into
 
@@ -45,51 +44,37 @@ class Sector(Base):
     salt_sealed: Mapped[str]
 
 
+def salt_of(sector: InstrumentedAttribute[str | None]) -> ColumnElement[str | None]:
+    """The sealed salt of a client's sector, for the statement that reads the client: nobody has to
+    remember it. None for whoever is told public names, empty where it is missing.
+    """
+    sealed = select(Sector.salt_sealed).where(Sector.identifier == sector).scalar_subquery()
+    return case((sector.is_not(None), func.coalesce(sealed, literal_column("''"))))
+
+
 class PairwiseSubjects:
-    """What the people and sessions of one installation are called; safe to use from several
-    threads. ``sector`` is that of the client that is told, None for public names.
+    """What people and sessions are called. ``salt`` is that of the sector of the client that is
+    told, sealed as it is stored; None for public names.
     """
 
-    def __init__(self, db: Database, keyring: Keyring) -> None:
-        self._db = db
+    def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
-        self._salts: dict[str, bytes] = {}
 
-    def subject(self, sub: str, sector: str | None) -> str:
-        """The ``sub`` this sector is told. One SELECT the first time."""
-        return sub if sector is None else self._told("sub", sub, sector)
+    def subject(self, sub: str, salt: str | None) -> str:
+        """The ``sub`` this sector is told."""
+        return sub if salt is None else self._told("sub", sub, salt)
 
-    def session(self, session_id: str, sector: str | None) -> str:
+    def session(self, session_id: str, salt: str | None) -> str:
         """The ``sid`` this sector is told."""
-        return session_id if sector is None else self._told("sid", session_id, sector)
+        return session_id if salt is None else self._told("sid", session_id, salt)
 
-    def _told(self, kind: str, name: str, sector: str) -> str:
-        salt = self._salts.get(sector) or self._read(sector)
-        digest = hmac.new(salt, f"{kind}\0{name}".encode(), hashlib.sha256).digest()
-        return base64url.encode(digest)
-
-    def _read(self, sector: str) -> bytes:
-        with self._db.hot() as connection:
-            sealed = connection.execute(
-                select(Sector.salt_sealed).where(Sector.identifier == sector)
-            ).scalar_one_or_none()
-        if sealed is None:
+    def _told(self, kind: str, name: str, sealed: str) -> str:
+        if not sealed:
             # Fail closed: the public name must not be told in its place.
             raise Misconfigured("sector_missing", "Thiếu dữ liệu của nhóm ứng dụng ẩn danh.")
-        salt = self._salts[sector] = self._keyring.decrypt(_PURPOSE, sealed)
-        return salt
-
-
-_views: "WeakKeyDictionary[Database, PairwiseSubjects]" = WeakKeyDictionary()
-_views_lock = threading.Lock()
-
-
-def subjects(db: Database, keyring: Keyring) -> PairwiseSubjects:
-    """This process's names for a database: the same object each time."""
-    with _views_lock:
-        if db not in _views:
-            _views[db] = PairwiseSubjects(db, keyring)
-        return _views[db]
+        salt = self._keyring.decrypt(_PURPOSE, sealed)
+        digest = hmac.new(salt, f"{kind}\0{name}".encode(), hashlib.sha256).digest()
+        return base64url.encode(digest)
 
 
 def ensure(session: Session, identifier: str, *, keyring: Keyring) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import JSON, ColumnElement, Connection, Row, Text, bindparam, ca
 from directory.base.crypto import Keyring
 from directory.base.remembered import Remembered
 from directory.entitlements import Application, Installation
-from idp.oidc.clients import client_rows, redirects
+from idp.oidc.clients import client_rows, redirects, sectors
 from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import INTERCHANGEABLE, AuthMethod, ClientKind
 from idp.oidc.clients.options import Options
@@ -44,7 +44,8 @@ class ClientView:
     first_party: bool
     resource_server: bool
     introspect_all: bool
-    sector: str | None
+    sector_salt: str | None
+    """Of its pairwise subjects, sealed (``sectors.salt_of``)."""
     options: Options
     epoch: int
     application_code: str | None
@@ -145,6 +146,7 @@ _ELSEWHERE: dict[str, Any] = {
     "rules_revision": Installation.rules_revision,
     "unconfirmed_since": Installation.unconfirmed_since,
     "keys_stamp": STAMP,
+    "sector_salt": sectors.salt_of(Client.sector),
 }
 _COLUMNS: dict[str, ColumnElement[Any]] = {
     f.name: _ELSEWHERE[f.name] if f.name in _ELSEWHERE else getattr(Client, f.name)
