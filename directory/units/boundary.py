@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, or_, select, text, update
+from sqlalchemy import Connection, Date, and_, bindparam, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from directory.base.db import read_anew
@@ -54,10 +54,13 @@ def _coded(on: date) -> Any:
     return select(OrgUnit.id).join(UnitCode, there).where(_NOT_FOUND_BY)
 
 
+_ON: Any = bindparam("on", type_=Date())
+_BEHIND = select(or_(exists(_renamed(_ON)), exists(_moved(_ON)), exists(_coded(_ON))))
+
+
 def is_behind(where: Connection | Session, on: date) -> bool:
     """Whether today's columns are not yet those of that day."""
-    found = select(or_(exists(_renamed(on)), exists(_moved(on)), exists(_coded(on))))
-    return bool(where.execute(found).scalar())
+    return bool(where.execute(_BEHIND, {"on": on}).scalar())
 
 
 @dataclass(frozen=True)
