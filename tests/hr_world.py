@@ -4,12 +4,14 @@ import base64
 import re
 import secrets
 from dataclasses import dataclass, field
+from datetime import datetime
 from html import unescape
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from directory.base.audit import Actor
 from directory.base.db import Base
@@ -19,6 +21,7 @@ from directory.units import OrgUnit
 from idp.factors import passwords
 from idp.oidc import clients
 from idp.oidc.clients import GrantType, Registration
+from tests import put_back
 from tests.browser_client import hidden_fields, sign_in
 from tests.factories import (
     LONG_AGO,
@@ -188,45 +191,52 @@ class Api:
 
 
 def build(services: Any, clock: Any, app: Flask) -> Hr:
-    """Write the world."""
-    hr = Hr(services, clock, app)
-    phc = passwords.hashed(services.passwords, PASSWORD)
-    with services.db.write() as session:
-        root = make_unit(session, "Tỉnh Thanh Hóa")
-        a = make_unit(session, "Ủy ban nhân dân xã Hà Trung", parent=root, codes={"gso": "14758"})
-        room = make_unit(session, "Phòng Kinh tế", parent=a, legal_person=False, tier="internal")
-        room2 = make_unit(session, "Phòng Văn hóa", parent=a, legal_person=False, tier="internal")
-        b = make_unit(session, "Ủy ban nhân dân xã Nga Sơn", parent=root, codes={"gso": "14797"})
-        hr.units = {"root": root.id, "a": a.id, "room": room.id, "room2": room2.id, "b": b.id}
-        clerk = make_position(session, "CV", "Chuyên viên")
-        make_position(session, "KT", "Kế toán")
-        everyone = make_application(session, "vanban", name="Quản lý văn bản")
-        make_rule(session, everyone)
-        local = make_application(session, "motcua", name="Một cửa Hà Trung")
-        make_rule(session, local, unit_id=a.id)
+    """The world in the database of this test."""
 
-        def person(
-            key: str, name: str, unit: Any, role: Role | None = None, over: Any = None, **more: Any
-        ) -> None:
-            user = make_user(session, name, **more)
-            hr.people[key], hr.names[key] = user.id, user.username
-            if unit is not None:
-                hr.posts[key] = make_assignment(session, user, unit, clerk).id
-            if role is not None:
-                make_role(session, user, role, over)
-            passwords.store(session, user.id, phc, must_change=False, now=clock(), actor=OPERATOR)
+    def write(session: Session) -> dict[str, Any]:
+        return _write(session, passwords.hashed(services.passwords, PASSWORD), clock())
 
-        person("lan", "Lê Thị Lan", room, phone="+84912345678")
-        person("hien", "Nguyễn Văn Hiển", room)
-        person("mai", "Đỗ Thị Mai", b)
-        person("officer", "Phạm Thị Hương", None, Role.HR_OFFICER, root)
-        person("officer_a", "Trần Văn Bình", None, Role.HR_OFFICER, a)
-        person("officer_b", "Vũ Thị Cúc", None, Role.HR_OFFICER, b)
-        person("admin", "Hoàng Văn Dũng", None, Role.ADMINISTRATOR)
-        person("owner", "Bùi Thị Én", None, Role.APPLICATION_OWNER)
-        person("auditor", "Ngô Văn Phúc", None, Role.AUDITOR, root)
-        person("plain", "Lý Thị Giang", room)
-    return hr
+    return Hr(services, clock, app, **put_back.world(services, write, services.passwords))
+
+
+def _write(session: Session, phc: str, now: datetime) -> dict[str, Any]:
+    """Everything in it, and what its ids are."""
+    root = make_unit(session, "Tỉnh Thanh Hóa")
+    a = make_unit(session, "Ủy ban nhân dân xã Hà Trung", parent=root, codes={"gso": "14758"})
+    room = make_unit(session, "Phòng Kinh tế", parent=a, legal_person=False, tier="internal")
+    room2 = make_unit(session, "Phòng Văn hóa", parent=a, legal_person=False, tier="internal")
+    b = make_unit(session, "Ủy ban nhân dân xã Nga Sơn", parent=root, codes={"gso": "14797"})
+    clerk = make_position(session, "CV", "Chuyên viên")
+    make_position(session, "KT", "Kế toán")
+    everyone = make_application(session, "vanban", name="Quản lý văn bản")
+    make_rule(session, everyone)
+    local = make_application(session, "motcua", name="Một cửa Hà Trung")
+    make_rule(session, local, unit_id=a.id)
+    people, names, posts = {}, {}, {}
+
+    def person(
+        key: str, name: str, unit: Any, role: Role | None = None, over: Any = None, **more: Any
+    ) -> None:
+        user = make_user(session, name, **more)
+        people[key], names[key] = user.id, user.username
+        if unit is not None:
+            posts[key] = make_assignment(session, user, unit, clerk).id
+        if role is not None:
+            make_role(session, user, role, over)
+        passwords.store(session, user.id, phc, must_change=False, now=now, actor=OPERATOR)
+
+    person("lan", "Lê Thị Lan", room, phone="+84912345678")
+    person("hien", "Nguyễn Văn Hiển", room)
+    person("mai", "Đỗ Thị Mai", b)
+    person("officer", "Phạm Thị Hương", None, Role.HR_OFFICER, root)
+    person("officer_a", "Trần Văn Bình", None, Role.HR_OFFICER, a)
+    person("officer_b", "Vũ Thị Cúc", None, Role.HR_OFFICER, b)
+    person("admin", "Hoàng Văn Dũng", None, Role.ADMINISTRATOR)
+    person("owner", "Bùi Thị Én", None, Role.APPLICATION_OWNER)
+    person("auditor", "Ngô Văn Phúc", None, Role.AUDITOR, root)
+    person("plain", "Lý Thị Giang", room)
+    units = {"root": root.id, "a": a.id, "room": room.id, "room2": room2.id, "b": b.id}
+    return {"units": units, "people": people, "names": names, "posts": posts}
 
 
 def text_of(html: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from flask.testing import FlaskClient
 from sqlalchemy import event, select, update
+from sqlalchemy.orm import Session
 
 from directory.base.audit import Actor
 from directory.entitlements import installation
@@ -23,6 +24,7 @@ from idp import sessions
 from idp.factors.factor import Source
 from idp.oidc import clients
 from idp.oidc.clients import Client, GrantType, Registration
+from tests import put_back
 from tests.factories import (
     make_application,
     make_assignment,
@@ -146,18 +148,19 @@ class World:
 
 
 def build_world(services: Any, clock: Any) -> World:
-    """Write the world."""
-    with services.db.write() as session:
-        root = make_unit(session, "Tỉnh Thanh Hóa")
-        commune = make_unit(session, "Ủy ban nhân dân xã Hà Trung", parent=root)
-        room = make_unit(
-            session, "Phòng Kinh tế", parent=commune, legal_person=False, tier="internal"
-        )
-        other = make_unit(session, "Ủy ban nhân dân xã Nga Sơn", parent=root)
-        position = make_position(session, name="Chuyên viên")
-        user = make_user(session, "Lê Thị Lan", phone="+84912345678", eid_level=2)
-        assignment = make_assignment(session, user, room, position)
-        return World(services, clock, user.id, assignment.id, room.id, other.id)
+    """The world in the database of this test."""
+    return World(services, clock, *put_back.world(services, _write))
+
+
+def _write(session: Session) -> tuple[int, int, int, int]:
+    root = make_unit(session, "Tỉnh Thanh Hóa")
+    commune = make_unit(session, "Ủy ban nhân dân xã Hà Trung", parent=root)
+    room = make_unit(session, "Phòng Kinh tế", parent=commune, legal_person=False, tier="internal")
+    other = make_unit(session, "Ủy ban nhân dân xã Nga Sơn", parent=root)
+    position = make_position(session, name="Chuyên viên")
+    user = make_user(session, "Lê Thị Lan", phone="+84912345678", eid_level=2)
+    assignment = make_assignment(session, user, room, position)
+    return user.id, assignment.id, room.id, other.id
 
 
 @dataclass
