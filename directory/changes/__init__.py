@@ -31,6 +31,7 @@
     present     plans and proofs as plain data, the same for console, API and CLI
     structure   plan_units, plan_positions: the tree and the catalogue
     unit_facts  what the changes of units in time share: planned, written, taken back
+    unit_names  names of a unit that follow one another
     waiting_moves  moves of people that wait, where a unit is moved before their day
     tree_day    the day on which the tree becomes another one, and what follows from it
     undo        plan_undo

@@ -19,7 +19,7 @@ from directory.base import outbox
 from directory.base.errors import Conflict
 from directory.base.rows import in_force
 from directory.base.text import search_key, sort_key
-from directory.changes import tree_day, waiting_moves
+from directory.changes import tree_day, unit_names, waiting_moves
 from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import Ground, iso, said
 from directory.changes.field_types import UnitRef
@@ -120,7 +120,11 @@ class FactDraft:
                 "nothing_changes", "Vào ngày {day} đã đúng như vậy.", day=said(on), named=None
             )
             return
-        self._say_when(on, now, mine)
+        until = mine.valid_to
+        if isinstance(fact, UnitName):
+            columns = unit_names.decided(self._shown(now.fact) if now else None, self._shown(fact))
+            until = unit_names.until(self.session, fact, columns)
+        self._say_when(on, now, until)
         self.possible(unit, fact, after, moves.gained(before, after))
         self.lines.append(
             Line(
@@ -138,7 +142,7 @@ class FactDraft:
     def _shown(self, fact: Fact) -> dict[str, Any]:
         return shown(self.session, fact)
 
-    def _say_when(self, on: date, now: Span | None, mine: Span) -> None:
+    def _say_when(self, on: date, now: Span | None, until: date | None) -> None:
         if on < self.ground.today:
             self.warn(
                 "back_dated", "Ngày hiệu lực đã qua: các trang của những ngày từ đó đổi theo."
@@ -147,11 +151,11 @@ class FactDraft:
             self.warn("no_decision", "Chưa ghi số, ngày và cơ quan ban hành quyết định.")
         if now is not None and now.valid_from == on and now.fact.opened_by is not None:
             self.warn("replaces", "Thay cho điều đã quyết định cho cùng ngày {day}.", day=said(on))
-        if mine.valid_to is not None:
+        if until is not None:
             self.warn(
                 "until",
                 "Chỉ đến trước ngày {day}: từ ngày đó đã có quyết định khác.",
-                day=said(mine.valid_to),
+                day=said(until),
             )
 
     def possible(
@@ -199,8 +203,13 @@ class FactDraft:
         before, after = facts.spans(standing), facts.spans(standing, but=fact.id)
         self.possible(unit, fact, after, moves.gained(before, after))
         instead = next((span for span in after if in_force(span, fact.valid_from)), None)
-        if isinstance(fact, UnitName) and instead is not None:
-            self._refuse_repeated(fact, instead.fact, standing)
+        if isinstance(fact, UnitName):
+            for later, _ in unit_names.following(self.session, fact):
+                self.warn(
+                    "follows",
+                    "Tên gọi đã quyết định cho ngày {day} cũng đổi lại, trừ phần nó tự quyết định.",
+                    day=said(later.valid_from),
+                )
         self.lines.append(
             Line(
                 type(fact).__tablename__,
@@ -217,29 +226,6 @@ class FactDraft:
                 self._shown(instead.fact) if instead is not None else None,
             )
         )
-
-    def _refuse_repeated(self, fact: UnitName, instead: UnitName, standing: Sequence[Any]) -> None:
-        """A conflict where a later name only repeats what this one decided: a rename that says the
-        short name alone keeps the full name it has found.
-        """
-        own = [c for c in _SAID if getattr(fact, c) != getattr(instead, c)]
-        for later in standing:
-            if later.valid_from < fact.valid_from or later.id <= fact.id:
-                continue
-            change = self.session.get(Change, later.opened_by) if later.opened_by else None
-            if change is not None and any(
-                getattr(later, c) == getattr(fact, c) and not change.spec.get(_SAID[c]) for c in own
-            ):
-                self.conflict(
-                    "later_change",
-                    "Một thay đổi sau đó đã sửa cùng dữ liệu: {label}.",
-                    label=change.title,
-                )
-                return
-
-
-_SAID = {"name": "name", "short_name": "short_name", "kind": "unit_kind"}
-"""The columns of a name, and what a request calls them."""
 
 
 def standing_with_first(session: Session, unit: OrgUnit, fact: Fact) -> Sequence[Fact]:
@@ -325,11 +311,16 @@ def write(session: Session, plan: Plan, change: Change) -> Plan:
 
 def _written(session: Session, line: Line, plan: Plan, change: Change) -> Line:
     if line.action == "take_back":
-        facts.take_back(session, session.get_one(TABLES[line.table], line.row_id), at=plan.now)
+        gone = session.get_one(TABLES[line.table], line.row_id)
+        facts.take_back(session, gone, at=plan.now)
+        if isinstance(gone, UnitName):
+            unit_names.taken_back(session, gone)
         return line
     fact = _fact(line, plan.spec)
     fact.opened_by, fact.recorded_at = change.id, plan.now
     facts.begin(session, fact)
+    if isinstance(fact, UnitName):
+        unit_names.begun(session, fact, unit_names.decided(line.before, line.after))
     return replace(line, row_id=fact.id)
 
 

@@ -15,11 +15,12 @@ from sqlalchemy import select
 from directory import assignments
 from directory.base.clock import day_start, local_day
 from directory.base.outbox import Job
+from directory.base.rows import in_force
 from directory.changes import tree_day, unit_facts
 from directory.changes.thresholds import Thresholds
 from directory.people import User
 from directory.permissions import Role
-from directory.units import OrgUnit, UnitCode, facts
+from directory.units import OrgUnit, UnitCode, UnitName, facts
 from idp.oidc.grants import Grant
 from idp.run import performing
 from idp.sessions import SsoSession
@@ -359,21 +360,69 @@ def test_what_is_cancelled_never_happens_and_what_is_undone_is_as_before(hr: Hr)
     assert lan.get("/").status_code == 303  # she works for another body again
 
 
-def test_a_name_that_a_later_rename_has_kept_is_taken_back_after_that_one(hr: Hr) -> None:
-    before = _today(hr, "room")
-    today = local_day(hr.clock())
-    first = decided(hr, "room", today, kind="unit.rename", name="Phòng Kinh tế và Đô thị")
-    later = decided(hr, "room", EVE, kind="unit.rename", short_name="P. KTĐT")
-    assert undone(hr, first).json["conflicts"][0]["code"] == "later_change"
+def _called(hr: Hr, unit: str, on: date) -> tuple[str, str]:
+    """Its full and its short name on a day that comes."""
+    with hr.services.db.read() as session:
+        found = facts.spans(facts.line(session, UnitName, hr.units[unit]))
+        now = next(span.fact for span in found if in_force(span, on))
+        return now.name, now.short_name
+
+
+def _shortened(hr: Hr, short: str, on: date, **more: Any) -> str:
+    return decided(hr, "room", on, kind="unit.rename", short_name=short, **more)
+
+
+def _in_full(hr: Hr, name: str, on: date) -> str:
+    return decided(hr, "room", on, kind="unit.rename", name=name)
+
+
+def test_a_name_decided_for_an_earlier_day_is_not_lost_when_a_waiting_one_begins(hr: Hr) -> None:
+    full = _today(hr, "room")[0]
+    later = _shortened(hr, "P. KTĐT", LATER, name=full)  # as a form sends what it began with
+    api = hr.api(hr.token(Role.ADMINISTRATOR, None))
+    full_name = {"kind": "unit.rename", "name": "Phòng Kinh tế và Đô thị"}
+    plan = api.plan(**full_name, unit=hr.units["room"], effective_on=DAY.isoformat())
+    assert "until" not in {notice["code"] for notice in plan["warnings"]}
+    first = _in_full(hr, "Phòng Kinh tế và Đô thị", DAY)
+    last = _in_full(hr, "Phòng Đô thị", LATER + timedelta(days=5))
+    assert _called(hr, "room", LATER) == ("Phòng Kinh tế và Đô thị", "P. KTĐT")
+    assert _called(hr, "room", LATER + timedelta(days=5)) == ("Phòng Đô thị", "P. KTĐT")
+    hr.clock.set(day_start(LATER))
+    assert _today(hr, "room")[0] == "Phòng Kinh tế và Đô thị"
+    found = hr.browser("admin").get("/console/units?q=đô+thị").text
+    assert "Phòng Kinh tế và Đô thị" in found
+    assert undone(hr, first).status_code == 201
+    assert _called(hr, "room", LATER) == (full, "P. KTĐT")
+    assert _today(hr, "room")[0] == full
     assert undone(hr, later).status_code == 201
+    assert _called(hr, "room", LATER + timedelta(days=5))[1] != "P. KTĐT"
+    assert undone(hr, last).status_code == 201
+
+
+def test_what_a_later_name_decides_itself_stays_whatever_is_decided_before_it(hr: Hr) -> None:
+    _in_full(hr, "Phòng Đô thị", LATER)
+    first = _in_full(hr, "Phòng Kinh tế và Đô thị", DAY)
+    _shortened(hr, "P. KTĐT", DAY + timedelta(days=1))
+    assert _called(hr, "room", DAY + timedelta(days=1)) == ("Phòng Kinh tế và Đô thị", "P. KTĐT")
+    assert _called(hr, "room", LATER) == ("Phòng Đô thị", "P. KTĐT")
     assert undone(hr, first).status_code == 201
-    hr.clock.set(day_start(DAY))
-    assert _today(hr, "room") == before
+    assert _called(hr, "room", LATER) == ("Phòng Đô thị", "P. KTĐT")
+
+
+def test_a_name_taken_back_is_not_kept_by_one_that_said_nothing_of_it(hr: Hr) -> None:
+    before = _today(hr, "room")
+    first = _in_full(hr, "Phòng Kinh tế và Đô thị", local_day(hr.clock()))
+    _shortened(hr, "P. KTĐT", EVE)
+    api = hr.api(hr.token(Role.ADMINISTRATOR, None))
+    preview = api.post(f"/api/v1/changes/{first}/undo/preview").json
+    assert "follows" in {notice["code"] for notice in preview["warnings"]}
+    assert undone(hr, first).status_code == 201
+    assert _called(hr, "room", DAY) == (before[0], "P. KTĐT")
     # One that says the name itself hangs on nothing.
-    first = renamed(hr, "room", "Phòng Kinh tế và Đô thị")
-    said = {"name": "Phòng Kinh tế và Đô thị", "short_name": "P. KTĐT"}
-    decided(hr, "room", DAY + timedelta(days=1), kind="unit.rename", **said)
+    first = _in_full(hr, "Phòng Đô thị", DAY)
+    _shortened(hr, "P. ĐT", DAY + timedelta(days=1), name="Phòng Đô thị")
     assert undone(hr, first).status_code == 201
+    assert _called(hr, "room", DAY + timedelta(days=1)) == ("Phòng Đô thị", "P. ĐT")
 
 
 def test_a_code_keeps_who_gave_it(hr: Hr) -> None:
