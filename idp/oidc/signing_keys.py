@@ -102,7 +102,7 @@ _SAID = (
 STAMP = func.coalesce(select(_Listing(_SAID.c.said)).scalar_subquery(), _NOTHING, type_=Text())
 """All that the table says, to be read along by a statement that is made anyway: the names, which
 are thumbprints of the keys, their states and ends. Whoever changes it, by whatever way, changes
-this; and costs 30 µs beside a statement of 2 ms."""
+this. It makes a statement 10 µs longer on SQLite and 25 µs on PostgreSQL."""
 
 
 def stamp(connection: Connection) -> str:
