@@ -28,6 +28,7 @@ PARTS = {
     "feed": ("directory",),
     "keys": ("keys",),
     "migrate": ("ops",),
+    "order-of-checks": ("order_of_checks",),
     "proposal": ("proposals",),
     "restored": ("restored",),
     "role": ("applications",),

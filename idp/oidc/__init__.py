@@ -5,8 +5,10 @@
     bearer                      what is presented at our own endpoints
     protected_resource          what our own API says about itself
     jobs                        how a cut is pushed and proven
-    authorization/              a request at the authorization endpoint: read, decided, answered
+    answering                   the authorization endpoint and pushed requests: checked, answered
     server                      Authlib's server with its unsafe defaults closed, in one place
+    order                       what each endpoint checks, from first to last: one table
+    authorization/              what is checked of an authorization request, and what it is answered
     introspection revocation
     grant_types/                what each grant type consumes and gives
     cutter                      how the door cuts access
@@ -15,8 +17,7 @@
     entitlement                 whether her capacity earns the application
     rate_limit                  how much clients that prove nothing may have us keep
     resources                   which resource servers a token is for
-    provider                    what it takes to answer: tools, tokens, clients' keys, refusals
-    request                     parameters, once each
+    request                     one request, and what it takes to answer it
     live_grants                 grants as the door and sign-out see them
     tokens                      access tokens made, opened, and whether they are good now
     grants                      the grant row: issued, living, consumed, revoked

@@ -24,9 +24,9 @@ from idp.oidc.clients import documents, registration
 from idp.oidc.clients.kinds import SCOPES, AuthMethod, GrantType, ResponseType, SubjectType
 from idp.oidc.connection import ENDPOINTS, USERINFO
 from idp.oidc.grant_types.code import Pkce
+from idp.oidc.grant_types.issuing import GRANT_TYPES
 from idp.oidc.known_keys import PublishedKeys, SigningKeys
 from idp.oidc.proofs import dpop
-from idp.oidc.server import GRANT_TYPES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

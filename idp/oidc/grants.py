@@ -160,10 +160,6 @@ class GrantView:
         """Whether an access token of it can have been given: a code never redeemed gives none."""
         return self.front_channel or self.code_used_at is not None
 
-    def get_redirect_uri(self) -> str:
-        """For Authlib."""
-        return self.redirect_uri
-
     def get_scope(self) -> str:
         """For Authlib."""
         return " ".join(self.scopes)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from idp.oidc import claims
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grants import GrantView
-from idp.oidc.provider import Provider
+from idp.oidc.request import Provider
 
 
 def id_token(  # noqa: PLR0913 (one keyword per fact)

@@ -17,9 +17,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from idp.oidc.clients.view import ClientView
-from idp.oidc.grant_types.issuing import EVERY_METHOD
-from idp.oidc.provider import Provider
-from idp.oidc.request import Request
+from idp.oidc.request import Provider, Request
 from idp.oidc.tokens import Active, audience, token_type
 
 JSON = "application/json"
@@ -30,8 +28,6 @@ NOT_STORED = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
 class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
     """Two SELECTs: the client, the token."""
-
-    CLIENT_AUTH_METHODS = EVERY_METHOD
 
     def authenticate_token(self, request: Request, client: ClientView) -> Active | None:
         """The token, if it is good and this client may see it."""

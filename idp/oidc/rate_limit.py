@@ -4,14 +4,13 @@ Whoever knows the ``client_id`` of a public client could fill tables in its name
 of one address are taken in a window (RFC 6819 §4.4.1.11, OWASP API4:2023).
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from authlib.oauth2.rfc6749 import OAuth2Error
 
 from directory.base.errors import Locked
 from idp.factors import throttle
-from idp.oidc.clients.view import ClientView
-from idp.oidc.provider import Provider
+from idp.oidc.request import Call
 from idp.web.gate import client_address
 
 MOST = 100
@@ -34,15 +33,39 @@ class Crowded(OAuth2Error):  # type: ignore[misc]
         return [*super().get_headers(), ("Retry-After", str(self._wait))]
 
 
-def admit(provider: Provider, client: ClientView, endpoint: str, *, now: datetime) -> None:
-    """One more request of this address at this endpoint; those that prove who they are do not
-    count. Raises Crowded.
+def source_counted(call: Call) -> None:
+    """A public client's address has not asked too often; those that prove who they are do not
+    count.
     """
-    if not client.public:
+    _count(call, call.endpoint)
+
+
+def proof_counted(call: Call) -> None:
+    """Nor has it brought too many DPoP proofs with nothing that we have made: each is remembered."""
+    if call.request.arrival.dpop is not None and not _may_give(call):
+        _count(call, "proof")
+
+
+def _may_give(call: Call) -> bool:
+    """Whether something that we have made is brought. Whoever knows the name of a public client
+    has us remember a proof with each request that can give nothing; honest ones make none.
+    """
+    handles = call.provider.tokens.handles
+    read = {
+        "code": handles.open_code,
+        "refresh_token": handles.open_refresh,
+        "device_code": handles.open_device,
+    }
+    return any(opened(call.request.get(name) or "") is not None for name, opened in read.items())
+
+
+def _count(call: Call, what: str) -> None:
+    """One more of this address. Raises Crowded."""
+    if not call.client.public:
         return
-    key = f"{endpoint}:{throttle.source_key(client_address()[0])}"
+    key, now = f"{what}:{throttle.source_key(client_address()[0])}", call.request.now
     try:
-        with provider.tools.db.write() as session:
+        with call.provider.tools.db.write() as session:
             throttle.admit(session, key, most=MOST, window=WINDOW, now=now)
     except Locked as exc:
         raise Crowded(exc.until - now) from exc

@@ -1,4 +1,9 @@
-"""An OAuth request as our grants see it: each parameter once, from one place.
+"""One request, what it takes to answer it, and what its checks find out (``order``).
+
+    Provider    what the process answers with, handed down as one value
+    Sent        what came, before anything of it has been believed
+    Request     an OAuth request as our grants see it: each parameter once, from one place
+    Call        a request to one of the endpoints that clients call
 
 Authlib reads query and body together and takes the first of several equal parameters. RFC 6749
 §3.1 and §3.2: parameters must not be repeated, and one without a value counts as left out; the
@@ -7,23 +12,72 @@ token endpoint's belong in the body. Only ``resource`` may come several times (R
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
-from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload, OAuth2Request
+from authlib.oauth2.rfc6749 import (
+    InvalidClientError,
+    InvalidGrantError,
+    InvalidRequestError,
+    OAuth2Error,
+    OAuth2Payload,
+    OAuth2Request,
+)
 from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
+from connectors.tools import Tools
 from directory.base.storable import is_text
+from idp.oidc.clients.keyset import ClientKeys
 from idp.oidc.clients.kinds import AuthMethod
-from idp.oidc.clients.refusals import NewRefusal, Reason, Refusals
+from idp.oidc.clients.refusals import BY_ERROR, NewRefusal, Reason, Refusals
 from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import Arrival
+from idp.oidc.grants import GrantView
+from idp.oidc.tokens import Tokens
 
 REPEATABLE = frozenset({"resource"})
 LONGEST = 8192
 """Characters of all parameters together."""
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """What it takes to answer as the provider, below the server that answers. One per process."""
+
+    tools: Tools
+    tokens: Tokens
+    client_keys: ClientKeys
+    refusals: Refusals
+
+    @classmethod
+    def of(cls, tools: Tools) -> Self:
+        """The provider that these tools make."""
+        return cls(tools, Tokens(tools), ClientKeys(tools), Refusals())
+
+
+@dataclass
+class Sent:
+    """What came, before anything of it has been believed."""
+
+    mimetype: str
+    values: "MultiDict[str, str]"
+    parameters: dict[str, str] = field(init=False)
+    """Each once."""
+
+
+def form_encoded(sent: Sent) -> None:
+    """The body is a form; what stands in the query does not count (RFC 6749 §3.2)."""
+    if sent.mimetype != FORM:
+        raise InvalidRequestError("The body must be form-encoded.")
+
+
+def each_once(sent: Sent) -> None:
+    """Each parameter once, all of it text and not too long (RFC 6749 §3.1, §3.2)."""
+    sent.parameters = parameters(sent.values)
 
 
 def parameters(values: "MultiDict[str, str]") -> dict[str, str]:
@@ -75,6 +129,8 @@ class Request(OAuth2Request):  # type: ignore[misc]
     """One request, with the connection and the moment it is answered at."""
 
     client: ClientView | None
+    connection: Connection
+    """Not there before ``over`` has given one."""
     bound_to: str | None = None
     """The key the tokens of the answer belong to, once it has been proven."""
 
@@ -84,8 +140,8 @@ class Request(OAuth2Request):  # type: ignore[misc]
         values: Mapping[str, str],
         headers: Headers,
         *,
-        connection: Connection,
         now: datetime,
+        connection: Connection | None = None,
         arrival: Arrival | None = None,
     ) -> None:
         # Authlib refuses what did not arrive over TLS by looking at the URL, which behind a
@@ -94,18 +150,31 @@ class Request(OAuth2Request):  # type: ignore[misc]
         self.headers = headers
         self.arrival = arrival or Arrival(method, ())
         self.payload = Payload(values)
-        self.connection = connection
         self.now = now
+        if connection is not None:
+            self.over(connection)
 
-    def identified(self, client: ClientView, method: AuthMethod) -> None:
-        """Who sends it has been proven. Authlib hands nothing but the request from step to step:
-        what one has found out, the next reads here.
+    def over(self, connection: Connection) -> None:
+        """From now on the database is asked over this connection."""
+        self.connection = connection
+
+    def counts(self, values: Mapping[str, str]) -> None:
+        """These are its parameters, whatever came with it (RFC 9101 §6.3, RFC 9126 §4)."""
+        self.payload = Payload(values)
+
+    def identified(self, client: ClientView, method: AuthMethod | None) -> None:
+        """Who sends it is known, and how it was proven, where it was. Authlib hands nothing but the
+        request from step to step: what one has found out, the next reads here.
         """
-        self.client, self.auth_method = client, method.value
+        self.client, self.auth_method = client, method and method.value
 
     def bind(self, key: str | None) -> None:
         """This is the key the tokens of the answer will belong to."""
         self.bound_to = key
+
+    def belongs(self, grant: GrantView) -> None:
+        """What it brings is of this grant, under every name by which Authlib asks for it."""
+        self.user = self.authorization_code = self.refresh_token = self.credential = grant
 
     @property
     def place(self) -> str:
@@ -132,3 +201,57 @@ class Request(OAuth2Request):  # type: ignore[misc]
     ) -> None:
         """Keep for the client's owner why this request was refused."""
         refusals.note(self.connection, client, NewRefusal(reason, self.place, detail), now=self.now)
+
+    def keep_error(self, refusals: Refusals, error: OAuth2Error) -> None:
+        """Keep it, if the client is known by now and it is its own doing."""
+        reason = getattr(error, "reason", None) or BY_ERROR.get(str(error.error))
+        if self.client is not None and reason is not None:
+            self.keep_refusal(refusals, self.client, reason, _told(error, reason, self))
+
+
+@dataclass
+class Call:
+    """A request to one of the endpoints that clients call, and what its checks have found out: each
+    field is there once the check has passed that finds it.
+    """
+
+    provider: Provider
+    request: Request
+    endpoint: str
+    """As ``connection.ENDPOINTS`` names it."""
+    scopes: list[str] = field(init=False)
+    """Those that will be granted."""
+    resources: list[str] = field(init=False)
+    """Those that will be granted."""
+
+    @property
+    def client(self) -> ClientView:
+        """Who calls. Raises InvalidClientError before that has been proven."""
+        if self.request.client is None:
+            raise InvalidClientError
+        return self.request.client
+
+    @property
+    def grant(self) -> GrantView:
+        """What it brings is of this grant. Raises InvalidGrantError before that is known."""
+        if self.request.user is None:
+            raise InvalidGrantError
+        found: GrantView = self.request.user
+        return found
+
+
+_SENT = {
+    Reason.RESPONSE_TYPE: "response_type",
+    Reason.GRANT_TYPE: "grant_type",
+    Reason.SCOPE: "scope",
+    Reason.RESOURCE: "resource",
+    Reason.PKCE: "code_challenge_method",
+}
+"""What was sent says more than the error about it."""
+
+
+def _told(error: OAuth2Error, reason: Reason, request: Request) -> str:
+    """What the owner reads beside the sentence: nothing of it is secret."""
+    if reason in _SENT:
+        return request.get(_SENT[reason]) or ""
+    return f"{error.error}: {error.get_error_description() or ''}".rstrip(": ")

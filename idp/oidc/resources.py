@@ -24,6 +24,7 @@ from idp.oidc.clients.kinds import API_SCOPES
 from idp.oidc.clients.options import Options
 from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import API, USERINFO
+from idp.oidc.request import Call
 
 MOST = 8
 """Handles count a token's resources along one byte."""
@@ -76,6 +77,15 @@ def shown(connection: Connection | Session, named: Iterable[str], *, issuer: str
         for uri in Options.of(row.options).resources:
             names.setdefault(uri, row.name)
     return [Service(uri, names.get(uri)) for uri in wanted]
+
+
+def resource_allowed(call: Call) -> None:
+    """Each ``resource`` is one the client may ask for (RFC 8707 §2). One SELECT where another
+    client must vouch.
+    """
+    issuer = call.provider.tools.settings.issuer
+    named = call.request.get("resource")
+    call.resources = granted(call.request.connection, call.client, named, issuer=issuer)
 
 
 def granted(

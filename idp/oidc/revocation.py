@@ -10,11 +10,9 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 
 from idp.oidc import grants
 from idp.oidc.clients.view import ClientView
-from idp.oidc.grant_types.issuing import EVERY_METHOD
 from idp.oidc.grants import GrantView
 from idp.oidc.opaque_tokens import Machine
-from idp.oidc.provider import Provider
-from idp.oidc.request import Request
+from idp.oidc.request import Provider, Request
 
 
 class CannotRevoke(OAuth2Error):  # type: ignore[misc]
@@ -25,8 +23,6 @@ class CannotRevoke(OAuth2Error):  # type: ignore[misc]
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]
     """Two SELECTs and one UPDATE."""
-
-    CLIENT_AUTH_METHODS = EVERY_METHOD
 
     def authenticate_token(self, request: Request, client: ClientView) -> GrantView | None:
         """The grant of the token; None where there is nothing to revoke (§2.2: still 200)."""

@@ -136,12 +136,12 @@ def test_a_request_refused_at_the_door_is_answered_in_its_own_language(
 def test_a_fault_is_told_without_its_cause(
     world: World, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from idp.oidc.authorization import authorize
+    from idp.oidc import answering
 
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("SELECT secret FROM /idp/keys")
 
-    monkeypatch.setattr(authorize, "decide", broken)
+    monkeypatch.setattr(answering, "decide", broken)
     client.application.testing = False
     answer = Flow(client, world.register()).ask()
     assert answer.status_code == 500

@@ -113,14 +113,14 @@ def code_survives() -> None:
     from sqlalchemy import and_, select, update
 
     from directory.people import User
-    from idp.oidc.grant_types.code import CodeGrant
     from idp.oidc.grants import Grant
+    from idp.oidc.server import CodeGrant
     from idp.sessions import SsoSession
 
-    honest = CodeGrant.query_authorization_code
+    honest = CodeGrant.validate_token_request
 
-    def renewed(self: Any, code: str, client: Any) -> Any:
-        handle = self.server.provider.tokens.handles.open_code(code)
+    def renewed(self: Any) -> None:
+        handle = self.server.provider.tokens.handles.open_code(self.request.get("code") or "")
         if handle is not None:
             mine = and_(Grant.id == handle.grant_id, Grant.revoked_at.is_not(None))
             session_id = select(Grant.session_id).where(mine).scalar_subquery()
@@ -134,9 +134,9 @@ def code_survives() -> None:
                 .where(mine)
                 .values(user_epoch=epoch, revoked_at=None, assignment_id=None)
             )
-        return honest(self, code, client)
+        honest(self)
 
-    CodeGrant.query_authorization_code = renewed
+    CodeGrant.validate_token_request = renewed
 
 
 # ---- applications ----------------------------------------------------------------------------

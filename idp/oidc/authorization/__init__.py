@@ -1,12 +1,13 @@
-"""An authorization request: read, checked in order, decided and answered.
+"""An authorization request: what is checked of it (in the order of ``order``), decided, answered.
 
-authorize       the checks, and what comes of them
-outcomes        what may come of it
-checked_request what can be judged without a person
+authorize       what is needed of a person, and what comes of it
+incoming        who sends it, and which parameters count
+parameters      what can be judged without a person
 response_types  which response types and scopes a client may ask for
-incoming        where the parameters come from
+pushing         what is looked at where requests are pushed
+checked_request one request, and what its checks have found out
+outcomes        what may come of it
 pushed          pushed requests (RFC 9126), kept
-pushing         the endpoint where they are pushed
 request_object  signed requests (RFC 9101)
 answers         the channel an answer takes: query, fragment, form_post, JARM
 giving          one grant row, while what it rests on stands, and what its response type names

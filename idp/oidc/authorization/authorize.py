@@ -1,24 +1,11 @@
-"""An authorization request (OIDC Core §3.1.2): the checks, in order, and what comes of it.
+"""What a request for authorization needs of a person: checks as well, but their answer may be a page.
 
-    parameters      each once, not too long                                 our own page
-    client          known and enabled                                       our own page
-    request_uri     if pushed: by this client, in time, not used            our own page
-    redirect_uri    exactly as registered                                   our own page
-    ── from here on errors are told to the client, with ``iss`` and ``state`` ──
-    profile         pushed and signed, where the client must
-    request         if signed: by this client, for us, in time, nothing nested
-    response_mode   fits the response type
-    grant           response_type, scope, nonce, PKCE S256
-    prompt, max_age, claims, id_token_hint
-    session         nobody, too old, somebody else → sign-in, or login_required
-    assurance       weaker than it must be → sign-in, or refusal page, or
-                    unmet_authentication_requirements
-    entitlement     the capacity earns the application → refusal page, or access_denied
-    consent         remembered, or ours → page, or consent_required
-    code            one INSERT
-
-``decide`` gives one of ``Answered``, ``SignIn``, ``AskConsent``, ``NotEntitled``, ``TooWeak``; it
-raises ``PageError`` for what must stay on our own page.
+session         nobody, too old, somebody else → sign-in, or login_required
+assurance       weaker than it must be → sign-in, or refusal page, or
+                unmet_authentication_requirements
+entitlement     the capacity earns the application → refusal page, or access_denied
+consent         remembered, or ours → page, or consent_required
+code            one INSERT
 """
 
 import hashlib
@@ -26,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidRequestError, OAuth2Error
+from authlib.oauth2.rfc6749 import AccessDeniedError, OAuth2Error
 from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
 from sqlalchemy.orm import Session
 
@@ -40,27 +27,18 @@ from idp.factors import registry
 from idp.login import unwritten
 from idp.login.flow import consume_completed
 from idp.oidc import entitlement, resources
-from idp.oidc.authorization import checked_request as requests
 from idp.oidc.authorization import consent, giving, pushed
-from idp.oidc.authorization import incoming as incomings
-from idp.oidc.authorization.answers import Channel
 from idp.oidc.authorization.checked_request import CheckedRequest
-from idp.oidc.authorization.incoming import FLOW, Incoming
+from idp.oidc.authorization.incoming import FLOW, remember
 from idp.oidc.authorization.outcomes import (
     Answered,
     AskConsent,
     NotEntitled,
-    Outcome,
     SignIn,
     TooWeak,
 )
-from idp.oidc.authorization.page_error import PageError
-from idp.oidc.clients.kinds import SCOPES, ClientKind
+from idp.oidc.clients.kinds import SCOPES
 from idp.oidc.clients.redirects import origin
-from idp.oidc.clients.refusals import Reason
-from idp.oidc.provider import Provider
-from idp.oidc.request import Request
-from idp.oidc.server import Server
 from idp.sessions import SessionView
 from idp.web import i18n
 from idp.web.gate import client_address
@@ -75,112 +53,98 @@ class Unmet(OAuth2Error):  # type: ignore[misc]
     error = "unmet_authentication_requirements"
 
 
-def decide(
-    server: Server,
-    request: Request,
-    incoming: Incoming,
-    view: SessionView | None,
-    *,
-    consent_proof: str = "",
-) -> Outcome:
-    """What comes of the request for the person of this session.
+def just_agreed(checked: CheckedRequest) -> None:
+    """Whether she has said yes on our page to this very request, with all else in order."""
+    checked.agreed = checked.view is not None and _proves(checked, checked.view)
 
-    ``consent_proof`` is that of the page on which she has just agreed. Raises PageError.
+
+def signed_in(checked: CheckedRequest) -> SignIn | TooWeak | None:
+    """Whom the client asks about is signed in, lately and strongly enough; else she is sent to sign
+    in, or told that no sign-in would do.
     """
-    channel = _channel(server, request, incoming)
-    try:
-        _require_pushed(incoming)
-        checked = requests.check(server.provider, request, incoming, channel)
-        agreed = view is not None and _proves(server.provider, checked, view, consent_proof)
-        outcome = _answered(server.provider, checked, view, agreed=agreed)
-    except OAuth2Error as error:
-        server.note(request, error, client=incoming.client)
-        outcome = Answered(channel.refusal(error, tokens=server.provider.tokens, now=request.now))
-        if incoming.kept is not None:
-            pushed.consume(server.provider, request.connection, incoming.kept, now=request.now)
-    return outcome
-
-
-def _channel(server: Server, request: Request, incoming: Incoming) -> Channel:
-    """Where the client is told things. Raises PageError, and keeps why for its owner."""
-    try:
-        return requests.channel(server.provider, request, incoming)
-    except PageError as shown:
-        if shown.code == Reason.REDIRECT_URI:
-            sent = request.get("redirect_uri")
-            reason = Reason.REDIRECT_URI_MISSING if sent is None else Reason.REDIRECT_URI
-            request.keep_refusal(server.provider.refusals, incoming.client, reason, sent or "")
-        raise
-    except OAuth2Error as error:
-        server.note(request, error, client=incoming.client)
-        raise
-
-
-def denied(server: Server, request: Request, incoming: Incoming) -> Answered:
-    """The person said no on our page. Raises PageError."""
-    channel = requests.channel(server.provider, request, incoming)
-    if incoming.kept is not None:
-        pushed.consume(server.provider, request.connection, incoming.kept, now=request.now)
-    error = AccessDeniedError()
-    return Answered(channel.refusal(error, tokens=server.provider.tokens, now=request.now))
-
-
-def _require_pushed(incoming: Incoming) -> None:
-    """Raises InvalidRequestError (RFC 9126 §6), and what is wrong with what it pushed."""
-    if incoming.fault is not None:
-        raise incoming.fault
-    if incoming.client.options.par_required and incoming.kept is None:
-        raise InvalidRequestError("This client must push its authorization requests.")
-
-
-def _answered(
-    provider: Provider, checked: CheckedRequest, view: SessionView | None, *, agreed: bool
-) -> Outcome:
-    quiet = "none" in checked.prompts
-    if view is None and quiet:
+    if checked.view is None and checked.quiet:
         raise LoginRequiredError
-    missing = _sign_in_missing(provider, checked, view, agreed=agreed)
-    if view is None or missing is not None:
-        return missing or _sign_in(provider, checked)
-    client = checked.client
-    consent_id = None
-    asks = ("consent" in checked.prompts or _anybody_may_be_it(checked)) and not agreed
-    if client.restricted or not client.first_party or asks:
-        standing = consent.standing(
-            checked.request.connection,
-            view.user_id,
-            assignment_id=view.assignment_id,
-            client_id=client.id,
-            now=checked.request.now,
-        )
-        day = local_day(checked.request.now)
-        if not entitlement.entitled(provider.tools.db, client, standing.person, on=day):
-            return _not_entitled(provider, checked, quiet=quiet)
-        known = client.first_party or checked.needs_allowed <= standing.allowed
-        if asks or not (known or agreed):
-            if quiet:
-                raise ConsentRequiredError
-            return _ask(provider, checked, view)
-        consent_id = None if client.first_party else standing.consent_id
-    if checked.incoming.kept is not None:
-        # Before anything is given: of two browsers that bring it, one is answered.
+    demand, view = checked.demand, checked.view
+    met = view is not None and demand.met_by(view.acr)
+    # Nobody is made to sign in for what no sign-in of today reaches.
+    if met or demand.can_be_met(registry.reachable()):
+        if view is None or (not checked.agreed and _must_sign_in(checked, view)):
+            if checked.quiet:
+                raise LoginRequiredError
+            return _sign_in(checked)
+        if met:
+            return None
+    return _too_weak(checked, view)
+
+
+def entitled(checked: CheckedRequest) -> NotEntitled | None:
+    """Her capacity earns the application. One SELECT, where that or her consent matters."""
+    provider, client, now = checked.provider, checked.client, checked.request.now
+    checked.standing = None
+    if not client.restricted and client.first_party and not checked.asks:
+        return None
+    view = _hers(checked)
+    checked.standing = consent.standing(
+        checked.request.connection,
+        view.user_id,
+        assignment_id=view.assignment_id,
+        client_id=client.id,
+        now=now,
+    )
+    about, day = checked.standing.person, local_day(now)
+    if entitlement.entitled(provider.tools.db, client, about, on=day):
+        return None
+    error = AccessDeniedError("The person may not use this application in her present capacity.")
+    if checked.quiet:
+        raise error
+    return NotEntitled(client, checked.channel.refusal(error, tokens=provider.tokens, now=now))
+
+
+def consented(checked: CheckedRequest) -> AskConsent | None:
+    """She has allowed it, now or before, or the client is ours; else she is asked."""
+    standing = checked.standing
+    if standing is None:
+        return None
+    known = checked.client.first_party or checked.needs_allowed <= standing.allowed
+    if not checked.asks and (known or checked.agreed):
+        return None
+    if checked.quiet:
+        raise ConsentRequiredError
+    return _ask(checked, _hers(checked))
+
+
+def request_used_up(checked: CheckedRequest) -> None:
+    """What was pushed or signed, by the first of two browsers that bring it (RFC 9126 §4)."""
+    if checked.kept is not None:
         pushed.consume(
-            provider,
-            checked.request.connection,
-            checked.incoming.kept,
-            now=checked.request.now,
+            checked.provider, checked.request.connection, checked.kept, now=checked.request.now
         )
-    if agreed:
-        consent_id = _agree(provider, checked, view)
+
+
+def answered(checked: CheckedRequest) -> Answered:
+    """What was asked for, once every check has passed. Raises OAuth2Error when what it rests on has
+    ended meanwhile.
+    """
+    provider, view, standing = checked.provider, _hers(checked), checked.standing
+    consent_id = None if standing is None or checked.client.first_party else standing.consent_id
+    if checked.agreed:
+        consent_id = _agree(checked, view)
     said = giving.give(provider, checked, view, consent_id=consent_id)
     return Answered(checked.channel.answer(said, tokens=provider.tokens, now=checked.request.now))
 
 
-def _agree(provider: Provider, checked: CheckedRequest, view: SessionView) -> int:
+def _hers(checked: CheckedRequest) -> SessionView:
+    """The session that answers. Raises LoginRequiredError."""
+    if checked.view is None:
+        raise LoginRequiredError
+    return checked.view
+
+
+def _agree(checked: CheckedRequest, view: SessionView) -> int:
     """She has just said yes: remembered before anything is given, so that whoever takes it back
     from now on finds both.
     """
-    with provider.tools.db.write() as session:
+    with checked.provider.tools.db.write() as session:
         return consent.remember(
             session,
             user_id=view.user_id,
@@ -191,48 +155,23 @@ def _agree(provider: Provider, checked: CheckedRequest, view: SessionView) -> in
         )
 
 
-def _anybody_may_be_it(checked: CheckedRequest) -> bool:
-    """Whether another program on her machine could be asking: nothing proves a public native
-    client, so that she is asked every time (RFC 8252 §8.6).
-    """
-    client = checked.client
-    https = checked.channel.redirect_uri.startswith("https:")
-    return client.public and client.kind == ClientKind.NATIVE and not https
-
-
-def _sign_in_missing(
-    provider: Provider, checked: CheckedRequest, view: SessionView | None, *, agreed: bool
-) -> SignIn | TooWeak | None:
-    """What comes of a session that may not answer the request; None of one that may."""
-    demand = checked.demand
-    met = view is not None and demand.met_by(view.acr)
-    # Nobody is made to sign in for what no sign-in of today reaches.
-    if met or demand.can_be_met(registry.reachable()):
-        if view is None or (not agreed and _must_sign_in(provider, checked, view)):
-            if "none" in checked.prompts:
-                raise LoginRequiredError
-            return _sign_in(provider, checked)
-        if met:
-            return None
-    return _too_weak(provider, checked, view)
-
-
-def _ask(provider: Provider, checked: CheckedRequest, view: SessionView) -> AskConsent:
+def _ask(checked: CheckedRequest, view: SessionView) -> AskConsent:
     now = int(checked.request.now.timestamp())
     body = f"{view.id}.{now}.{_digest(checked)}"
-    proof = signed_values.seal(provider.tools.keyring, "oidc-consent", body)
+    proof = signed_values.seal(checked.provider.tools.keyring, "oidc-consent", body)
     scopes = [s for s in SCOPES if s in checked.consent_scopes]
-    query = _again(provider, checked)
+    query = _again(checked)
     uri, named = checked.channel.redirect_uri, checked.resources
     services = resources.shown(checked.request.connection, named, issuer=checked.channel.issuer)
     return AskConsent(checked.client, scopes, services, query, uri, proof)
 
 
-def _proves(provider: Provider, checked: CheckedRequest, view: SessionView, proof: str) -> bool:
+def _proves(checked: CheckedRequest, view: SessionView) -> bool:
     """Whether this very request was shown to this very session, with all else in order, and
     not too long ago.
     """
-    body = signed_values.unseal(provider.tools.keyring, "oidc-consent", proof)
+    keyring = checked.provider.tools.keyring
+    body = signed_values.unseal(keyring, "oidc-consent", checked.consent_proof)
     if body is None:
         return False
     session_id, shown_at, digest = body.split(".")
@@ -245,26 +184,25 @@ def _digest(checked: CheckedRequest) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:40]
 
 
-def _must_sign_in(provider: Provider, checked: CheckedRequest, view: SessionView) -> bool:
+def _must_sign_in(checked: CheckedRequest, view: SessionView) -> bool:
     """Whether the session does not answer the request, unless it was made for it just now.
 
     Raises LoginRequiredError when it was, and she is not whom the client asks about.
     """
-    names = provider.tokens.subjects
+    names = checked.provider.tokens.subjects
     other = not checked.may_be_about(names.subject(view.sub, checked.client.sector_salt))
     demand = checked.demand
     stale = demand.outlived(view.auth_time, checked.request.now)
     # A level that is wanted and not needed is no reason for an error (OIDC Core §3.1.2.1).
-    needless = "none" in checked.prompts and demand.met_by(view.acr)
+    needless = checked.quiet and demand.met_by(view.acr)
     weak = demand.worth_asking(view.acr, registry.reachable()) and not needless
     if not (other or demand.anew or stale or weak):
         return False
-    flow = checked.incoming.flow
-    if flow is None or not consume_completed(
+    if checked.flow is None or not consume_completed(
         checked.request.connection,
-        flow,
+        checked.flow,
         view.id,
-        return_to=f"{PATH}?{checked.incoming.query}&{FLOW}={flow}",
+        return_to=f"{PATH}?{checked.query}&{FLOW}={checked.flow}",
         now=checked.request.now,
     ):
         return True
@@ -273,21 +211,34 @@ def _must_sign_in(provider: Provider, checked: CheckedRequest, view: SessionView
     return False
 
 
-def _again(provider: Provider, checked: CheckedRequest) -> str:
+def _again(checked: CheckedRequest) -> str:
     """The query by which a browser brings the same request again."""
-    request = checked.request
-    kept = incomings.remember(provider, request.connection, checked.incoming, now=request.now)
-    return kept.query
+    remember(checked)
+    return checked.query
 
 
-def _sign_in(provider: Provider, checked: CheckedRequest) -> SignIn:
-    request, query = checked.request, _again(provider, checked)
+def _sign_in(checked: CheckedRequest) -> SignIn:
+    request, query = checked.request, _again(checked)
     passed = ("login_hint", "ui_locales")
     wanted: dict[str, Any] = {name: request.get(name) for name in passed if request.get(name)}
     wanted |= unwritten.demanding(checked.demand)
     wanted["form_origin"] = origin(checked.channel.redirect_uri)
     wanted["party"] = checked.client.shown(i18n.language())
     return SignIn(checked.client, f"{PATH}?{query}", wanted)
+
+
+def _too_weak(checked: CheckedRequest, view: SessionView | None) -> TooWeak:
+    """Raises Unmet where only the client itself wanted more, or no page may be shown."""
+    demand = checked.demand
+    ours = (
+        demand.short_of(view.acr)
+        if view is not None
+        else not demand.within_reach(registry.reachable())
+    )
+    if checked.quiet or not ours:
+        raise Unmet
+    tokens, now = checked.provider.tokens, checked.request.now
+    return TooWeak(checked.client, checked.channel.refusal(Unmet(), tokens=tokens, now=now))
 
 
 def sign_in_at(outcome: SignIn, *, keyring: Keyring, now: datetime, browser: str) -> str:
@@ -328,25 +279,3 @@ def give_up(
     ):
         return None
     return urlsplit(flow.return_to).query
-
-
-def _not_entitled(provider: Provider, checked: CheckedRequest, *, quiet: bool) -> NotEntitled:
-    error = AccessDeniedError("The person may not use this application in her present capacity.")
-    if quiet:
-        raise error
-    back = checked.channel.refusal(error, tokens=provider.tokens, now=checked.request.now)
-    return NotEntitled(checked.client, back)
-
-
-def _too_weak(provider: Provider, checked: CheckedRequest, view: SessionView | None) -> TooWeak:
-    """Raises Unmet where only the client itself wanted more, or no page may be shown."""
-    demand = checked.demand
-    ours = (
-        demand.short_of(view.acr)
-        if view is not None
-        else not demand.within_reach(registry.reachable())
-    )
-    if "none" in checked.prompts or not ours:
-        raise Unmet
-    back = checked.channel.refusal(Unmet(), tokens=provider.tokens, now=checked.request.now)
-    return TooWeak(checked.client, back)

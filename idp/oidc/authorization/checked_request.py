@@ -1,61 +1,95 @@
-"""The parameters of an authorization request that can be judged without a person.
+"""CheckedRequest: a request for authorization, and what its checks have found out."""
 
-response_type    known, and switched on by the installation
-prompt max_age claims id_token_hint acr_values resource dpop_jkt
-"""
-
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
+from authlib.oauth2.rfc6749 import OAuth2Error
 
-from idp import assurance
 from idp.assurance import Demand
 from idp.oidc import claims as claim_rules
-from idp.oidc import resources
-from idp.oidc.authorization import answers, consent, response_types, test_sign_in
+from idp.oidc.authorization import consent
 from idp.oidc.authorization.answers import Channel
-from idp.oidc.authorization.incoming import Incoming
-from idp.oidc.authorization.page_error import PageError
-from idp.oidc.clients.kinds import ResponseType
-from idp.oidc.clients.view import ClientView
-from idp.oidc.provider import Provider
-from idp.oidc.request import Request
-
-PROMPTS = {"none", "login", "consent", "select_account"}
-_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
+from idp.oidc.authorization.consent import ConsentStanding
+from idp.oidc.authorization.pushed import UsableRequest
+from idp.oidc.clients.kinds import ClientKind, ResponseType
+from idp.oidc.request import Call
+from idp.sessions import SessionView
 
 
-@dataclass(frozen=True)
-class CheckedRequest:
-    """A request that has passed every check that needs no person."""
+@dataclass
+class CheckedRequest(Call):
+    """A request at the authorization endpoint, or one that is pushed. A field without a value is
+    there once the check has passed that finds it.
+    """
 
-    request: Request
-    incoming: Incoming
-    channel: Channel
-    response_type: ResponseType
-    scopes: list[str]
-    """Those that will be granted."""
-    resources: list[str]
-    claims: Mapping[str, Any]
+    view: SessionView | None = None
+    """Whoever is signed in at this browser."""
+    consent_proof: str = ""
+    """That of the page on which she has just agreed."""
+
+    brought: Mapping[str, str] = field(init=False)
+    """What brings the same request again."""
+    flow: str | None = None
+    """Names the sign-in that was done for this very request."""
+    kept: UsableRequest | None = None
+    """What the browser brings by our name for it: a pushed request, or a signed one that was read
+    before."""
+    jkt: str | None = None
+    """The DPoP key it was pushed with."""
+    signed: bool = False
+    fault: OAuth2Error | None = None
+    """What is wrong with the signed request; what counts are then the parameters that the browser
+    brought, to find the client by."""
+
+    channel: Channel = field(init=False)
+    """Where and how the client is answered."""
+    response_type: ResponseType = field(init=False)
+    claims: Mapping[str, Any] = field(init=False)
     """The claims request."""
-    consent_scopes: frozenset[str]
-    """The scopes, and those that would give the claims asked for one by one."""
-    code_jkt: str | None
+    code_jkt: str | None = field(init=False)
     """The key the code will be redeemed with."""
-    prompts: set[str]
-    subjects: frozenset[str] | None
+    prompts: set[str] = field(init=False)
+    subjects: frozenset[str] | None = field(init=False)
     """Of whom the answer must be about; None: of anybody."""
-    demand: Demand
+    demand: Demand = field(init=False)
+
+    agreed: bool = field(init=False)
+    """Whether she has just said yes to this very request."""
+    standing: ConsentStanding | None = field(init=False)
+    """Her capacity and what she has allowed before; None where neither matters."""
 
     @property
-    def client(self) -> ClientView:
-        """Who asks."""
-        return self.incoming.client
+    def query(self) -> str:
+        """``brought``, as a query."""
+        return urlencode(self.brought)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether she must not be shown a page."""
+        return "none" in self.prompts
+
+    @property
+    def asks(self) -> bool:
+        """Whether she is to be asked, whatever she has allowed before. Another program on her
+        machine could be asking where nothing proves a public native client (RFC 8252 §8.6).
+        """
+        client, https = self.client, self.channel.redirect_uri.startswith("https:")
+        anybody = client.public and client.kind == ClientKind.NATIVE and not https
+        return ("consent" in self.prompts or anybody) and not self.agreed
+
+    @cached_property
+    def consent_scopes(self) -> frozenset[str]:
+        """The scopes, and those that would give the claims asked for one by one."""
+        may = self.client.scopes
+        by_name = (
+            name
+            for where in claim_rules.PARTS
+            for name in claim_rules.asked_of(self.claims, where, may)
+        )
+        return frozenset(self.scopes) | frozenset(claim_rules.scopes_of(by_name))
 
     @property
     def needs_allowed(self) -> frozenset[str]:
@@ -81,148 +115,3 @@ class CheckedRequest:
         # Who has authenticated to push it need not have said so again.
         named = {"client_id": self.client.client_id, "response_type": self.response_type.value}
         return urlencode(sorted((self.request.payload.data | named).items()))
-
-
-def channel(provider: Provider, request: Request, incoming: Incoming) -> Channel:
-    """Where errors may be told from here on. Raises PageError, and OAuth2Error of a signed request."""
-    client = incoming.client
-    uri = request.get("redirect_uri")
-    # Required by OIDC Core §3.1.2.1 also where only one is registered.
-    if uri is None or not (
-        client.check_redirect_uri(uri) or _tries(provider, request, incoming, uri)
-    ):
-        if incoming.fault is not None:
-            raise incoming.fault
-        if uri is None:
-            raise PageError(
-                "redirect_uri",
-                "Ứng dụng không nói địa chỉ chuyển về (redirect_uri) sau khi đăng nhập.",
-            )
-        raise PageError("redirect_uri", "Địa chỉ chuyển về của ứng dụng không đúng với đăng ký.")
-    wanted = request.payload.response_type
-    try:
-        mode = answers.mode(request.get("response_mode"), wanted, client)
-    except InvalidRequestError:
-        mode = answers.fallback(wanted, client)
-    return Channel(client, uri, mode, request.get("state"), provider.tools.settings.issuer)
-
-
-def _tries(provider: Provider, request: Request, incoming: Incoming, uri: str) -> bool:
-    """Whether the console itself asks, for a trial of the client by its owner."""
-    kept = incoming.kept is not None
-    return kept and test_sign_in.allows(provider, incoming.client, uri, request.get("state"))
-
-
-def check(
-    provider: Provider, request: Request, incoming: Incoming, channel: Channel
-) -> CheckedRequest:
-    """The request, judged. Raises OAuth2Error, to be told to the client."""
-    if incoming.fault is not None:
-        raise incoming.fault
-    client, settings = incoming.client, provider.tools.settings
-    if client.options.signed_request_required and not incoming.signed:
-        raise InvalidRequestError("This client must sign its authorization requests.")
-    if request.get("registration") is not None:
-        raise OAuth2Error(error="registration_not_supported")
-    answers.mode(request.get("response_mode"), request.payload.response_type, client)
-    wanted = response_types.response_type(provider, request)
-    named = resources.granted(
-        request.connection, client, request.get("resource"), issuer=settings.issuer
-    )
-    code_jkt = incoming.jkt or _key(request)
-    claims = claim_rules.parse(request.get("claims"))
-    scopes = response_types.scopes(client, wanted, request)
-    consent_scopes = frozenset(scopes) | _scopes_of(claims, client)
-    return CheckedRequest(
-        request,
-        incoming,
-        channel,
-        wanted,
-        scopes,
-        named,
-        claims,
-        consent_scopes,
-        code_jkt,
-        _prompts(request),
-        _subjects(provider, request, client, claims),
-        _demand(request, client, claims, consent_scopes, settings.scope_acr),
-    )
-
-
-def _scopes_of(claims: Mapping[str, Any], client: ClientView) -> frozenset[str]:
-    """The scopes that would give the claims asked for one by one."""
-    return frozenset(
-        claim_rules.scopes_of(
-            name
-            for where in ("userinfo", "id_token")
-            for name in claim_rules.asked_of(claims, where, client.scopes)
-        )
-    )
-
-
-def _prompts(request: Request) -> set[str]:
-    prompts = set((request.get("prompt") or "").split())
-    if not prompts <= PROMPTS or ("none" in prompts and len(prompts) > 1):
-        raise InvalidRequestError("Invalid prompt.")
-    return prompts
-
-
-def _max_age(request: Request, client: ClientView) -> timedelta | None:
-    value = request.get("max_age")
-    if value is None:
-        default = client.options.default_max_age
-        return None if default is None else timedelta(seconds=default)
-    if not (value.isascii() and value.isdecimal() and len(value) < 10):
-        raise InvalidRequestError("Invalid max_age.")
-    return timedelta(seconds=int(value))
-
-
-def _key(request: Request) -> str | None:
-    """RFC 9449 §10: the thumbprint of the key the code will be redeemed with."""
-    value = request.get("dpop_jkt")
-    if value is not None and not _THUMBPRINT.fullmatch(value):
-        raise InvalidRequestError("Invalid dpop_jkt.")
-    return value
-
-
-def _subjects(
-    provider: Provider, request: Request, client: ClientView, wanted: dict[str, Any]
-) -> frozenset[str] | None:
-    """Whom the client wants an answer about: named by an ID token we gave it, expired or not, or
-    by the claim ``sub`` (OIDC Core §3.1.2.2).
-    """
-    named = claim_rules.subjects(wanted)
-    if named is not None and not named:
-        raise InvalidRequestError("Nobody can be meant by the claim sub.")
-    hint = request.get("id_token_hint")
-    if hint is None:
-        return named
-    keys = provider.tokens.keys.at(client.keys_stamp)
-    found = provider.tokens.signed_by_us(hint, typ="JWT", keys=keys, now=request.now)
-    # What else we sign (JARM) names nobody; what another client was given is not this one's.
-    if found is None or "sub" not in found or found.get("aud") != client.client_id:
-        raise InvalidRequestError("Invalid id_token_hint.")
-    if named is not None and found["sub"] not in named:
-        raise InvalidRequestError("id_token_hint and the claim sub name different people.")
-    return frozenset({str(found["sub"])})
-
-
-def _demand(
-    request: Request,
-    client: ClientView,
-    claims: Mapping[str, Any],
-    consent_scopes: frozenset[str],
-    scope_acr: Mapping[str, str],
-) -> Demand:
-    """How strong the sign-in should be, how strong it must be, and how new."""
-    options, wished = client.options, claim_rules.levels(claims)
-    named = tuple((request.get("acr_values") or "").split())
-    voluntary = () if wished.essential else wished.values
-    return Demand(
-        # OIDC Registration §2: an explicit request overrides the default.
-        voluntary=voluntary or named or options.default_acr_values,
-        essential=wished.values if wished.essential else (),
-        least=assurance.least(options.minimum_acr, sorted(consent_scopes), scope_acr),
-        prompt=frozenset(_prompts(request)),
-        max_age=_max_age(request, client),
-    )

@@ -25,7 +25,7 @@ from idp.oidc.clients import view as client_view
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.device import DeviceRequest, allowed_scopes, code_hash, current
-from idp.oidc.provider import Provider
+from idp.oidc.request import Provider
 from idp.oidc.resources import InvalidTarget
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from idp.oidc.clients.kinds import GrantType, ResponseType
 from idp.oidc.grants import Grant
 from idp.oidc.id_token import id_token
 from idp.oidc.opaque_tokens import Code
-from idp.oidc.provider import Provider
+from idp.oidc.request import Provider
 from idp.sessions import SessionView, SsoSession
 
 _LATER = {"bound_to", "code_used_at", "refreshed_at", "revoked_at", "revoke_reason"}

@@ -1,4 +1,4 @@
-"""Where the parameters of an authorization request come from.
+"""Who sends an authorization request, and which parameters of it count.
 
     front channel   what the browser brings
     pushed          what the client has pushed before (RFC 9126): nothing else counts
@@ -7,119 +7,93 @@
 Whatever it was, it is used up when the client is answered, not when a browser first brings it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from urllib.parse import urlencode
-
 from authlib.oauth2.rfc6749 import OAuth2Error
-from sqlalchemy import Connection
 
 from idp.oidc.authorization import pushed, request_object
+from idp.oidc.authorization.checked_request import CheckedRequest
 from idp.oidc.authorization.page_error import PageError
-from idp.oidc.authorization.pushed import UsableRequest
 from idp.oidc.clients import view as client_view
-from idp.oidc.clients.refusals import NewRefusal, Reason
+from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
-from idp.oidc.provider import Provider
 
 FLOW = "flow"
 """Names the sign-in that was done for this very request."""
 
 
-@dataclass(frozen=True)
-class Incoming:
-    """A request, as it counts and as the browser brings it again."""
-
-    client: ClientView
-    values: Mapping[str, str]
-    """The parameters that count."""
-    brought: Mapping[str, str]
-    """What brings the same request again."""
-    flow: str | None
-    kept: UsableRequest | None = None
-    """What the browser brings by our name for it: a pushed request, or a signed one that was read
-    before."""
-    jkt: str | None = None
-    """The DPoP key it was pushed with."""
-    signed: bool = False
-    fault: OAuth2Error | None = None
-    """What is wrong with the signed request; ``values`` are then those the browser brought, to
-    find the client by."""
-
-    @property
-    def query(self) -> str:
-        """``brought``, as a query."""
-        return urlencode(self.brought)
-
-
-def read(provider: Provider, given: Mapping[str, str], *, now: datetime) -> Incoming:
-    """The request a browser brings. Raises PageError. Calls out for a signed one, and so opens and
-    closes its own connection before.
-    """
-    with provider.tools.db.hot() as connection:
-        found = _brought(provider, connection, given, now=now)
-    settled = found.kept is not None or found.fault is not None
-    if settled or not request_object.signed(found.values):
-        return found
-    try:
-        values = request_object.read(provider, found.client, found.values, now=now)
-    except OAuth2Error as fault:
-        return replace(found, fault=fault)
-    return replace(found, values=values, signed=True)
-
-
-def remember(
-    provider: Provider, connection: Connection, incoming: Incoming, *, now: datetime
-) -> Incoming:
-    """The same request, that a browser may bring again after a sign-in and a consent. A pushed one
-    lives on; a signed one gets a name of ours, so that it is neither fetched nor found too old when
-    it comes again. Raises OAuth2Error.
-    """
-    if incoming.kept is not None:
-        pushed.prolong(provider, connection, incoming.kept)
-        return incoming
-    if not incoming.signed:
-        return incoming
-    kept, name = pushed.carried(provider, incoming.client, incoming.values, now=now)
-    return replace(incoming, kept=kept, brought=_by_name(incoming.client, name))
-
-
-def _brought(
-    provider: Provider, connection: Connection, given: Mapping[str, str], *, now: datetime
-) -> Incoming:
-    client_id = given.get("client_id")
-    client = client_view.view(connection, client_id) if client_id else None
+def client_known(checked: CheckedRequest) -> None:
+    """``client_id`` names a client that is enabled. One SELECT."""
+    request = checked.request
+    client_id = request.get("client_id")
+    client = client_view.view(request.connection, client_id) if client_id else None
     if client is None:
         if client_id:
-            switched_off = NewRefusal(Reason.DISABLED, "/oauth2/authorize")
-            provider.refusals.note(connection, client_id, switched_off, now=now)
+            request.keep_refusal(checked.provider.refusals, client_id, Reason.DISABLED)
         raise PageError(
             "client_unknown", "Ứng dụng gửi bạn đến đây chưa được đăng ký hoặc đã bị khóa."
         )
-    flow = given.get(FLOW)
-    brought = {name: value for name, value in given.items() if name != FLOW}
-    uri = given.get("request_uri", "")
-    if uri.startswith(pushed.URN) and "request" not in given:
+    request.identified(client, None)
+    checked.flow = request.get(FLOW)
+    checked.brought = {k: v for k, v in request.payload.data.items() if k != FLOW}
+    request.counts(checked.brought)
+
+
+def pushed_request_found(checked: CheckedRequest) -> None:
+    """A ``request_uri`` of ours was pushed by this client, is in time and unused (RFC 9126 §4)."""
+    request, client = checked.request, checked.client
+    uri = request.get("request_uri") or ""
+    if not uri.startswith(pushed.URN) or request.get("request") is not None:
+        return
+    try:
+        found = pushed.find(checked.provider, request.connection, uri, client, now=request.now)
+    except PageError:
+        # Beside it some clients say where they are to be told (FAPI 2.0 allows it).
+        if not client.check_redirect_uri(request.get("redirect_uri") or ""):
+            raise
+        checked.fault = OAuth2Error(error="invalid_request_uri", description="Used, or too old.")
+        return
+    checked.kept, checked.jkt, checked.signed = found, found.jkt, found.signed
+    checked.brought = _by_name(client, uri)
+    request.counts(found.parameters)
+
+
+def signed_parameters(checked: CheckedRequest) -> None:
+    """Of a signed request only what is inside counts: by this client, for us, in time, nothing
+    nested (RFC 9101 §6.3). May call out.
+    """
+    request, given = checked.request, checked.request.payload.data
+    if request_object.signed(given):
+        values = request_object.read(checked.provider, checked.client, given, now=request.now)
+        request.counts(values)
+        checked.signed = True
+
+
+def signed_parameters_or_fault(checked: CheckedRequest) -> None:
+    """The same; what is wrong with it is told once it is known where to (``faultless``)."""
+    if checked.kept is None and checked.fault is None:
         try:
-            found = pushed.find(provider, connection, uri, client, now=now)
-        except PageError:
-            # Beside it some clients say where they are to be told (FAPI 2.0 allows it).
-            if not client.check_redirect_uri(given.get("redirect_uri", "")):
-                raise
-            fault = OAuth2Error(error="invalid_request_uri", description="Used, or too old.")
-            return Incoming(client, brought, brought, flow, fault=fault)
-        named = _by_name(client, uri)
-        return Incoming(
-            client,
-            found.parameters,
-            named,
-            flow,
-            kept=found,
-            jkt=found.jkt,
-            signed=found.signed,
-        )
-    return Incoming(client, brought, brought, flow)
+            signed_parameters(checked)
+        except OAuth2Error as fault:
+            checked.fault = fault
+
+
+def faultless(checked: CheckedRequest) -> None:
+    """Nothing was wrong with what it had pushed or signed."""
+    if checked.fault is not None:
+        raise checked.fault
+
+
+def remember(checked: CheckedRequest) -> None:
+    """A browser may bring it again after a sign-in and a consent. A pushed one lives on; a signed one
+    gets a name of ours, so that it is neither fetched nor found too old when it comes again. Raises
+    OAuth2Error.
+    """
+    provider, request = checked.provider, checked.request
+    if checked.kept is not None:
+        pushed.prolong(provider, request.connection, checked.kept)
+    elif checked.signed:
+        given = request.payload.data
+        checked.kept, name = pushed.carried(provider, checked.client, given, now=request.now)
+        checked.brought = _by_name(checked.client, name)
 
 
 def _by_name(client: ClientView, uri: str) -> dict[str, str]:

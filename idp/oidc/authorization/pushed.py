@@ -26,8 +26,7 @@ from directory.base.errors import Misconfigured
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.view import ClientView
 from idp.oidc.proofs import replay_cache
-from idp.oidc.provider import Provider
-from idp.oidc.request import LONGEST
+from idp.oidc.request import LONGEST, Provider
 
 URN = "urn:ietf:params:oauth:request_uri:"
 CONSENT = timedelta(minutes=15)

@@ -25,8 +25,7 @@ from idp.oidc.clients.call_limits import Slots
 from idp.oidc.clients.keyset import NoKeys, opened
 from idp.oidc.clients.view import ClientView
 from idp.oidc.jws import Untrusted
-from idp.oidc.provider import Provider
-from idp.oidc.request import bounded
+from idp.oidc.request import Provider, bounded
 
 TYPES = frozenset({"oauth-authz-req+jwt", "jwt"})
 OF_THE_JWT = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti", "sub"})

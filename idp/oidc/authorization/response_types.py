@@ -14,60 +14,58 @@ from authlib.oauth2.rfc6749 import (
     UnauthorizedClientError,
 )
 
+from idp.oidc.authorization.checked_request import CheckedRequest
 from idp.oidc.clients.kinds import GrantType, ResponseType
-from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.code import require_challenge
-from idp.oidc.provider import Provider
-from idp.oidc.request import Request
 
 
-def response_type(provider: Provider, request: Request) -> ResponseType:
-    """The response type, its words in any order. Raises OAuth2Error."""
-    words = request.payload.response_type
+def response_type_known(checked: CheckedRequest) -> None:
+    """``response_type``, its words in any order, is known and switched on by the installation."""
+    words = checked.request.payload.response_type
     if words is None:
         raise InvalidRequestError("Missing response_type.")
     for known in ResponseType:
         if known.words == frozenset(words.split()) and len(words.split()) == len(known.words):
-            if known.value in provider.tools.settings.response_types:
-                return known
+            if known.value in checked.provider.tools.settings.response_types:
+                checked.response_type = known
+                return
             break
     raise OAuth2Error(error="unsupported_response_type")
 
 
-def scopes(client: ClientView, wanted: ResponseType, request: Request) -> list[str]:
-    """The scopes that will be granted, if the client may ask so: response type, scope, nonce and
-    PKCE; client and redirect URI have been checked before. Raises OAuth2Error, to be told to the
-    client.
-    """
-    if not _allowed(client, wanted):
+def response_type_registered(checked: CheckedRequest) -> None:
+    """The client has registered it, and its profile leaves it (FAPI 2.0 §5.3.2.2: code only)."""
+    options, wanted = checked.client.options, checked.response_type
+    # An access token that passes through the browser is bound to no key: none is given to a client
+    # whose tokens must be.
+    bare = "token" in wanted.words and options.sender_constrained
+    kept = wanted is ResponseType.CODE or not options.profile.fapi
+    if bare or not kept or not checked.client.check_response_type(wanted.value):
         raise UnauthorizedClientError("The client may not use this response type.")
-    allowed = client.get_allowed_scope(request.payload.scope) or ""
-    found = _usable(allowed, client, wanted.words)
-    if not found:
-        raise InvalidScopeError
-    if "id_token" in wanted.words:
-        if "openid" not in found:
-            raise InvalidScopeError("An ID token needs the scope openid.")
-        # OIDC Core §3.2.2.1, §3.3.2.11.
-        if request.get("nonce") is None:
-            raise InvalidRequestError("Missing nonce.")
-    if "code" in wanted.words:
-        require_challenge(client, request)
-    return found
 
 
-def _allowed(client: ClientView, response_type: ResponseType) -> bool:
-    """Whether the client has registered it, and its profile leaves it (FAPI 2.0 §5.3.2.2: code
-    only). An access token that passes through the browser is bound to no key: none is given to
-    a client whose tokens must be.
-    """
-    options = client.options
-    bare = "token" in response_type.words and options.sender_constrained
-    kept = response_type is ResponseType.CODE or not options.profile.fapi
-    return kept and not bare and client.check_response_type(response_type.value)
-
-
-def _usable(scope: str, client: ClientView, words: frozenset[str]) -> list[str]:
-    """OIDC Core §11: offline access is ignored where no refresh token can be had."""
+def scope_allowed(checked: CheckedRequest) -> None:
+    """``scope`` holds something the client may have, and ``openid`` where an ID token is wanted."""
+    client, words = checked.client, checked.response_type.words
+    allowed = client.get_allowed_scope(checked.request.payload.scope) or ""
+    # OIDC Core §11: offline access is ignored where no refresh token can be had.
     refreshable = "code" in words and client.check_grant_type(GrantType.REFRESH)
-    return [s for s in scope.split() if refreshable or s != "offline_access"]
+    checked.scopes = [s for s in allowed.split() if refreshable or s != "offline_access"]
+    if not checked.scopes:
+        raise InvalidScopeError
+    if "id_token" in words and "openid" not in checked.scopes:
+        raise InvalidScopeError("An ID token needs the scope openid.")
+
+
+def nonce_given(checked: CheckedRequest) -> None:
+    """There is a ``nonce`` where an ID token comes by the browser (OIDC Core §3.2.2.1, §3.3.2.11)."""
+    if "id_token" in checked.response_type.words and checked.request.get("nonce") is None:
+        raise InvalidRequestError("Missing nonce.")
+
+
+def challenge_given(checked: CheckedRequest) -> None:
+    """There is a PKCE challenge by S256, where a code is wanted of a client that must (RFC 9700
+    §2.1.1), and none that counts for less.
+    """
+    if "code" in checked.response_type.words:
+        require_challenge(checked.client, checked.request)

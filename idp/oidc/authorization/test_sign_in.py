@@ -31,7 +31,7 @@ from idp.oidc.authorization import pushed
 from idp.oidc.clients.kinds import IDENTITY_SCOPES, GrantType
 from idp.oidc.clients.view import ClientView
 from idp.oidc.id_token import id_token
-from idp.oidc.provider import Provider
+from idp.oidc.request import Provider
 
 if TYPE_CHECKING:
     from idp.sessions import SessionView

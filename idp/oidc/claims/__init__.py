@@ -12,11 +12,12 @@ about the person comes from userinfo (OIDC Core §5.4), where it is as fresh as 
 from idp.oidc.claims.given import claims
 from idp.oidc.claims.person import ActingPerson, complete, person, with_person
 from idp.oidc.claims.scopes import ABOUT_SIGN_IN, CLAIMS, scopes_of, supported
-from idp.oidc.claims.wanted import Levels, asked_of, levels, parse, subjects
+from idp.oidc.claims.wanted import PARTS, Levels, asked_of, levels, parse, subjects
 
 __all__ = [
     "ABOUT_SIGN_IN",
     "CLAIMS",
+    "PARTS",
     "ActingPerson",
     "Levels",
     "asked_of",

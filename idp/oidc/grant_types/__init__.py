@@ -1,5 +1,5 @@
-"""What each grant type consumes and gives: functions of a ``Call``, and a class that says where in
-Authlib's order they are called.
+"""What each grant type checks, consumes and gives: functions of a ``Call``. In which order the
+checks are made says ``order``, where Authlib is told of it ``server``.
 
 issuing             what a token answer holds, for every grant
 code                RFC 6749 §4.1 with PKCE (RFC 7636)

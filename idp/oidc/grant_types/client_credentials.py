@@ -2,18 +2,18 @@
 
 One SELECT and no write: the token is a handle that carries the client's counters, and it is
 good while they stand. While a restored installation waits for its staff list to be confirmed,
-none is given: a client may have been disabled, or its secret replaced, since the backup.
+none is given: a client may have been disabled, or its secret replaced, since the backup. Scopes
+about a person are not given.
 """
 
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidScopeError, OAuth2Error
-from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 
 from directory.base.failpoints import failpoint
-from idp.oidc import resources
 from idp.oidc.clients.kinds import API_SCOPES
-from idp.oidc.grant_types.issuing import EVERY_METHOD, Call, Issues, described
+from idp.oidc.grant_types.issuing import described
+from idp.oidc.request import Call
 
 
 class Unconfirmed(OAuth2Error):  # type: ignore[misc]
@@ -28,43 +28,30 @@ class Unconfirmed(OAuth2Error):  # type: ignore[misc]
         return [*super().get_headers(), ("Retry-After", "60")]
 
 
-class MachineGrant(Issues, ClientCredentialsGrant):  # type: ignore[misc]
-    """Authlib's grant with our tokens. Scopes about a person are not given."""
-
-    TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
-
-    def validate_requested_scope(self) -> None:
-        """Nothing yet: what it may have is looked at when it is made."""
-
-    def generate_token(self, *_given: Any, **_options: Any) -> dict[str, Any]:
-        """The token answer for the client itself."""
-        return answer(self.call)
-
-
-def answer(call: Call) -> dict[str, Any]:
-    """The token answer for the client itself: all it may have when no scope is named (RFC 6749
-    §3.3), and the resources it names. Raises Unconfirmed, InvalidScopeError, InvalidTarget.
-    """
-    failpoint("token.before_issue")
-    request, client, provider = call.request, call.client, call.provider
-    if client.unconfirmed_since is not None:
+def backup_confirmed(call: Call) -> None:
+    """No backup has been put back whose contents wait to be confirmed."""
+    if call.client.unconfirmed_since is not None:
         raise Unconfirmed
-    may = [s for s in client.scopes if s in API_SCOPES]
-    named = request.payload.scope
+
+
+def own_scope_allowed(call: Call) -> None:
+    """``scope`` holds nothing but the client's own scopes, all of them where none is named."""
+    may = [s for s in call.client.scopes if s in API_SCOPES]
+    named = call.request.payload.scope
     wanted = may if named is None else named.split()
     if not set(wanted) <= set(may):
         raise InvalidScopeError
-    scopes = [s for s in may if s in wanted]
-    text, expires_at = provider.tokens.machine(
-        client,
-        scopes=scopes,
-        resources=resources.granted(
-            request.connection,
-            client,
-            request.get("resource"),
-            issuer=provider.tools.settings.issuer,
-        ),
-        bound_to=request.bound_to,
-        now=request.now,
+    call.scopes = [s for s in may if s in wanted]
+
+
+def answer(call: Call) -> dict[str, Any]:
+    """The token answer for the client itself."""
+    failpoint("token.before_issue")
+    text, expires_at = call.provider.tokens.machine(
+        call.client,
+        scopes=call.scopes,
+        resources=call.resources,
+        bound_to=call.request.bound_to,
+        now=call.request.now,
     )
-    return described(call, text, expires_at, scopes)
+    return described(call, text, expires_at, call.scopes)

@@ -10,40 +10,47 @@ import hmac
 import re
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
-from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
 
 from idp.oidc import grants
 from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
-from idp.oidc.grant_types.issuing import EVERY_METHOD, Call, Issues, require_fit, revoke
+from idp.oidc.grant_types.issuing import revoke
 from idp.oidc.grants import GrantView
-from idp.oidc.request import Request
+from idp.oidc.request import Call, Request
 
 METHOD = "S256"
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-class CodeGrant(Issues, AuthorizationCodeGrant):  # type: ignore[misc]
-    """Authlib's grant: codes are handles, consumed before anything is issued."""
+class Pkce(CodeChallenge):  # type: ignore[misc]
+    """PKCE by S256 only (RFC 9700 §2.1.1); Authlib defaults to ``plain`` and to none at all.
 
-    TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
+    Every client must use it but a confidential one that says at its registration that it does
+    not. A verifier without a challenge is refused, so that nobody can take the challenge away
+    unnoticed (§4.8.2).
+    """
 
-    def query_authorization_code(self, code: str, client: ClientView) -> GrantView | None:
-        """The grant of a code that this client may still redeem."""
-        return redeemable(self.call, code)
-
-    def authenticate_user(self, authorization_code: GrantView) -> GrantView | None:
-        """Consume the code. None for whoever comes second, or too late."""
-        return redeemed(self.call, authorization_code)
-
-    def delete_authorization_code(self, authorization_code: GrantView) -> None:
-        """Nothing left to do: the code was consumed before tokens were made."""
+    DEFAULT_CODE_CHALLENGE_METHOD = METHOD
+    SUPPORTED_CODE_CHALLENGE_METHOD = (METHOD,)
 
 
-def redeemable(call: Call, code: str) -> GrantView | None:
-    """The grant of a code that this client may still redeem. One SELECT."""
-    handle = call.provider.tokens.handles.open_code(code)
+_PKCE = Pkce(required=True)
+
+
+def code_redeemable(call: Call) -> None:
+    """The code is of ours, this client's, unused and its grant living. One SELECT."""
+    text = call.request.get("code")
+    if text is None:
+        raise InvalidRequestError("Missing code.")
+    grant = _redeemable(call, text)
+    if grant is None:
+        raise InvalidGrantError("Invalid code.")
+    call.request.belongs(grant)
+
+
+def _redeemable(call: Call, text: str) -> GrantView | None:
+    handle = call.provider.tokens.handles.open_code(text)
     if handle is None:
         return None
     request = call.request
@@ -57,23 +64,38 @@ def redeemable(call: Call, code: str) -> GrantView | None:
     return grant if grant.living else None
 
 
-def redeemed(call: Call, grant: GrantView) -> GrantView | None:
-    """The grant, its code consumed; None for whoever comes second, or too late. One UPDATE.
+def redirect_uri_same(call: Call) -> None:
+    """``redirect_uri`` is the one the code was sent to (RFC 6749 §4.1.3)."""
+    given_to = call.grant.redirect_uri
+    if given_to and call.request.get("redirect_uri") != given_to:
+        raise InvalidGrantError("The redirect_uri is another.")
 
-    Raises InvalidGrantError, InvalidTarget; the code stays good then.
-    """
-    request = call.request
-    if not _by_its_key(call, grant):
+
+def verifier_fits(call: Call) -> None:
+    """``code_verifier`` belongs to the challenge (RFC 7636 §4.6), and there is none without one."""
+    # One that is missing proves as little as a wrong one; Authlib calls it ``invalid_request``.
+    if call.grant.code_challenge and call.request.get("code_verifier") is None:
+        raise InvalidGrantError("Missing code_verifier.")
+    _PKCE.validate_code_verifier(call, None)
+
+
+def code_by_its_key(call: Call) -> None:
+    """A code bound to a DPoP key is redeemed with it, or not at all (RFC 9449 §10)."""
+    if not _by_its_key(call, call.grant):
         raise InvalidGrantError("The code belongs to another DPoP key.")
-    require_fit(call, grant)
+
+
+def code_used_up(call: Call) -> None:
+    """The code, by whoever comes first. One UPDATE."""
+    request, grant = call.request, call.grant
     if grants.consume_code(
         request.connection, grant.id, call.client.id, now=request.now, bound_to=request.bound_to
     ):
-        return grant
+        return
     again = grants.read(request.connection, grant.id, now=request.now)
     if again is not None and again.code_used_at is not None:
         revoke(call, again, "code_replay")
-    return None
+    raise InvalidGrantError("Invalid code.")
 
 
 def _could_redeem(call: Call, grant: GrantView) -> bool:
@@ -89,7 +111,6 @@ def _could_redeem(call: Call, grant: GrantView) -> bool:
 
 
 def _by_its_key(call: Call, grant: GrantView) -> bool:
-    """RFC 9449 §10: a code bound to a DPoP key is redeemed with it, or not at all."""
     return grant.code_jkt is None or call.request.bound_to == f"jkt:{grant.code_jkt}"
 
 
@@ -108,24 +129,3 @@ def require_challenge(client: ClientView, request: Request) -> None:
         return
     if method != METHOD or not _CHALLENGE.fullmatch(challenge or ""):
         raise PkceNeeded("PKCE with code_challenge_method S256 is required.")
-
-
-class Pkce(CodeChallenge):  # type: ignore[misc]
-    """PKCE by S256 only (RFC 9700 §2.1.1); Authlib defaults to ``plain`` and to none at all.
-
-    Every client must use it but a confidential one that says at its registration that it does
-    not. A verifier without a challenge is refused, so that nobody can take the challenge away
-    unnoticed (§4.8.2).
-    """
-
-    DEFAULT_CODE_CHALLENGE_METHOD = METHOD
-    SUPPORTED_CODE_CHALLENGE_METHOD = (METHOD,)
-
-    def validate_code_verifier(self, grant: CodeGrant, result: object) -> None:
-        """A verifier that is missing proves as little as a wrong one: ``invalid_grant``
-        (RFC 7636 §4.6); Authlib calls it ``invalid_request``.
-        """
-        challenge = self.get_authorization_code_challenge(grant.request.authorization_code)
-        if challenge and grant.request.get("code_verifier") is None:
-            raise InvalidGrantError("Missing code_verifier.")
-        super().validate_code_verifier(grant, result)

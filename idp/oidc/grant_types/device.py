@@ -11,21 +11,19 @@ issued. Presented again later, or by a public client at all, whatever it gave is
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from authlib.consts import default_json_headers
 from authlib.oauth2.rfc6749 import (
     AccessDeniedError,
     InvalidGrantError,
+    InvalidRequestError,
     InvalidScopeError,
     UnauthorizedClientError,
 )
 from authlib.oauth2.rfc8628 import (
     AuthorizationPendingError,
-    DeviceAuthorizationEndpoint,
-    DeviceCodeGrant,
     ExpiredTokenError,
     SlowDownError,
 )
@@ -35,13 +33,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from directory.base.crypto import Keyring, random_id
 from directory.base.db import Base, UTCDateTime
 from directory.base.rows import for_each_dialect
-from idp.oidc import grants, rate_limit, resources
+from idp.oidc import grants
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.clients.view import ClientView
-from idp.oidc.grant_types.issuing import EVERY_METHOD, Call, Issues, require_fit, revoke
+from idp.oidc.grant_types.issuing import revoke
 from idp.oidc.grants import GRACE, GrantView
-from idp.oidc.provider import Provider
-from idp.oidc.request import Request
+from idp.oidc.request import Call
 from idp.web.gate import client_address
 
 PAGE = "/device"
@@ -83,7 +80,7 @@ class DeviceRequest(Base):
 
 @dataclass(frozen=True)
 class WaitingDevice:
-    """A device request as a poll sees it, in the shape Authlib's grant asks for."""
+    """A device request as a poll sees it."""
 
     id: str
     client_id: int
@@ -121,33 +118,27 @@ _INSERT = for_each_dialect(
 )
 
 
-class DeviceAuthorization(DeviceAuthorizationEndpoint):  # type: ignore[misc]
-    """§3.1, §3.2. One SELECT and one INSERT."""
-
-    CLIENT_AUTH_METHODS = EVERY_METHOD
-
-    def create_endpoint_response(
-        self, request: Request
-    ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        """A device code and a user code. Raises OAuth2Error."""
-        client: ClientView = self.authenticate_client(request)
-        return 200, begun(self.server.provider, request, client), default_json_headers
-
-
-def begun(provider: Provider, request: Request, client: ClientView) -> dict[str, Any]:
-    """A device code and a user code, and how to go on with them. Raises OAuth2Error."""
-    if not client.check_grant_type(GrantType.DEVICE):
+def device_flow_registered(call: Call) -> None:
+    """The client has registered the device flow."""
+    if not call.client.check_grant_type(GrantType.DEVICE):
         raise UnauthorizedClientError("The client may not use the device flow.")
-    rate_limit.admit(provider, client, "device-authorization", now=request.now)
+
+
+def device_scope_allowed(call: Call) -> None:
+    """``scope`` holds something the client may have."""
+    call.scopes = allowed_scopes(call.client, call.request.payload.scope)
+
+
+def begun(call: Call) -> dict[str, Any]:
+    """A device code and a user code, and how to go on with them. One INSERT."""
+    provider, request, client = call.provider, call.request, call.client
     settings = provider.tools.settings
     request_id = random_id()
     row = {
         "id": request_id,
         "client_id": client.id,
-        "scopes": allowed_scopes(client, request.payload.scope),
-        "resources": resources.granted(
-            request.connection, client, request.get("resource"), issuer=settings.issuer
-        ),
+        "scopes": call.scopes,
+        "resources": call.resources,
         "client_epoch": client.epoch,
         "application_epoch": client.application_epoch,
         "created_at": request.now,
@@ -181,25 +172,19 @@ def _user_code() -> str:
     return spelt("".join(secrets.choice(ALPHABET) for _ in range(LETTERS)))
 
 
-class DeviceGrant(Issues, DeviceCodeGrant):  # type: ignore[misc]
-    """§3.4, §3.5. Authlib's grant: consumed before anything is issued."""
+@dataclass
+class Poll(Call):
+    """A device asks whether somebody has decided."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
-
-    def query_device_credential(self, device_code: str) -> "_Credential":
-        """The request of this code, if this client made it. Raises InvalidGrantError."""
-        return _Credential(self.call.client, waiting(self.call, device_code))
-
-    def validate_device_credential(self, credential: "_Credential") -> GrantView:
-        """The grant, consumed. Raises OAuth2Error while there is none, and for whoever comes
-        second.
-        """
-        return allowed(self.call, credential.waiting)
+    waiting: WaitingDevice = field(init=False)
 
 
-def waiting(call: Call, device_code: str) -> WaitingDevice:
-    """The request of this code, if this client made it. Raises InvalidGrantError. One SELECT."""
-    request_id = call.provider.tokens.handles.open_device(device_code)
+def device_code_known(call: Poll) -> None:
+    """The device code is of ours, and this client's. One SELECT."""
+    text = call.request.get("device_code")
+    if text is None:
+        raise InvalidRequestError("Missing device_code.")
+    request_id = call.provider.tokens.handles.open_device(text)
     row = (
         call.request.connection.execute(_WAITING, {"request": request_id}).one_or_none()
         if request_id is not None
@@ -208,39 +193,48 @@ def waiting(call: Call, device_code: str) -> WaitingDevice:
     # RFC 6749 §5.2: "was issued to another client" is invalid_grant.
     if row is None or row.client_id != call.client.id:
         raise InvalidGrantError
-    return WaitingDevice(**row._asdict())
+    call.waiting = WaitingDevice(**row._asdict())
 
 
-def allowed(call: Call, waiting: WaitingDevice) -> GrantView:
-    """The grant, consumed. Raises OAuth2Error while there is none, and for whoever comes second."""
-    request, client = call.request, call.client
-    if waiting.decided_at is None:
-        _wait(call, waiting)
-    if waiting.grant_id is None:
+def decided(call: Poll) -> None:
+    """Somebody has answered, and said yes (RFC 8628 §3.5). One UPDATE where nobody has."""
+    if call.waiting.decided_at is None:
+        _wait(call)
+    if call.waiting.grant_id is None:
         raise AccessDeniedError
-    grant = grants.read_with_person(request.connection, waiting.grant_id, now=request.now)
+
+
+def device_code_redeemable(call: Poll) -> None:
+    """The device code is unused, in time, and its grant living. One SELECT."""
+    request, waiting = call.request, call.waiting
+    grant = grants.read_with_person(request.connection, waiting.grant_id or "", now=request.now)
     if grant is None:
         raise InvalidGrantError
     if grant.code_used_at is not None:
         _again(call, grant)
     if grant.code_expires_at <= request.now:
         raise ExpiredTokenError
-    if not grant.living or not current(waiting, client):
+    if not grant.living or not current(waiting, call.client):
         raise InvalidGrantError
-    require_fit(call, grant)
-    if not grants.consume_code(
-        request.connection, grant.id, client.id, now=request.now, bound_to=request.bound_to
+    request.belongs(grant)
+
+
+def device_code_used_up(call: Poll) -> None:
+    """The device code, by whoever comes first. One UPDATE."""
+    request, grant = call.request, call.grant
+    if grants.consume_code(
+        request.connection, grant.id, call.client.id, now=request.now, bound_to=request.bound_to
     ):
-        again = grants.read(request.connection, grant.id, now=request.now)
-        if again is not None and again.code_used_at is not None:
-            _again(call, again)
-        raise InvalidGrantError
-    return grant
+        return
+    again = grants.read(request.connection, grant.id, now=request.now)
+    if again is not None and again.code_used_at is not None:
+        _again(call, again)
+    raise InvalidGrantError
 
 
-def _wait(call: Call, waiting: WaitingDevice) -> None:
+def _wait(call: Poll) -> None:
     """Nobody has decided: raises what the device is to be told."""
-    request = call.request
+    request, waiting = call.request, call.waiting
     # Once its client was cut off nobody can answer it any more (``authorization.device``).
     if waiting.expires_at <= request.now or not current(waiting, call.client):
         raise ExpiredTokenError
@@ -260,22 +254,6 @@ def _again(call: Call, grant: GrantView) -> None:
     if used is not None and not (proven and call.request.now - used <= GRACE):
         revoke(call, grant, "device_code_replay")
     raise InvalidGrantError
-
-
-@dataclass(frozen=True)
-class _Credential:
-    """What Authlib passes from one step of a poll to the next."""
-
-    client: ClientView
-    waiting: WaitingDevice
-
-    def get_client_id(self) -> str:
-        """For Authlib."""
-        return self.client.client_id
-
-    def get_scope(self) -> str:
-        """For Authlib; empty: what the grant has."""
-        return ""
 
 
 def current(request: Any, client: ClientView) -> bool:

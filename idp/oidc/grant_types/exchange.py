@@ -16,28 +16,19 @@ do not give. Nothing is written.
 Nobody acts for anybody else here: delegation and impersonation (§1.1) are refused, not ignored.
 """
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from authlib.oauth2.rfc6749 import (
-    BaseGrant,
     InvalidGrantError,
     InvalidRequestError,
     InvalidScopeError,
-    TokenEndpointMixin,
     UnauthorizedClientError,
 )
 
 from idp.oidc import resources
-from idp.oidc.clients.kinds import GrantType
-from idp.oidc.grant_types.issuing import (
-    EVERY_METHOD,
-    Call,
-    Issues,
-    described,
-    require_assured,
-    require_entitled,
-)
-from idp.oidc.request import Request
+from idp.oidc.grant_types.issuing import described, require_assured, require_entitled
+from idp.oidc.request import Call
 from idp.oidc.resources import InvalidTarget
 from idp.oidc.tokens import Active
 
@@ -46,53 +37,24 @@ ACCESS_TOKEN = _TYPE + "access_token"
 JWT = _TYPE + "jwt"
 
 
-class ExchangeGrant(Issues, BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
-    """§2. Two SELECTs: the client, the token."""
+@dataclass
+class Exchange(Call):
+    """A call that brings a subject token."""
 
-    GRANT_TYPE = GrantType.EXCHANGE.value
-    TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
-
-    def validate_token_request(self) -> None:
-        """Raises OAuth2Error."""
-        self.authenticate_token_endpoint_client()
-
-    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        """§2.2.1."""
-        return 200, exchanged(self.call), self.TOKEN_RESPONSE_HEADER
+    subject: Active = field(init=False)
 
 
-def exchanged(call: Call) -> dict[str, Any]:
-    """The answer's token: of the subject's grant or client, key and end. No refresh token: it would
-    outlive the subject token. Raises OAuth2Error.
-    """
-    request, client, tokens = call.request, call.client, call.provider.tokens
-    # Whoever keeps no secret cannot prove that a token it brings was given to it.
-    if client.public or not client.check_grant_type(GrantType.EXCHANGE):
+def keeps_a_secret(call: Call) -> None:
+    """Whoever keeps no secret cannot prove that a token it brings was given to it."""
+    if call.client.public:
         raise UnauthorizedClientError("The client may not exchange tokens.")
-    _refuse_what_is_not_honoured(request)
-    subject = _subject(call)
-    named = resources.narrowed(request.get("resource"), subject.resources)
-    scopes = _scopes(request, subject)
-    given: dict[str, Any] = {
-        "scopes": scopes,
-        "resources": named,
-        "bound_to": request.bound_to,
-        "now": request.now,
-        "until": subject.expires_at,
-    }
-    if subject.grant is None:
-        text, expires_at = tokens.machine(client, **given)
-    else:
-        text, expires_at = tokens.access(client, subject.grant, child=True, **given)
-    lasts = int((expires_at - request.now).total_seconds())
-    return described(call, text, expires_at, scopes) | {
-        "expires_in": lasts,
-        "issued_token_type": ACCESS_TOKEN,
-    }
 
 
-def _refuse_what_is_not_honoured(request: Request) -> None:
-    """Ignored, each of these would give a token that means more than was understood."""
+def understood(call: Call) -> None:
+    """Nothing is asked for that, ignored, would give a token that means more: ``audience``,
+    ``actor_token``, another ``requested_token_type``.
+    """
+    request = call.request
     if request.get("audience") is not None:
         raise InvalidTarget("Tokens are not issued for another audience.")
     if request.get("actor_token") is not None or request.get("actor_token_type") is not None:
@@ -101,11 +63,8 @@ def _refuse_what_is_not_honoured(request: Request) -> None:
         raise InvalidRequestError("Only access tokens are issued.")
 
 
-def _subject(call: Call) -> Active:
-    """The subject token, good at this moment and this client's own. Raises OAuth2Error.
-
-    §2.2.2: whatever is wrong with it is invalid_request.
-    """
+def subject_token_good(call: Exchange) -> None:
+    """The subject token is of a type we know, good now and this client's (RFC 8693 §2.2.2)."""
     request = call.request
     text, kind = request.get("subject_token"), request.get("subject_token_type")
     if text is None or kind is None:
@@ -115,21 +74,58 @@ def _subject(call: Call) -> Active:
     found = call.provider.tokens.active(request.connection, text, now=request.now, with_person=True)
     if found is None or found.client_id != call.client.id:
         raise InvalidRequestError("The subject_token is not valid.")
-    if found.bound_to not in (None, request.bound_to):
+    call.subject = found
+
+
+def subject_token_by_its_key(call: Exchange) -> None:
+    """A subject token that belongs to a key is brought with it."""
+    if call.subject.bound_to not in (None, call.request.bound_to):
         raise InvalidRequestError("The subject_token belongs to another key.")
-    if found.grant is not None:
-        try:
-            require_assured(call, found.grant)
-            require_entitled(call, found.grant)
-        except InvalidGrantError as exc:
-            raise InvalidRequestError("The subject_token is not valid.") from exc
-    return found
 
 
-def _scopes(request: Request, subject: Active) -> list[str]:
-    """Those asked for, all of the subject token's when none is. Raises InvalidScopeError."""
-    held, named = subject.scopes, request.payload.scope
+def scope_of_subject(call: Exchange) -> None:
+    """``scope`` holds nothing that the subject token lacks; all of its own where none is named."""
+    held, named = call.subject.scopes, call.request.payload.scope
     wanted = set(held) if named is None else set(named.split())
     if not wanted or not wanted <= set(held):
         raise InvalidScopeError
-    return [scope for scope in held if scope in wanted]
+    call.scopes = [scope for scope in held if scope in wanted]
+
+
+def resource_of_subject(call: Exchange) -> None:
+    """Each ``resource`` is one of the subject token's (RFC 8707 §2.2)."""
+    call.resources = resources.narrowed(call.request.get("resource"), call.subject.resources)
+
+
+def subject_still_fit(call: Exchange) -> None:
+    """Of a person's token: her sign-in is strong enough today, and her capacity still earns it."""
+    if call.subject.grant is not None:
+        try:
+            require_assured(call, call.subject.grant)
+            require_entitled(call, call.subject.grant)
+        except InvalidGrantError as exc:
+            # §2.2.2: whatever is wrong with the subject token is invalid_request.
+            raise InvalidRequestError("The subject_token is not valid.") from exc
+
+
+def exchanged(call: Exchange) -> dict[str, Any]:
+    """The answer's token: of the subject's grant or client, key and end. No refresh token: it would
+    outlive the subject token.
+    """
+    client, tokens, subject = call.client, call.provider.tokens, call.subject
+    given: dict[str, Any] = {
+        "scopes": call.scopes,
+        "resources": call.resources,
+        "bound_to": call.request.bound_to,
+        "now": call.request.now,
+        "until": subject.expires_at,
+    }
+    if subject.grant is None:
+        text, expires_at = tokens.machine(client, **given)
+    else:
+        text, expires_at = tokens.access(client, subject.grant, child=True, **given)
+    lasts = int((expires_at - call.request.now).total_seconds())
+    return described(call, text, expires_at, call.scopes) | {
+        "expires_in": lasts,
+        "issued_token_type": ACCESS_TOKEN,
+    }

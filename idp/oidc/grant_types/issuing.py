@@ -1,18 +1,21 @@
-"""What a token answer holds, for every grant: access, refresh and ID token.
+"""What a token answer holds, for every grant, and what is looked at once more before there is one.
 
-Our grants differ from Authlib's in order: it saves tokens and then deletes the code (or revokes
-the old refresh token), so that of two parallel requests both win. Here ``authenticate_user``,
-which Authlib calls before it makes tokens, consumes code or refresh token by one UPDATE … WHERE
-unused RETURNING; nothing needs saving afterwards, since tokens are handles.
+Whatever may be used once is consumed by the last of the checks (``order``), by one UPDATE … WHERE
+unused RETURNING, before tokens are made; nothing needs saving afterwards, since tokens are
+handles. Authlib saves tokens and then deletes the code (or revokes the old refresh token), so
+that of two parallel requests both win.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from authlib.oauth2.rfc6749 import InvalidGrantError
-from authlib.oidc.core.grants.code import OpenIDToken
+from authlib.oauth2.rfc6749 import (
+    InvalidGrantError,
+    InvalidRequestError,
+    OAuth2Error,
+    UnauthorizedClientError,
+)
 
 from directory.base.audit import Actor, Tag, record
 from directory.base.clock import local_day
@@ -20,49 +23,70 @@ from directory.base.failpoints import failpoint
 from idp import assurance
 from idp.oidc import entitlement, grants
 from idp.oidc import resources as targets
-from idp.oidc.clients.kinds import AuthMethod
-from idp.oidc.clients.view import ClientView
+from idp.oidc.clients.kinds import GrantType
 from idp.oidc.grants import GrantView
 from idp.oidc.id_token import id_token
 from idp.oidc.opaque_tokens import Refresh
-from idp.oidc.provider import Provider
-from idp.oidc.request import Request
+from idp.oidc.request import Call, Provider, Request, Sent
 from idp.oidc.tokens import token_type
 
-EVERY_METHOD = [method.value for method in AuthMethod]
+GRANT_TYPES = frozenset(
+    {
+        GrantType.CODE,
+        GrantType.REFRESH,
+        GrantType.CLIENT,
+        GrantType.DEVICE,
+        GrantType.EXCHANGE,
+    }
+)
+"""What the token endpoint answers."""
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call of the token endpoint by a client that has proven who it is."""
+def grant_type_known(sent: Sent) -> None:
+    """``grant_type`` names one that the token endpoint answers (RFC 6749 §5.2)."""
+    grant_type = sent.parameters.get("grant_type")
+    if grant_type is None:
+        raise InvalidRequestError("Missing grant_type.")
+    if grant_type not in GRANT_TYPES:
+        raise OAuth2Error(error="unsupported_grant_type")
 
-    provider: Provider
-    request: Request
-    client: ClientView
+
+def grant_type_registered(call: Call) -> None:
+    """The client has registered the grant type (RFC 6749 §5.2)."""
+    grant_type = call.request.payload.grant_type
+    if not call.client.check_grant_type(grant_type):
+        raise UnauthorizedClientError(f"The client may not use the grant type {grant_type}.")
 
 
-class Issues:
-    """Mixed into Authlib's grants: how tokens are made, and that none is stored."""
+def resource_granted(call: Call) -> None:
+    """Each ``resource`` is one that was granted (RFC 8707 §2.2)."""
+    call.resources = targets.narrowed(call.request.get("resource"), call.grant.resources)
 
-    request: Request
-    server: Any
-    """Authlib's, which carries the provider."""
 
-    @property
-    def call(self) -> Call:
-        """What our own functions are given. Raises InvalidGrantError before the client is known."""
-        if self.request.client is None:
-            raise InvalidGrantError
-        return Call(self.server.provider, self.request, self.request.client)
+def still_strong_enough(call: Call) -> None:
+    """Her sign-in is as strong as client and scopes demand today: minimums may have been raised."""
+    require_assured(call, call.grant)
 
-    def generate_token(
-        self, user: GrantView, scope: str | None = None, **_options: Any
-    ) -> dict[str, Any]:
-        """The token answer for a consumed grant."""
-        return answer(self.call, user, scope=scope)
 
-    def save_token(self, token: dict[str, Any]) -> None:
-        """Nothing to save: tokens are handles, and their grant has been written."""
+def still_entitled(call: Call) -> None:
+    """Her capacity still earns the application, or the grant ends: rules may have changed."""
+    require_entitled(call, call.grant)
+
+
+def require_assured(call: Call, grant: GrantView) -> None:
+    """Raises InvalidGrantError."""
+    minimum, of_scopes = call.client.options.minimum_acr, call.provider.tools.settings.scope_acr
+    wanted = assurance.least(minimum, grant.scopes, of_scopes)
+    if not all(assurance.reaches(grant.acr, level) for level in wanted):
+        raise InvalidGrantError("The sign-in is weaker than is required now.")
+
+
+def require_entitled(call: Call, grant: GrantView) -> None:
+    """Raises InvalidGrantError and ends the grant when she may no longer use the application."""
+    day = local_day(call.request.now)
+    if not entitlement.entitled(call.provider.tools.db, call.client, grant.person, on=day):
+        revoke(call, grant, "entitlement_lost")
+        raise InvalidGrantError
 
 
 def answer(
@@ -78,7 +102,7 @@ def answer(
         call.client,
         grant,
         scopes=scopes,
-        resources=targets.narrowed(call.request.get("resource"), grant.resources),
+        resources=call.resources,
         bound_to=call.request.bound_to,
         now=call.request.now,
     )
@@ -100,32 +124,22 @@ def described(call: Call, text: str, expires_at: datetime, scopes: Sequence[str]
     }
 
 
-def require_fit(call: Call, grant: GrantView) -> None:
-    """Whether what is asked for may be had of this grant now, before anything is used up.
-
-    Raises InvalidGrantError, and InvalidTarget for a resource that was not granted.
+def id_token_beside(provider: Provider, request: Request, token: dict[str, Any]) -> str:
+    """The ID token beside an access token whose scopes hold ``openid`` (OIDC Core §3.1.3.3).
+    §12.2: a refreshed one SHOULD NOT carry a nonce.
     """
-    targets.narrowed(call.request.get("resource"), grant.resources)
-    require_assured(call, grant)
-    require_entitled(call, grant)
-
-
-def require_assured(call: Call, grant: GrantView) -> None:
-    """Minimums may have been raised since the grant was given. Raises InvalidGrantError."""
-    minimum, of_scopes = call.client.options.minimum_acr, call.provider.tools.settings.scope_acr
-    wanted = assurance.least(minimum, grant.scopes, of_scopes)
-    if not all(assurance.reaches(grant.acr, level) for level in wanted):
-        raise InvalidGrantError("The sign-in is weaker than is required now.")
-
-
-def require_entitled(call: Call, grant: GrantView) -> None:
-    """Rules may have changed since the grant was given. Raises InvalidGrantError and ends the
-    grant when she may no longer use the application.
-    """
-    day = local_day(call.request.now)
-    if not entitlement.entitled(call.provider.tools.db, call.client, grant.person, on=day):
-        revoke(call, grant, "entitlement_lost")
-        raise InvalidGrantError
+    call = Call(provider, request, "token")
+    by_code = request.payload.grant_type == GrantType.CODE
+    return id_token(
+        provider,
+        call.client,
+        call.grant,
+        connection=request.connection,
+        now=request.now,
+        nonce=call.grant.nonce if by_code else None,
+        access_token=token["access_token"],
+        scopes=token["scope"].split(),
+    )
 
 
 def revoke(call: Call, grant: GrantView, reason: str) -> None:
@@ -141,26 +155,3 @@ def revoke(call: Call, grant: GrantView, reason: str) -> None:
                 subject=("user", grant.user_id),
                 data={"client": grant.client_id, "grant": grant.id, "reason": reason},
             )
-
-
-class IdToken(OpenIDToken):  # type: ignore[misc]
-    """The ID token beside an access token whose scopes hold ``openid`` (OIDC Core §3.1.3.3)."""
-
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
-
-    def encode_id_token(self, token: dict[str, Any], request: Request) -> str:
-        """§12.2: a refreshed ID token SHOULD NOT carry a nonce."""
-        if request.user is None or request.client is None:
-            raise InvalidGrantError
-        nonce = request.user.nonce if request.authorization_code is not None else None
-        return id_token(
-            self._provider,
-            request.client,
-            request.user,
-            connection=request.connection,
-            now=request.now,
-            nonce=nonce,
-            access_token=token["access_token"],
-            scopes=token["scope"].split(),
-        )

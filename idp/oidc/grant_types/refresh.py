@@ -13,42 +13,29 @@ useless without a key (of a public client: that key), and is checked without bei
 
 from typing import Any
 
-from authlib.oauth2.rfc6749 import InvalidGrantError
-from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, InvalidScopeError
 
 from idp.oidc import grants
-from idp.oidc.grant_types.issuing import EVERY_METHOD, Call, Issues, answer, require_fit, revoke
+from idp.oidc.grant_types import issuing
+from idp.oidc.grant_types.issuing import revoke
 from idp.oidc.grants import GRACE, GrantView
 from idp.oidc.proofs import possession
+from idp.oidc.request import Call
 
 
-class RefreshGrant(Issues, RefreshTokenGrant):  # type: ignore[misc]
-    """Authlib's grant: consumed before anything is issued."""
-
-    TOKEN_ENDPOINT_AUTH_METHODS = EVERY_METHOD
-    INCLUDE_NEW_REFRESH_TOKEN = True
-
-    def authenticate_refresh_token(self, refresh_token: str) -> GrantView | None:
-        """The grant of a refresh token that this client may use."""
-        return usable(self.call, refresh_token)
-
-    def authenticate_user(self, refresh_token: GrantView) -> GrantView:
-        """Consume this generation. Raises InvalidGrantError for whoever comes second."""
-        return refreshed(self.call, refresh_token)
-
-    def generate_token(
-        self, user: GrantView, scope: str | None = None, **_options: Any
-    ) -> dict[str, Any]:
-        """The token answer, with the refresh token of the next generation where one is used up."""
-        return answer(self.call, user, scope=scope, generation=_next(user))
-
-    def revoke_old_credential(self, refresh_token: Any) -> None:
-        """Nothing left to do: the old token was consumed before the new one was made."""
+def refresh_token_usable(call: Call) -> None:
+    """The refresh token is of ours, this client's, its newest and its grant living. One SELECT."""
+    text = call.request.get("refresh_token")
+    if text is None:
+        raise InvalidRequestError("Missing refresh_token.")
+    grant = _usable(call, text)
+    if grant is None:
+        raise InvalidGrantError
+    call.request.belongs(grant)
 
 
-def usable(call: Call, refresh_token: str) -> GrantView | None:
-    """The grant of a refresh token that this client may use. One SELECT."""
-    presented = call.provider.tokens.handles.open_refresh(refresh_token)
+def _usable(call: Call, text: str) -> GrantView | None:
+    presented = call.provider.tokens.handles.open_refresh(text)
     if presented is None:
         return None
     request = call.request
@@ -62,15 +49,25 @@ def usable(call: Call, refresh_token: str) -> GrantView | None:
     return grant if own and grant.living else None
 
 
-def refreshed(call: Call, grant: GrantView) -> GrantView:
-    """The grant, its generation consumed. Raises InvalidGrantError for whoever comes second."""
-    request, client = call.request, call.client
-    possession.require_same(client, request.bound_to, grant.bound_to)
-    require_fit(call, grant)
+def refresh_token_by_its_key(call: Call) -> None:
+    """A refresh token that belongs to a key is used with it (RFC 9449 §5, RFC 8705 §4, §7.1)."""
+    possession.require_same(call.client, call.request.bound_to, call.grant.bound_to)
+
+
+def scope_granted(call: Call) -> None:
+    """``scope`` holds nothing that was not granted (RFC 6749 §6)."""
+    wanted = set((call.request.payload.scope or "").split())
+    if not wanted <= set(call.grant.scopes):
+        raise InvalidScopeError
+
+
+def generation_used_up(call: Call) -> None:
+    """This generation of the refresh token, by whoever comes first. One UPDATE."""
+    request, client, grant = call.request, call.client, call.grant
     if grant.bound_to is not None:
         if not grant.refreshable or grant.code_used_at is None:
             raise InvalidGrantError
-        return grant
+        return
     generation = grant.refresh_generation
     if not grants.consume_refresh(
         request.connection, grant.id, client.id, generation=generation, now=request.now
@@ -79,12 +76,12 @@ def refreshed(call: Call, grant: GrantView) -> GrantView:
         if again is not None and generation < again.refresh_generation:
             _reused(call, again, generation)
         raise InvalidGrantError
-    return grant
 
 
-def _next(grant: GrantView) -> int:
-    """The generation after a refresh of this grant, as it was read before."""
-    return grant.refresh_generation + (grant.bound_to is None)
+def answer(call: Call, grant: GrantView, *, scope: str | None = None) -> dict[str, Any]:
+    """The token answer, with the refresh token of the next generation where one is used up."""
+    generation = grant.refresh_generation + (grant.bound_to is None)
+    return issuing.answer(call, grant, scope=scope, generation=generation)
 
 
 def _reused(call: Call, grant: GrantView, generation: int) -> None:

@@ -20,8 +20,7 @@ from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import ENDPOINTS, places
 from idp.oidc.jws import Untrusted
 from idp.oidc.proofs import replay_cache
-from idp.oidc.provider import Provider
-from idp.oidc.request import Request
+from idp.oidc.request import Provider, Request
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SKEW = timedelta(seconds=jws.SKEW)

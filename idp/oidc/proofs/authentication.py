@@ -25,8 +25,7 @@ from idp.oidc.jws import Untrusted
 from idp.oidc.proofs import assertion, mtls
 from idp.oidc.proofs.assertion import Asserted
 from idp.oidc.proofs.mtls import BadCertificate
-from idp.oidc.provider import Provider
-from idp.oidc.request import Headers, Request
+from idp.oidc.request import Call, Headers, Provider, Request
 
 log = structlog.get_logger(__name__)
 
@@ -45,10 +44,13 @@ class Credentials:
     asserted: Asserted | None = field(default=None, repr=False)
 
 
-def authenticate(
-    provider: Provider, request: Request, *, endpoint: str
-) -> tuple[ClientView, AuthMethod]:
-    """The client that sends the request, and how it proved it. One SELECT; an assertion is one
+def client_authenticated(call: Call) -> None:
+    """The client is known and enabled, and proves who it is by the one method it has registered."""
+    authenticate(call.provider, call.request, endpoint=call.endpoint)
+
+
+def authenticate(provider: Provider, request: Request, *, endpoint: str) -> ClientView:
+    """The client that sends the request, which from now on knows it. One SELECT; an assertion is one
     INSERT more.
 
     Raises InvalidClientError, the same for an unknown client, a disabled one, whatever is wrong
@@ -74,7 +76,8 @@ def authenticate(
         log.info("client.refused", client=client.client_id, method=method.value, why=why)
         request.keep_refusal(provider.refusals, client, *_reason(exc, client, presented, method))
         raise refused() from exc
-    return client, method
+    request.identified(client, method)
+    return client
 
 
 class TwoMethods(InvalidRequestError):  # type: ignore[misc]

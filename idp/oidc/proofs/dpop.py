@@ -31,8 +31,7 @@ from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import Arrival
 from idp.oidc.jws import Untrusted
 from idp.oidc.proofs import replay_cache
-from idp.oidc.provider import Provider
-from idp.oidc.request import Request
+from idp.oidc.request import Provider, Request
 
 ALGORITHMS = jws.FAPI
 """§4.3 item 5; the same for everybody, so that one list can be told in a challenge."""

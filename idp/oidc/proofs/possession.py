@@ -8,16 +8,21 @@ from datetime import datetime
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 
-from idp.oidc import rate_limit
 from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import Arrival
 from idp.oidc.proofs import dpop, mtls
 from idp.oidc.proofs.mtls import BadCertificate
-from idp.oidc.provider import Provider
-from idp.oidc.request import Request
+from idp.oidc.request import Call, Provider, Request
 
 
-def bound_to(provider: Provider, request: Request, client: ClientView) -> str | None:
+def key_proven(call: Call) -> None:
+    """The key that tokens will belong to, by a DPoP proof or a certificate: as the client must
+    (RFC 9449 §5, RFC 8705 §3), before any code or token is looked at.
+    """
+    call.request.bind(_bound_to(call.provider, call.request, call.client))
+
+
+def _bound_to(provider: Provider, request: Request, client: ClientView) -> str | None:
     """The key the tokens of the answer will belong to; None: whoever holds them may use them.
 
     A DPoP proof binds to its key whoever brings one, a certificate only for clients whose
@@ -26,8 +31,6 @@ def bound_to(provider: Provider, request: Request, client: ClientView) -> str | 
     InvalidProof, UseNonce.
     """
     options = client.options
-    if request.arrival.dpop is not None and not _may_give(provider, request):
-        rate_limit.admit(provider, client, "proof", now=request.now)
     proof = dpop.proof(provider, request)
     if options.tls_client_certificate_bound_access_tokens:
         if proof is not None:
@@ -41,19 +44,6 @@ def bound_to(provider: Provider, request: Request, client: ClientView) -> str | 
     if options.profile.fapi:
         return _certificate(request.arrival, request.now)
     return None
-
-
-def _may_give(provider: Provider, request: Request) -> bool:
-    """Whether something that we have made is brought. Whoever knows the name of a public client
-    has us remember a proof with each request that can give nothing; honest ones make none.
-    """
-    handles = provider.tokens.handles
-    read = {
-        "code": handles.open_code,
-        "refresh_token": handles.open_refresh,
-        "device_code": handles.open_device,
-    }
-    return any(opened(request.get(name) or "") is not None for name, opened in read.items())
 
 
 def _certificate(arrival: Arrival, now: datetime) -> str:

@@ -7,12 +7,14 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 
+from idp.oidc import answering
 from idp.oidc.authorization import authorize, incoming
 from idp.oidc.authorization.answers import AuthorizationAnswer
+from idp.oidc.authorization.checked_request import CheckedRequest
 from idp.oidc.authorization.outcomes import Answered, NotEntitled, Outcome, SignIn, TooWeak
 from idp.oidc.authorization.page_error import PageError
-from idp.oidc.request import parameters
-from idp.oidc.routes.core import blueprint, elsewhere, oauth_request, provider, refused, server
+from idp.oidc.order import AUTHORIZE
+from idp.oidc.routes.core import blueprint, elsewhere, oauth_request, provider, refused, sent
 from idp.web import gate, i18n, page_policy
 from idp.web.gate import services
 
@@ -23,10 +25,10 @@ def authorization() -> Any:
     try:
         if request.method == "POST":
             # A POST from another site carries no SameSite=Lax cookie; the GET it leads to does.
-            values = parameters(request.form)
+            values = sent(AUTHORIZE, request.form)
             values.pop(incoming.FLOW, None)
             return elsewhere(f"{authorize.PATH}?{urlencode(values)}", 303)
-        return _page(_decide(parameters(request.args)))
+        return _page(answering.decide(_asked(request.args)))
     except (PageError, OAuth2Error) as error:
         return refused(error)
 
@@ -36,10 +38,10 @@ def consented() -> Any:
     """The answer given on the consent page; the request is checked once more, whole."""
     gate.csrf.protect()
     try:
-        values = parameters(MultiDict(parse_qsl(request.form.get("request", ""))))
-        if request.form.get("decision") == "allow":
-            return _page(_decide(values, request.form.get("proof", "")))
-        return _denied(values)
+        values = MultiDict(parse_qsl(request.form.get("request", "")))
+        checked = _asked(values, request.form.get("proof", ""))
+        allowed = request.form.get("decision") == "allow"
+        return _page(answering.decide(checked) if allowed else answering.denied(checked))
     except (PageError, OAuth2Error) as error:
         return refused(error)
 
@@ -61,27 +63,16 @@ def cancelled(flow_id: str) -> Any:
     if query is None:
         return redirect(url_for("login.show", flow_id=flow_id), 303)
     try:
-        return _denied(parameters(MultiDict(parse_qsl(query))))
+        return _page(answering.denied(_asked(MultiDict(parse_qsl(query)))))
     except (PageError, OAuth2Error) as error:
         return refused(error)
 
 
-def _denied(given: dict[str, str]) -> Any:
-    """She said no. Raises PageError, OAuth2Error."""
-    brought = incoming.read(provider(), given, now=services().clock())
-    with services().db.hot() as connection:
-        wanted = oauth_request(connection, dict(brought.values))
-        return _page(authorize.denied(server(), wanted, brought))
-
-
-def _decide(given: dict[str, str], consent_proof: str = "") -> Outcome:
+def _asked(values: "MultiDict[str, str]", consent_proof: str = "") -> CheckedRequest:
+    """The request that these parameters make, nothing of it checked. Raises InvalidRequestError."""
+    wanted = oauth_request(sent(AUTHORIZE, values))
     view = gate.current_session()
-    has = services()
-    brought = incoming.read(provider(), given, now=has.clock())
-    i18n.prefer(brought.values.get("ui_locales", ""))
-    with has.db.hot() as connection:
-        wanted = oauth_request(connection, dict(brought.values))
-        return authorize.decide(server(), wanted, brought, view, consent_proof=consent_proof)
+    return CheckedRequest(provider(), wanted, "authorization", view, consent_proof)
 
 
 def _page(outcome: Outcome) -> Any:

@@ -5,49 +5,50 @@ from typing import cast
 from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Response, jsonify, make_response, request
 
-from idp.oidc import bearer
+from idp.oidc import bearer, order
 from idp.oidc.bearer import Refused
-from idp.oidc.routes.core import blueprint, form, oauth_request, provider, server
+from idp.oidc.order import Columns
+from idp.oidc.routes.core import blueprint, oauth_request, provider, sent, server
 from idp.oidc.userinfo import userinfo as claims_for
 from idp.web.gate import services
 
 
-def _called(name: str) -> Response:
+def _called(where: Columns, endpoint: str) -> Response:
     """One of the endpoints a client calls with a form; parameters in the query do not count."""
     answers = server()
     try:
-        values = form()
+        wanted = oauth_request(sent(where, request.form))
     except OAuth2Error as error:
         return answers.refuse(error)
     with services().db.hot() as connection:
-        wanted = oauth_request(connection, values)
-        if name == "token":
-            return answers.token(wanted)
-        return cast("Response", answers.create_endpoint_response(name, wanted))
+        wanted.over(connection)
+        if where == order.TOKEN:
+            return cast("Response", answers.create_token_response(wanted))
+        return cast("Response", answers.create_endpoint_response(endpoint, wanted))
 
 
 @blueprint.post("/oauth2/token")
 def token() -> Response:
     """RFC 6749 §3.2."""
-    return _called("token")
+    return _called(order.TOKEN, "token")
 
 
 @blueprint.post("/oauth2/introspect")
 def introspect() -> Response:
     """RFC 7662."""
-    return _called("introspection")
+    return _called(order.CALLED, "introspection")
 
 
 @blueprint.post("/oauth2/revoke")
 def revoke() -> Response:
     """RFC 7009."""
-    return _called("revocation")
+    return _called(order.CALLED, "revocation")
 
 
 @blueprint.post("/oauth2/device_authorization")
 def device_authorization() -> Response:
     """RFC 8628 §3.1."""
-    return _called("device_authorization")
+    return _called(order.DEVICE, "device_authorization")
 
 
 @blueprint.route("/oauth2/userinfo", methods=["GET", "POST"])

@@ -1,16 +1,17 @@
 """What the routes share: the blueprint, the process's server, a request as our grants see it."""
 
-from typing import Any, cast
+from typing import cast
 
-from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
+from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Blueprint, Flask, Response, current_app, make_response, render_template, request
+from werkzeug.datastructures import MultiDict
 
 from connectors.tools import Tools
 from idp.oidc import discovery
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.connection import arrival
-from idp.oidc.provider import Provider
-from idp.oidc.request import Request, parameters
+from idp.oidc.order import Columns, Section, follow
+from idp.oidc.request import Provider, Request, Sent
 from idp.oidc.server import Server
 from idp.web.gate import request_id, services
 from idp.web.i18n import gettext
@@ -34,26 +35,18 @@ def furnish(app: Flask, has: Tools) -> None:
     app.extensions["dinhdanh-documents"] = discovery.Documents(has)
 
 
-def oauth_request(connection: Any, values: dict[str, str]) -> Request:
+def sent(where: Columns, values: "MultiDict[str, str]") -> dict[str, str]:
+    """The parameters that came to this endpoint. Raises InvalidRequestError, OAuth2Error."""
+    came = Sent(request.mimetype, values)
+    follow(where, came, Section.SENT)
+    return came.parameters
+
+
+def oauth_request(values: dict[str, str]) -> Request:
     """The HTTP request with these parameters, at this moment."""
     return Request(
-        request.method,
-        values,
-        request.headers,
-        connection=connection,
-        now=services().clock(),
-        arrival=arrival(request),
+        request.method, values, request.headers, now=services().clock(), arrival=arrival(request)
     )
-
-
-def form() -> dict[str, str]:
-    """The parameters of an endpoint that clients call; those in the query do not count.
-
-    Raises InvalidRequestError.
-    """
-    if request.mimetype != "application/x-www-form-urlencoded":
-        raise InvalidRequestError("The body must be form-encoded.")
-    return parameters(request.form)
 
 
 def elsewhere(location: str, status: int) -> Response:

@@ -1,10 +1,14 @@
 """The endpoint where clients push their authorization requests."""
 
-from authlib.oauth2.rfc6749 import OAuth2Error
-from flask import Response
+from typing import cast
 
-from idp.oidc.authorization import pushing
-from idp.oidc.routes.core import blueprint, form, oauth_request, server
+from authlib.oauth2.rfc6749 import OAuth2Error
+from flask import Response, request
+
+from idp.oidc import answering
+from idp.oidc.authorization.checked_request import CheckedRequest
+from idp.oidc.order import PAR
+from idp.oidc.routes.core import blueprint, oauth_request, provider, sent, server
 from idp.web.gate import services
 
 
@@ -13,15 +17,16 @@ def push() -> Response:
     """RFC 9126 §2."""
     answers = server()
     try:
-        values = form()
+        wanted = oauth_request(sent(PAR, request.form))
     except OAuth2Error as error:
         return answers.refuse(error)
+    checked = CheckedRequest(provider(), wanted, "pushed_authorization_request")
     with services().db.hot() as connection:
-        wanted = oauth_request(connection, values)
+        wanted.over(connection)
         try:
-            kept = pushing.push(answers, wanted)
+            kept = answering.push(checked)
         except OAuth2Error as error:
             return answers.handle_error_response(wanted, error)
     answer = {"request_uri": kept.request_uri, "expires_in": kept.expires_in}
     headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-    return answers.handle_response(201, answer, headers)
+    return cast("Response", answers.handle_response(201, answer, headers))
