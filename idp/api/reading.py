@@ -9,12 +9,13 @@ from flask import Request
 
 from directory.base.errors import DinhdanhError, InvalidInput
 from directory.base.storable import is_text
+from idp.api import bodies
+from idp.api.bodies import Model
 
 BODY_LIMIT = 256 * 1024
 """Bytes. A change of 2,000 people named by long usernames takes a quarter of it."""
 DEEPEST = 8
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 class BadRequest(DinhdanhError):
@@ -87,24 +88,9 @@ def _check(value: Any, levels: int) -> None:
         raise BadRequest("json_invalid", "Nội dung có ký tự không hợp lệ.")
 
 
-def fingerprint(values: dict[str, Any]) -> str:
-    """Take the fingerprint out of a commit's body. Raises BadRequest, InvalidInput."""
-    found = values.pop("fingerprint", None)
-    if found is None:
-        raise InvalidInput(
-            "fingerprint_missing", "Thiếu fingerprint của bản xem trước.", field="fingerprint"
-        )
-    if not isinstance(found, str) or not _FINGERPRINT.fullmatch(found):
-        raise InvalidInput(
-            "fingerprint_invalid", "Fingerprint không đúng dạng.", field="fingerprint"
-        )
-    return found
-
-
-def nothing_else(values: dict[str, Any]) -> None:
-    """Raises InvalidInput naming the first field that is left over."""
-    for name in values:
-        raise InvalidInput("invalid", "Không có trường này.", field=name[:40])
+def body_as(model: type[Model], request: Request) -> Model:
+    """The body, read through a model. Raises BadRequest, TooLarge, NotJson, InvalidInput."""
+    return bodies.read(model, body(request))
 
 
 def idempotency_key(request: Request) -> str:
@@ -128,14 +114,6 @@ def limit(request: Request, *, default: int = 50, most: int = 200) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", value) or not 1 <= int(value) <= most:
         raise InvalidInput("limit", "Số dòng mỗi trang từ 1 đến {most}.", field="limit", most=most)
     return int(value)
-
-
-def words(values: dict[str, Any], name: str) -> str:
-    """Take a text out of a body. Raises InvalidInput."""
-    found = values.pop(name, None)
-    if not isinstance(found, str):
-        raise InvalidInput("invalid", "Trường này phải là chữ.", field=name)
-    return found
 
 
 def chosen(request: Request, name: str, among: Iterable[str]) -> str | None:

@@ -10,6 +10,7 @@ from directory.changes import (
 )
 from directory.changes.asks import ask_of
 from directory.changes.kind import About, Kind
+from idp.api.bodies import Fingerprint
 
 Schema = dict[str, Any]
 
@@ -26,19 +27,13 @@ _WHEN_AND_WHY: Schema = {
     },
     "decision": {"$ref": "#/components/schemas/Decision"},
 }
-_FINGERPRINT: Schema = {
-    "fingerprint": {
-        "type": "string",
-        "pattern": "^[0-9a-f]{64}$",
-        "description": "As the preview gave it.",
-    }
-}
 
 
 def schemas() -> Schema:
     """ChangeRequest and CommitRequest, and one of each for every kind."""
     found: Schema = {}
-    for name, more in (("ChangeRequest", {}), ("CommitRequest", _FINGERPRINT)):
+    seen = described(Fingerprint)["properties"]
+    for name, more in (("ChangeRequest", {}), ("CommitRequest", seen)):
         refs = {}
         for one in kind.requested():
             of = f"{name}.{one.code}"

@@ -6,6 +6,8 @@ from directory.changes.effects import State
 from directory.changes.model import ChangeState
 from directory.changes.proposals import Lapse, ProposalState
 from directory.changes.table import Column
+from idp.api import bodies
+from idp.api.requests import described
 
 Schema = dict[str, Any]
 
@@ -92,7 +94,7 @@ PROPOSAL: Schema = {
 
 SCHEMAS: dict[str, Schema] = {
     "Decision": record({"number": TEXT, "issued_on": DAY, "issuer": TEXT}),
-    "UndoRequest": record({"fingerprint": TEXT | {"pattern": "^[0-9a-f]{64}$"}}),
+    "UndoRequest": described(bodies.Fingerprint),
     "Held": record(
         {
             "id": MAYBE_NUMBER,
@@ -207,7 +209,7 @@ SCHEMAS: dict[str, Schema] = {
             "asked": OPEN | {"description": "What was chosen and no line tells, by field."},
         },
     ),
-    "DeclineRequest": record({"reason": TEXT | {"minLength": 1, "maxLength": 500}}),
+    "DeclineRequest": described(bodies.Decline),
     "Proposal": record(PROPOSAL),
     "ProposalShown": record(
         PROPOSAL

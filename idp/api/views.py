@@ -10,6 +10,7 @@ from directory.base.errors import Conflict, DinhdanhError
 from directory.changes import history, present
 from idp import edge
 from idp.api import problems, reading, views_proposals
+from idp.api.bodies import Commit, Fingerprint
 from idp.api.openapi import document
 from idp.oidc import bearer, protected_resource
 from idp.web.gate import services
@@ -39,9 +40,8 @@ def commit() -> Response:
     """Do what a preview announced."""
     actor = bearer.authenticate(request, scopes=WRITE)
     key = reading.idempotency_key(request)
-    values = reading.body(request)
-    fingerprint = reading.fingerprint(values)
-    return _commit(edge.asked(services(), values), actor, fingerprint, key)
+    brought = reading.body_as(Commit, request)
+    return _commit(edge.asked(services(), brought.change), actor, brought.fingerprint, key)
 
 
 @blueprint.get("/api/v1/changes")
@@ -82,10 +82,8 @@ def undo(change_id: str) -> Response:
     """Undo a change as its preview announced."""
     actor = bearer.authenticate(request, scopes=WRITE)
     key = reading.idempotency_key(request)
-    values = reading.body(request)
-    fingerprint = reading.fingerprint(values)
-    reading.nothing_else(values)
-    return _commit(edge.undoing(change_id), actor, fingerprint, key)
+    brought = reading.body_as(Fingerprint, request)
+    return _commit(edge.undoing(change_id), actor, brought.fingerprint, key)
 
 
 def _commit(ask: edge.Ask, actor: Actor, fingerprint: str, key: str) -> Response:

@@ -7,6 +7,7 @@ from directory.base.errors import Conflict
 from directory.changes.proposals import ProposalState
 from idp import approving, edge
 from idp.api import problems, reading
+from idp.api.bodies import Commit, Decline, Fingerprint
 from idp.oidc import bearer
 from idp.web.gate import services
 
@@ -17,19 +18,16 @@ def propose() -> Response:
     """Leave a change for a second person."""
     actor = bearer.authenticate(request, scopes=WRITE)
     key = reading.idempotency_key(request)
-    values = reading.body(request)
-    fingerprint = reading.fingerprint(values)
-    return _propose(edge.asked(services(), values), actor, fingerprint, key)
+    brought = reading.body_as(Commit, request)
+    return _propose(edge.asked(services(), brought.change), actor, brought.fingerprint, key)
 
 
 def propose_undo(change_id: str) -> Response:
     """Leave the undoing of a change for a second person."""
     actor = bearer.authenticate(request, scopes=WRITE)
     key = reading.idempotency_key(request)
-    values = reading.body(request)
-    fingerprint = reading.fingerprint(values)
-    reading.nothing_else(values)
-    return _propose(edge.undoing(change_id), actor, fingerprint, key)
+    brought = reading.body_as(Fingerprint, request)
+    return _propose(edge.undoing(change_id), actor, brought.fingerprint, key)
 
 
 def _propose(ask: edge.Ask, actor: Actor, fingerprint: str, key: str) -> Response:
@@ -80,10 +78,8 @@ def show(proposal_id: str) -> Response:
 def approve(proposal_id: str) -> Response:
     """Approve the plan with this fingerprint: it is committed."""
     actor = bearer.authenticate(request, scopes=WRITE)
-    values = reading.body(request)
-    fingerprint = reading.fingerprint(values)
-    reading.nothing_else(values)
-    done = approving.approve(services(), proposal_id, actor, fingerprint=fingerprint)
+    brought = reading.body_as(Fingerprint, request)
+    done = approving.approve(services(), proposal_id, actor, fingerprint=brought.fingerprint)
     response = jsonify({"id": done.id, "state": done.state})
     response.status_code = 201
     response.headers["Location"] = f"/api/v1/changes/{done.id}"
@@ -93,10 +89,8 @@ def approve(proposal_id: str) -> Response:
 def decline(proposal_id: str) -> Response:
     """Say no, and why."""
     actor = bearer.authenticate(request, scopes=WRITE)
-    values = reading.body(request)
-    reason = reading.words(values, "reason")
-    reading.nothing_else(values)
-    return jsonify(approving.decline(services(), proposal_id, actor, reason=reason))
+    brought = reading.body_as(Decline, request)
+    return jsonify(approving.decline(services(), proposal_id, actor, reason=brought.reason))
 
 
 def withdraw(proposal_id: str) -> Response:
