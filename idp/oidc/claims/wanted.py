@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
+from pydantic import BaseModel, ValidationError
 
 from idp.oidc import strict_json
 from idp.oidc.claims.scopes import scope_of
@@ -26,6 +27,17 @@ class Levels:
     """Whether the client wants no answer without one of them."""
 
 
+Wishes = dict[str, dict[str, Any] | None]
+"""Claims by name; null asks for one in the usual manner (§5.5.1)."""
+
+
+class _Request(BaseModel):
+    """§5.5: other members MUST be ignored; a part may be null or left out."""
+
+    userinfo: Wishes | None = None
+    id_token: Wishes | None = None
+
+
 def parse(text: str | None) -> dict[str, Any]:
     """The two parts we know of a claims request.
 
@@ -35,17 +47,11 @@ def parse(text: str | None) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        found = strict_json.read(text)
-    except strict_json.Unreadable as exc:
+        # Strictly first: pydantic takes the last of two equal names, and no depth is too deep for it.
+        found = _Request.model_validate(strict_json.read(text))
+    except (strict_json.Unreadable, ValidationError) as exc:
         raise InvalidRequestError("Invalid claims.") from exc
-    # §5.5: other members MUST be ignored. A part may be null or left out.
-    parts = {part: found[part] for part in PARTS if found.get(part) is not None}
-    for part in parts.values():
-        if not isinstance(part, dict) or not all(
-            wish is None or isinstance(wish, dict) for wish in part.values()
-        ):
-            raise InvalidRequestError("Invalid claims.")
-    return parts
+    return {part: wishes for part, wishes in found if wishes is not None}
 
 
 def asked_of(request: Mapping[str, Any], where: str, allowed: Iterable[str]) -> list[str]:
