@@ -18,7 +18,7 @@ Why in this order:
 
 from collections.abc import Callable
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from idp.oidc import rate_limit, request, resources
@@ -170,7 +170,7 @@ def follow(where: Columns, checked: Any, *sections: Section) -> Any:
     return None
 
 
-@cache
+@lru_cache(maxsize=64)
 def checks(where: Columns, sections: tuple[Section, ...]) -> tuple[Check, ...]:
     """The checks of these sections that all of these columns make."""
     return tuple(check for each in sections for check, at in TABLE[each] if where <= at)
