@@ -105,6 +105,19 @@ LAST = 41
 
 
 @dataclass(frozen=True)
+class Act:
+    """A decision that is made, or taken back."""
+
+    name: str
+    """By which the decision is known in its cell."""
+    step: Step | None = None
+    """None where it is taken back."""
+
+
+THE_TWO = ("first", "second")
+
+
+@dataclass(frozen=True)
 class Case:
     """One cell of the table."""
 
@@ -118,13 +131,21 @@ class Case:
         undone = f", taken back on {self.back_on}: {self.back}" if self.back else ""
         return f"{self.base.name}: {self.first}, then {self.second}{undone}"
 
-    @property
-    def before(self) -> list[Step]:
+    def acts(self, day: int) -> list[Act]:
+        """What is decided on a day, in its order."""
+        if day == 0:
+            return [*self._before(), Act("first", self.first)]
+        if day == 1:
+            return [Act("second", self.second)]
+        return [Act(THE_TWO[which]) for which in self.back] if day == self.back_on else []
+
+    def _before(self) -> list[Act]:
         """What is decided before the first of the two."""
-        promised = [self.base.promised] if self.base.promised else []
+        found = [Act("promised", self.base.promised)] if self.base.promised else []
         there = {"resume": ("suspend", 0, None), "return": ("second", -5, HOST)}
-        needed = there.get(self.first[0])
-        return [*promised, needed] if needed else promised
+        if needed := there.get(self.first[0]):
+            found.append(Act("there", needed))
+        return [*found, Act("promised")] if self.base.taken_back else found
 
     @property
     def offices(self) -> list[str]:
@@ -174,6 +195,11 @@ def cases(one: str, other: str) -> list[Case]:
         for back_on, back in BACK
     )
     return [case for case in cells if case.asked()]
+
+
+def every() -> list[Case]:
+    """The whole table."""
+    return [case for one in FIRST for other in SECOND for case in cases(one, other)]
 
 
 _OPEN, _TERM, _TERM_SET_LATER, _ABOUT_TO_LEAVE, _LEAVE_TAKEN_BACK, _ = BASES
