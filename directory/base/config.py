@@ -138,6 +138,8 @@ class Settings(BaseSettings):
     """How long a proposal waits for the second person."""
     approval_apart_days: int = Field(default=30, ge=0)
     """Whoever was given a slip or a role by the other within so many days is no second person."""
+    approval_kept_days: int = Field(default=30, ge=0)
+    """So long after its end it is known whom a proposal was about."""
     idempotency_days: int = 7
     audit_checkpoint_file: Path | None = None
     """Where the audit trail's head is written down outside the database, by each node for itself;

@@ -6,6 +6,7 @@
     decline     such a person says no, and why
     withdraw    whoever proposed it takes it back
     lapse_due   what has lapsed meanwhile is written down
+    forget_due  whom it was about is forgotten, some time after its end
 
 A row is taken once, by an UPDATE that asks whether it still waits. Locks: the proposer's commits
 first, then the proposal, then people, then as every commit.
@@ -266,6 +267,29 @@ def lapse_due(session: Session, outside: Outside, *, now: datetime, most: int = 
         if why is not None:
             _lapse(session, row, why, now)
     return sum(why is not None for _, why in due)
+
+
+def forget_due(session: Session, *, before: datetime) -> None:
+    """Whom a proposal that was decided before a moment was about is known no longer. Until then her who
+    is not to see it must be known; from then on nobody but its proposer finds it.
+    """
+    session.execute(
+        update(Proposal)
+        .where(
+            Proposal.state != ProposalState.PROPOSED.value,
+            Proposal.decided_at <= before,
+            Proposal.fingerprint != "",
+        )
+        .values(
+            about="",
+            subjects=[],
+            needs=[],
+            decision_number=None,
+            reason=None,
+            spec={},
+            fingerprint="",
+        )
+    )
 
 
 def _second(session: Session, row: Proposal, approver: Actor, now: datetime) -> Rights:

@@ -130,9 +130,11 @@ def give_up(services: Services, now: datetime) -> None:
 
 
 def lapse_proposals(services: Services, now: datetime) -> None:
-    """Write off the proposals that can no longer be approved."""
+    """Write off the proposals that can no longer be approved, and forget whom old ones were about."""
+    kept = timedelta(days=services.settings.approval_kept_days)
     with services.db.write() as session:
         approval.lapse_due(session, approving.outside(services), now=now)
+        approval.forget_due(session, before=now - kept)
 
 
 def rotate_keys(services: Services, now: datetime) -> None:

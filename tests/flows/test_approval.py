@@ -13,6 +13,7 @@ from directory.base.audit import Actor
 from directory.permissions import Role
 from idp import approving
 from idp.factors import slips
+from idp.run import housekeeping
 from tests import hr_world
 from tests.factories import make_assignment
 from tests.hr_world import OPERATOR, Api, Hr
@@ -434,9 +435,54 @@ def test_nothing_personal_is_kept_of_what_was_not_done(hr: Hr) -> None:
     assert approve(user(hr, "admin"), again.json).status_code == 201
 
 
-def test_the_chore_writes_down_what_has_lapsed(hr: Hr) -> None:
-    from idp.run import housekeeping
+@pytest.mark.parametrize("how", ["declined", "withdrawn", "lapsed", "approved"])
+def test_whom_a_proposal_was_about_is_forgotten_a_month_after_it_was_decided(
+    hr: Hr, how: str
+) -> None:
+    officer, admin = user(hr, "officer"), user(hr, "admin")
+    row = dismissal(
+        hr, officer, decision={"number": "7/QĐ-LAN", "issued_on": "2026-03-01", "issuer": "Tỉnh"}
+    )
+    path = f"{PROPOSALS}/{row['id']}"
+    if how == "approved":
+        assert approve(admin, row).status_code == 201
+    elif how == "declined":
+        assert admin.post(f"{path}/decline", {"reason": "Trần Thị Lan còn việc"}).status_code == 200
+    elif how == "withdrawn":
+        assert officer.post(f"{path}/withdraw", {}).status_code == 200
+    else:
+        hr.clock.advance(days=1, seconds=1)
+        housekeeping.lapse_proposals(hr.services, hr.clock())
 
+    def kept() -> str:
+        with hr.services.db.read() as session:
+            found = session.execute(text("SELECT * FROM proposal")).mappings().one()
+        return str({k: v for k, v in found.items() if not k.startswith(("proposer_", "decider_"))})
+
+    def sees(who: str) -> int:
+        return int(user(hr, who).get(path).status_code)
+
+    name = hr.user("lan").full_name
+    hr.clock.advance(days=29)
+    housekeeping.lapse_proposals(hr.services, hr.clock())
+    assert name in kept()
+    hr.clock.advance(days=2)
+    housekeeping.lapse_proposals(hr.services, hr.clock())
+    assert not [
+        word for word in (name, "7/QĐ-LAN", "Lan", str([hr.people["lan"]])) if word in kept()
+    ]
+    assert (sees("officer"), sees("admin")) == (200, 404)
+    assert how == "approved" or sees("lan") == 404  # else she has left
+    assert state(hr, row)[0] == how
+
+
+def test_what_waits_is_forgotten_by_nobody(hr: Hr) -> None:
+    row = dismissal(hr)
+    housekeeping.lapse_proposals(hr.services, hr.clock())
+    assert approve(user(hr, "admin"), row).status_code == 201
+
+
+def test_the_chore_writes_down_what_has_lapsed(hr: Hr) -> None:
     row = dismissal(hr)
     housekeeping.lapse_proposals(hr.services, hr.clock())
     assert state(hr, row) == ("proposed", None)
