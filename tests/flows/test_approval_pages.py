@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from directory.permissions import Role
 from tests import hr_world
@@ -168,3 +169,54 @@ def test_somebody_new_is_proposed_too_and_her_number_is_nowhere(hr: Hr) -> None:
     assert "038095001234" not in seen.text
     assert "038095001234" not in str(hr.dump())
     assert decide(admin, where, "approve").status_code == 303
+
+
+# ---- who is not let at it ------------------------------------------------------------------------
+
+
+def written(hr: Hr) -> tuple[str, int]:
+    """Where the one proposal stands, and how many changes there are."""
+    with hr.services.db.read() as session:
+        state = session.scalar(text("SELECT state FROM proposal"))
+        return str(state), int(session.scalar(text("SELECT count(*) FROM change")) or 0)
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("limit", ["admin_idle", "session_idle"])
+@pytest.mark.parametrize("act", ["approve", "decline"])
+def test_a_session_left_alone_neither_sees_nor_decides(hr: Hr, limit: str, act: str) -> None:
+    where, admin = proposed(hr), hr.browser("admin")
+    data = hidden_fields(admin.get(where).text)
+    hr.clock.advance(seconds=getattr(hr.services.settings, limit) + 60)
+    seen = admin.get(where)
+    assert seen.status_code == 303
+    assert "/login" in seen.headers["Location"]
+    assert "Lan" not in seen.text
+    sent = data | {"decision": act, "password": PASSWORD, "reason": "chưa đủ hồ sơ"}
+    answer = admin.post(where, data=sent)
+    assert answer.status_code == 303
+    assert where not in answer.headers["Location"].split("?")[0]
+    assert written(hr) == ("proposed", 0)
+
+
+@pytest.mark.both_databases
+def test_after_a_restore_nobody_decides_what_was_proposed_before_it(hr: Hr) -> None:
+    where, before = proposed(hr), [hr.browser("admin"), hr.browser("officer")]
+    forms = [hidden_fields(browser.get(where).text) for browser in before]
+    with hr.services.db.write() as session:
+        restored = "UPDATE installation SET epoch = epoch + 1, unconfirmed_since = :now"
+        session.execute(text(restored).bindparams(now=hr.clock()))
+    for browser, form in zip(before, forms, strict=True):
+        assert browser.get(where).status_code == 303
+        sent = form | {"decision": "approve", "password": PASSWORD}
+        assert browser.post(where, data=sent).status_code == 303
+    assert written(hr) == ("proposed", 0)
+    again = hr.browser("admin")  # administrators alone sign in until the staff list is confirmed
+    page = again.get(where)
+    assert page.status_code == 200
+    assert "khôi phục từ bản sao lưu" in text_of(page.text)
+    assert 'value="approve"' not in page.text
+    refused = decide(again, where, "approve")
+    assert refused.status_code == 409, refused.text
+    assert hr.user("lan").leaves_on is None
+    assert written(hr) == ("lapsed", 0)

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from directory.base.clock import local_day, system_clock
 from directory.base.crypto import Keyring
 from directory.permissions import Role
 from directory.units import OrgUnit
+from idp.run.performing import drain
 from tests import hr_world
 from tests.command_line import Operator, operator  # noqa: F401 (a fixture)
 from tests.factories import make_application, make_assignment, make_role, make_user
@@ -75,7 +77,22 @@ WRITING: dict[str, Callable[[Hr, Path], tuple[str, ...]]] = {
     "keys rotate": lambda hr, work: ("keys", "rotate", "ES256"),
     "cert crl": lambda hr, work: ("cert", "crl"),
     "change suspend": lambda hr, work: ("change", "suspend", hr.names["lan"], "--yes"),
+    "app done": lambda hr, work: ("app", "done", _by_hand(hr)),
+    "app orphans": lambda hr, work: ("app", "orphans", "vanban"),
 }
+
+
+def _by_hand(hr: Hr) -> str:
+    """Something to be done by hand; its number."""
+    with hr.services.db.write() as session:
+        session.execute(text("UPDATE application SET connector = 'manual' WHERE code = 'vanban'"))
+    moved = hr.api(hr.token()).commit(
+        kind="transfer", user=hr.names["lan"], to_unit=hr.units["b"], position="CV"
+    )
+    assert moved.status_code == 201, moved.text
+    drain(hr.services)
+    with hr.services.db.read() as session:
+        return str(session.scalars(text("SELECT id FROM work_item WHERE done_at IS NULL")).one())
 
 
 def _folder(work: Path) -> Path:
@@ -98,8 +115,9 @@ def test_with_another_keyring_nothing_is_written(
 ) -> None:
     other = tmp_path / "other.json"
     Keyring.open(other, create=True)
+    arguments = WRITING[command](hr, tmp_path)
     before = hr.dump()
-    told = operator(*WRITING[command](hr, tmp_path), keyring_file=str(other))
+    told = operator(*arguments, keyring_file=str(other))
     assert told.code == 1, told.said
     assert hr.services.keyring.current in told.said
     assert hr.dump() == before
