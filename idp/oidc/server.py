@@ -196,11 +196,14 @@ class Server(AuthorizationServer):  # type: ignore[misc]
 
     def handle_error_response(self, request: Request, error: OAuth2Error) -> Response:
         """The JSON answer to an error; the client's owner is told what it was."""
-        request.keep_error(self.provider.refusals, error)
-        answer: Response = super().handle_error_response(request, error)
-        return answer
+        return _refusal(self, request, error)
 
     def refuse(self, error: OAuth2Error) -> Response:
         """The JSON answer to an error at an endpoint a client calls."""
         answer: Response = self.handle_response(*error())
         return answer
+
+
+def _refusal(server: Server, request: Request, error: OAuth2Error) -> Response:
+    request.keep_error(server.provider.refusals, error)
+    return server.refuse(error)
