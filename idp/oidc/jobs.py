@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from joserfc import jwt
+from pydantic import BaseModel, StrictBool, StrictStr, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -173,9 +174,8 @@ def _probe_grant(tools: Tools, grant_id: str) -> dict[str, Any]:
 
 def _own_token(tools: Tools) -> str:
     """A token of the probe's own (RFC 6749 §4.4), for the control."""
-    body = _said(_call(tools, "/oauth2/token", {"grant_type": "client_credentials"}))
-    token = body.get("access_token")
-    if not isinstance(token, str):
+    token = _said(_call(tools, "/oauth2/token", {"grant_type": "client_credentials"})).access_token
+    if token is None:
         raise Misconfigured("Tài khoản kiểm chứng không được chấp nhận.")
     return token
 
@@ -183,7 +183,7 @@ def _own_token(tools: Tools) -> str:
 def _introspect(tools: Tools, token: str) -> tuple[int, Any]:
     """Status of the answer, and what it says of ``active`` (RFC 7662 §2.2)."""
     answer = _call(tools, INTROSPECTION, {"token": token})
-    return answer.status, _said(answer).get("active")
+    return answer.status, _said(answer).active
 
 
 def _call(tools: Tools, path: str, form: dict[str, str]) -> Response:
@@ -202,9 +202,19 @@ def _call(tools: Tools, path: str, form: dict[str, str]) -> Response:
     return answer.require_ok()
 
 
-def _said(answer: Response) -> dict[str, Any]:
-    body = answer.json()
-    return body if isinstance(body, dict) else {}
+class _Said(BaseModel):
+    """What is looked for in an answer of our own endpoints."""
+
+    active: StrictBool | None = None
+    access_token: StrictStr | None = None
+
+
+def _said(answer: Response) -> _Said:
+    """What an answer says; of one that says it in another way, nothing: then nothing is proven."""
+    try:
+        return _Said.model_validate(answer.json())
+    except ValidationError:
+        return _Said()
 
 
 def _probe_session(tools: Tools, session_id: str) -> dict[str, Any]:
@@ -238,7 +248,7 @@ def _session_state(tools: Tools, cookie: str) -> tuple[int, Any]:
         raise Transient("Trang trạng thái phiên trả lời lạ ({status}).", status=answer.status)
     if answer.status == 401 and "json" not in answer.headers.get("Content-Type", ""):
         raise Misconfigured("Trang trạng thái phiên không phải do hệ thống này trả lời.")
-    return answer.status, _said(answer).get("active")
+    return answer.status, _said(answer).active
 
 
 def _advance(tools: Tools, claim: Claim, state: State, detail: dict[str, Any]) -> Done:
