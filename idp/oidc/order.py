@@ -49,7 +49,8 @@ class Section(StrEnum):
     """By the call's answer; at the authorization endpoint on a page of ours."""
     ASKING = "Who asks"
     COUNTING = "What counts"
-    """Here we may call out: no connection to the database is held."""
+    """Here we may call out: at the authorization endpoint, where anybody may make us, no connection
+    to the database is held."""
     TELLING = "Where the client is told"
     BROUGHT = "What is brought"
     """From here on the authorization endpoint tells the client."""
