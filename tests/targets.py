@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -149,10 +149,14 @@ def on_stage(  # the settings, the clock, and what the application's connector i
     *,
     port: int,
     host: str = "127.0.0.1",
+    also: Iterable[str] = (),
     **settings: Any,
 ) -> Iterator[Stage]:
-    """Build an installation whose one application is at that port."""
-    built = wiring.build(make_settings(outbound_allow=[f"{host}:{port}"], **settings), clock=clock)
+    """Build an installation whose one application is at that port; ``also`` are further addresses
+    that it may call.
+    """
+    allow = [f"{host}:{port}", *also]
+    built = wiring.build(make_settings(outbound_allow=allow, **settings), clock=clock)
     province = build_province(built, clock)
     with built.db.write() as session:
         made = make_application(

@@ -22,6 +22,7 @@ from idp.run import performing, worker
 from tests.factories import make_application
 from tests.odd_scim import ERROR, LIST, TOKEN, odd_scim
 from tests.scim_fixture import serving
+from tests.serving import until
 from tests.targets import (
     LdapLiar,
     Stage,
@@ -297,18 +298,19 @@ def stuck_targets(
 
     def says_nothing(connection: socket.socket, message: int) -> None:
         let_go.wait(60)
+        reset(connection)
 
     port = int(beside.rpartition(":")[2].partition("/")[0] or 1)
     with ExitStack() as stack:
         liars = [stack.enter_context(ldap_liar(says_nothing)) for _ in range(2)]
+        also = [f"127.0.0.1:{liar.port}" for liar in liars]
+        at = {"url": beside}
         stage = stack.enter_context(
             on_stage(
-                make_settings, system_clock, "scim", {"url": beside}, TOKEN, port=port, **settings
+                make_settings, system_clock, "scim", at, TOKEN, port=port, also=also, **settings
             )
         )
         stack.callback(let_go.set)
-        allow = [f"127.0.0.1:{liar.port}" for liar in liars]
-        stage.services.outbound._guard._allow |= frozenset(allow)
         with stage.services.db.write() as session:
             for liar in liars:
                 reached = {"host": "127.0.0.1", "port": liar.port, "security": "plain"}
@@ -328,9 +330,7 @@ def stuck_targets(
         runner = worker.Worker(stage.services, handlers=dict(performing.HANDLERS) | handlers)
         thread = threading.Thread(target=runner.run, daemon=True)
         thread.start()
-        deadline = time.monotonic() + 10
-        while sum(liar.searches for liar in liars) < 6 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        assert until(lambda: sum(liar.searches for liar in liars) >= 6, within=10)
         try:
             yield stage
         finally:
