@@ -7,8 +7,6 @@ text as that locale does, where the column does not say how.
 import os
 import re
 import secrets
-import subprocess
-import sys
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,7 +170,8 @@ def office(settings: Any, clock: Any, operator: Operator, folder: Path) -> Itera
     """Migrated and loaded by its command line; a browser in which an administrator has signed in."""
     migrated = operator("migrate", "--name", "Tỉnh Thử Nghiệm")
     assert migrated.code == 0, migrated.said
-    dinhdanh(settings, "feed", "load", str(folder))
+    loaded = operator("feed", "load", str(folder))
+    assert loaded.code == 0, loaded.said
     services = build(settings, clock=clock)
     with services.db.write() as session:
         admin = make_user(session, "Hoàng Văn Dũng")
@@ -191,19 +190,6 @@ def office(settings: Any, clock: Any, operator: Operator, folder: Path) -> Itera
         yield services.db, browser
     finally:
         services.db.dispose()
-
-
-def dinhdanh(settings: Any, *arguments: str) -> None:
-    """One command line, in a process of its own."""
-    own = ("data_dir", "database_url", "keyring_file", "issuer")
-    done = subprocess.run(
-        [Path(sys.executable).with_name("dinhdanh"), *arguments],
-        env=os.environ | {f"DINHDANH_{n.upper()}": str(getattr(settings, n)) for n in own},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def shown(page: Any) -> list[str]:

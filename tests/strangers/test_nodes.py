@@ -12,15 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, delete, exc, text
+from sqlalchemy import delete, exc, text
 
 from directory.base import claiming, outbox
 from directory.base.clock import system_clock
+from directory.base.db import Database
+from directory.base.nodes import SchemaCompatibility
 from directory.base.outbox import Job, JobKind
 from idp.run import performing, wiring, worker
+from tests.command_line import Operator, Outcome, operator
 from tests.conftest import SERVER, missing
 from tests.serving import ROOT, Serving, until
 from tests.wire import Wire
+
+__all__ = ["operator"]
 
 KIND = JobKind.ACCOUNT_APPLY
 on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
@@ -281,29 +286,30 @@ def made(tmp_path: Path) -> Iterator[Serving]:
         yield serving
 
 
-def _version(made: Serving, value: str) -> None:
-    engine = create_engine(f"sqlite:///{made.folder / 'var' / 'dinhdanh.db'}")
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": value})
+def _version(database: Database, value: str) -> None:
+    with database.write() as session:
+        session.execute(delete(SchemaCompatibility))
         # A newer one that has taken something away.
-        connection.execute(text("UPDATE schema_compatibility SET serves_from = :v"), {"v": value})
-    engine.dispose()
+        session.add(SchemaCompatibility(id=1, serves_from=value))
+        session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": value})
 
 
-def _one_sentence(done: "subprocess.CompletedProcess[str]", *words: str) -> None:
-    said = done.stderr.strip().splitlines()
-    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+def _one_sentence(done: Outcome, *words: str) -> None:
+    said = done.err.strip().splitlines()
+    assert (done.code, "Traceback" in done.err) == (1, False), done.err
     assert len(said) <= 2
     assert all(word in said[-1] for word in words), said
 
 
-def test_a_start_with_a_schema_it_cannot_serve_is_refused_in_one_sentence(made: Serving) -> None:
-    made.migrate()
-    _version(made, "0001")
-    _one_sentence(made.command("serve"), "dinhdanh migrate")
-    _version(made, "9999")
+@pytest.mark.both_databases
+def test_a_start_with_a_schema_it_cannot_serve_is_refused_in_one_sentence(
+    database: Database, operator: Operator
+) -> None:
+    _version(database, "0001")
+    _one_sentence(operator("serve"), "dinhdanh migrate")
+    _version(database, "9999")
     for command in ("worker", "migrate", "restored"):
-        _one_sentence(made.command(command), "9999")
+        _one_sentence(operator(command), "9999")
 
 
 def test_a_keyring_is_written_whole_or_not_at_all(made: Serving) -> None:
@@ -329,16 +335,15 @@ def test_a_keyring_is_written_whole_or_not_at_all(made: Serving) -> None:
 
 @on_postgresql
 def test_an_address_of_several_hosts_leads_to_the_one_that_lives(
-    database_kind: str, database_url: str, made: Serving
+    database_kind: str, database_url: str, operator: Operator
 ) -> None:
     if not SERVER:
         missing("PostgreSQL (TEST_DATABASE_URL)")
     with Wire(SERVER) as wire:
         name = database_url.rpartition("/")[2].partition("?")[0]
         several = f"postgresql://postgres@127.0.0.1:9,localhost:{wire.port}/{name}"
-        made.environment["DINHDANH_DATABASE_URL"] = several
-        done = made.command("migrate", "--check")
-        assert done.returncode == 0, done.stderr
+        done = operator("migrate", "--check", database_url=several)
+        assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize(
@@ -349,22 +354,20 @@ def test_an_address_of_several_hosts_leads_to_the_one_that_lives(
         "postgresql://:geheim@[::1/dinhdanh",
     ],
 )
-def test_an_address_that_cannot_be_read_is_said_in_one_sentence(made: Serving, url: str) -> None:
-    made.environment["DINHDANH_DATABASE_URL"] = url
-    done = made.command("migrate", "--check")
+def test_an_address_that_cannot_be_read_is_said_in_one_sentence(
+    operator: Operator, url: str
+) -> None:
+    done = operator("migrate", "--check", database_url=url)
     _one_sentence(done, "database_url")
-    assert "geheim" not in done.stderr
+    assert "geheim" not in done.said
 
 
 @on_postgresql
-def test_check_compares_the_pools_with_what_the_server_allows(settings: Any, made: Serving) -> None:
-    made.environment["DINHDANH_DATABASE_URL"] = settings.database_url
-    made.environment["DINHDANH_KEYRING_FILE"] = str(settings.keyring)
-    assert "max_connections" not in made.command("check").stdout
-    made.environment["DINHDANH_WEB_CONNECTIONS"] = "400"
-    done = made.command("check")
-    assert done.returncode == 1
-    assert "max_connections" in done.stdout
+def test_check_compares_the_pools_with_what_the_server_allows(operator: Operator) -> None:
+    assert "max_connections" not in operator("check").out
+    done = operator("check", web_connections="400")
+    assert done.code == 1
+    assert "max_connections" in done.out
 
 
 # ---- what fails ----------------------------------------------------------------------------------
