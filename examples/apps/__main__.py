@@ -6,6 +6,7 @@ that started it is gone, so that an interrupted demonstration leaves nothing lis
 application runs ``create_app`` under a production server.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -15,6 +16,9 @@ import time
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
+
+if __name__ == "__main__":
+    gc.disable()  # until all is read: it stays, and nobody need look through it again and again
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -65,4 +69,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    gc.freeze()
+    gc.enable()
     sys.exit(main(sys.argv[1:]))

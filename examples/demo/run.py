@@ -8,6 +8,7 @@ begins anew. Ctrl-C, or the end of the terminal, ends every process.
 
 import argparse
 import contextlib
+import gc
 import os
 import shutil
 import signal
@@ -15,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+if __name__ == "__main__":
+    gc.disable()  # until all is read: it stays, and nobody need look through it again and again
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from directory.base.errors import DinhdanhError
@@ -111,4 +114,6 @@ def _interrupt(*_: object) -> None:
 
 
 if __name__ == "__main__":
+    gc.freeze()
+    gc.enable()
     sys.exit(main())

@@ -13,6 +13,7 @@ them and stay; what they have written down is put back, too.
 """
 
 import contextlib
+import gc
 import io
 import json
 import shutil
@@ -23,6 +24,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__":
+    gc.disable()  # until all is read
 
 from examples.demo import clients, credentials
 from examples.demo.ground import ROOT, Ground
@@ -141,4 +145,6 @@ def main(folder: Path, port: int, what: str) -> None:
 
 
 if __name__ == "__main__":
+    gc.freeze()
+    gc.enable()
     main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
