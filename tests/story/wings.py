@@ -101,8 +101,7 @@ def main() -> None:
     gc.disable()
     for library in LIBRARIES:
         importlib.import_module(library)
-    gc.freeze()  # the children share it, and need not look through it
-    gc.enable()
+    gc.freeze()  # the children share it; in each the collector begins with its command
     running: set[int] = set()
     try:
         for line in sys.stdin:
