@@ -9,6 +9,7 @@ signed_values       values under a MAC, stored nowhere
 checkpoints         the audit trail's head, signed and written down outside the database
 db                  one engine, two ways in: read() and write()
 patience            how long the database is waited for, by kind of work
+bounded             a connection of PostgreSQL's driver that gives up waiting
 crypto              keyring, encryption at rest, keyed hashes, argon2id
 config              one TOML file and DINHDANH_*
 private             files and folders that only their owner may read

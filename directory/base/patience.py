@@ -17,18 +17,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from importlib import import_module
+from typing import Any
 
-import psycopg
-from psycopg import errors
-from psycopg.abc import PQGen
 from sqlalchemy import URL, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from directory.base.config import Settings
 from directory.base.errors import Misconfigured
-
-RV = TypeVar("RV")
 
 GRACE = 2.0
 """Seconds that the server's own refusal may take to reach us."""
@@ -106,22 +102,6 @@ def _limits(settings: Settings, statement: float, connections: int) -> Limits:
     )
 
 
-class Bounded(psycopg.Connection[Any]):
-    """Gives up, and closes, when an answer does not come in ``patience`` seconds."""
-
-    patience: float | None = None
-
-    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """One exchange with the server. Raises OperationalError."""
-        limit = self.patience if timeout is None else timeout
-        try:
-            return super().wait(gen, interval, limit)
-        except errors._WaitTimeout as error:  # noqa: SLF001 (named in wait's documentation)
-            # What the server still sends would be taken for the answer to another question.
-            self.pgconn.finish()
-            raise psycopg.OperationalError("no answer in time; connection closed") from error
-
-
 @contextmanager
 def quickly(connection: Any) -> Iterator[None]:
     """Less patience for a while: only whether the other side lives is asked."""
@@ -147,7 +127,8 @@ def bounded(engine: Engine, limits: Limits) -> None:
             own["tcp_user_timeout"] = math.ceil(patience * 1000)
         wanted = own | given
         wanted["options"] = f"{given.get('options', '')} {limits.at_server}".strip()
-        made = Bounded.connect(*cargs, **wanted)
+        # Only here: whose database is a file need not read the driver of the server.
+        made = import_module("directory.base.bounded").Bounded.connect(*cargs, **wanted)
         made.patience = patience
         return made
 

@@ -60,7 +60,7 @@ def test_a_command_does_not_load_the_web_server() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     loaded = done.stdout.splitlines()[-1]
-    for heavy in ("idp.run.app", "idp.console", "granian", "alembic", "ldap3"):
+    for heavy in ("idp.run.app", "idp.console", "granian", "alembic", "ldap3", "psycopg"):
         assert f"'{heavy}'" not in loaded, heavy
 
 

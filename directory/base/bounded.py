@@ -1,0 +1,25 @@
+"""A connection of PostgreSQL's driver that gives up waiting: see ``directory.base.patience``."""
+
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors
+from psycopg.abc import PQGen
+
+RV = TypeVar("RV")
+
+
+class Bounded(psycopg.Connection[Any]):
+    """Gives up, and closes, when an answer does not come in ``patience`` seconds."""
+
+    patience: float | None = None
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """One exchange with the server. Raises OperationalError."""
+        limit = self.patience if timeout is None else timeout
+        try:
+            return super().wait(gen, interval, limit)
+        except errors._WaitTimeout as error:  # noqa: SLF001 (named in wait's documentation)
+            # What the server still sends would be taken for the answer to another question.
+            self.pgconn.finish()
+            raise psycopg.OperationalError("no answer in time; connection closed") from error
