@@ -1,6 +1,7 @@
 """A person's account at an application: what it should be, what it is, made the same, proven.
 
     apply           the account cutter of the door; apply_account: make one account right
+    handed_back     work by hand at applications that have another connector by now
     orphans         accounts at a target that belong to nobody in the directory
     withholding     what is not given before a restored installation is confirmed
     listing         every account of a target, page by page and within bounds

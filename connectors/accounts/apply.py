@@ -238,7 +238,10 @@ class _Case:
         evidence = {**_evidence(outcome, seen, at), **shown}
         if self.wanted.unsent:
             evidence["unsent"] = [name.value for name in self.wanted.unsent]
-        waiting = effects.of_job(session, claim.id)
+        ours, at_hand = effects.of_job(session, claim.id), self.application.connector or ""
+        whose = self.user.id, self.application.id
+        by_hand = work_items.over(session, *whose, why=at_hand, at=at)
+        waiting = [*ours, *(e for e in by_hand if e not in ours)]
         lost = self.remote_id is not None and seen is None
         touched: set[str] = set()
         for effect in waiting:

@@ -3,6 +3,7 @@
     hand_over    what is wanted now stands in the one open item of this person and application
     done         acknowledged: account and effects follow
     failed       it could not be done: the reason stands at the item and its effects wait
+    over         nobody is to do it any more: the application is called, or has no connection
     listed       open items: what cuts access first, then the earliest day
 
 An item says what is wanted, never a difference: a later change of the same person writes it anew,
@@ -262,6 +263,21 @@ def failed(
     _note(session, Tag.WORK_FAILED, item, actor, now, {"reason": words})
     session.flush()
     return touched
+
+
+def over(
+    session: Session, user_id: int, application_id: int, *, why: str, at: datetime
+) -> list[Effect]:
+    """The open item of this person and application is closed by nobody; what waited for it, to be
+    settled by the caller. ``why`` says, in words, what has become of the work.
+    """
+    item = _open(session, user_id, application_id)
+    if item is None:
+        return []
+    item.done_at, item.done_by = at, Actor.system().key
+    _note(session, Tag.WORK_DONE, item, Actor.system(), at, {"reason": why})
+    session.flush()
+    return _waiting(session, user_id, application_id)
 
 
 def _taken(

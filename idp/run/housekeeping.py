@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import delete, select
 
+from connectors.accounts import handed_back
 from connectors.pki import authority, crl, requests, revocations
 from connectors.pki.tables import Authority, AuthorityKind
 from directory.base import audit, nodes, outbox
@@ -137,6 +138,12 @@ def lapse_proposals(services: Services, now: datetime) -> None:
         approval.forget_due(session, before=now - kept)
 
 
+def hand_back(services: Services, now: datetime) -> None:
+    """Take work from people at applications that are called by now."""
+    with services.db.write() as session:
+        proof.settle(session, handed_back.look(session, now=now), now=now)
+
+
 def rotate_keys(services: Services, now: datetime) -> None:
     """Replace the signing keys that are as old as they are to get."""
     age = timedelta(days=services.settings.signing_key_days)
@@ -190,6 +197,7 @@ CHORES = (
     Chore("sweep", timedelta(minutes=1), sweep),
     Chore("give_up", timedelta(minutes=1), give_up),
     Chore("lapse_proposals", timedelta(minutes=1), lapse_proposals),
+    Chore("hand_back", timedelta(minutes=10), hand_back),
     Chore("rotate_keys", timedelta(hours=1), rotate_keys),
     Chore("purge", timedelta(hours=1), purge),
 )

@@ -12,11 +12,14 @@ from directory import entitlements
 from directory.base.clock import day_start, local_day
 from directory.changes import rules
 from directory.entitlements import Rule
+from idp.run import housekeeping
 from idp.run.performing import drain
 from tests import hr_world
 from tests.browser_client import hidden_fields
 from tests.command_line import Operator, operator  # noqa: F401 (a fixture)
-from tests.hr_world import PASSWORD, Hr
+from tests.hr_world import PASSWORD, Hr, text_of
+from tests.ledger import Ledger
+from tests.ledger import ledger as ledger
 
 pytestmark = pytest.mark.both_databases
 
@@ -138,6 +141,56 @@ def test_nobody_is_asked_to_close_what_never_was(hr: Hr) -> None:
     suspend(hr)
     assert items(hr) == []
     assert states(hr) == [("account.disable", "acknowledged")]
+
+
+def connected(hr: Hr, connector: str | None) -> None:
+    """Somebody installs another connection, in the database, and the next round of chores comes."""
+    with hr.services.db.write() as session:
+        application = entitlements.application_by_code(session, "vanban")
+        application.connector = connector
+        application.connector_settings = {"shelf": "A1"} if connector == "ledger" else {}
+    hr.clock.advance(minutes=15)
+    housekeeping.hand_back(hr.services, hr.clock())
+    drain(hr.services)
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_work_is_nobodys_once_the_application_is_called(
+    hr: Hr,
+    ledger: Ledger,
+    failed: bool,
+) -> None:
+    change = move(hr)
+    (item,) = items(hr)
+    if failed:
+        say(hr, item, "failed", reason="Phần mềm đang nâng cấp")
+    connected(hr, "ledger")
+    assert ledger.entries[hr.user("lan").sub].active
+    assert states(hr) == [("account.move", "verified")]
+    assert change_state(hr, change) == "settled"
+    assert [each.done_by for each in items(hr)] == ["system:dinhdanh"]
+    assert "đã được xác nhận trước đó" in say(hr, item, "done").text
+    assert "Không còn việc nào" in text_of(work_page(hr).text)
+
+
+def test_work_is_given_up_where_the_application_has_no_connection_any_more(hr: Hr) -> None:
+    change = move(hr)
+    connected(hr, None)
+    assert [each.done_by for each in items(hr)] == ["system:dinhdanh"]
+    assert states(hr) == [("account.move", "parked")]
+    assert change_state(hr, change) == "committed"
+    proof = hr.api(hr.token()).get(f"/api/v1/changes/{change}").json
+    (effect,) = [e for e in proof["effects"] if e["artefact"] == "accounts"]
+    assert "không còn kết nối" in effect["reason"]
+
+
+def test_work_by_hand_goes_on_where_nothing_was_changed(hr: Hr) -> None:
+    move(hr)
+    hr.clock.advance(minutes=15)
+    housekeeping.hand_back(hr.services, hr.clock())
+    drain(hr.services)
+    assert [each.done_at for each in items(hr)] == [None]
+    assert states(hr) == [("account.move", "sent")]
 
 
 def test_a_failure_stays_in_sight_until_it_is_done(hr: Hr) -> None:
