@@ -1,11 +1,13 @@
 """The command line as an operator meets it, run in this process; fixtures to import.
 
 operator    a function that runs one command line on the installation of ``settings``
+migrate     an installation in a folder (``new_installation`` in tests/conftest.py is a copy of one)
 """
 
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -33,6 +35,17 @@ class Operator(Protocol):
     """Runs ``dinhdanh ARGUMENTS…``; ``settings`` are set as ``DINHDANH_*`` for this one line."""
 
     def __call__(self, *arguments: str, language: str = ..., **settings: str) -> Outcome: ...
+
+
+def migrate(folder: Path) -> None:
+    """Make an installation there, as ``dinhdanh migrate`` does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["dinhdanh", "migrate"])
+        patch.setenv("DINHDANH_DATA_DIR", str(folder))
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+    assert not ended.value.code
+    i18n.use(None)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
     clock       a clock that stands still until a test moves it
     settings    of a fresh installation under tmp_path, on SQLite or PostgreSQL
     database    its database, with every table and one Installation row
+    new_installation  a folder in which ``dinhdanh migrate`` was run
     services    everything a request, a job or a command needs, ready to work
     app client  the web application, one for all tests of a process, and a test client
     slapd       a private OpenLDAP server (contract and integration tests)
@@ -36,7 +37,7 @@ from directory.base.db import Database
 from idp.run import installation, logs, migrate, wiring
 from idp.run.app import WebApplication
 from idp.services import Services
-from tests import databases, once
+from tests import command_line, databases, once
 from tests.factories import QUICK
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -158,6 +159,19 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory, _keyring_file: Pa
     file = work / "dinhdanh.db"
     _fill(f"sqlite:///{file}", _keyring_file, work)
     return file
+
+
+@pytest.fixture(scope="session")
+def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("migrated") / "var"
+    command_line.migrate(folder)
+    return folder
+
+
+@pytest.fixture
+def new_installation(tmp_path: Path, _migrated: Path) -> Path:
+    """``var`` in the test's folder as ``dinhdanh migrate`` leaves it, which takes a second."""
+    return Path(shutil.copytree(_migrated, tmp_path / "var"))
 
 
 def _server_url(name: str) -> str:

@@ -55,8 +55,8 @@ def test_migrate_makes_an_installation_and_may_be_run_again(dinhdanh):
     assert dinhdanh("migrate", "--check").returncode == 0
 
 
+@pytest.mark.usefixtures("new_installation")
 def test_a_lost_keyring_is_not_replaced_by_a_new_one(dinhdanh, tmp_path):
-    dinhdanh("migrate")
     (tmp_path / "var" / "keyring.json").unlink()
     again = dinhdanh("migrate")
     assert again.returncode == 1
@@ -64,8 +64,8 @@ def test_a_lost_keyring_is_not_replaced_by_a_new_one(dinhdanh, tmp_path):
     assert not (tmp_path / "var" / "keyring.json").exists()
 
 
+@pytest.mark.usefixtures("new_installation")
 def test_the_first_administrator_gets_one_link_and_one_role(dinhdanh, database):
-    dinhdanh("migrate")
     assert "Chưa có quản trị viên" in dinhdanh("check").stdout
     for _ in range(2):
         outcome = dinhdanh("user", "admin", "quantri", "--name", "Lê Văn Quản")
@@ -113,8 +113,8 @@ def test_an_issuer_with_a_path_is_refused_before_anything_starts(dinhdanh, tmp_p
     assert dinhdanh("migrate", issuer="https://tinh.example.gov.vn/").returncode == 0
 
 
+@pytest.mark.usefixtures("new_installation")
 def test_errors_are_one_sentence_in_the_language_of_the_environment(dinhdanh):
-    dinhdanh("migrate")
     vietnamese = dinhdanh("user", "slip", "khongco")
     english = dinhdanh("user", "slip", "khongco", language="en_GB.UTF-8")
     assert vietnamese.stderr.strip() == "Không tìm thấy người dùng."
@@ -123,8 +123,8 @@ def test_errors_are_one_sentence_in_the_language_of_the_environment(dinhdanh):
     assert vietnamese.returncode == english.returncode == 1
 
 
+@pytest.mark.usefixtures("new_installation")
 def test_a_database_that_is_away_is_one_sentence(dinhdanh):
-    dinhdanh("migrate")
     away = "postgresql+psycopg://nobody@127.0.0.1:1/none"
     outcome = dinhdanh("audit", "verify", database_url=away)
     assert outcome.returncode == 1
@@ -132,8 +132,8 @@ def test_a_database_that_is_away_is_one_sentence(dinhdanh):
     assert "Traceback" not in outcome.stderr
 
 
+@pytest.mark.usefixtures("new_installation")
 def test_an_altered_audit_trail_is_found_out(dinhdanh, database):
-    dinhdanh("migrate")
     assert dinhdanh("audit", "verify").returncode == 0
     with database.write() as session:
         session.execute(text("UPDATE audit_entry SET actor_label = 'ai do' WHERE seq = 1"))

@@ -164,6 +164,7 @@ def test_what_is_secret_is_made_for_its_owner_alone_whatever_the_umask(
     assert checked.code == 0, checked.said
 
 
+@pytest.mark.usefixtures("new_installation")
 @pytest.mark.parametrize(
     ("mode", "fits"),
     [(0o644, False), (0o604, False), (0o602, False), (0o666, False), (0o640, True), (0o600, True)],
@@ -182,13 +183,13 @@ def test_check_names_a_tls_key_that_others_may_read(
         "DINHDANH_TLS_CERTIFICATE": str(chain),
         "DINHDANH_ISSUER": "https://id.example.vn",
     }
-    assert dinhdanh("migrate", **given).code == 0
     assert dinhdanh("user", "admin", **given).code == 0
     checked = dinhdanh("check", **given)
     assert checked.code == (0 if fits else 1), checked.said
     assert (str(key) in checked.out, "0640" in checked.out) == (not fits, not fits), checked.out
 
 
+@pytest.mark.usefixtures("new_installation")
 @pytest.mark.parametrize(
     "name",
     [
@@ -201,7 +202,6 @@ def test_check_names_a_tls_key_that_others_may_read(
 )
 def test_check_names_what_others_may_read(dinhdanh: Any, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "var"
-    assert dinhdanh("migrate").code == 0
     assert dinhdanh("user", "admin").code == 0
     loose = folder / name
     if name.endswith("-wal"):
@@ -330,10 +330,10 @@ def test_a_real_terminal_of_another_encoding_is_spoken_to(tmp_path: Path) -> Non
         assert b"level3" in done.stdout
 
 
+@pytest.mark.usefixtures("new_installation")
 def test_a_file_of_another_encoding_given_to_a_command_is_one_sentence(
     dinhdanh: Any, tmp_path: Path
 ) -> None:
-    assert dinhdanh("migrate").code == 0
     (tmp_path / "secret").write_bytes(b"m\xe3 kh\xf3a")
     scim = ("--connector", "scim", "--set", "url=https://scim.example.vn")
     asked = ("app", "create", "vanban", "Văn bản", *scim, "--secret-file", "secret")
@@ -351,8 +351,8 @@ def test_a_file_of_another_encoding_given_to_a_command_is_one_sentence(
         assert "Traceback" not in outcome.said
 
 
+@pytest.mark.usefixtures("new_installation")
 def test_what_was_typed_in_another_encoding_is_refused_in_one_sentence(dinhdanh: Any) -> None:
-    assert dinhdanh("migrate").code == 0
     broken = os.fsdecode(b"L\xea V\xe3n")  # as a latin-1 terminal sends it to a UTF-8 program
     for arguments in (
         ("user", "admin", "quantri", "--name", broken),
