@@ -46,6 +46,8 @@ SERVER = os.environ.get("TEST_DATABASE_URL", "")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 NO_SOCKETS = ("unit", "properties")
 LONGEST = ("crash", "story")
+SHORTEST = ("adversarial", "contract", "flows", "unit")
+"""Folders of which no file takes longer than a quarter of a minute."""
 TESTS = Path(__file__).parent
 
 for name in [n for n in os.environ if n.startswith("DINHDANH_")]:
@@ -88,15 +90,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, before ours otherwise
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long ones, and of these with the longest: whole files go to one process
-    each, and the last to begin should not be the one that takes minutes.
+    each, and the last to begin should not be the one that takes minutes. The rest is in random
+    order.
     """
     items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
+    folder = item.path.relative_to(TESTS).parts[0]
     if item.get_closest_marker("serial") is None:
-        return 2
-    return 0 if item.path.relative_to(TESTS).parts[0] in LONGEST else 1
+        return 3 if folder in SHORTEST else 2
+    return 0 if folder in LONGEST else 1
 
 
 def missing(service: str) -> None:
