@@ -92,9 +92,9 @@ class Draft:
         user_id = user.id if user else None
         return Notice(code, message, user_id, args=args, row=self._rows.get(user_id))
 
-    def movable(self, user: User, before: tuple[Held, ...], promised: Promises) -> bool:
-        """Whether she can be moved on the day, as far as her status and what waits go."""
-        on = self.spec.effective_on
+    def works(self, user: User) -> bool:
+        """Whether she may take up anything on the day; said where not."""
+        on = max(self.spec.effective_on, self.ground.today)
         if user.status != UserStatus.ACTIVE.value:
             self.conflict(
                 "not_active",
@@ -103,9 +103,16 @@ class Draft:
                 name=user.full_name,
             )
             return False
-        if user.has_left(max(on, self.ground.today)):
+        if user.has_left(on):
             self.conflict("already_left", "{name} đã thôi việc.", user, name=user.full_name)
             return False
+        return True
+
+    def movable(self, user: User, before: tuple[Held, ...], promised: Promises) -> bool:
+        """Whether she can be moved on the day, as far as her status and what waits go."""
+        if not self.works(user):
+            return False
+        on = self.spec.effective_on
         waits = [
             h for h in before if h.kind == HeldAs.PRIMARY and h.valid_from == on and not h.void
         ]

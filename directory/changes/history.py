@@ -123,22 +123,6 @@ def listed(
     return ChangePage(rows, more)
 
 
-def as_dict(change: Change) -> dict[str, Any]:
-    """A change as lists show it; its proof is ``present.proof_as_dict``."""
-    return {
-        "id": change.id,
-        "kind": change.kind,
-        "state": change.state,
-        "needs_attention": change.needs_attention,
-        "title": change.title,
-        "actor": {"kind": change.actor_kind, "label": change.actor_label},
-        "effective_on": change.effective_on.isoformat(),
-        "committed_at": change.committed_at.isoformat(timespec="milliseconds"),
-        "people": change.people_count,
-        "undo_of": change.undo_of,
-    }
-
-
 def mark(at: datetime, row_id: str) -> str:
     """Where a page ended, for whoever asks for the next."""
     return page_marks.mark(at.isoformat(), row_id)

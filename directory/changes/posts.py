@@ -14,7 +14,7 @@ from directory.changes import places
 from directory.changes.drafting import Draft, Ground, said
 from directory.changes.promises import Promises
 from directory.changes.table import Event
-from directory.people import User, UserStatus
+from directory.people import User
 from directory.permissions import Do
 from directory.units import UnitView
 
@@ -34,23 +34,6 @@ def destination(session: Session, draft: Draft, ground: Ground, unit_id: int) ->
             day=said(unit.valid_from),
         )
     return units.view(unit)
-
-
-def works(draft: Draft, user: User) -> bool:
-    """Whether she may take up anything on the day; said where not."""
-    on = max(draft.spec.effective_on, draft.ground.today)
-    if user.status != UserStatus.ACTIVE.value:
-        draft.conflict(
-            "not_active",
-            "{name} đang bị đình chỉ hoặc đã thôi việc.",
-            user,
-            name=user.full_name,
-        )
-        return False
-    if user.has_left(on):
-        draft.conflict("already_left", "{name} đã thôi việc.", user, name=user.full_name)
-        return False
-    return True
 
 
 def refuse_full(

@@ -31,9 +31,13 @@ def plan_as_dict(plan: Plan) -> dict[str, Any]:
     }
 
 
-def proof_as_dict(found: Proof) -> dict[str, Any]:
-    """A change with its effects, states, times and latency in milliseconds."""
-    change = found.change
+def listed_as_dict(change: Change) -> dict[str, Any]:
+    """A change as lists show it."""
+    return _change(change) | {"people": change.people_count}
+
+
+def _change(change: Change) -> dict[str, Any]:
+    """What is said of it in a list as well as with its proof."""
     return {
         "id": change.id,
         "kind": change.kind,
@@ -41,6 +45,17 @@ def proof_as_dict(found: Proof) -> dict[str, Any]:
         "needs_attention": change.needs_attention,
         "title": change.title,
         "actor": {"kind": change.actor_kind, "label": change.actor_label},
+        "effective_on": change.effective_on.isoformat(),
+        "committed_at": _iso(change.committed_at),
+        "undo_of": change.undo_of,
+    }
+
+
+def proof_as_dict(found: Proof) -> dict[str, Any]:
+    """A change with its effects, states, times and latency in milliseconds."""
+    change = found.change
+    return {
+        **_change(change),
         "decision": {
             "number": change.decision_number,
             "issued_on": _iso(change.decision_issued_on),
@@ -48,12 +63,9 @@ def proof_as_dict(found: Proof) -> dict[str, Any]:
         }
         if change.decision_number
         else None,
-        "effective_on": change.effective_on.isoformat(),
-        "committed_at": _iso(change.committed_at),
         "took_effect_at": _iso(change.took_effect_at),
         "settled_at": _iso(change.settled_at),
         "settled": found.settled,
-        "undo_of": change.undo_of,
         **approved_by(change),
         **({"asked": change.told} if change.told else {}),
         "lines": [

@@ -57,7 +57,7 @@ def listed() -> Response:
             after=request.args.get("after"),
             limit=reading.limit(request),
         )
-    return jsonify({"changes": [history.as_dict(c) for c in page.rows], "after": page.after})
+    return jsonify({"changes": [present.listed_as_dict(c) for c in page.rows], "after": page.after})
 
 
 @blueprint.get("/api/v1/changes/<change_id>")

@@ -78,7 +78,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
     taken = []
     for user, before in people_of(session, spec):
         require_over(ground, before, on)
-        if not posts.works(draft, user):
+        if not draft.works(user):
             continue
         taken.append((user, position))
         posts.take_up(

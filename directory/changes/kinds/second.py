@@ -67,7 +67,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
     taken = []
     for user, before in people_of(session, spec):
         require_over(ground, before, on)
-        if not posts.works(draft, user):
+        if not draft.works(user):
             continue
         home = primary_on(before, on)
         if home is None:
