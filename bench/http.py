@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from urllib.parse import urlencode, urlsplit
 
 from flask.testing import FlaskClient
@@ -73,7 +73,10 @@ class Connection:
         while length is not None and len(body) < int(length[1]):
             body += self._more()
         for name, value in _COOKIE.findall(head):
-            self.cookies[name.decode()] = value.decode()
+            if value:
+                self.cookies[name.decode()] = value.decode()
+            else:
+                self.cookies.pop(name.decode(), None)
         location = _LOCATION.search(head)
         return Answer(int(head[9:12]), location[1].decode() if location else "", body)
 
@@ -85,6 +88,12 @@ class Connection:
 
     def forget(self) -> None:
         self.cookies.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._socket.close()
 
 
 class InProcess:

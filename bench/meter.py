@@ -17,38 +17,34 @@ def tree(root: int) -> set[int]:
     return found
 
 
-def named(name: str) -> set[int]:
-    """All processes whose command is called so."""
-    return {
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdecimal() and _command(entry) == name
-    }
+def parent(pid: int) -> int | None:
+    """The process that started this one; None when it is not of this machine."""
+    stat = _stat(pid)
+    return int(stat[1]) if stat else None
 
 
-def _command(entry: Path) -> str:
-    try:
-        return (entry / "comm").read_text().strip()
-    except OSError:
-        return ""
-
-
-def spent(pids: set[int]) -> float:
-    """Milliseconds of processor time, user and system, of these processes so far.
+def spent(pids: set[int]) -> dict[int, float]:
+    """Milliseconds of processor time, user and system, of each of these processes so far.
 
     /proc counts in hundredths of a second; schedstat, where the kernel keeps it, in nanoseconds.
     """
-    total = 0.0
-    for pid in pids:
-        try:
-            total += sum(
-                int((task / "schedstat").read_text().split()[0]) / 1e6
-                for task in Path(f"/proc/{pid}/task").iterdir()
-            )
-        except OSError:
-            stat = _stat(pid)
-            total += (int(stat[11]) + int(stat[12])) * _TICK if stat else 0
-    return total
+    return {pid: _spent(pid) for pid in pids}
+
+
+def between(before: dict[int, float], after: dict[int, float]) -> float:
+    """Milliseconds spent meanwhile; whoever was not there before began with none."""
+    return sum(max(ms - before.get(pid, 0.0), 0.0) for pid, ms in after.items())
+
+
+def _spent(pid: int) -> float:
+    try:
+        return sum(
+            int((task / "schedstat").read_text().split()[0]) / 1e6
+            for task in Path(f"/proc/{pid}/task").iterdir()
+        )
+    except OSError:
+        stat = _stat(pid)
+        return (int(stat[11]) + int(stat[12])) * _TICK if stat else 0.0
 
 
 def _stat(pid: int) -> list[str]:

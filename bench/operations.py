@@ -15,9 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from bench.http import Answer, Caller
-from dinhdanh.testing import Person, Provider, RelyingParty
 from directory.base.clock import system_clock
-from idp.oidc.clients import GrantType, Options, TokenFormat
 
 REDIRECT = "http://127.0.0.1:9/callback"
 SCOPE = "openid profile email org"
@@ -30,40 +28,32 @@ class Unexpected(Exception):
 
 
 @dataclass(frozen=True)
+class Party:
+    """A registered client."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Parties:
-    """Who takes part, registered once per run."""
+    """Who takes part, registered once per provider."""
 
     issuer: str
-    web: RelyingParty
-    offline: RelyingParty
+    web: Party
+    offline: Party
     """Its access tokens are JWTs."""
-    machine: RelyingParty
-    bound: RelyingParty
+    machine: Party
+    bound: Party
     """Pushes its requests, and binds its tokens by DPoP."""
 
 
-def register(provider: Provider) -> Parties:
-    """Register the clients."""
-    common: dict[str, Any] = {"redirect_uri": REDIRECT, "id_token_alg": "ES256"}
-    return Parties(
-        provider.issuer,
-        provider.register("opaque", **common),
-        provider.register("jwt", **common, access_token_format=TokenFormat.JWT),
-        provider.register(
-            "machine",
-            redirect_uri="",
-            redirect_uris=(),
-            grant_types=(GrantType.CLIENT,),
-            scopes=("changes:read",),
-        ),
-        provider.register(
-            "bound",
-            **common,
-            options=Options(
-                require_pushed_authorization_requests=True, dpop_bound_access_tokens=True
-            ),
-        ),
-    )
+@dataclass(frozen=True)
+class Person:
+    """Somebody who signs in."""
+
+    username: str
+    password: str = field(repr=False)
 
 
 @dataclass
@@ -74,6 +64,7 @@ class User:
     person: Person
     caller: Caller
     key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256"))
+    signed_in: bool = False
 
     # ---- parts ---------------------------------------------------------------------------------
 
@@ -82,14 +73,14 @@ class User:
             raise Unexpected(f"{answer.status} {answer.body[:300]!r}")
         return answer
 
-    def post(self, path: str, party: RelyingParty, form: dict[str, str], **headers: str) -> Any:
+    def post(self, path: str, party: Party, form: dict[str, str], **headers: str) -> Any:
         pair = f"{party.client_id}:{party.client_secret}".encode()
         basic = "Basic " + base64.b64encode(pair).decode()
         answer = self.caller.send("POST", path, form=form, Authorization=basic, **headers)
         body = self.expect(answer, 200, 201).body
         return json.loads(body) if body else {}
 
-    def query(self, party: RelyingParty, verifier: str) -> dict[str, str]:
+    def query(self, party: Party, verifier: str) -> dict[str, str]:
         digest = hashlib.sha256(verifier.encode()).digest()
         return {
             "client_id": party.client_id,
@@ -102,7 +93,7 @@ class User:
             "code_challenge_method": "S256",
         }
 
-    def redeem(self, party: RelyingParty, location: str, verifier: str, **headers: str) -> Any:
+    def redeem(self, party: Party, location: str, verifier: str, **headers: str) -> Any:
         found = parse_qs(urlsplit(location).query)
         if "code" not in found:
             raise Unexpected(location)
@@ -114,14 +105,14 @@ class User:
         }
         return self.post("/oauth2/token", party, form, **headers)
 
-    def silent(self, party: RelyingParty) -> Any:
+    def silent(self, party: Party) -> Any:
         """Authorization with a session, and the code for tokens."""
         verifier = secrets.token_urlsafe(32)
         path = "/oauth2/authorize?" + urlencode(self.query(party, verifier))
         answer = self.expect(self.caller.send("GET", path), 302, 303)
         return self.redeem(party, answer.location, verifier)
 
-    def sign_in(self, party: RelyingParty) -> Any:
+    def sign_in(self, party: Party) -> Any:
         """From nobody to tokens: the pages, the password, the code."""
         self.caller.forget()
         verifier = secrets.token_urlsafe(32)
@@ -137,6 +128,7 @@ class User:
         answer = self.expect(self.caller.send("POST", _path(flow), form=form), 303)
         while not answer.location.startswith(REDIRECT):
             answer = self.expect(self.caller.send("GET", _path(answer.location)), 302, 303)
+        self.signed_in = True
         return self.redeem(party, answer.location, verifier)
 
     def proof(self, path: str) -> str:

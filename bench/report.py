@@ -1,39 +1,74 @@
 """From results to a page a person reads."""
 
+import json
 import os
 import platform
-import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import RSAKey
-from sqlalchemy import make_url, text
 
+from bench.paired import Compared
 from directory.base.clock import system_clock
 from directory.base.crypto import PasswordHasher
-from directory.base.db import unpooled
 
+RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- measured: written by make bench -->", "<!-- end of what was measured -->"
 
 
-def fresh_database(server: str) -> str:
-    """The URL of a new database on this server; empty for SQLite."""
-    if not server:
-        return ""
-    name = f"bench_{secrets.token_hex(4)}"
-    engine = unpooled(server)
-    with engine.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-    engine.dispose()
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
+# ---- results -----------------------------------------------------------------------------------
 
 
-def described(measured: dict[str, Any], *, runs: int, clients: int) -> dict[str, Any]:
-    """The results with what they were measured on and with."""
+def costs(measured: dict[str, Any], *, runs: int, clients: int) -> dict[str, Any]:
+    """Of this tree alone, by database and operation."""
+    settings = _settings(runs=runs, clients=clients) | {"sqlite": "WAL, synchronous FULL"}
+    return _circumstances() | {"settings": settings, "operations": measured}
+
+
+def ratios(
+    compared: Mapping[str, Compared], labels: list[str], *, rounds: int, runs: int, clients: int
+) -> dict[str, Any]:
+    """Of this tree, the first of ``labels``, to each of the others, by operation."""
+    ours, *others = labels
+    settings = {"rounds": rounds} | _settings(runs=runs, clients=clients)
+    operations = {}
+    for name, found in compared.items():
+        told = {each: found.ratio(ours, each) for each in others}
+        operations[name] = {
+            "ms": {each: _rounded(found.cost(each)) for each in labels},
+            "ratio": {
+                each: {k: _rounded(v) for k, v in asdict(value).items()} if value else None
+                for each, value in told.items()
+            },
+            "missing": found.missing,
+        }
+    compared_with = {"this": ours, "others": others, "settings": settings}
+    return {"ratios": _circumstances() | compared_with | {"operations": operations}}
+
+
+def told(name: str, found: Compared, labels: list[str]) -> str:
+    """An operation's ratios in one line, for whoever waits."""
+    ours, *others = labels
+    cost = found.cost(ours)
+    parts = [f"{name:24} {'–' if cost is None else f'{cost:.2f} ms'}"]
+    for each in others:
+        value = found.ratio(ours, each)
+        reason = found.missing.get(each) or found.missing.get(ours)
+        verdict = "" if value is None or value.differs else ", no difference seen"
+        parts.append(f"÷ {each}: {value or reason}{verdict}")
+    return "   ".join(parts)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _circumstances() -> dict[str, Any]:
     model = next(
         (
             line.partition(":")[2].strip()
@@ -50,16 +85,17 @@ def described(measured: dict[str, Any], *, runs: int, clients: int) -> dict[str,
             "argon2id hash ms": _cost(lambda: PasswordHasher().hash("x" * 20), runs=10),
             "RS256 signature ms": _cost(_signing(), runs=50),
         },
-        "settings": {
-            "web_processes": 1,
-            "web_threads": 16,
-            "runs": runs,
-            "clients": clients,
-            "load generator": "on the same machine",
-            "postgresql": "unix socket, fsync off",
-            "sqlite": "WAL, synchronous FULL",
-        },
-        "operations": measured,
+    }
+
+
+def _settings(*, runs: int, clients: int) -> dict[str, Any]:
+    return {
+        "web_processes": 1,
+        "web_threads": 16,
+        "runs": runs,
+        "clients": clients,
+        "load generator": "on the same machine",
+        "postgresql": "unix socket, fsync off",
     }
 
 
@@ -77,24 +113,22 @@ def _signing() -> Callable[[], object]:
     return lambda: jwt.encode({"alg": "RS256"}, {"sub": "lan"}, key, ["RS256"])
 
 
-def write(results: dict[str, Any]) -> None:
-    """Put the table into docs/performance.md, between its markers."""
+# ---- the page ----------------------------------------------------------------------------------
+
+
+def keep(part: dict[str, Any]) -> None:
+    """Write what was measured; what was not, costs or ratios, stays as it was measured before."""
+    results = json.loads(RESULTS.read_text("utf-8")) | part
+    RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{_table(results)}\n{END}{after}", "utf-8")
+    PAGE.write_text(f"{before}{BEGIN}\n\n{tables(results)}\n{END}{after}", "utf-8")
 
 
-def _table(results: dict[str, Any]) -> str:
-    machine = results["machine"]
-    lines = [
-        f"{results['measured_on']}: {machine['processor']}, {machine['cores']} cores, "
-        f"Linux {machine['system']}, Python {results['python']}. "
-        + "; ".join(f"{name}: {value}" for name, value in results["settings"].items())
-        + ". Yardstick: "
-        + ", ".join(f"{name} {value}" for name, value in results["yardstick"].items())
-        + ".",
-        "",
-    ]
+def tables(results: dict[str, Any]) -> str:
+    """The page's tables, in Markdown."""
+    lines = [*_ratios(results["ratios"])] if "ratios" in results else []
+    lines += [_told(results), ""]
     for kind, operations in results["operations"].items():
         lines += [
             f"### {kind}",
@@ -110,3 +144,43 @@ def _table(results: dict[str, Any]) -> str:
         ]
         lines.append("")
     return "\n".join(lines)
+
+
+def _ratios(measured: dict[str, Any]) -> list[str]:
+    """This tree's processor time ÷ that of each of the others."""
+    others = measured["others"]
+    lines = [
+        "### beside others (PostgreSQL, server and database together)",
+        "",
+        _told(measured)
+        + f" This tree: {measured['this']}. In brackets, what holds the true ratio in 95 of 100 such runs.",
+        "",
+        "| operation | this tree, ms | " + " | ".join(f"÷ {each}" for each in others) + " |",
+        "|---|--:" + "|--:" * len(others) + "|",
+    ]
+    missing = []
+    for name, found in measured["operations"].items():
+        ms = found["ms"][measured["this"]]
+        cells = [
+            "–"
+            if value is None
+            else f"{value['middle']:.2f} ({value['low']:.2f}–{value['high']:.2f})"
+            for value in (found["ratio"][each] for each in others)
+        ]
+        lines.append(f"| {name} | {'–' if ms is None else f'{ms:.2f}'} | {' | '.join(cells)} |")
+        missing += [f"{name}, {each}: {why}" for each, why in found["missing"].items()]
+    if missing:
+        lines += ["", "Not measured: " + "; ".join(missing) + "."]
+    return [*lines, ""]
+
+
+def _told(results: dict[str, Any]) -> str:
+    machine = results["machine"]
+    return (
+        f"{results['measured_on']}: {machine['processor']}, {machine['cores']} cores, "
+        f"Linux {machine['system']}, Python {results['python']}. "
+        + "; ".join(f"{name}: {value}" for name, value in results["settings"].items())
+        + ". Yardstick: "
+        + ", ".join(f"{name} {value}" for name, value in results["yardstick"].items())
+        + "."
+    )
