@@ -8,6 +8,7 @@ Without --only and --database the results go to bench/results.json and docs/perf
 
 import argparse
 import os
+import signal
 import sys
 
 from bench import alone, paired, peer, report
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="operations with this in their name")
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers and trees are put away
     operations = [each for each in OPERATIONS if asked.only in each.name]
     if asked.against or asked.peer:
         _compare(asked, operations)

@@ -38,22 +38,34 @@ class Caller(Protocol):
     def forget(self) -> None:
         """Forget all cookies."""
 
+    def renew(self) -> None:
+        """Be as ready as if nothing had rested."""
+
 
 class Connection:
     """HTTP/1.1 over one kept socket; reads no more than is asked of it."""
 
     def __init__(self, issuer: str) -> None:
-        parts = urlsplit(issuer)
-        self._host = parts.netloc
-        self._socket = socket.create_connection((parts.hostname or "", parts.port or 80))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._server = urlsplit(issuer)
+        self._socket = self._connected()
         self.cookies: dict[str, str] = {}
+
+    def _connected(self) -> socket.socket:
+        address = self._server.hostname or "", self._server.port or 80
+        made = socket.create_connection(address)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
+
+    def renew(self) -> None:
+        """Connect anew: a server closes what has rested too long. The cookies stay."""
+        self._socket.close()
+        self._socket = self._connected()
 
     def send(
         self, method: str, path: str, *, form: Mapping[str, str] | None = None, **headers: str
     ) -> Answer:
         body = urlencode(form).encode() if form is not None else b""
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._host}"]
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self._server.netloc}"]
         if form is not None:
             lines.append("Content-Type: application/x-www-form-urlencoded")
         if method == "POST":
@@ -98,6 +110,9 @@ class Connection:
 
 class InProcess:
     """Into the application itself, for counting statements."""
+
+    def renew(self) -> None:
+        pass
 
     def __init__(self, browser: FlaskClient) -> None:
         self._browser = browser

@@ -1,8 +1,8 @@
 """Sends the requests of an operation, many people at the same time, and says what they cost."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -66,24 +66,20 @@ def measure(served: Served, users: list[User], operation: Operation, runs: int) 
     Raises Unexpected when what the runs need can not be made ready.
     """
     each = max(4, int(runs * operation.share) // len(users))
-    used = {id(user): prepared(user, operation, each) for user in users}
-    times: list[float] = []
-    errors: list[str] = []
-    lock = threading.Lock()
+    with ThreadPoolExecutor(len(users)) as threads:
+        given = list(threads.map(lambda user: _ready(user, operation, each), users))
+        before, began = served.spent(), time.perf_counter()
+        done = list(threads.map(lambda user, used: _run(user, operation, used, each), users, given))
+        seconds = time.perf_counter() - began
+        server, database = map(meter.between, before, served.spent())
+    times = sorted(one for own, _ in done for one in own)
+    errors = [error for _, failed in done for error in failed]
+    return Cost(server / len(times), database / len(times), len(times), seconds, times, errors)
 
-    def work(user: User) -> None:
-        own, failed = _run(user, operation, used[id(user)], each)
-        with lock:
-            times.extend(own)
-            errors.extend(failed)
 
-    before = served.spent()
-    began = time.perf_counter()
-    _together([lambda user=user: work(user) for user in users])  # type: ignore[misc]
-    seconds = time.perf_counter() - began
-    server, database = map(meter.between, before, served.spent())
-    runs = len(times)
-    return Cost(server / runs, database / runs, runs, seconds, sorted(times), errors)
+def _ready(user: User, operation: Operation, each: int) -> list[Any]:
+    user.caller.renew()
+    return prepared(user, operation, each)
 
 
 def prepared(user: User, operation: Operation, each: int) -> list[Any]:
@@ -110,11 +106,3 @@ def _run(
             errors.append(str(error)[:120])
         times.append(time.perf_counter() - began)
     return times, errors
-
-
-def _together(works: list[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=work) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()

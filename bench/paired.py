@@ -100,7 +100,7 @@ def _turn(made: Compared, load: Loaded, operation: Operation, runs: int) -> list
         return []
     try:
         cost = measure(state, users, operation, runs)
-    except Unexpected as error:
+    except (Unexpected, OSError) as error:
         made.missing[state.label] = str(error)[:120]
         return []
     if cost.errors:  # what refuses costs less than what is asked for
