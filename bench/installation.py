@@ -174,7 +174,7 @@ class Installation:
         raise RuntimeError(f"{self.tree.label}: {log.read_text('utf-8', 'replace')[-2000:]}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Installed(Served):
     """A served state of the product, and where its settings are."""
 
@@ -190,7 +190,7 @@ def installed(tree: Tree, database: Database | None, people: int) -> Iterator[In
         parties, slips = made.prepare(people)
         with made.serving() as pid:
             who = [_with_password(issuer, name, link) for name, link in slips.items()]
-            yield Installed(tree.label, parties, who, pid, database, {}, made.config)
+            yield Installed(tree.label, parties, who, pid, database, config=made.config)
 
 
 def _with_password(issuer: str, username: str, link: str) -> Person:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench import http, meter
@@ -23,8 +23,10 @@ class Served:
     """The process everything else of it hangs on."""
     database: Database | None
     """None where the database is inside the provider's own processes."""
-    lacks: Mapping[str, str]
+    lacks: Mapping[str, str] = field(default_factory=dict)
     """Operations that mean nothing here, each with the reason."""
+    warming: int = 200
+    """Runs after which an operation costs what it will cost always."""
 
     @contextmanager
     def users(self) -> Iterator[list[User]]:

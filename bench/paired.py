@@ -1,8 +1,8 @@
 """This tree beside others, in alternation: a ratio for each operation, with its spread.
 
 All are served at the same time, each with a database of its own; one of them is loaded, the others
-rest. An operation begins with turns that are not counted, until what is compiled, cached or planned
-is: JavaScript's engine takes some hundreds of runs.
+rest. An operation begins with runs that are not counted, until whatever a state compiles, caches or
+plans on the way is ready.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,9 +15,6 @@ from bench.installation import Tree, installed
 from bench.load import Served, measure
 from bench.operations import Operation, Unexpected, User
 from bench.ratios import Ratio, alternating, ratio
-
-UNCOUNTED = 3
-"""Turns of each state before the rounds."""
 
 
 @dataclass
@@ -77,8 +74,8 @@ Loaded = tuple[Served, list[User]]
 
 def _compared(loads: list[Loaded], operation: Operation, *, rounds: int, runs: int) -> Compared:
     made = Compared()
-    for load in loads * UNCOUNTED:
-        _turn(made, load, operation, runs)
+    for load in loads:  # not counted
+        _turn(made, load, operation, load[0].warming)
     for _ in range(rounds):
         turns: dict[str, list[float]] = {state.label: [] for state, _ in loads}
         for load in alternating(loads):

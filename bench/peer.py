@@ -17,6 +17,8 @@ from dinhdanh import ports
 
 HERE = Path(__file__).parent / "node"
 LACKS = {"introspection (JWT)": "introspects no JWT"}
+WARMING = 3000
+"""JavaScript's engine goes on compiling so long: the first runs cost two to three times the last."""
 
 
 class Absent(Exception):
@@ -70,7 +72,7 @@ def serving(database: Database, people: int, *, stored: bool = False) -> Iterato
         }
         with _running(wanted) as pid:
             parties = Parties(issuer, web=web, offline=web, machine=machine, bound=bound)
-            yield Served(name, parties, who, pid, database, LACKS)
+            yield Served(name, parties, who, pid, database, LACKS, WARMING)
 
 
 @contextmanager

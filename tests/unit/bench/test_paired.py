@@ -17,10 +17,12 @@ class Measured:
 
     def __init__(self, cost: Callable[[str], tuple[float, list[str]]]) -> None:
         self.turns: list[str] = []
+        self.runs: list[int] = []
         self._cost = cost
 
     def __call__(self, served: Served, _users: object, _operation: Operation, runs: int) -> Cost:
         self.turns.append(served.label)
+        self.runs.append(runs)
         whole, errors = self._cost(served.label)
         return Cost(whole / 2, whole / 2, runs, 1.0, [0.1], errors)
 
@@ -45,10 +47,11 @@ def comparing(
     return compare
 
 
-def test_rounds_go_there_and_back_after_turns_that_do_not_count(comparing) -> None:
-    load, found = comparing(states("A", "B"), lambda label: ({"A": 2.0, "B": 4.0}[label], []))
-    uncounted = 2 * paired.UNCOUNTED
-    assert load.turns[uncounted:] == list("ABBAABBA")
+def test_rounds_go_there_and_back_after_runs_that_do_not_count(comparing) -> None:
+    served = states("A", "B")
+    load, found = comparing(served, lambda label: ({"A": 2.0, "B": 4.0}[label], []))
+    assert load.turns == list("AB" + "ABBA" * 2)
+    assert load.runs == [served[0].warming] * 2 + [10] * 8
     assert found.costs == {"A": [2.0, 2.0], "B": [4.0, 4.0]}
     ratio = found.ratio("A", "B")
     assert ratio is not None
