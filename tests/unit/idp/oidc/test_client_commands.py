@@ -69,7 +69,8 @@ def test_every_switch_reaches_the_client(services: Any, run: Any, keys: str) -> 
     )
     found = _registered(services, done)
     options = found.options
-    assert found.sector == "app.example"
+    with services.db.read() as session:
+        assert session.get_one(clients.Client, found.id).sector == "app.example"
     assert not found.pkce_required
     assert options.par_required
     assert options.signed_request_required
