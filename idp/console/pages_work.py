@@ -38,16 +38,16 @@ class WorkFilter:
     late: bool = False
 
 
-def _managed(session: Session, granted: Rights) -> list[int]:
-    return [a.id for a in entitlements.applications(session) if granted.may_manage(a.id)]
+def _managed(session: Session, granted: Rights) -> dict[int, str]:
+    """The asker's applications: id → name."""
+    return {a.id: a.name for a in entitlements.applications(session) if granted.may_manage(a.id)}
 
 
 def listed(
     session: Session, granted: Rights, wanted: WorkFilter, *, now: datetime, after: int
 ) -> WorkPage:
     """The open items, the most urgent first."""
-    found = [a for a in entitlements.applications(session) if granted.may_manage(a.id)]
-    mine = [a.id for a in found]
+    mine = _managed(session, granted)
     rows = work_items.listed(
         session,
         [id_ for id_ in mine if wanted.application in (None, id_)],
@@ -58,8 +58,7 @@ def listed(
         limit=PAGE + 1,
     )
     more = after + PAGE if len(rows) > PAGE else None
-    names = [(a.id, a.name) for a in found]
-    return WorkPage(rows[:PAGE], work_items.waiting(session, mine), more, names)
+    return WorkPage(rows[:PAGE], work_items.waiting(session, mine), more, [*mine.items()])
 
 
 def waiting(session: Session, granted: Rights) -> int:

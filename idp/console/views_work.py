@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 
 from connectors.accounts.contract import Action
 from directory.base.errors import Conflict, InvalidInput
@@ -22,16 +22,17 @@ def work(*, item_id: int | None = None, error: InvalidInput | None = None) -> An
     """Open items of the asker's applications."""
     has, who = services(), asker()
     guard.require(who.manages_applications)
+    wanted, after = _filter(), guard.number("after") or 0
     with has.db.read() as session:
-        page = pages_work.listed(
-            session, who.rights, wanted := _filter(), now=who.now, after=guard.number("after") or 0
-        )
+        page = pages_work.listed(session, who.rights, wanted, now=who.now, after=after)
+    g.shown_at = _here()
     answer = render_template(
         "console/work.html",
         page=page,
         wanted=wanted,
         actions=_ACTIONS,
         filters=_said(wanted),
+        after=after or None,
         item_id=item_id,
         error=error_text(error) if error else "",
         field=error.field if error else "",
@@ -59,6 +60,11 @@ def _said(wanted: WorkFilter) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value}
 
 
+def _here() -> str:
+    """This page of the list, which its forms name in their address."""
+    return url_for("console.work", **_said(_filter()), after=guard.number("after") or None)
+
+
 def all_done() -> Any:
     """Somebody says that all of these are done."""
     has, who = services(), asker()
@@ -79,7 +85,7 @@ def all_done() -> Any:
             gettext("{n} việc vừa thay đổi hoặc đã được ghi nhận; hãy xem lại.", n=passed_over),
             "wait",
         )
-    return redirect(url_for("console.work"), 303)
+    return redirect(_here(), 303)
 
 
 def _chosen(value: str) -> tuple[int, str]:
@@ -118,7 +124,7 @@ def _answered(
         flash(error_text(error), "wait")
     else:
         flash(gettext(words), mood)
-    return redirect(url_for("console.work"), 303)
+    return redirect(_here(), 303)
 
 
 def install(blueprint: Blueprint) -> None:

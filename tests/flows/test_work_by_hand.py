@@ -1,6 +1,8 @@
 """Accounts at an application that nobody can call: a person does it, and says so."""
 
+import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from directory import entitlements
 from directory.base.clock import day_start, local_day
 from directory.changes import rules
 from directory.entitlements import Rule
+from idp.console import pages_work
 from idp.run import housekeeping
 from idp.run.performing import drain
 from tests import hr_world
@@ -378,3 +381,29 @@ def test_items_are_found_by_application_action_and_lateness(hr: Hr) -> None:
     assert names(f"application={other}") == set()
     assert "ngoài bộ lọc này" in browser.get(f"/console/work-items?application={other}").text
     assert len(names("action=nonsense&application=x&late=")) == 3
+
+
+def test_whoever_answers_stays_on_the_page_of_the_list_she_was_on(
+    hr: Hr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybody(hr)
+    monkeypatch.setattr(pages_work, "PAGE", 1)
+    browser = hr.browser("admin")
+    with hr.services.db.read() as session:
+        vanban = session.scalar(text("SELECT id FROM application WHERE code = 'vanban'"))
+    here = f"/console/work-items?application={vanban}&after=1"
+    page = browser.get(here)
+    (act,) = re.findall(r'action="(/console/work-items/\d+/failed[^"]*)"', page.text)
+    data = hidden_fields(page.text)
+    refused = browser.post(unescape(act), data=data)
+    assert refused.status_code == 422
+    assert "Hãy ghi lý do chưa làm được." in refused.text
+    assert act in refused.text
+    (switch,) = re.findall(r'<a lang="en"[^>]*href="([^"]+)"', refused.text)
+    assert browser.get(unescape(switch)).location == here
+    data |= hidden_fields(refused.text)
+    done = browser.post(unescape(act), data=data | {"reason": "đang nâng cấp"})
+    assert (done.status_code, done.location) == (303, here)
+    (all_,) = re.findall(r'id="batch" method="post" action="([^"]+)"', browser.get(here).text)
+    again = browser.post(unescape(all_), data=hidden_fields(refused.text))
+    assert again.location == here
