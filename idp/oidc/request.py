@@ -133,6 +133,8 @@ class Request(OAuth2Request):  # type: ignore[misc]
     """Not there before ``over`` has given one."""
     bound_to: str | None = None
     """The key the tokens of the answer belong to, once it has been proven."""
+    explained: bool = False
+    """Whether its owner is told already why it was refused."""
 
     def __init__(
         self,
@@ -200,12 +202,15 @@ class Request(OAuth2Request):  # type: ignore[misc]
         self, refusals: Refusals, client: ClientView | str, reason: Reason, detail: str = ""
     ) -> None:
         """Keep for the client's owner why this request was refused."""
+        self.explained = True
         refusals.note(self.connection, client, NewRefusal(reason, self.place, detail), now=self.now)
 
     def keep_error(self, refusals: Refusals, error: OAuth2Error) -> None:
-        """Keep it, if the client is known by now and it is its own doing."""
+        """Keep it, if the client is known by now, it is its own doing, and nothing has been kept
+        that says more than the error does.
+        """
         reason = getattr(error, "reason", None) or BY_ERROR.get(str(error.error))
-        if self.client is not None and reason is not None:
+        if self.client is not None and reason is not None and not self.explained:
             self.keep_refusal(refusals, self.client, reason, _told(error, reason, self))
 
 

@@ -9,6 +9,7 @@ from directory.people import User
 from idp.factors import passwords
 from idp.oidc.authorization.pushed import URN, PushedRequest
 from idp.oidc.clients import AuthMethod, Options, Profile
+from idp.oidc.clients.refusals import Refusal
 from idp.oidc.grants import Grant
 from idp.run import housekeeping
 from tests.browser_client import hidden_fields, submit
@@ -144,6 +145,21 @@ def test_what_the_authorization_endpoint_would_refuse_is_refused_at_once(
     assert (answer.status_code, answer.get_json()["error"]) == (400, error)
     assert answer.headers["Cache-Control"] == "no-store"
     assert world.all(PushedRequest) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"redirect_uri": "https://else.example/"}, "redirect_uri"),
+        ({"redirect_uri": None}, "redirect_uri_missing"),
+        ({"prompt": "loud"}, "request"),
+    ],
+)
+def test_its_owner_is_told_one_reason_for_one_refusal(
+    world: World, flow: Flow, changes: dict[str, str | None], reason: str
+) -> None:
+    assert push(flow, **changes).status_code == 400
+    assert [row.reason for row in world.all(Refusal)] == [reason]
 
 
 @pytest.mark.parametrize("method", ["get", "put", "delete"])
