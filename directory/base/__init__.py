@@ -7,7 +7,7 @@ nodes               signs of life of the processes; which releases can serve the
 values              one rule for each kind of value that people and files bring
 signed_values       values under a MAC, stored nowhere
 checkpoints         the audit trail's head, signed and written down outside the database
-db                  one engine, two ways in: read() and write()
+db                  one engine, five ways in: write(), read(), snapshot(), hot(), probe()
 patience            how long the database is waited for, by kind of work
 bounded             a connection of PostgreSQL's driver that gives up waiting
 crypto              keyring, encryption at rest, keyed hashes, argon2id

@@ -5,6 +5,7 @@ factor          Proven, Asking, Form, Answer; the protocol of a factor
 by_password     the password as a factor; the password asked again
 guarded         the one check of what can be guessed
 passwords       argon2id, strength, forced change
+wordlist        words that make a password easy to guess here
 slips           activation slips and links: how a password comes about, and what voids them
 slip_cutter     what a change does to them
 throttle        guessing slowed down: per person, source and installation

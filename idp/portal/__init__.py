@@ -2,4 +2,5 @@
 
 views           routes; they hold no query
 pages           what each page shows, read in one go
+pages_consents  what she has allowed applications, and what they hold on her behalf
 """

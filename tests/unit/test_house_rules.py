@@ -154,6 +154,28 @@ SAYS = {
 }
 
 
+BY_NAME = {"directory/changes/kinds", "directory/migrations", "idp/commands"}
+"""Packages of which each module is one more of the same, found by its name."""
+PACKAGES = sorted(
+    str(file.parent.relative_to(ROOT))
+    for part in ("directory", "connectors", "idp", "dinhdanh")
+    for file in (ROOT / part).rglob("__init__.py")
+    if "versions" not in file.parts
+)
+
+
+@pytest.mark.parametrize("package", [each for each in PACKAGES if each not in BY_NAME])
+def test_a_package_opens_with_a_map_of_all_that_is_in_it(package: str) -> None:
+    folder = ROOT / package
+    said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or ""
+    words = set(re.findall(r"\w+\*?", said))
+    modules = {file.stem for file in folder.glob("*.py")} - {"__init__"}
+    modules |= {file.parent.name for file in folder.glob("*/__init__.py")}
+    families = tuple(word.removesuffix("*") for word in words if word.endswith("_*"))
+    left_out = {each for each in modules - words if not each.startswith(families)}
+    assert left_out - {"migrations"} == set()
+
+
 def test_every_room_has_an_order_of_its_own() -> None:
     """What a contract does not speak of may grow into a circle again."""
     linter = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]

@@ -12,6 +12,7 @@ checks applies  what a field's value must be; which clients it is asked of
 metadata        what fields ask of one another
 profiles        what FAPI 2.0 switches on, and what it refuses
 jwks keyset     a client's own keys: those it registers, those it publishes
+call_limits     how many calls to clients' own servers at once
 sectors         pairwise subjects
 refusals        why a client was refused, for its owner
 redirects       which URIs may be registered, and which a request may name
