@@ -207,7 +207,8 @@ class FactDraft:
             for later, _ in unit_names.following(self.session, fact):
                 self.warn(
                     "follows",
-                    "Tên gọi đã quyết định cho ngày {day} cũng đổi lại, trừ phần nó tự quyết định.",
+                    "Tên gọi đã quyết định cho ngày {day} cũng đổi theo, trừ phần mà quyết định đó "
+                    "nêu riêng.",
                     day=said(later.valid_from),
                 )
         self.lines.append(

@@ -113,7 +113,7 @@ def test_whoever_may_change_nothing_is_told_of_no_field(hr: Hr) -> None:
 
 def test_what_must_be_filled_in_is_marked(hr: Hr) -> None:
     page = hr.browser("officer").get(JOIN).text
-    assert "Mục có dấu * phải điền" in text_of(page)
+    assert "Các mục có dấu * là bắt buộc" in text_of(page)
     for field in ("person.full_name", "position"):
         assert label_of(page, field).endswith("*")
     for field in ("person.birth_date", "person.citizen_number", "person.email"):

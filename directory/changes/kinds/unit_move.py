@@ -98,8 +98,8 @@ def _say_bodies(
         if going := waiting_moves.across(session, unit.path, on, now=draft.ground.now):
             draft.warn(
                 "waiting_moves",
-                "Điều động đang chờ của {n} người sẽ là sang cơ quan khác: khi ngày của họ đến, mọi phiên "
-                "làm việc kết thúc; các vị trí khác của họ vẫn còn, hãy xem lại.",
+                "Điều động đang chờ của {n} người sẽ thành điều động sang cơ quan khác: đến ngày đó mọi "
+                "phiên làm việc của họ kết thúc; các vị trí khác của họ vẫn còn, hãy xem lại.",
                 n=going,
             )
 

@@ -134,7 +134,7 @@ def _typed_number(name: str, texts: Sequence[str]) -> int | None:
 
 
 def _untyped(name: str, _texts: Sequence[str]) -> Any:
-    raise wrong(name, "Giá trị này không gõ trực tiếp được.")
+    raise wrong(name, "Giá trị này không nhập trực tiếp được.")
 
 
 def _maybe(name: str, texts: Sequence[str]) -> str | None:
