@@ -57,6 +57,9 @@ class Shown:
     """What came of it."""
     said: list[tuple[str, str]]
     """What else was asked for, in words: (field, value)."""
+    unsealed: list[tuple[str, str]]
+    """What is kept sealed and must be compared with the papers by whoever may approve: (field, value).
+    Nobody else is told, nor any program."""
     plan: dict[str, Any] | None
     """What would happen, worked out for its proposer; None where it no longer waits."""
     may_decide: bool
@@ -140,6 +143,7 @@ def shown(has: Services, proposal_id: str, actor: Actor) -> Shown:
             spec.decision if spec else _decided(change),
             change,
             _asked(spec) if spec else [],
+            _unsealed(has, spec) if spec and deciding and not hindrance else [],
             plan,
             deciding,
             told["state"] == ProposalState.PROPOSED.value and row.is_of(actor),
@@ -176,6 +180,17 @@ def _asked(spec: Spec) -> list[tuple[str, str]]:
             found.append((gettext(leaf.ask.label), gettext(leaf.words.get(value, value))))
         elif isinstance(value, date):
             found.append((gettext(leaf.ask.label), day(value)))
+    return found
+
+
+def _unsealed(has: Services, spec: Spec) -> list[tuple[str, str]]:
+    """A masked number tells two apart by seven digits of twelve: that is no check of the others."""
+    found = []
+    for leaf in leaves(kind.get(spec.kind).asks) if spec.asked else ():
+        value = getattr(spec.asked, leaf.path[0], None)
+        if leaf.ask.secret and isinstance(value, dict) and value.get("citizen_sealed"):
+            number = has.keyring.decrypt("citizen", value["citizen_sealed"]).decode()
+            found.append((gettext(leaf.ask.label), number))
     return found
 
 

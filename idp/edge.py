@@ -21,7 +21,8 @@ from directory.base.clock import local_day
 from directory.base.errors import DinhdanhError, Gathered, InvalidInput, NotAllowed, PlanStale
 from directory.base.text import by_name
 from directory.changes import history, kind, present, spec, undo
-from directory.changes.model import Change, Notice, Person, Plan, Spec
+from directory.changes.model import Change, Person, Plan, Spec
+from directory.changes.notices import Notice
 from directory.changes.proof import Proof
 from directory.entitlements import Application, Desired, desired_accounts
 from directory.permissions import Do, Rights
@@ -147,7 +148,13 @@ def seen(session: Session, actor: Actor, change_id: str, *, now: datetime) -> Pr
 
 def _said(notice: Notice) -> dict[str, Any]:
     """A notice in the language in force."""
-    return notice.as_dict() | {"message": gettext(notice.message, **notice.args)}
+    found = notice.as_dict() | {"message": gettext(notice.message, **notice.args)}
+    if notice.choices:
+        found["choices"] = [
+            {"value": one.value, "label": gettext(one.message, **one.args)}
+            for one in notice.choices
+        ]
+    return found
 
 
 def _applications(session: Session, plan: Plan) -> list[dict[str, Any]]:

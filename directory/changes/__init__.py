@@ -3,6 +3,7 @@
     table       event × artefact, as data
     effects     what a change does outside the directory, and how far each of it has come
     model       Plan, Line, Spec and the tables change, change_line, idempotency
+    notices     what a plan tells: warnings, and conflicts with how they are settled
     cutter      how the door cuts what it may not import
     titles      what changes are called, composed when shown
     asks        what a kind asks for: a model of fields, said once for every edge
@@ -24,6 +25,8 @@
     newcomer    the fields of somebody new
     addresses   e-mail addresses that are somebody else's
     lines       how the lines of a plan become rows
+    known       who of those to be taken in is known: returners, whoever is in service, namesakes
+    returning   somebody who has left comes back as who she was
     joining     plan_join: one person or five hundred
     places      the places of posts, held so that no other plan takes them too
     granting    giving and ending roles, within the grantor's own reach

@@ -11,7 +11,7 @@ from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
 from directory.changes.drafting import Ground
-from directory.changes.model import Notice
+from directory.changes.notices import Notice
 from directory.people import User, UserStatus
 from directory.permissions import visible_people
 

@@ -72,6 +72,8 @@ class Ask:
     left out leaves it as it is."""
     secret: bool = False
     """Whether it never stands in an address, nor on a command line that others may read."""
+    settles: bool = False
+    """Whether a form asks for it only where a preview finds something to settle."""
 
 
 @dataclass(frozen=True)

@@ -44,14 +44,8 @@ from directory.changes import (
 from directory.changes.cutter import Cutter
 from directory.changes.drafting import Ground, named
 from directory.changes.effects import Effect, State
-from directory.changes.model import (
-    Change,
-    ChangeLine,
-    ChangeState,
-    Notice,
-    Plan,
-    Spec,
-)
+from directory.changes.model import Change, ChangeLine, ChangeState, Plan, Spec
+from directory.changes.notices import Notice
 from directory.changes.promises import overlapping, superseded
 from directory.changes.table import REQUIRED
 from directory.changes.thresholds import ALONE, Thresholds

@@ -11,7 +11,8 @@ from directory import assignments, people
 from directory.assignments import Held, HeldAs
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
-from directory.changes.model import Line, Notice, Person, Plan, Spec
+from directory.changes.model import Line, Person, Plan, Spec
+from directory.changes.notices import Notice
 from directory.changes.promises import NOTHING, Promises, Waiting, supersede_line
 from directory.changes.table import Event
 from directory.entitlements import Rulebook
@@ -225,26 +226,7 @@ class Draft:
             )
         for held in opened:
             after += (held,)
-            self.lines.append(
-                Line(
-                    "assignment",
-                    "open",
-                    None,
-                    user.id,
-                    held.unit.id,
-                    f"{held.position_name}, {held.unit.name}",
-                    None,
-                    {
-                        "kind": held.kind,
-                        "unit": held.unit.id,
-                        "position": held.position_id,
-                        "valid_from": held.valid_from.isoformat(),
-                        "valid_to": iso(held.valid_to),
-                        **({"closed_by": opened_until} if opened_until else {}),
-                        **({"planned_end": iso(planned_end)} if planned_end else {}),
-                    },
-                )
-            )
+            self._open(user.id, held, opened_until, planned_end)
         after_status = (status or UserStatus(user.status)).value
         if status is not None:
             # Only what this change decides: a day of leaving is no business of a suspension.
@@ -269,6 +251,36 @@ class Draft:
                 paused=tuple(paused),
             )
         )
+
+    def _open(
+        self, user_id: int, held: Held, until: str | None = None, planned_end: date | None = None
+    ) -> None:
+        self.lines.append(
+            Line(
+                "assignment",
+                "open",
+                None,
+                user_id,
+                held.unit.id,
+                f"{held.position_name}, {held.unit.name}",
+                None,
+                {
+                    "kind": held.kind,
+                    "unit": held.unit.id,
+                    "position": held.position_id,
+                    "valid_from": held.valid_from.isoformat(),
+                    "valid_to": iso(held.valid_to),
+                    **({"closed_by": until} if until else {}),
+                    **({"planned_end": iso(planned_end)} if planned_end else {}),
+                },
+            )
+        )
+
+    def come_back(self, person: Person, standing: Line, post: Held) -> None:
+        """Write down that somebody who has left serves again, in this post."""
+        self.lines.append(standing)
+        self._open(person.id, post)
+        self.people.append(person)
 
     def _about(self, user: User, was: dict[str, Any], will: dict[str, Any]) -> None:
         self.lines.append(

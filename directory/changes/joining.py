@@ -1,8 +1,7 @@
 """plan_join: tiếp nhận, tuyển dụng. One person from the console or 500 from a feed.
 
-A row is ``{"row", "person": {...}, "assignments": [...]}`` as ``spec.join_row`` checks it.
-A known citizen number, or the same name and birth date without a number, is a conflict to
-settle: a returner is reactivated with her old ``sub``, never entered twice.
+A row is ``{"row", "person": {...}, "assignments": [...]}``. Who has left comes back as who she was
+(``known`` says who that is, ``returning`` what it takes): nobody is entered twice.
 """
 
 from collections import Counter
@@ -10,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import case, func, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from directory import assignments, units
@@ -18,13 +17,15 @@ from directory.assignments import Assignment, Held, Position
 from directory.base.errors import InvalidInput
 from directory.base.rows import batches
 from directory.base.text import username_base
-from directory.changes import addresses
+from directory.changes import addresses, known, returning
 from directory.changes.drafting import Ground
+from directory.changes.known import Returner
 from directory.changes.lines import PERSONAL
-from directory.changes.model import Line, Notice, Person, Plan, Spec
+from directory.changes.model import Line, Person, Plan, Spec
+from directory.changes.notices import Notice
 from directory.changes.table import Event
 from directory.people import User, UserStatus
-from directory.permissions import Do, visible_people
+from directory.permissions import Do
 from directory.units import OrgUnit, UnitView
 
 
@@ -39,61 +40,36 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
         ground.rights.require(Do.CHANGE, path, missing="destination")
     if not all(row["assignments"] for row in spec.rows):
         ground.rights.require(Do.CHANGE, None, missing="destination")
-    conflicts = [
-        *_duplicates(session, spec.rows, ground),
-        *_full_posts(session, spec, unit_views, catalogue),
-        *_before_units(session, spec.rows, unit_views),
-        *addresses.taken(session, spec.rows, ground),
-    ]
-    usernames = allot_usernames(session, [row["person"] for row in spec.rows])
+    found = known.sort_out(session, spec.rows, ground)
+    addressed = [_addressed(row, found.returners.get(n)) for n, row in enumerate(spec.rows)]
+    usernames = iter(
+        allot_usernames(
+            session,
+            [row["person"] for n, row in enumerate(spec.rows) if n not in found.returners],
+        )
+    )
     people, lines = [], []
     next_assignment = -1
-    for index, (row, username) in enumerate(zip(spec.rows, usernames, strict=True), start=1):
-        person, ref = row["person"], -index
-        lines.append(
-            Line(
-                "users",
-                "create",
-                None,
-                ref,
-                None,
-                person["full_name"],
-                None,
-                _told(person, username),
-            )
-        )
+    for place, row in enumerate(spec.rows):
+        returner = found.returners.get(place)
+        if returner is not None:
+            ref = returner.user.id
+            same = row["person"].get("same_as")
+            new = dict(returner.new) | ({"same_as": same} if same else {})
+            lines.append(returning.line(returner.user, new))
+        else:
+            ref, username = -(place + 1), next(usernames)
+            lines.append(_created(ref, row["person"], username, found.other_than.get(place)))
         held = []
         for post in row["assignments"]:
             unit, position = unit_views[post["unit"]], catalogue[post["position"]]
             held.append(_held(next_assignment, ref, post, unit, position))
             next_assignment -= 1
-            lines.append(
-                Line(
-                    "assignment",
-                    "open",
-                    None,
-                    ref,
-                    unit.id,
-                    f"{position.name}, {unit.name}",
-                    None,
-                    {key: post.get(key) for key in POST_KEYS},
-                )
-            )
+            lines.append(_opened(ref, post, unit, position))
         people.append(
-            Person(
-                ref,
-                "",
-                username,
-                person["full_name"],
-                "",
-                UserStatus.ACTIVE.value,
-                Event.JOIN,
-                (),
-                tuple(held),
-                (),
-                new=True,
-                row=row.get("row"),
-            )
+            returning.person(returner.user, returner.before, held, row=row.get("row"))
+            if returner is not None
+            else _newcomer(ref, row, username, held)
         )
     return Plan(
         spec=spec,
@@ -102,9 +78,65 @@ def plan_join(session: Session, spec: Spec, ground: Ground) -> Plan:
         rulebook=ground.rulebook,
         people=tuple(people),
         lines=tuple(lines),
-        warnings=tuple(addresses.shared(session, spec.rows, ground)),
-        conflicts=tuple(conflicts),
+        warnings=(*found.warnings, *addresses.shared(session, addressed, ground)),
+        conflicts=(
+            *found.conflicts,
+            *_keys_taken(session, spec.rows, found),
+            *_full_posts(session, spec, unit_views, catalogue),
+            *_before_units(session, spec.rows, unit_views),
+            *addresses.taken(session, spec.rows, ground),
+        ),
         units=tuple(sorted(unit_views)),
+    )
+
+
+def _addressed(row: dict[str, Any], returner: Returner | None) -> dict[str, Any]:
+    """A row as ``addresses`` reads it: who comes back has an address already."""
+    if returner is None:
+        return row
+    user = returner.user
+    email = returner.new.get("email") or user.email
+    return {
+        "row": row.get("row"),
+        "user": user.id,
+        "person": {"email": email, "full_name": user.full_name},
+    }
+
+
+def _created(
+    ref: int, person: Mapping[str, Any], username: str, other_than: list[str] | None
+) -> Line:
+    said = _told(person, username) | ({"other_than": other_than} if other_than is not None else {})
+    return Line("users", "create", None, ref, None, person["full_name"], None, said)
+
+
+def _opened(ref: int, post: dict[str, Any], unit: UnitView, position: Position) -> Line:
+    return Line(
+        "assignment",
+        "open",
+        None,
+        ref,
+        unit.id,
+        f"{position.name}, {unit.name}",
+        None,
+        {key: post.get(key) for key in POST_KEYS},
+    )
+
+
+def _newcomer(ref: int, row: dict[str, Any], username: str, held: Sequence[Held]) -> Person:
+    return Person(
+        ref,
+        "",
+        username,
+        row["person"]["full_name"],
+        "",
+        UserStatus.ACTIVE.value,
+        Event.JOIN,
+        (),
+        tuple(held),
+        (),
+        new=True,
+        row=row.get("row"),
     )
 
 
@@ -150,64 +182,23 @@ def _catalogue(session: Session, ids: set[int]) -> dict[int, Position]:
     return {p.id: p for p in session.scalars(select(Position).where(Position.id.in_(ids)))}
 
 
-def _duplicates(session: Session, rows: Sequence[dict[str, Any]], ground: Ground) -> list[Notice]:
-    numbers = [h for r in rows if (h := r["person"].get("citizen_hash"))]
-    # Whose number it is is told to nobody who may not see that person.
-    seen = visible_people(ground.rights, ground.today)
-    known = {
-        digest: (user_id, name)
-        for digest, user_id, name in session.execute(
-            select(User.citizen_hash, case((seen, User.id)), case((seen, User.full_name))).where(
-                User.citizen_hash.in_(numbers)
-            )
-        )
-    }
-    born = {
-        (r["person"]["full_name"], r["person"]["birth_date"])
-        for r in rows
-        if r["person"].get("birth_date")
-    }
-    namesakes = (
-        {
-            (name, day)
-            for name, day in session.execute(
-                select(User.full_name, User.birth_date).where(
-                    tuple_(User.full_name, User.birth_date).in_(born), User.citizen_hash.is_(None)
-                )
-            )
-        }
-        if born
-        else set()
-    )
-    twice = Counter(numbers)
+def _keys_taken(
+    session: Session, rows: Sequence[dict[str, Any]], known_here: known.Sorted
+) -> list[Notice]:
+    """Keys of people that are somebody else's, or stand twice in this batch."""
     keys = Counter(k for r in rows if (k := r["person"].get("source_key")))
-    taken = set(session.scalars(select(User.source_key).where(User.source_key.in_(list(keys)))))
+    taken: dict[str | None, int] = {}
+    for some in batches(sorted(keys)):
+        found_now = session.execute(
+            select(User.source_key, User.id).where(User.source_key.in_(some))
+        )
+        taken |= dict(found_now.all())
     found: list[Notice] = []
-    for row in rows:
-        person, number = row["person"], row["person"].get("citizen_hash")
-        say = _sayer(found, row)
-        alike = (person["full_name"], person.get("birth_date"))
-        if number in known and known[number][0] is None:
-            say(
-                "known_person",
-                "Số định danh này thuộc về một người ngoài phạm vi của bạn; hãy hỏi quản trị viên.",
-            )
-        elif number in known:
-            say(
-                "known_person",
-                "Đã có người với số định danh này ({name}); hãy kích hoạt lại thay vì tạo mới.",
-                user_id=known[number][0],
-                name=known[number][1],
-            )
-        elif number and twice[number] > 1:
-            say("number_twice", "Số định danh này xuất hiện nhiều lần trong cùng một đợt.")
-        elif not number and alike in namesakes:
-            say("namesake", "Đã có người trùng họ tên và ngày sinh; cần số định danh để phân biệt.")
-        elif not number and alike[1]:
-            namesakes.add(alike)  # of the rows that follow, whichever batch they are in
-        key = person.get("source_key")
-        if key and (key in taken or keys[key] > 1):
-            say("source_key_taken", "Mã nguồn {key} đã được dùng.", key=key)
+    for place, row in enumerate(rows):
+        key, returner = row["person"].get("source_key"), known_here.returners.get(place)
+        hers = returner is not None and taken.get(key) == returner.user.id
+        if key and ((key in taken and not hers) or keys[key] > 1):
+            _sayer(found, row)("source_key_taken", "Mã nguồn {key} đã được dùng.", key=key)
     return found + _post_keys_taken(session, rows)
 
 

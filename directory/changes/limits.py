@@ -23,7 +23,8 @@ from directory.assignments import Assignment
 from directory.base.audit import Actor
 from directory.base.errors import Conflict, NotAllowed
 from directory.base.rows import batches, ends_after, in_force, not_over
-from directory.changes.model import Change, Notice, Person, Plan
+from directory.changes.model import Change, Person, Plan
+from directory.changes.notices import Notice
 from directory.changes.table import Action, Column
 from directory.people import User, UserStatus
 from directory.permissions import GIVES, ROLE_NAMES, AdminRole, Rights, Role

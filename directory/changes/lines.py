@@ -9,9 +9,11 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment
+from directory.base.clock import local_day
+from directory.base.rows import ends_after
 from directory.base.text import name_parts, name_sort_key, search_key
 from directory.changes.model import Change, Line, Plan
-from directory.people import User
+from directory.people import User, UserStatus
 
 PERSONAL = ("full_name", "birth_date", "gender", "email", "phone")
 """Columns of a person that a line may decide, beside her standing. A citizen number is not among
@@ -27,9 +29,7 @@ def write(session: Session, plan: Plan, change: Change) -> Plan:
     for line in plan.lines:
         after = line.after or {}
         if line.table == "users":
-            columns = _standing(after, plan) | person_columns(after, usernames[line.row_id or 0])
-            if columns:
-                session.execute(update(User).where(User.id == line.row_id).values(**columns))
+            write_person(session, line, plan, usernames[line.row_id or 0])
         elif line.table == "change":
             pass  # after the rows: see write.put_aside
         elif line.action == "open":
@@ -55,6 +55,14 @@ def write(session: Session, plan: Plan, change: Change) -> Plan:
         held = tuple(replace(h, id=next(ids)) if h.id < 0 else h for h in person.after)
         people.append(replace(person, after=held))
     return replace(plan, lines=tuple(lines), people=tuple(people))
+
+
+def write_person(session: Session, line: Line, plan: Plan, username: str) -> None:
+    """What a line decides of somebody who exists."""
+    after = line.after or {}
+    columns = _standing(after, plan) | person_columns(after, username)
+    if columns:
+        session.execute(update(User).where(User.id == line.row_id).values(**columns))
 
 
 def with_ids(plan: Plan, ids: list[int]) -> Plan:
@@ -103,8 +111,10 @@ def _standing(after: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     if "leaves_on" in after:
         values["leaves_on"] = _day(after["leaves_on"])
     # Of a leave dated ahead the status follows on the day; the day itself already counts.
-    if "status" in after and not (values.get("leaves_on") and plan.scheduled):
-        values["status"] = after["status"]
+    day, status = values.get("leaves_on"), after.get("status")
+    waits = status == UserStatus.LEFT and day is not None and ends_after(day, local_day(plan.now))
+    if status is not None and not waits:
+        values["status"] = status
     return values
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from directory.base.clock import day_start
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.changes import titles
 from directory.changes.effects import Foreseen
+from directory.changes.notices import Notice
 from directory.changes.table import TABLE, Action, Column, Event
 from directory.entitlements import Rulebook
 from directory.permissions import Rights
@@ -148,29 +149,6 @@ class Line:
             "before": self.before,
             "after": self.after,
         }
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A warning (may be committed over) or a conflict (must be settled first)."""
-
-    code: str
-    message: str
-    user_id: int | None = None
-    named: str | None = None
-    """The field of the request it is about."""
-    args: dict[str, Any] = field(default_factory=dict)
-    row: int | None = None
-    lifted: bool = False
-    """A conflict that a second person's approval lifts."""
-
-    def text(self) -> str:
-        """The Vietnamese sentence."""
-        return self.message.format(**self.args) if self.args else self.message
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"code": self.code, "message": self.text(), "user": self.user_id, "row": self.row}
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,15 @@ def _username(value: Any, info: ValidationInfo) -> str | None:
     return text
 
 
+def _same_as(value: Any, info: ValidationInfo) -> str | None:
+    text = clean(value).lower() if isinstance(value, str) else value
+    if text in (None, ""):
+        return None
+    if not isinstance(text, str) or not _USERNAME.fullmatch(text):
+        raise asks.wrong(info.field_name or "", "Ghi tên đăng nhập của người đã có, hoặc new.")
+    return text
+
+
 class Newcomer(Fields):
     """The columns of a new person."""
 
@@ -65,10 +74,24 @@ class Newcomer(Fields):
         SourceKey, Ask("Mã trong hệ thống nhân sự", says="Her key in the personnel system.")
     ] = None
 
+    same_as: Annotated[
+        str | None,
+        asks.reads(_same_as),
+        WithJsonSchema({"type": ["string", "null"]}),
+        Ask(
+            "Người đã có trong danh bạ",
+            says="Whom she is, by username, where she has left before; `new` where it is settled that "
+            "she is another person than her namesakes.",
+            settles=True,
+        ),
+    ] = None
+
     def columns(self) -> dict[str, Any]:
         """What is stored; the citizen number only in its three stored forms."""
         said = {name: getattr(self, name) for name in type(self).model_fields}
         number = said.pop("citizen_number")
+        if said["same_as"] is None:
+            del said["same_as"]
         empty = dict.fromkeys(("citizen_hash", "citizen_sealed", "citizen_masked"))
         return said | (number or empty)
 

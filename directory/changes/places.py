@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from directory import assignments
 from directory.assignments import Held, Post
 from directory.base.rows import batches
-from directory.changes.model import Line, Notice
+from directory.changes.model import Line
+from directory.changes.notices import Notice
 
 Place = tuple[int, int]
 """A place: (unit, position)."""

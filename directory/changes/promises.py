@@ -249,6 +249,8 @@ class Log:
             if status is None:
                 status = (line.before or {}).get("status", UserStatus.ACTIVE.value)
             change = self.changes.get(line.change_id)
+            if change is not None and change.id != change_id and self._comes_back(line):
+                status = UserStatus.ACTIVE.value
             if (
                 change is None
                 or change.id == change_id
@@ -260,11 +262,17 @@ class Log:
             status = _gives_status(line, change) or status
         return status or UserStatus.ACTIVE.value
 
+    def _comes_back(self, line: ChangeLine) -> bool:
+        """Whether by this line, which stands, somebody who had left is in service again."""
+        change = self.changes[line.change_id]
+        return comes_back(line) and change.undo_of is None and self.stands(change.id)
+
     def leaves_without(self, user_id: int, change_id: str, *, found: str | None) -> str | None:
         """Her day of leaving by every change that stands, but for one; ``found`` is what that one
         had found, kept where no change had set it.
         """
-        days, known = [], set()
+        days: list[str] = []
+        known = set()
         for line in self.lines.get(user_id, ()):
             after = line.after or {}
             change = self.changes.get(line.change_id)
@@ -273,11 +281,24 @@ class Log:
             if "leaves_on" not in after:
                 continue
             known.add(after.get("leaves_on"))
-            if change.id != change_id and self.stands(change.id):
+            if change.id == change_id or not self.stands(change.id):
+                continue
+            if comes_back(line):
+                days.clear()
+            else:
                 days.append(str(after["leaves_on"]))
         if days:
             return min(days)
         return found if found not in known else None
+
+
+def comes_back(line: ChangeLine) -> bool:
+    """Whether a line takes somebody's day of leaving away because she comes back. What takes a
+    change back may do so as well: that is no decision.
+    """
+    after = line.after or {}
+    decided = line.table == "users" and after.get("status") == UserStatus.ACTIVE.value
+    return decided and "leaves_on" in after and after["leaves_on"] is None
 
 
 _STANDING = frozenset({"status", "leaves_on", "username"})

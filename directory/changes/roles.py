@@ -107,7 +107,8 @@ def _orders(session: Session, plan: Plan) -> list[_Order]:
         action = person.orders(Column.ROLES)
         if person.new or action in (Action.NONE, Action.SLEEP, Action.ADD):
             continue
-        on = plan.spec.effective_on if plan.spec.undo_of is None else local_day(plan.now)
+        now = plan.spec.undo_of is not None or action is Action.ANEW
+        on = local_day(plan.now) if now else plan.spec.effective_on
         found += [
             _Order(END, person.id, role, max(on, role.valid_from))
             for role in _ending(session, person, action, on)
@@ -118,7 +119,7 @@ def _orders(session: Session, plan: Plan) -> list[_Order]:
 
 
 def _ending(session: Session, person: Person, action: Action, on: date) -> Sequence[AdminRole]:
-    if action == Action.END:
+    if action in (Action.END, Action.ANEW):
         mine = AdminRole.user_id == person.id
     elif person.ended:
         mine = AdminRole.assignment_id.in_(person.ended)

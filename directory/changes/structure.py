@@ -15,7 +15,8 @@ from directory.assignments import Position, Post
 from directory.base.errors import InvalidInput
 from directory.base.text import search_key, sort_key
 from directory.changes.drafting import Ground
-from directory.changes.model import Line, Notice, Plan, Spec
+from directory.changes.model import Line, Plan, Spec
+from directory.changes.notices import Notice
 from directory.permissions import Do
 from directory.units import OrgUnit, UnitCode, UnitEdge, UnitName, codes
 

@@ -18,6 +18,8 @@ class Event(StrEnum):
     """inside the same legal person"""
     APPOINT = "appoint"
     RELIEVE = "relieve"
+    REJOIN = "rejoin"
+    """somebody who had left is in service again"""
     SECOND = "second"
     RETURN = "return"
     SUSPEND = "suspend"
@@ -53,7 +55,8 @@ class Column(StrEnum):
     DEVICE = "device"
     ROLES = "roles"
     SLIPS = "slips"
-    """Printed slips and links by which somebody could set this person's password."""
+    """Printed slips and links by which somebody could set this person's password; where she begins
+    anew, the password too."""
 
 
 REQUIRED = frozenset(Column) - {Column.DEVICE}
@@ -83,6 +86,7 @@ class Action(StrEnum):
     CARRY = "carried"
     COLLECT = "collect"
     GIVE_BACK = "give back"
+    ANEW = "begins anew: what there was is void at the commit"
     END = "end"
     SLEEP = "kept, inactive"
 
@@ -99,6 +103,7 @@ def _row(*actions: Action) -> dict[Column, Action]:
 TABLE: dict[Event, dict[Column, Action]] = {
     #                           access         accounts      trust                 case                 device        roles         slips
     Event.JOIN:            _row(_A.NONE,       _A.ADD,       _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
+    Event.REJOIN:          _row(_A.ANEW,       _A.RECOMPUTE, _A.NONE,              _A.NONE,             _A.NONE,      _A.ANEW,      _A.ANEW),
     Event.TRANSFER_OTHER:  _row(_A.END_ALL,    _A.RECOMPUTE, _A.DISTRUST,          _A.REPLACE,          _A.HAND_OVER, _A.RECOMPUTE, _A.END_ALL),
     Event.TRANSFER_WITHIN: _row(_A.END_ACTING, _A.RECOMPUTE, _A.DISTRUST_IF_NAMED, _A.REPLACE_IF_NAMED, _A.CARRY,     _A.RECOMPUTE, _A.END_ALL),
     Event.APPOINT:         _row(_A.NONE,       _A.ADD,       _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.END_ALL),

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from directory.base.audit import Actor
 from directory.changes.effects import Effect
-from directory.changes.model import Change, Notice, Plan
+from directory.changes.model import Change, Plan
+from directory.changes.notices import Notice
 from directory.entitlements import Account, AccountState
 
 WINDOW = timedelta(hours=24)

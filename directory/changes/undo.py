@@ -6,7 +6,7 @@ back to the end it would have without the change: where that end belonged to a c
 meanwhile, to what was before that one (``promises.Log``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -20,16 +20,8 @@ from directory.base.errors import Conflict, NotFound
 from directory.base.rows import batches, is_fact
 from directory.changes import addresses, kind, lines, places, promises
 from directory.changes.drafting import Ground, iso, require_over, said
-from directory.changes.model import (
-    Change,
-    ChangeLine,
-    ChangeState,
-    Line,
-    Notice,
-    Person,
-    Plan,
-    Spec,
-)
+from directory.changes.model import Change, ChangeLine, ChangeState, Line, Person, Plan, Spec
+from directory.changes.notices import Notice
 from directory.changes.promises import Log
 from directory.changes.table import ENDS_POSTS, TABLE, Action, Column, Event
 from directory.people import User, UserStatus
@@ -285,14 +277,14 @@ class _Undo:
             return
         before, after = self._columns(user, line)
         said = (line.after or {}).keys()
-        if line.action == "create":
-            self._refuse_what_follows(user, line)
+        if line.action == "create" or promises.comes_back(line):
+            self._refuse(user, line, lambda _: True)  # she would not have been here
             before |= {"status": user.status, "leaves_on": iso(user.leaves_on)}
-            after |= {"status": UserStatus.LEFT.value, "leaves_on": None}
+            after |= {"status": UserStatus.LEFT.value, "leaves_on": self._leaves(user, line)}
         elif "leaves_on" in said:
+            self._refuse(user, line, promises.comes_back)
             before |= {"status": user.status, "leaves_on": iso(user.leaves_on)}
-            was = (line.before or {}).get("leaves_on")
-            after["leaves_on"] = self.log.leaves_without(user.id, self.change.id, found=was)
+            after["leaves_on"] = self._leaves(user, line)
             if user.status == UserStatus.LEFT.value:
                 after["status"] = self._status(user)
         elif "status" in said:
@@ -313,22 +305,26 @@ class _Undo:
         was = line.before or {}
         return {n: getattr(user, n) for n in said}, {n: was.get(n) for n in said}
 
+    def _leaves(self, user: User, line: ChangeLine) -> str | None:
+        was = (line.before or {}).get("leaves_on")
+        return self.log.leaves_without(user.id, self.change.id, found=was)
+
     def _status(self, user: User) -> str:
         return self.log.status_without(user.id, self.change.id, now=self.ground.now)
 
     def _refuse_later(self, user: User, line: ChangeLine, column: str, *, but: str = "") -> None:
         """A change that has since decided the same column of hers, and stands."""
-        for later in self.log.lines[user.id]:
-            said = later.after or {}
-            decides = later.table == "users" and column in said and but not in said
-            if decides and self._comes_after(later, line):
-                self._later(user, self.log.changes[later.change_id].title)
-                return
 
-    def _refuse_what_follows(self, user: User, line: ChangeLine) -> None:
-        """Anything about her that was decided since, and stands: she would never have been here."""
+        def decides(later: ChangeLine) -> bool:
+            said = later.after or {}
+            return later.table == "users" and column in said and but not in said
+
+        self._refuse(user, line, decides)
+
+    def _refuse(self, user: User, line: ChangeLine, builds: Callable[[ChangeLine], bool]) -> None:
+        """A change since, which stands and builds on this one."""
         for later in self.log.lines[user.id]:
-            if self._comes_after(later, line):
+            if builds(later) and self._comes_after(later, line):
                 self._later(user, self.log.changes[later.change_id].title)
                 return
 

@@ -24,7 +24,8 @@ from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import Ground, iso, said
 from directory.changes.field_types import UnitRef
 from directory.changes.kind import Subjects
-from directory.changes.model import Change, ChangeLine, Line, Notice, Plan, Spec
+from directory.changes.model import Change, ChangeLine, Line, Plan, Spec
+from directory.changes.notices import Notice
 from directory.permissions import Do
 from directory.units import OrgUnit, UnitCode, UnitEdge, UnitName, facts, moves
 from directory.units.facts import Fact, Span

@@ -223,6 +223,11 @@ def cut_access(session: Session, plan: Plan, change: Change) -> None:
         session.execute(
             update(User).where(User.id.in_(ending)).values(access_epoch=User.access_epoch + 1)
         )
+    anew = [p.id for p in plan.people if p.orders(Column.ACCESS) == Action.ANEW]
+    if anew:  # whatever its day: what she is given for that day must outlast it
+        session.execute(
+            update(User).where(User.id.in_(anew)).values(access_epoch=User.access_epoch + 1)
+        )
     _cut_before_what_follows(session, plan)
     _cut_where_she_is_then(session, plan)
     if plan.spec.undo_of:

@@ -115,7 +115,14 @@ SCHEMAS: dict[str, Schema] = {
             "after": MAYBE_OPEN,
         }
     ),
-    "Notice": record({"code": TEXT, "message": TEXT, "user": MAYBE_NUMBER, "row": MAYBE_NUMBER}),
+    "Notice": record(
+        {"code": TEXT, "message": TEXT, "user": MAYBE_NUMBER, "row": MAYBE_NUMBER},
+        {
+            "field": TEXT | {"description": "The field of the request by which it is settled."},
+            "choices": array(record({"value": TEXT, "label": TEXT}))
+            | {"description": "Values of that field that settle it."},
+        },
+    ),
     "ForeseenEffect": record(
         EFFECT
         | {

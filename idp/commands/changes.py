@@ -259,10 +259,18 @@ def print_plan(plan: dict[str, Any]) -> None:
     for effect in plan["effects"]:
         count = f" × {effect['count']}" if effect["counted"] else ""
         click.echo(f"  {label('effect', effect['kind'])}: {effect['label']}{count}")
+    _print_notices(plan)
+
+
+def _print_notices(plan: dict[str, Any]) -> None:
+    """Warnings and conflicts, these with the options that settle them."""
     for notice in plan["warnings"]:
         click.echo(f"  ! {notice['message']}")
     for notice in plan["conflicts"]:
         click.echo(f"  ✗ {notice['message']}", err=True)
+        for one in notice.get("choices", ()):
+            option = f"--{notice['field'].rpartition('.')[2].replace('_', '-')}"
+            click.echo(f"      {option} {one['value']}: {one['label']}", err=True)
 
 
 def _print_personal(lines: list[dict[str, Any]]) -> None:
@@ -274,7 +282,8 @@ def _print_personal(lines: list[dict[str, Any]]) -> None:
         for name, value in (line["after"] or {}).items():
             if name in ("status", "leaves_on", "username") or (before is None and not value):
                 continue
-            was = f"{field_value(name, before.get(name)) or '…'} → " if before is not None else ""
+            told_before = before is not None and name != "same_as"
+            was = f"{field_value(name, before.get(name)) or '…'} → " if told_before else ""
             click.echo(f"  {field_label(name)}: {was}{field_value(name, value) or '…'}")
 
 

@@ -23,6 +23,7 @@ from directory.changes import history, kind
 from directory.changes.kind import Kind
 from directory.changes.model import Change
 from directory.entitlements import Account, Desired
+from directory.people import UserStatus
 from directory.permissions import AdminRole, Do, Rights
 from directory.search import Found, Page, PersonView, SearchFilter
 from directory.units import OrgUnit
@@ -127,8 +128,8 @@ def whole(
             actors,
             [],
             None,
-            may_change=False,
-            offered=[],
+            may_change=_may_take_back(session, granted, found),
+            offered=_offered(found, on),
             may_reset=False,
         )
     at = found.primary or (found.timeline[-1] if found.timeline else None)
@@ -144,13 +145,22 @@ def whole(
         _roles(session, user_id, on),
         throttle.locked_until(session, user_id, now=now),
         may_change=granted.may(Do.CHANGE, path) and not herself,
-        offered=[
-            k
-            for k in kind.requested()
-            if k.offered(found.status, [h for h in found.timeline if h.in_force(on)])
-        ],
+        offered=_offered(found, on),
         may_reset=slips.entitled(session, granted, found, on=on),
     )
+
+
+def _offered(found: PersonView, on: date) -> list[Kind]:
+    held = [h for h in found.timeline if h.in_force(on)]
+    return [k for k in kind.requested() if k.offered(found.status, held)]
+
+
+def _may_take_back(session: Session, granted: Rights, found: PersonView) -> bool:
+    """Of somebody who works in none of her units: whether she has left, and the last one was hers."""
+    whole_timeline = assignments.timeline(session, [found.user.id])[found.user.id]
+    last = whole_timeline[-1] if whole_timeline else None
+    left = found.status == UserStatus.LEFT and last is not None
+    return left and last is not None and granted.may(Do.CHANGE, last.unit.path)
 
 
 def _accounts(session: Session, found: PersonView, on: date) -> list[AccountRow]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, ForeignKey, bindparam, select, update
+from sqlalchemy import Connection, ForeignKey, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base import audit
@@ -20,7 +20,7 @@ from directory.base.config import Settings
 from directory.base.crypto import PasswordHasher
 from directory.base.db import Base, core
 from directory.base.errors import InvalidInput
-from directory.base.rows import insert_into
+from directory.base.rows import batches, insert_into
 from directory.base.text import search_key
 from directory.people import User
 from idp.factors.wordlist import COMMON, PROVINCES, SYLLABLES
@@ -155,6 +155,24 @@ def replace_hash(session: Session, user_id: int, *, old: str, new: str) -> None:
         .where(PasswordCredential.user_id == user_id, PasswordCredential.hash == old)
         .values(hash=new)
     )
+
+
+def having(session: Session, user_ids: Iterable[int]) -> list[int]:
+    """Those of these people who have a password."""
+    found: list[int] = []
+    for some in batches(sorted(set(user_ids))):
+        mine = PasswordCredential.user_id.in_(some)
+        found += session.scalars(select(PasswordCredential.user_id).where(mine))
+    return sorted(found)
+
+
+def forget(session: Session, user_ids: Iterable[int]) -> list[int]:
+    """These people have no password any more; whose there was one."""
+    found = having(session, user_ids)
+    for some in batches(found):
+        mine = PasswordCredential.user_id.in_(some)
+        session.execute(delete(PasswordCredential).where(mine))
+    return found
 
 
 # ---- strength --------------------------------------------------------------------------------

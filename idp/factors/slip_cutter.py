@@ -1,4 +1,6 @@
-"""SlipCutter: what a change does to the slips its people could still use."""
+"""SlipCutter: what a change does to the slips its people could still use, and to the password of
+whoever begins anew.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -11,11 +13,13 @@ from directory.base.rows import batches
 from directory.changes.effects import Due, Foreseen, State
 from directory.changes.model import Change, Person, Plan
 from directory.changes.table import TABLE, Action, Column, Event
-from idp.factors import slips
+from idp.factors import passwords, slips
 from idp.factors.slips import Activation, open_at
 
 LABEL = "Phiếu kích hoạt"
 VOID = "slip.void"
+FORGOTTEN = "password.void"
+FORGOTTEN_LABEL = "Mật khẩu"
 
 
 class SlipCutter:
@@ -44,13 +48,28 @@ class SlipCutter:
                 counted=True,
             )
             for user_id in sorted(counts)
+        ] + [
+            Foreseen(
+                Column.SLIPS,
+                FORGOTTEN,
+                user_id,
+                str(user_id),
+                FORGOTTEN_LABEL,
+                count=1,
+                counted=True,
+            )
+            for user_id in passwords.having(session, _anew(plan.people))
         ]
 
     def cut(self, session: Session, plan: Plan, change: Change) -> Sequence[Due]:
         """End them in the commit. A plan for a later day ends them by its dates; see ``due``."""
-        if plan.scheduled:
-            return ()
-        return _ended(session, _ending(plan.people), change, plan.now)
+        anew = _anew(plan.people)
+        ending = anew if plan.scheduled else _ending(plan.people)
+        forgotten = passwords.forget(session, anew)
+        return [
+            *_ended(session, ending, change, plan.now),
+            *(_password_void(user_id) for user_id in forgotten),
+        ]
 
     def due(self, session: Session, change: Change, users: Sequence[int]) -> Sequence[Due]:
         """The day has come: what was issued before it is void already, and is marked so. What a
@@ -62,7 +81,25 @@ class SlipCutter:
 
 
 def _ending(concerned: Iterable[Person]) -> list[int]:
-    return [p.id for p in concerned if not p.new and p.orders(Column.SLIPS) == Action.END_ALL]
+    ends = (Action.END_ALL, Action.ANEW)
+    return [p.id for p in concerned if not p.new and p.orders(Column.SLIPS) in ends]
+
+
+def _anew(concerned: Iterable[Person]) -> list[int]:
+    """Those who begin anew: at the commit, so that a slip for their first day outlasts it."""
+    return [p.id for p in concerned if not p.new and p.orders(Column.SLIPS) == Action.ANEW]
+
+
+def _password_void(user_id: int) -> Due:
+    return Due(
+        Column.SLIPS,
+        FORGOTTEN,
+        user_id,
+        str(user_id),
+        FORGOTTEN_LABEL,
+        final=State.ACKNOWLEDGED,
+        state=State.ACKNOWLEDGED,
+    )
 
 
 def _ends_slips(event: Event) -> bool:

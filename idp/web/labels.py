@@ -102,6 +102,7 @@ _SAID: dict[str, dict[str, str]] = {
         "role.end": "Kết thúc vai trò quản trị",
         "role.restore": "Giữ lại vai trò quản trị",
         "slip.void": "Hủy phiếu kích hoạt",
+        "password.void": "Hủy mật khẩu cũ",
     },
     "reason": {
         "unspecified": "Không nêu lý do",
@@ -268,8 +269,14 @@ def label(group: str, code: object) -> str:
 
 
 def field_label(name: str) -> str:
-    """What a form calls a field of a person."""
-    return gettext(kind.words_of_fields().get(name, name))
+    """What a form calls a field of a person; what only a line knows is called here."""
+    return gettext(_SETTLED.get(name) or kind.words_of_fields().get(name, name))
+
+
+_SETTLED = {
+    "same_as": "Xác nhận là cùng một người với",
+    "other_than": "Xác nhận là người khác với",
+}
 
 
 def told(code: str, chosen: Mapping[str, str]) -> list[tuple[str, str]]:

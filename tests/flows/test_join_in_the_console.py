@@ -116,7 +116,7 @@ def test_somebody_known_by_her_number_is_not_entered_twice(hr: Hr) -> None:
     browser = hr.browser("officer")
     confirm(browser, fill(hr, browser))
     shown = fill(hr, browser, **{"person.full_name": "Trịnh Hạnh"})
-    assert "Đã có người với số định danh này" in text_of(shown.text)
+    assert "đang công tác và mang số định danh này" in text_of(shown.text)
     assert "Chưa thể xác nhận" in shown.text
     confirm(browser, shown)
     assert people(hr, "Trịnh Hạnh") == []

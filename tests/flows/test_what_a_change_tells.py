@@ -137,6 +137,32 @@ def test_an_approved_proposal_keeps_its_decision(hr: Hr) -> None:
         assert (kept.decision_number, kept.decision_issuer) == ("12/QĐ-UBND", "UBND tỉnh")
 
 
+def test_whoever_approves_a_number_can_compare_it_with_the_papers(hr: Hr) -> None:
+    new = "038180005678"
+    hr.grant("admin", hr_world.Role.HR_OFFICER)
+    hr.grant("owner", hr_world.Role.HR_OFFICER)
+    proposer, admin, officer = (hr.browser(who) for who in ("officer", "admin", "officer_b"))
+    where = f"/console/people/{hr.people['lan']}/number"
+    fields = hidden_fields(proposer.get(where).text) | {"citizen_number": new, "step": "preview"}
+    page = proposer.post(where, data=fields, follow_redirects=True)
+    asked = {"decision": "propose", "password": hr_world.PASSWORD}
+    left = proposer.post(where, data=hidden_fields(page.text) | asked).location
+    assert left.startswith("/console/proposals/")
+    assert new not in proposer.get(left).text  # she knows what she has typed
+    assert "Đối chiếu với giấy tờ" in text_of(admin.get(left).text)
+    assert new in admin.get(left).text
+    assert officer.get(left).status_code == 404
+    token = hr.own_token("admin", scopes=("changes:read", "changes:write"))
+    shown = hr.api(token).get(left.replace("/console/", "/api/v1/"))
+    assert shown.status_code == 200
+    assert new not in shown.text  # an application that she uses is none of those
+    agreed = hidden_fields(admin.get(left).text)
+    agreed |= {"decision": "approve", "password": hr_world.PASSWORD}
+    done = admin.post(left, data=agreed)
+    assert done.status_code == 303
+    assert new not in admin.get(left).text + admin.get(done.location).text
+
+
 # ---- at the command line -------------------------------------------------------------------------
 
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 ACTIVE, SUSPENDED, LEFT = "active", "suspended", "left"
 STATUS = {"suspend": SUSPENDED, "resume": ACTIVE}
 """Kinds that say how she stands, from the day on which they are decided."""
-MOVES = ("join", "transfer")
+MOVES = ("join", "transfer", "rejoin")
 """Kinds that give her a primary post, from their day on."""
+RETURN = "rejoin"
+"""The kind by which she serves again after she has left: from then on nothing of before counts."""
 ENDS = ("leave",)
 """Kinds after whose day she serves nowhere."""
 TAKES = ("appoint", "second")
@@ -78,8 +80,27 @@ class Facts:
             for d in self.decisions
         )
 
+    def back(self) -> Decision | None:
+        """The decision by which she came back last, also one that a later leave has put aside."""
+        found = [d for d in self.decisions if d.kind == RETURN and not d.undone]
+        return max(found, key=lambda d: d.number, default=None)
+
+    def _lives(self) -> "list[Facts]":
+        """Her time here; of somebody who has come back the two, and what was decided in each."""
+        back = self.back()
+        if back is None:
+            return [self]
+        earlier = [d for d in self.decisions if d.number < back.number]
+        later = [d for d in self.decisions if d.number >= back.number]
+        return [
+            Facts(born_in_post=self.born_in_post, term=self.term, decisions=earlier),
+            Facts(born_in_post=False, decisions=later),
+        ]
+
     def leaves(self) -> int | None:
-        return min((d.day for d in self.standing() if d.kind in ENDS), default=None)
+        back = self.back()
+        ends = [d for d in self.standing() if d.kind in ENDS]
+        return min((d.day for d in ends if back is None or d.number > back.number), default=None)
 
     def gone(self, day: int) -> bool:
         never_joined = any(d.kind == "join" and d.undone for d in self.decisions)
@@ -91,11 +112,16 @@ class Facts:
     def status(self, day: int) -> str:
         if self.gone(day):
             return LEFT
+        back = self.back()
         last = [d for d in self.standing() if d.kind in STATUS and d.day <= day]
+        last = [d for d in last if back is None or d.number > back.number]
         return STATUS[max(last, key=lambda d: d.number).kind] if last else ACTIVE
 
     def post(self, day: int) -> str | None:
         """Her primary post."""
+        return next((p for life in self._lives() if (p := life._post(day))), None)
+
+    def _post(self, day: int) -> str | None:
         if self.gone(day):
             return None
         moves = [d for d in self.standing() if d.kind in MOVES and d.day <= day]
@@ -107,6 +133,9 @@ class Facts:
 
     def second_post(self, day: int) -> bool:
         """The concurrent post she began with."""
+        return any(life._second_post(day) for life in self._lives())
+
+    def _second_post(self, day: int) -> bool:
         ended = any(
             (d.elsewhere or (d.kind, d.to) == ("relieve", COUNCIL)) and d.day <= day
             for d in self.standing()
@@ -115,6 +144,9 @@ class Facts:
 
     def further(self, unit: str, day: int) -> bool:
         """A further post there that she has taken up."""
+        return any(life._further(unit, day) for life in self._lives())
+
+    def _further(self, unit: str, day: int) -> bool:
         if self.gone(day):
             return False
         taken = [d for d in self.standing() if d.kind in TAKES and d.to == unit and d.day <= day]
@@ -185,6 +217,9 @@ class Facts:
         if kind in GIVES_UP:
             began = any(d.kind in TAKES and d.to == to and d.day == day for d in self.standing())
             return None if self.holds(str(to), day) and not began else "no such post to end then"
+        if kind == RETURN:
+            before = leaving is not None and day < leaving
+            return None if self.gone(today) and not before else "she is here, or was then"
         if status == LEFT or (leaving is not None and leaving <= day):
             return "she has left by then"
         if kind in TAKES:
@@ -223,7 +258,9 @@ class Facts:
         later = [d for d in self.standing() if d.number > one.number]
         # What is put aside counts too: what put it aside stands on the same ground.
         promised = [d for d in self.decisions if not d.undone and d.number > one.number]
-        if one.kind == "join":
+        if one.kind in ENDS and any(d.kind == RETURN for d in promised):
+            return "she has come back since"
+        if one.kind in ("join", RETURN):
             return "something was built on it" if promised else None
         if one.kind == "transfer":
             built = any(d.kind in ("transfer", *ENDS) and d.day >= one.day for d in promised)

@@ -219,9 +219,9 @@ class World:
             person = {"full_name": her.name}
             return {"person": person, "to_unit": her.units[HOME], "position": self.position}
         named: dict[str, Any] = {"user": her.user}
-        if kind in ("transfer", "appoint", "second"):
+        if kind in ("transfer", "appoint", "second", "rejoin"):
             named["to_unit"] = her.units[str(to)]
-        if kind == "appoint":
+        if kind in ("appoint", "rejoin"):
             named["position"] = self.position
         if kind in ("relieve", "return"):
             named["post"] = self._post(her, str(to))

@@ -45,6 +45,7 @@ STEPS: dict[str, tuple[list[tuple[int, str | None]], list[tuple[int, str | None]
             (1, "dismiss"), (1, "die"), (5, "retire"), (10, "resign"), (15, "retire"), (-2, "die")
         ),
     ),
+    "rejoin": (_steps((0, HOME), (10, HOME)), _steps((1, HOME), (5, HOME), (15, HOME))),
     "appoint": (_steps((0, SIDE), (10, SIDE)), _steps((1, SIDE), (5, SIDE), (15, SIDE))),
     "relieve": (
         _steps((0, COUNCIL), (10, COUNCIL)),
@@ -142,7 +143,11 @@ class Case:
     def _before(self) -> list[Act]:
         """What is decided before the first of the two."""
         found = [Act("promised", self.base.promised)] if self.base.promised else []
-        there = {"resume": ("suspend", 0, None), "return": ("second", -5, HOST)}
+        there = {
+            "resume": ("suspend", 0, None),
+            "return": ("second", -5, HOST),
+            "rejoin": ("leave", -5, "resign"),
+        }
         if needed := there.get(self.first[0]):
             found.append(Act("there", needed))
         return [*found, Act("promised")] if self.base.taken_back else found
@@ -178,6 +183,8 @@ class Case:
             return all(kind in STATUS for kind, _, _ in steps)
         if self.base.term is not None and self.first[0] == "join":
             return False  # the post she begins with is the one she is given
+        if self.base.term is not None and "rejoin" in (self.first[0], self.second[0]):
+            return False  # the post she began with is over
         if self.base.term_set:  # nothing else may have ended that post by then
             dated = {n for n, step in enumerate(steps) if step[0] in DATED}
             waits = any(steps[n][0] in MOVES and steps[n][1] > self.back_on for n in dated)

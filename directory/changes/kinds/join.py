@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import Annotated, Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from directory.assignments import Assignment, HeldAs
+from directory.assignments import Assignment, Held, HeldAs
 from directory.base.crypto import random_id
 from directory.base.db import insert_rows
-from directory.changes import joining, lines
+from directory.base.rows import batches
+from directory.changes import joining, known, lines
 from directory.changes.asks import Ask, Fields
 from directory.changes.field_types import PositionRef, UnitRef
 from directory.changes.kind import About, Answers, Kind, Subjects
@@ -55,55 +56,76 @@ def rows(answers: Answers) -> tuple[dict[str, Any], ...]:
     return ({"row": None, "person": fields.person.columns(), "assignments": [post]},)
 
 
-def subjects(_session: Session, spec: Spec) -> Subjects:
-    """The places she, and everybody of the same rows, takes; nobody else is touched."""
+def subjects(session: Session, spec: Spec) -> Subjects:
+    """The places she, and everybody of the same rows, takes; and who comes back by them."""
     posts = [post for row in spec.rows for post in row.get("assignments", ())]
     places = frozenset((post["unit"], post["position"]) for post in posts)
-    return Subjects(units=frozenset(unit for unit, _ in places), places=places)
+    back = known.people_of(session, spec.rows)
+    return Subjects(back, frozenset(unit for unit, _ in places), places)
 
 
 def write(session: Session, plan: Plan, change: Change) -> Plan:
-    subs = [random_id() for _ in plan.people]
+    """New rows for whoever is new; whoever comes back keeps her own."""
+    created = [pair for pair in zip(plan.spec.rows, plan.people, strict=True) if pair[1].new]
+    subs = [random_id() for _ in created]
     insert_rows(
         session,
         User,
         [
             _columns(row["person"], person, sub, plan)
-            for row, person, sub in zip(plan.spec.rows, plan.people, subs, strict=True)
+            for (row, person), sub in zip(created, subs, strict=True)
         ],
     )
-    ids = dict(session.execute(select(User.sub, User.id).where(User.sub.in_(subs))).all())
-    user_ids = [ids[sub] for sub in subs]
+    ids: dict[str, int] = {}
+    for some in batches(subs):
+        ids |= dict(session.execute(select(User.sub, User.id).where(User.sub.in_(some))).all())
+    real = {p.id: (ids[sub], sub) for (_, p), sub in zip(created, subs, strict=True)}
+    real |= {p.id: (p.id, p.sub) for p in plan.people if not p.new}
+    _take_back(session, plan)
     rows = [
-        joining.assignment_columns(post, user_id, change.id)
-        for row, user_id in zip(plan.spec.rows, user_ids, strict=True)
+        joining.assignment_columns(post, real[person.id][0], change.id)
+        for row, person in zip(plan.spec.rows, plan.people, strict=True)
         for post in row["assignments"]
     ]
     insert_rows(session, Assignment, rows)
     # One session inserts in order, so ascending ids are the rows' own order on both databases.
-    opened = list(
+    opened = iter(
         session.scalars(
             select(Assignment.id).where(Assignment.opened_by == change.id).order_by(Assignment.id)
-        )
+        ).all()
     )
-    people, cursor = [], 0
-    for person, user_id, sub in zip(plan.people, user_ids, subs, strict=True):
-        held = []
-        for assignment in person.after:
-            held.append(replace(assignment, id=opened[cursor], user_id=user_id))
-            cursor += 1
-        people.append(replace(person, id=user_id, sub=sub, after=tuple(held)))
-    real = {p.id: user_id for p, user_id in zip(plan.people, user_ids, strict=True)}
-    next_assignment = iter(opened)
+    people = []
+    for person in plan.people:
+        user_id, sub = real[person.id]
+        held = tuple(
+            replace(h, id=next(opened), user_id=user_id) if h.id < 0 else h for h in person.after
+        )
+        people.append(replace(person, id=user_id, sub=sub, after=held))
+    new = iter([h.id for p, q in zip(people, plan.people, strict=True) for h in _opened(p, q)])
     written = tuple(
         replace(
             line,
-            user_id=real[line.user_id or 0],
-            row_id=real[line.user_id or 0] if line.table == "users" else next(next_assignment),
+            user_id=real[line.user_id or 0][0],
+            row_id=real[line.user_id or 0][0] if line.table == "users" else next(new),
         )
         for line in plan.lines
     )
     return replace(plan, people=tuple(people), lines=written)
+
+
+def _opened(written: Person, planned: Person) -> list[Held]:
+    return [w for w, p in zip(written.after, planned.after, strict=True) if p.id < 0]
+
+
+def _take_back(session: Session, plan: Plan) -> None:
+    """Those who come back: what the lines say of them, and their key in the personnel system."""
+    usernames = {p.id: p.username for p in plan.people}
+    for line in plan.lines:
+        if (line.table, line.action) == ("users", "update"):
+            lines.write_person(session, line, plan, usernames[line.row_id or 0])
+    for row, person in zip(plan.spec.rows, plan.people, strict=True):
+        if not person.new and (key := row["person"].get("source_key")):
+            session.execute(update(User).where(User.id == person.id).values(source_key=key))
 
 
 def _columns(row: dict[str, Any], person: Person, sub: str, plan: Plan) -> dict[str, Any]:
@@ -126,7 +148,7 @@ def _columns(row: dict[str, Any], person: Person, sub: str, plan: Plan) -> dict[
 KIND = Kind(
     code="join",
     title="Tiếp nhận",
-    summary="Somebody new joins the agency.",
+    summary="Somebody joins the agency: new here, or back under her old identity.",
     about=About.NEWCOMER,
     asks=Asks,
     rows=rows,

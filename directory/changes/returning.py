@@ -1,0 +1,133 @@
+"""Somebody who has left comes back: the same person under the same ``sub``, in a new post.
+
+Nothing of what she held comes back with her: her access epoch is raised, slips and the old password
+are void, roles have ended, a certificate stays revoked (``table``: ``begins anew``).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from directory.assignments import Held
+from directory.base.rows import ends_after
+from directory.changes import promises
+from directory.changes.drafting import Ground, iso, said
+from directory.changes.model import Line, Person
+from directory.changes.notices import Notice
+from directory.changes.table import Event
+from directory.people import User, UserStatus
+from directory.permissions import Do
+
+
+def is_gone(user: User, on: date) -> bool:
+    """Whether she is in service no more: by her status, or by a day that no job has seen come yet."""
+    return user.status == UserStatus.LEFT.value or user.has_left(on)
+
+
+def source(before: Sequence[Held]) -> str | None:
+    """The path of the unit whose right it takes: where she was last; the installation's, of nobody."""
+    return before[-1].unit.path if before else None
+
+
+def may_take_back(ground: Ground, before: Sequence[Held]) -> bool:
+    """Whether the asker decides about somebody who has left and held these posts."""
+    return ground.rights.may(Do.CHANGE, source(before))
+
+
+def hindrances(
+    user: User, since: date, dead: Collection[int], *, row: int | None = None
+) -> list[Notice]:
+    """Why she cannot come back on a day, but for what hangs on the post."""
+    found = []
+    if user.leaves_on is not None and ends_after(user.leaves_on, since):
+        found.append(
+            Notice(
+                "before_leaving",
+                "{name} nghỉ từ ngày {day}; không thể trở lại trước ngày đó.",
+                user.id,
+                args={"name": user.full_name, "day": said(user.leaves_on)},
+                row=row,
+            )
+        )
+    if user.id in dead:
+        found.append(
+            Notice(
+                "recorded_dead",
+                "{name} đã được ghi là từ trần; nếu ghi nhầm, hãy hoàn tác việc đó.",
+                user.id,
+                args={"name": user.full_name},
+                row=row,
+            )
+        )
+    return found
+
+
+def recorded_dead(session: Session, user_ids: Collection[int]) -> set[int]:
+    """Those of whom a change that stands has written that they have died."""
+    log = promises.log(session, user_ids)
+    return {
+        user_id
+        for user_id, lines in log.lines.items()
+        for change in (log.changes[line.change_id] for line in lines)
+        if change.event_of(user_id) == Event.DIE and log.stands(change.id)
+    }
+
+
+def told(user: User, *, row: int | None = None) -> Notice:
+    """What a preview says of her coming back."""
+    args = {"name": user.full_name, "username": user.username}
+    if user.leaves_on is None:
+        return Notice(
+            "returns",
+            "{name} đã nghỉ; sẽ nhận lại cùng định danh (tên đăng nhập {username}). Mật khẩu và vai "
+            "trò cũ không còn; cần phiếu kích hoạt mới.",
+            user.id,
+            args=args,
+            row=row,
+        )
+    return Notice(
+        "returns",
+        "{name} đã nghỉ từ ngày {day}; sẽ nhận lại cùng định danh (tên đăng nhập {username}). Mật "
+        "khẩu và vai trò cũ không còn; cần phiếu kích hoạt mới.",
+        user.id,
+        args=args | {"day": said(user.leaves_on)},
+        row=row,
+    )
+
+
+def line(user: User, new: Mapping[str, Any]) -> Line:
+    """She is in service again; ``new`` are columns of hers (``lines.PERSONAL``) that change too."""
+    was = {"status": user.status, "leaves_on": iso(user.leaves_on)}
+    will = {"status": UserStatus.ACTIVE.value, "leaves_on": None}
+    return Line(
+        "users",
+        "update",
+        user.id,
+        user.id,
+        None,
+        user.full_name,
+        was | {name: getattr(user, name, None) for name in new},
+        will | dict(new),
+    )
+
+
+def person(
+    user: User, before: Sequence[Held], opened: Sequence[Held], *, row: int | None = None
+) -> Person:
+    """Her part of a plan; her status may still be waiting for a job to write that she has left."""
+    return Person(
+        user.id,
+        user.sub,
+        user.username,
+        user.full_name,
+        UserStatus.LEFT.value,
+        UserStatus.ACTIVE.value,
+        Event.REJOIN,
+        tuple(before),
+        (*before, *(replace(held, user_id=user.id) for held in opened)),
+        (),
+        row=row,
+    )
