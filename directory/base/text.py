@@ -6,6 +6,7 @@ Two spellings of one name must find each other: NFC everywhere, search without d
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from directory.base.spelling import TONES
 
@@ -32,15 +33,18 @@ def search_key(*values: str | None) -> str:
 
 def sort_key(value: str) -> str:
     """A key that orders text as Vietnamese dictionaries do: letters first, tones second."""
-    letters: list[str] = []
-    tones: list[str] = []
-    for char in unicodedata.normalize("NFC", value).lower():
-        parts = unicodedata.normalize("NFD", char)
-        tone = next((c for c in parts if c in TONES), "")
-        base = unicodedata.normalize("NFC", "".join(c for c in parts if c not in TONES))
-        letters.append(_ALPHABET.get(base, " "))
-        tones.append(str(TONES.index(tone) + 1) if tone else "0")
-    return "".join(letters).rstrip() + "\x1f" + "".join(tones)
+    places = [_place(char) for char in unicodedata.normalize("NFC", value).lower()]
+    letters = "".join(letter for letter, _ in places)
+    return letters.rstrip() + "\x1f" + "".join(tone for _, tone in places)
+
+
+@lru_cache(maxsize=1024)
+def _place(char: str) -> tuple[str, str]:
+    """Where a letter stands in the alphabet, and its tone; asked for each letter of each name."""
+    parts = unicodedata.normalize("NFD", char)
+    tone = next((c for c in parts if c in TONES), "")
+    base = unicodedata.normalize("NFC", "".join(c for c in parts if c not in TONES))
+    return _ALPHABET.get(base, " "), str(TONES.index(tone) + 1) if tone else "0"
 
 
 def by_name(value: str) -> str:

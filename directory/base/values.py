@@ -8,6 +8,7 @@ InvalidInput naming ``field``.
 import re
 import unicodedata
 from datetime import date
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -78,7 +79,7 @@ def line(value: str, field: str, *, longest: int) -> str:
     """One line of text that people read or compare, blanks tidied: nothing in it is hidden."""
     text = clean(value)
     # Signs that turn the reading direction, and other invisible ones, make one text look like another.
-    if any(_hidden(c) for c in text):
+    if any(map(_hidden, text)):
         raise _wrong(field, "Có ký tự ẩn hoặc ký tự điều khiển.")
     if not text:
         raise _wrong(field, "Trường này không được để trống.")
@@ -95,6 +96,7 @@ _IGNORABLE = re.compile(
 Unicode's DerivedCoreProperties)."""
 
 
+@lru_cache(maxsize=1024)
 def _hidden(c: str) -> bool:
     unseen = unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs") and not c.isspace()
     return unseen or _IGNORABLE.match(c) is not None
@@ -108,11 +110,16 @@ def _strange(word: str) -> set[str]:
     """Letters that make a word look like another: of a second alphabet beside Latin ones, or Latin
     ones in the dress of mathematics or of full width.
     """
-    alphabets = {c: unicodedata.name(c, "").partition(" ")[0] for c in word if c.isalpha()}
+    alphabets = {c: _alphabet(c) for c in word if c.isalpha()}
     dressed = {c for c in alphabets if unicodedata.decomposition(c)[:6] in ("<font>", "<wide>")}
     if "LATIN" not in alphabets.values():
         return dressed
     return dressed | {c for c, alphabet in alphabets.items() if alphabet in _LIKE_LATIN}
+
+
+@lru_cache(maxsize=1024)
+def _alphabet(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0]
 
 
 def email(value: str | None, field: str = "email") -> str | None:
