@@ -6,6 +6,7 @@ is played the same way every time. Dying raises what nothing in the product catc
 transaction is rolled back, as a database does for a client that has vanished.
 """
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Container
@@ -15,6 +16,8 @@ import pytest
 
 from directory.base import failpoints
 
+SCHEDULES = int(os.environ.get("TEST_SCHEDULES", "1000"))
+"""How many schedules a ``long`` test plays."""
 PATIENCE = 40.0
 """Seconds within which whoever was told to move must stop again; longer than a lock is awaited."""
 

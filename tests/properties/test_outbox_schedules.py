@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, Text, event, insert, select
@@ -18,6 +19,7 @@ from directory.base.outbox import LEASE, Job, JobKind
 from directory.changes.effects import Effect
 from directory.changes.model import Change
 from idp.run import performing
+from tests.properties.stepping import SCHEDULES
 
 KIND = JobKind.ACCOUNT_APPLY
 LANES = {"k0": None, "k1": "a", "k2": "a", "k3": "b", "k4": "b"}
@@ -105,9 +107,7 @@ class Schedule:
             self.wait("400")
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(actions, max_size=30))
-def test_no_schedule_loses_a_job_or_doubles_an_effect(schedule) -> None:
+def _hold(schedule) -> None:
     with tempfile.TemporaryDirectory() as folder:
         world = Schedule(Path(folder))
         try:
@@ -124,3 +124,17 @@ def test_no_schedule_loses_a_job_or_doubles_an_effect(schedule) -> None:
     assert len({m.job for m in marks}) == len(marks), "one job was recorded twice"
     for key, asked in world.asked.items():
         assert any(m.key == key and m.step > asked for m in marks), "a job was lost"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(actions, max_size=30))
+def test_no_schedule_loses_a_job_or_doubles_an_effect(schedule) -> None:
+    _hold(schedule)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@settings(max_examples=SCHEDULES, deadline=None)
+@given(st.lists(actions, max_size=60))
+def test_none_of_many_schedules_loses_a_job_or_doubles_an_effect(schedule) -> None:
+    _hold(schedule)

@@ -41,7 +41,7 @@ from tests.factories import (
     make_user,
 )
 from tests.properties.conftest import Province
-from tests.properties.stepping import Stepper, install, reach
+from tests.properties.stepping import SCHEDULES, Stepper, install, reach
 
 TARGET = "http://target.example"
 TOKEN = "target-token"
@@ -67,6 +67,7 @@ MANY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 FEW = settings(MANY, max_examples=10)
+ALL = settings(MANY, max_examples=SCHEDULES)
 
 
 class Wire(httpx2.BaseTransport):
@@ -314,6 +315,20 @@ def test_crashed_workers_are_made_good_on_both_databases(
     check_nothing_doubled(play)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("keeps_leases", [True, False], ids=["keeping leases", "outliving leases"])
+@given(schedule=moves)
+@ALL
+def test_crashed_workers_are_made_good_in_each_of_many_schedules(
+    begin: Callable[..., Play], keeps_leases: bool, schedule: list[tuple[Any, ...]]
+) -> None:
+    play = begin(keeps_leases=keeps_leases)
+    play_out(play, schedule)
+    if keeps_leases:
+        check_nothing_doubled(play)
+
+
 @given(schedule=moves)
 @MANY
 def test_workers_that_outlive_their_lease_leave_the_target_right(
@@ -396,7 +411,11 @@ def _begin(services: Any, clock: Any, start: Any, target: Flask, *, keeps_leases
 
 def _forget(session: Any) -> None:
     """What an earlier example left behind is nobody's concern any more."""
-    session.execute(update(Effect).values(state=State.SUPERSEDED.value))
-    session.execute(update(Change).values(state=ChangeState.SETTLED.value))
-    session.execute(update(Job).values(state="done"))
-    session.execute(update(Application).values(enabled=False))
+    over: list[tuple[Any, Any]] = [
+        (Effect.state, State.SUPERSEDED.value),
+        (Change.state, ChangeState.SETTLED.value),
+        (Job.state, "done"),
+        (Application.enabled, False),
+    ]
+    for column, value in over:
+        session.execute(update(column.class_).where(column != value).values({column: value}))
