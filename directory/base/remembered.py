@@ -53,4 +53,7 @@ class Remembered:
         """The value kept last, under whatever stamp: for what may be old, or is confirmed after."""
         with self._lock:
             found = self._kept.get(key)
-            return None if found is None else found[1]
+            if found is None:
+                return None
+            self._kept.move_to_end(key)
+            return found[1]

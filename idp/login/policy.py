@@ -103,7 +103,7 @@ def next_step(proven: Sequence[Proven], demand: Demand, policy: Policy) -> Step:
         return Step.UNCONFIRMED
     if not policy.capacities and not policy.administers:
         return Step.NO_CAPACITY
-    if asked(proven, demand, policy):
+    if ways_left(proven, demand, policy):
         return Step.PROVE
     if policy.must_change:
         return Step.CHANGE_PASSWORD
@@ -112,7 +112,7 @@ def next_step(proven: Sequence[Proven], demand: Demand, policy: Policy) -> Step:
     return Step.DONE
 
 
-def asked(proven: Sequence[Proven], demand: Demand, policy: Policy) -> tuple[Factor, ...]:
+def ways_left(proven: Sequence[Proven], demand: Demand, policy: Policy) -> tuple[Factor, ...]:
     """By which of her ways she is asked to prove more; any one of them. None once the demand is
     met, and where nothing she has would meet it: whoever demands it then says so.
     """

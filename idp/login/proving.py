@@ -27,7 +27,7 @@ from idp.factors import registry
 from idp.factors.factor import Answer, Asking, Elsewhere, Factor, Form, Passed, Source
 from idp.login import flow as flows
 from idp.login import unwritten
-from idp.login.policy import FlowState, Policy, Step, asked, next_step
+from idp.login.policy import FlowState, Policy, Step, next_step, ways_left
 from idp.web import gate, page_policy
 from idp.web.gate import services
 from idp.web.i18n import error_text
@@ -76,7 +76,7 @@ def _back(code: str) -> str:
 
 def chosen(flow: FlowState, policy: Policy, code: str | None) -> Factor | None:
     """The factor of this code, if it is one she is asked for; of none the first there is."""
-    offered = asked(flow.proven, flow.demand, policy)
+    offered = ways_left(flow.proven, flow.demand, policy)
     return next((one for one in offered if code in (None, one.code)), None)
 
 
@@ -103,7 +103,9 @@ def page(flow: FlowState, policy: Policy, *, error: InvalidInput | None = None) 
         shown=shown,
         focus=next((name for name, value in shown.items() if not value), ""),
         kept=_sealed(flow, factor, form.kept) if form.kept else "",
-        others=[one for one in asked(flow.proven, flow.demand, policy) if one.code != factor.code],
+        others=[
+            one for one in ways_left(flow.proven, flow.demand, policy) if one.code != factor.code
+        ],
         party=party,
         error=error_text(error) if error else None,
     )

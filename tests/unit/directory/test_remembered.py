@@ -43,6 +43,16 @@ def test_what_was_used_last_is_kept() -> None:
     assert len(remembered) == 2
 
 
+def test_what_is_only_asked_for_its_newest_is_used_too() -> None:
+    remembered = Remembered(2)
+    for key in ("keys", "a"):
+        remembered.keep(key, 1, key)
+    assert remembered.newest("keys") == "keys"
+    remembered.keep("b", 1, "b")
+    assert remembered.newest("keys") == "keys"
+    assert remembered.newest("a") is None
+
+
 def test_a_value_counts_under_the_stamp_it_was_read_with_not_under_the_one_asked_for() -> None:
     remembered = Remembered(2)
     assert remembered.recall("k", "before", lambda: ("after", "new")) == "new"

@@ -9,7 +9,7 @@ import pytest
 from idp.assurance import Demand, Means, Strength
 from idp.factors import by_password
 from idp.factors.factor import Epochs, Proven, methods, reached
-from idp.login.policy import Policy, Step, asked, capacity, next_step
+from idp.login.policy import Policy, Step, capacity, next_step, ways_left
 
 NOW = datetime(2026, 3, 2, 2, tzinfo=UTC)
 AAL1, AAL2, AAL3, AAL4 = (f"urn:vn:aal:{n}" for n in (1, 2, 3, 4))
@@ -184,7 +184,7 @@ def test_next_step(proven: tuple[Proven, ...], demand: Demand, policy: Policy, s
 def test_what_is_asked_is_what_brings_her_nearer(
     proven: tuple[Proven, ...], demand: Demand, ways: tuple[Way, ...], codes: str
 ) -> None:
-    found = asked(proven, demand, replace(ONE, ways=ways))
+    found = ways_left(proven, demand, replace(ONE, ways=ways))
     assert [one.code for one in found] == codes.split()
 
 
