@@ -236,6 +236,7 @@ class _Look:
             if not (number and user.citizen_hash) and not contradict(born, user.birth_date)
         ]
         told = [user for user in alike if self._sees(user)]
+        told.sort(key=lambda user: (not returning.is_gone(user, self.ground.today), user.id))
         if settled:
             self.found.other_than[place] = [user.username for user in told]
             return
@@ -370,7 +371,8 @@ def _notice(row: Row, code: str, message: str, user: User | None, more: dict[str
 def _who(users: Sequence[User]) -> str:
     """Usernames, with what tells them apart."""
     said_of = [f"{u.username} ({u.birth_date[:4]})" if u.birth_date else u.username for u in users]
-    return ", ".join(said_of[:_MOST]) + (", …" if len(said_of) > _MOST else "")
+    more = len(said_of) - _MOST
+    return ", ".join(said_of[:_MOST]) + (f" +{more}" if more > 0 else "")
 
 
 def _new(person: Mapping[str, Any], user: User) -> dict[str, Any]:

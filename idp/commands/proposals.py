@@ -68,6 +68,8 @@ def approve(proposal_id: str, *, yes: bool) -> None:
     if found.plan is None:
         raise Conflict("proposal_closed", "Đề nghị này không còn chờ phê duyệt.")
     if not yes:
+        for name, value in found.unsealed:
+            click.echo(f"  {gettext('Đối chiếu với giấy tờ')}: {name} {value}")
         click.confirm(gettext("Phê duyệt") + "?", abort=True)
     fingerprint = found.plan["fingerprint"]
     done = approving.approve(has, proposal_id, actor, fingerprint=fingerprint)
@@ -106,7 +108,7 @@ def _print_shown(found: approving.Shown) -> None:
     _print(found.row)
     for code in found.row["why"]:
         click.echo(f"  {label('second', code)}")
-    for name, value in (*found.said, *found.unsealed):
+    for name, value in found.said:
         click.echo(f"  {name}: {value}")
     if found.decision is not None:
         one = found.decision

@@ -92,6 +92,16 @@ def test_the_operator_sees_what_is_changed_of_what_is_known(hr: Hr, run: Run) ->
     assert "038190001234" not in out
 
 
+def test_the_operator_compares_a_number_with_the_papers_before_she_agrees(hr: Hr, run: Run) -> None:
+    number = "038190001234"
+    row = proposed(hr, kind="number", user=hr.names["hien"], citizen_number=number)
+    assert number not in run("show", row)[1]
+    status, out, _ = run("approve", row)  # nobody answers the question
+    assert status != 0
+    assert f"Đối chiếu với giấy tờ: Số định danh cá nhân {number}" in out
+    assert number not in run("approve", row, "--yes")[1]
+
+
 def test_the_operator_declines_with_a_reason(hr: Hr, run: Run) -> None:
     row = proposed(hr)
     assert run("decline", row)[0] != 0
