@@ -24,7 +24,6 @@ from connectors.pki.tables import (
     REVOCABLE_FOR,
     Authority,
     AuthorityKind,
-    CertificateStanding,
     RequestReason,
     RevocationReason,
 )
@@ -36,15 +35,8 @@ from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError
 from idp.run.installation import opened
 from idp.services import Services
-from idp.web.i18n import gettext
-
-STANDINGS = {
-    CertificateStanding.GOOD: "đang hiệu lực",
-    CertificateStanding.EARLY: "chưa có hiệu lực",
-    CertificateStanding.EXPIRED: "hết hạn",
-    CertificateStanding.HELD: "tạm ngừng tin cậy",
-    CertificateStanding.REVOKED: "đã thu hồi",
-}
+from idp.web.i18n import error_text, gettext
+from idp.web.labels import label
 
 
 class _Commands(click.Group):
@@ -54,7 +46,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except DinhdanhError as exc:
-            raise click.ClickException(str(exc)) from exc
+            raise click.ClickException(error_text(exc)) from exc
 
 
 @click.group(cls=_Commands)
@@ -132,14 +124,17 @@ def list_(user: str) -> None:
         found = people.by_ref(session, user)
         for view in issued.certificates_of(session, found.id, now=services.clock()):
             until = view.not_after.astimezone(VIETNAM)
-            reason = f" ({view.held.reason.value})" if view.held else ""
+            reason = f" ({label('reason', view.held.reason)})" if view.held else ""
             click.echo(
                 f"{view.serial}  {view.profile}  {until:%d/%m/%Y}  "
-                f"{STANDINGS[view.standing]}{reason}  {view.title}"
+                f"{label('state', view.standing)}{reason}  {view.title}"
             )
         for waiting in requests.open_requests(session, found.id):
             since = waiting.opened_at.astimezone(VIETNAM)
-            click.echo(f"yêu cầu  {waiting.profile}  {since:%d/%m/%Y}  {waiting.reason}")
+            click.echo(
+                f"{label('state', 'requested')}  {waiting.profile}  {since:%d/%m/%Y}  "
+                f"{label('request', waiting.reason)}"
+            )
 
 
 @cert.command("request")
@@ -200,11 +195,13 @@ def revoke(serial: str, reason: str) -> None:
     with services.db.write() as session:
         found = issued.by_serial(session, serial)
         if found is None:
-            raise click.ClickException("Không có chứng thư với số sê-ri này.")
+            raise click.ClickException(gettext("Không có chứng thư với số sê-ri này."))
         revocations.revoke(
             session, found, reason=RevocationReason(reason), at=now, now=now, actor=_operator()
         )
-        crl.publish(session, services.keyring, services.settings, found.authority_id, now=now)
+        # Another's list is its own to publish: the job tells it.
+        if session.get_one(Authority, found.authority_id).key_sealed is not None:
+            crl.publish(session, services.keyring, services.settings, found.authority_id, now=now)
 
 
 @cert.command("export-root")

@@ -54,6 +54,7 @@ _SAID: dict[str, dict[str, str]] = {
         "left": "Đã rời cơ quan",
         "valid": "Có hiệu lực",
         "good": "Có hiệu lực",
+        "not yet valid": "Chưa đến ngày",
         "issued": "Đã cấp",
         "requested": "Đã yêu cầu",
         "distrusted": "Không còn được tin cậy",
@@ -113,6 +114,14 @@ _SAID: dict[str, dict[str, str]] = {
         "cACompromise": "Lộ khóa của tổ chức cấp",
         "certificateHold": "Tạm ngừng tin cậy",
         "privilegeWithdrawn": "Thu hồi quyền",
+        "aACompromise": "Lộ khóa của tổ chức cấp thuộc tính",
+    },
+    "request": {
+        "first": "cấp lần đầu",
+        "moved": "đã chuyển đơn vị công tác",
+        "renewal": "chứng thư sắp hết hạn",
+        "renamed": "họ tên đã thay đổi",
+        "replacement": "chứng thư cũ không còn dùng được",
     },
     "bloc": {
         "party": "Khối Đảng",
@@ -197,6 +206,7 @@ _SAID: dict[str, dict[str, str]] = {
     "bind": {"refused": "Bị từ chối"},
     "ocsp": {
         "good": "Có hiệu lực",
+        "not yet valid": "Chưa đến ngày",
         "revoked": "Đã thu hồi",
         "unknown": "Không rõ",
     },

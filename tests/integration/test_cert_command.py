@@ -43,7 +43,7 @@ def test_init_makes_the_authority_once(run: Run, database: Any) -> None:
     assert made.output.count("O=Tỉnh Thanh Hóa") == 2
     again = run("init")
     assert again.exit_code == 1
-    assert "ca_exists" in again.output
+    assert again.output == "Error: Hệ thống đã có bộ chứng thực (CA).\n"
 
 
 def test_a_certificate_is_listed_and_revoked(run: Run, office: Office) -> None:
@@ -51,13 +51,16 @@ def test_a_certificate_is_listed_and_revoked(run: Run, office: Office) -> None:
     assert row.username
     before = run("list", row.username)
     assert row.serial in before.output
-    assert "đang hiệu lực" in before.output
+    assert "Có hiệu lực" in before.output
     revoked = run("revoke", row.serial.upper(), "--reason", "keyCompromise")
     assert revoked.exit_code == 0, revoked.output
-    assert "đã thu hồi (keyCompromise)" in run("list", row.username).output
+    assert "Đã thu hồi (Lộ khóa)" in run("list", row.username).output
     office.tools.clock.set(system_clock())
     assert office.ask(row.serial).revocation_reason is x509.ReasonFlags.key_compromise
-    assert "certificate_revoked" in run("revoke", row.serial, "--reason", "superseded").output
+    again = run("revoke", row.serial, "--reason", "superseded")
+    assert "Chứng thư này đã bị thu hồi." in again.output
+    assert run("request", row.username).exit_code == 0
+    assert "chứng thư cũ không còn dùng được" in run("list", row.username).output
 
 
 def test_an_unknown_serial_and_a_wrong_reason_are_refused(run: Run) -> None:
@@ -83,7 +86,8 @@ def test_the_root_goes_offline_and_comes_back(run: Run, tmp_path: Path) -> None:
     away = run("export-root", str(file), "--passphrase", phrase)
     assert away.exit_code == 0, away.output
     assert file.stat().st_mode & 0o777 == 0o600
-    assert "ca_offline" in run("export-root", str(tmp_path / "x"), "--passphrase", phrase).output
+    again = run("export-root", str(tmp_path / "x"), "--passphrase", phrase)
+    assert "đang được cất ngoại tuyến" in again.output
     assert not (tmp_path / "x").exists()
     assert run("import-root", str(file), "--passphrase", phrase).exit_code == 0
     taken = tmp_path / "taken"

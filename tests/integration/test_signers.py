@@ -21,10 +21,14 @@ from connectors.pki import issued, requests, signers
 from connectors.pki.outside import Seen
 from connectors.pki.tables import Authority, AuthorityKind, Certificate, CertificateState
 from directory.base.audit import Actor, AuditEntry, Tag
+from directory.base.clock import system_clock
 from directory.base.db import Database
 from directory.base.errors import Conflict, InvalidInput, Misconfigured
 from directory.changes.effects import State
 from tests.certificates import Office, Tools, csr
+from tests.command_line import Operator, operator
+
+__all__ = ["operator"]
 
 OFFICER = Actor("user", 0, "can-bo")
 OTHER_COMMUNE = 2
@@ -283,6 +287,22 @@ def test_what_was_given_up_and_is_signed_after_all_is_revoked_there(
     carried(office, paper)
     with pytest.raises(Conflict, match="certificate_settled"):
         answer(office, paper.certificate())
+
+
+def test_an_operator_revokes_what_another_has_signed(
+    office: Office, paper: Paper, operator: Operator
+) -> None:
+    office.tools.clock.set(system_clock())  # the command line knows no other
+    office.issue(office.lan)
+    answer(office, paper.certificate())
+    done = operator("cert", "revoke", made(office).serial, "--reason", "keyCompromise")
+    assert done.code == 0, done.said
+    office.tools.clock.set(system_clock())
+    with office.tools.db.read() as session:
+        (mine,) = issued.certificates_of(session, office.lan, now=office.tools.clock())
+    assert mine.standing == "revoked"
+    office.work()
+    assert paper.sent == [made(office).authority_id]
 
 
 def test_a_process_that_does_not_know_the_signer_says_so(

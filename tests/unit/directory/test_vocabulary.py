@@ -1,18 +1,25 @@
 """The words of the console are those of docs/vocabulary.md, and every code has one."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
 
 from connectors.accounts import account_changes as accounts
+from connectors.accounts.contract import Action
 from connectors.pki import orders as certificates
+from connectors.pki.tables import CertificateStanding, RequestReason, RevocationReason
 from directory.assignments import HeldAs
 from directory.base.audit import Tag
 from directory.base.outbox import JobKind
 from directory.changes import kind, roles
+from directory.changes.effects import State
 from directory.changes.leaves import leaves
+from directory.changes.model import ChangeState
+from directory.changes.proposals import ProposalState
 from directory.changes.table import Column
+from directory.entitlements import AccountState
 from directory.people import UserStatus
 from directory.permissions import Role
 from directory.units import Bloc, Tier
@@ -59,10 +66,20 @@ def test_everything_that_a_change_can_do_has_a_label() -> None:
         ("job", JobKind),
         ("tag", Tag),
         ("tier", Tier),
+        ("reason", RevocationReason),
+        ("request", RequestReason),
+        ("action", Action),
     ],
 )
 def test_every_code_of_a_closed_set_has_a_label(group: str, codes: object) -> None:
     assert {str(c) for c in codes} == set(LABELS[group])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "states", [State, ChangeState, ProposalState, AccountState, CertificateStanding]
+)
+def test_wherever_something_stands_has_a_label(states: type[StrEnum]) -> None:
+    assert {state.value for state in states} <= set(LABELS["state"])
 
 
 @pytest.mark.parametrize("one", kind.every(), ids=lambda one: one.code)
