@@ -16,24 +16,33 @@ RETURN = "rejoin"
 """The kind by which she serves again after she has left: from then on nothing of before counts."""
 ENDS = ("leave",)
 """Kinds after whose day she serves nowhere."""
-TAKES = ("appoint", "second")
-"""Kinds that give her a further post, from their day on."""
-GIVES_UP = ("relieve", "return")
-"""Kinds that end a further post on their day."""
-DATED = (*MOVES, *ENDS, *TAKES, *GIVES_UP)
-"""Kinds that may wait for their day."""
-PLAIN = ("rename", "contact", "number")
-"""Kinds that say what is known of her, and touch nothing else."""
 HOME, AWAY, NEXT = "home", "away", "next"
 """Her unit, a unit of another legal person, and another room of her own legal person."""
 COUNCIL, SIDE, HOST = "council", "side", "host"
 """Units of other legal persons: of the concurrent post she began with, of one she is appointed to, and
 where she is seconded to.
 """
+TAKES = {"appoint": SIDE, "second": HOST}
+"""Kinds that give her a further post, from their day on, and where."""
+GIVES_UP = {"relieve": (COUNCIL, SIDE), "return": (HOST,)}
+"""Kinds that end a further post on their day, and where she may have one; in the first she has one
+before anything is decided.
+"""
+DATED = (*MOVES, *ENDS, *TAKES, *GIVES_UP)
+"""Kinds that may wait for their day. Any other, but those of a status, says what is known of her, at
+once, and touches nothing else.
+"""
+FOR_GOOD = ("number",)
+"""Kinds that are never taken back."""
 LONG_BEFORE, HORIZON = -10, 70
 """Nothing in the table is dated earlier, or later."""
 WHOLLY, AS_SHE_WAS, NOTHING = "wholly", "as she was", "nothing"
 """What an office sees of her: everything, what she was while she was theirs, or not that she is."""
+
+
+def plain(kind: str) -> bool:
+    """Whether a kind only says what is known of her."""
+    return kind not in DATED and kind not in STATUS
 
 
 @dataclass
@@ -209,7 +218,7 @@ class Facts:
     def refused(self, kind: str, day: int, today: int, to: str | None = None) -> str | None:
         """Why this cannot be decided today; None when it can."""
         status, leaving = self.status(today), self.leaves()
-        if kind in PLAIN:
+        if plain(kind):
             return None
         if kind in STATUS:
             change = {status, STATUS[kind]} == {ACTIVE, SUSPENDED}
@@ -273,8 +282,8 @@ class Facts:
         if one.kind in GIVES_UP:
             again = any(d.kind in TAKES and d.to == one.to for d in later)
             return "she has taken it up again" if again else None
-        if one.kind in PLAIN:
-            again = one.kind == "number" or any(d.kind == one.kind for d in later)
+        if plain(one.kind):
+            again = one.kind in FOR_GOOD or any(d.kind == one.kind for d in later)
             return "it was said anew, or is never taken back" if again else None
         standing = one.kind in STATUS
         over = any(d.kind in STATUS for d in later) or self.status(today) == LEFT

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -16,15 +17,18 @@ from directory.base.clock import day_start, local_day
 from directory.base.errors import DinhdanhError, NotAllowed, NotFound
 from directory.base.outbox import Job, JobKind
 from directory.base.rows import is_fact
+from directory.changes import kind as registry
 from directory.changes import spec as specs
 from directory.changes import undo
 from directory.changes.drafting import Ground
+from directory.changes.kind import About
 from directory.changes.model import Change, ChangeLine, Plan, Spec
 from directory.entitlements import rulebook
 from directory.people import User
 from directory.permissions import Role
 from directory.search import SearchFilter
 from tests.factories import make_assignment, make_position, make_role, make_unit, make_user
+from tests.pairs.asked import Hers, fields
 from tests.pairs.facts import (
     AS_SHE_WAS,
     AWAY,
@@ -51,6 +55,7 @@ class Subject:
     """One person of the table with units of her own to go to."""
 
     user: int | None
+    number: int
     name: str
     """Hers alone, so that of two who join neither takes the username that the other was promised."""
     units: dict[str, int]
@@ -128,7 +133,7 @@ class World:
             units |= {COUNCIL: self.council, SIDE: side.id, HOST: host.id}
             name = "Lê Thị " + "".join("abcdefghij"[int(digit)] for digit in str(number)).title()
             if not in_post:
-                return Subject(None, name, units, officers)
+                return Subject(None, number, name, units, officers)
             user = make_user(session, name)
             end = self.day(term) if term is not None else None
             home = session.get_one(OrgUnit, self.home)
@@ -139,7 +144,7 @@ class World:
             )
             make_role(session, user, Role.AUDITOR, session.get_one(OrgUnit, self.council))
             make_role(session, user, Role.HR_OFFICER, home, assignment_id=held.id)
-            return Subject(user.id, name, units, officers)
+            return Subject(user.id, number, name, units, officers)
 
     def end_of_term(self, her: Subject, day: int) -> None:
         """The post she began with, if nothing has ended it, gets an end of its own."""
@@ -155,9 +160,7 @@ class World:
 
     def previewed(self, her: Subject, step: Step) -> Plan | None:
         """What this decision would do; None where it is refused. Raises Broken."""
-        kind, day, to = step
-        body = {"kind": kind, "effective_on": self.day(day).isoformat()}
-        body |= self._fields(her, kind, to)
+        body = self.asked(her, step)
         with self.services.db.read() as session:
             try:
                 asked = specs.parse(session, body, now=self.clock(), keyring=self.services.keyring)
@@ -213,27 +216,16 @@ class World:
         )
         return made
 
-    def _fields(self, her: Subject, kind: str, to: str | None) -> dict[str, Any]:
-        """What a request of this kind names, besides kind and day."""
-        if kind == "join":
-            person = {"full_name": her.name}
-            return {"person": person, "to_unit": her.units[HOME], "position": self.position}
-        named: dict[str, Any] = {"user": her.user}
-        if kind in ("transfer", "appoint", "second", "rejoin"):
-            named["to_unit"] = her.units[str(to)]
-        if kind in ("appoint", "rejoin"):
-            named["position"] = self.position
-        if kind in ("relieve", "return"):
-            named["post"] = self._post(her, str(to))
-        if kind == "leave":
-            named["reason"] = to
-        if kind == "rename":
-            named["full_name"] = to
-        if kind == "contact":
-            named["email"] = f"{to}{her.user}@thanhhoa.gov.vn"
-        if kind == "number":
-            named["citizen_number"] = f"03{to}{her.user or 0:09d}"
-        return named
+    def asked(self, her: Subject, step: Step) -> dict[str, Any]:
+        """The body of the request for a step."""
+        code, day, what = step
+        hers = Hers(
+            her.number, her.name, self.position, her.units.__getitem__, partial(self._post, her)
+        )
+        kind = registry.get(code)
+        whom = {} if kind.about == About.NEWCOMER else {"user": her.user}
+        on = {"kind": code, "effective_on": self.day(day).isoformat()}
+        return on | whom | fields(kind, what, hers)
 
     def _post(self, her: Subject, unit: str) -> int:
         """Her latest assignment in the unit; one that nobody has where she has none."""

@@ -1,71 +1,84 @@
 """The cells of the pair table: two decisions about one person, when, and what is taken back.
 
-This is the one place that names kinds of change; ``facts`` says what each of them means.
+Every kind of the registry that is about a person has its row and its column. When a kind is decided, and
+where she goes by it, follows from what ``facts`` says that it means; what else it asks for, from its ``asks``.
 """
 
 from dataclasses import dataclass
 
 from directory.changes import kind as registry
 from directory.changes import kinds as _kinds  # noqa: F401 (registered by being imported)
-from directory.changes.kind import About
+from directory.changes.kind import About, Kind
+from tests.pairs import asked
 from tests.pairs.facts import (
     AWAY,
-    COUNCIL,
     DATED,
     ENDS,
+    GIVES_UP,
     HOME,
     HOST,
     MOVES,
     NEXT,
-    SIDE,
+    RETURN,
     STATUS,
     TAKES,
 )
 
 Step = tuple[str, int, str | None]
-"""(kind, day, where to, or why, or what it is called from then on)."""
+"""(kind, day, where to, or why, or which of the things that are said of her)."""
+Choice = tuple[int, str | None]
 
 
-def _steps(*steps: tuple[int, str | None]) -> list[tuple[int, str | None]]:
-    return list(steps)
+def about_her() -> list[Kind]:
+    """Every kind that is about a person."""
+    about = (About.PEOPLE, About.NEWCOMER)
+    return [one for one in registry.every() if one.about in about]
 
 
-STEPS: dict[str, tuple[list[tuple[int, str | None]], list[tuple[int, str | None]]]] = {
-    # nobody joins twice: a known person is a conflict of its own
-    "join": (_steps((0, HOME), (10, HOME)), []),
-    "transfer": (
-        _steps((0, AWAY), (10, AWAY), (10, NEXT), (-3, AWAY)),
-        _steps((1, NEXT), (5, NEXT), (10, NEXT), (15, NEXT), (5, AWAY), (15, AWAY), (-2, NEXT)),
-    ),
-    "suspend": (_steps((0, None)), _steps((1, None))),
-    "resume": (_steps((0, None)), _steps((1, None))),
-    "leave": (
-        _steps((0, "dismiss"), (10, "retire"), (10, "die")),
-        _steps(
-            (1, "dismiss"), (1, "die"), (5, "retire"), (10, "resign"), (15, "retire"), (-2, "die")
-        ),
-    ),
-    "rejoin": (_steps((0, HOME), (10, HOME)), _steps((1, HOME), (5, HOME), (15, HOME))),
-    "appoint": (_steps((0, SIDE), (10, SIDE)), _steps((1, SIDE), (5, SIDE), (15, SIDE))),
-    "relieve": (
-        _steps((0, COUNCIL), (10, COUNCIL)),
-        _steps((1, COUNCIL), (5, COUNCIL), (15, COUNCIL), (5, SIDE), (10, SIDE), (15, SIDE)),
-    ),
-    "second": (_steps((0, HOST), (10, HOST)), _steps((1, HOST), (5, HOST), (15, HOST))),
-    "return": (_steps((0, HOST), (10, HOST)), _steps((1, HOST), (5, HOST), (10, HOST), (15, HOST))),
-    "rename": (_steps((0, "Lê Thị Lan Anh")), _steps((1, "Lê Thị Lan Chi"))),
-    "contact": (_steps((0, "a")), _steps((1, "b"))),
-    "number": (_steps((0, "1")), _steps((1, "2"))),
-}
-"""By kind: when it is decided first, and second, and with what."""
-ABOUT_HER = [one.code for one in registry.every() if one.about in (About.PEOPLE, About.NEWCOMER)]
-"""Every kind that is about a person: each has its row and its column."""
-FIRST: dict[str, list[Step]] = {
-    code: [(code, *step) for step in STEPS[code][0]] for code in ABOUT_HER if code in STEPS
-}
-SECOND: dict[str, list[Step]] = {
-    code: [(code, *step) for step in STEPS[code][1]] for code in ABOUT_HER if code in STEPS
-}
+def first(kind: Kind) -> list[Step]:
+    """A kind's steps where it is decided first, on day 0."""
+    return [(kind.code, *choice) for choice in _first(kind)]
+
+
+def second(kind: Kind) -> list[Step]:
+    """A kind's steps where it is decided second, on day 1."""
+    return [(kind.code, *choice) for choice in _second(kind)]
+
+
+def _first(kind: Kind) -> list[Choice]:
+    code = kind.code
+    if kind.about == About.NEWCOMER or code == RETURN:
+        return [(0, HOME), (10, HOME)]
+    if code in MOVES:
+        return [(0, AWAY), (10, AWAY), (10, NEXT), (-3, AWAY)]
+    if code in ENDS:
+        return [(0, "dismiss"), (10, "retire"), (10, "die")]
+    if code in TAKES:
+        return [(day, TAKES[code]) for day in (0, 10)]
+    if code in GIVES_UP:
+        return [(day, GIVES_UP[code][0]) for day in (0, 10)]
+    return [(0, None if code in STATUS else asked.FIRST)]
+
+
+def _second(kind: Kind) -> list[Choice]:
+    code = kind.code
+    if kind.about == About.NEWCOMER:
+        return []  # nobody joins twice: a known person is a conflict of its own
+    if code == RETURN:
+        return [(day, HOME) for day in (1, 5, 15)]
+    if code in MOVES:
+        near = [(day, NEXT) for day in (1, 5, 10, 15, -2)]
+        return [*near, (5, AWAY), (15, AWAY)]
+    if code in ENDS:
+        why = [(1, "dismiss"), (1, "die"), (5, "retire"), (10, "resign")]
+        return [*why, (15, "retire"), (-2, "die")]
+    if code in TAKES:
+        return [(day, TAKES[code]) for day in (1, 5, 15)]
+    if code in GIVES_UP:
+        return [(day, unit) for unit in GIVES_UP[code] for day in (1, 5, 10, 15)]
+    return [(1, None if code in STATUS else asked.SECOND)]
+
+
 BACK: list[tuple[int, tuple[int, ...]]] = [
     (2, ()),
     (2, (0,)),
@@ -183,7 +196,7 @@ class Case:
             return all(kind in STATUS for kind, _, _ in steps)
         if self.base.term is not None and self.first[0] == "join":
             return False  # the post she begins with is the one she is given
-        if self.base.term is not None and "rejoin" in (self.first[0], self.second[0]):
+        if self.base.term is not None and RETURN in (self.first[0], self.second[0]):
             return False  # the post she began with is over
         if self.base.term_set:  # nothing else may have ended that post by then
             dated = {n for n, step in enumerate(steps) if step[0] in DATED}
@@ -192,13 +205,13 @@ class Case:
         return True
 
 
-def cases(one: str, other: str) -> list[Case]:
+def cases(one: Kind, other: Kind) -> list[Case]:
     """The cells that begin with the one kind and go on with the other."""
     cells = (
-        Case(base, first, second, back_on, back)
+        Case(base, begins, goes_on, back_on, back)
         for base in BASES
-        for first in FIRST[one]
-        for second in SECOND[other]
+        for begins in first(one)
+        for goes_on in second(other)
         for back_on, back in BACK
     )
     return [case for case in cells if case.asked()]
@@ -206,7 +219,7 @@ def cases(one: str, other: str) -> list[Case]:
 
 def every() -> list[Case]:
     """The whole table."""
-    return [case for one in FIRST for other in SECOND for case in cases(one, other)]
+    return [c for one in about_her() for other in about_her() for c in cases(one, other)]
 
 
 _OPEN, _TERM, _TERM_SET_LATER, _ABOUT_TO_LEAVE, _LEAVE_TAKEN_BACK, _ = BASES
@@ -231,5 +244,5 @@ _STRIDE = 29
 
 def sample() -> list[Case]:
     """For every test run: a cell of each pair of kinds, whose bases and days differ."""
-    pairs = [cases(one, other) for one in FIRST for other in SECOND if SECOND[other]]
+    pairs = [found for one in about_her() for other in about_her() if (found := cases(one, other))]
     return [of[number * _STRIDE % len(of)] for number, of in enumerate(pairs, 1)]

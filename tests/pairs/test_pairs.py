@@ -16,14 +16,26 @@ is ``long``. A failure names each of its cells; one of them by itself, or some:
     scripts/with-postgresql .venv/bin/pytest tests/pairs -m long --cells "open: ('leave', 10, 'retire'), then"
 """
 
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 import pytest
+from sqlalchemy.orm import Session
 
+from directory.changes import kind as registry
+from directory.changes import personal
+from directory.changes import spec as specs
+from directory.changes.asks import Ask, Fields
+from directory.changes.drafting import Draft, Ground
+from directory.changes.field_types import Phone
+from directory.changes.kind import About, Kind
+from directory.changes.model import Plan, Spec
+from directory.changes.table import Event
+from tests.pairs.asked import NoExample
 from tests.pairs.facts import ACTIVE, AWAY, LEFT, NEXT, Facts
 from tests.pairs.play import World
 from tests.pairs.rounds import Found, play
-from tests.pairs.table import ABOUT_HER, BASES, FIRST, SECOND, SEEN_WRONG, Base, every, sample
+from tests.pairs.table import BASES, SEEN_WRONG, Base, about_her, every, first, sample, second
 
 
 def told(found: Found) -> str:
@@ -95,7 +107,48 @@ def test_every_pair_comes_out_as_the_naive_model_says(
     assert not any(found.values()), told(found)
 
 
-@pytest.mark.parametrize("code", ABOUT_HER)
-def test_no_kind_of_change_is_forgotten(code: str) -> None:
-    assert code in FIRST, f"{code} belongs into table.STEPS"
-    assert code in SECOND
+@pytest.mark.parametrize("kind", about_her(), ids=lambda kind: kind.code)
+def test_each_kind_can_be_asked_for(world: World, kind: Kind) -> None:
+    her = world.subject(in_post=kind.about != About.NEWCOMER, term=None)
+    steps = [*first(kind), *second(kind)]
+    assert steps, f"{kind.code} is decided nowhere in the table"
+    for step in steps:
+        with world.services.db.read() as session:
+            specs.parse(
+                session, world.asked(her, step), now=world.clock(), keyring=world.services.keyring
+            )
+
+
+class _Phone(Fields):
+    phone: Annotated[Phone, Ask("Điện thoại", now="phone")] = None
+
+
+def _plan(session: Session, spec: Spec, ground: Ground) -> Plan:
+    draft = Draft(spec, ground)
+    list(personal.changed(session, spec, draft, ground, Event.CONTACT, _Phone))
+    return draft.done(units_touched=set())
+
+
+CALL = Kind(
+    "call", "Đổi số điện thoại", "USER has another number.", _plan, asks=_Phone, undoable=True
+)
+
+
+def test_a_further_kind_has_its_row_and_its_column(world: World) -> None:
+    with registry.registered(CALL):
+        table = every()
+        assert {case.second[0] for case in table if case.first[0] == "call"} > {"call", "leave"}
+        assert {case.first[0] for case in table if case.second[0] == "call"} > {"call", "join"}
+        found = play(world, [c for c in sample() if "call" in (c.first[0], c.second[0])])
+    assert not any(found.values()), told(found)
+
+
+class _Unknown(Fields):
+    shoe_size: int
+
+
+def test_a_kind_that_asks_for_what_nobody_knows_is_named(world: World) -> None:
+    her = world.subject(in_post=True, term=None)
+    shoes = replace(CALL, code="shoes", asks=_Unknown)
+    with registry.registered(shoes), pytest.raises(NoExample, match=r"shoes\.shoe_size"):
+        world.asked(her, first(shoes)[0])
