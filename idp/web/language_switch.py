@@ -57,12 +57,14 @@ def _address() -> str:
 
 def _listen() -> None:
     if request.method == "POST" and request.blueprint == "console" and FIELD in request.form:
-        i18n.use(request.form[FIELD])
+        g.tongue = request.form[FIELD]
+        i18n.use(g.tongue)
 
 
 def _remember(response: Response) -> Response:
-    if request.method == "POST" and request.blueprint == "console" and FIELD in request.form:
-        keep(response, request.form[FIELD])
+    # Of what was refused before anybody listened (another site's, too much) nothing is looked at.
+    if "tongue" in g:
+        keep(response, g.tongue)
     return response
 
 

@@ -97,3 +97,21 @@ def test_what_is_shown_once_has_no_switch_that_would_lose_it(hr: Hr) -> None:
     slip = browser.post(f"{where}/activation", data=data, follow_redirects=True)
     assert "activation-url" in slip.text
     assert 'class="tongues"' not in slip.text
+
+
+@pytest.mark.parametrize("path", [NEW, "/console/work-items/done"])
+def test_a_form_that_is_too_large_is_refused_as_such(hr: Hr, path: str) -> None:
+    """What nobody has listened to is not looked at for a language either."""
+    browser = hr.browser("officer")
+    large = b"tongue=en&x=" + b"a" * (1024 * 1024)
+    answer = browser.post(path, data=large, content_type="application/x-www-form-urlencoded")
+    assert answer.status_code == 413
+    assert "frame-ancestors" in answer.headers["Content-Security-Policy"]
+
+
+def test_another_site_does_not_switch_the_language(hr: Hr) -> None:
+    browser = hr.browser("officer")
+    for headers in ({"Origin": "https://xau.example"}, {}):
+        answer = browser.post(NEW, data={"tongue": "en"}, headers=headers)
+        assert answer.status_code in (400, 403)
+        assert not [c for c in answer.headers.getlist("Set-Cookie") if c.startswith("lang=")]
