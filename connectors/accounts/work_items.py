@@ -1,6 +1,7 @@
 """What a person is to do at an application that nobody can call, and her word that it is done.
 
     hand_over    what is wanted now stands in the one open item of this person and application
+    hold         several items are kept from others, before any of them is acknowledged
     done         acknowledged: account and effects follow
     failed       it could not be done: the reason stands at the item and its effects wait
     over         nobody is to do it any more: the application is called, or has no connection
@@ -194,6 +195,12 @@ def _waiting(session: Session, user_id: int, application_id: int) -> list[Effect
             .order_by(Effect.id)
         )
     )
+
+
+def hold(session: Session, item_ids: Collection[int]) -> None:
+    """Nobody else takes these items before the transaction ends."""
+    rows = select(WorkItem.id).where(WorkItem.id.in_(item_ids)).order_by(WorkItem.id)
+    session.execute(rows.with_for_update()).all()
 
 
 def done(

@@ -100,13 +100,20 @@ def all_done(
     """These items (id and digest) are done: how many were written down, and how many were not,
     because what is wanted had changed or somebody else was quicker.
     """
+    ours, wanted = _managed(session, granted), sorted(chosen)
+    # Changes come last: a worker that has one of the items waits for the change they are of.
+    work_items.hold(session, [item_id for item_id, _ in wanted])
     written = passed_over = 0
-    for item_id, digest in sorted(chosen):
+    touched: set[str] = set()
+    for item_id, digest in wanted:
         try:
-            done(session, granted, item_id, digest, remote_id="", actor=actor, now=now)
+            touched |= work_items.done(
+                session, item_id, digest, applications=ours, actor=actor, now=now
+            )
             written += 1
         except (Conflict, NotFound):
             passed_over += 1
+    proof.settle(session, touched, now=now)
     return written, passed_over
 
 

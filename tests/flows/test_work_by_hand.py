@@ -1,6 +1,8 @@
 """Accounts at an application that nobody can call: a person does it, and says so."""
 
 import re
+import threading
+import time
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -407,3 +409,44 @@ def test_whoever_answers_stays_on_the_page_of_the_list_she_was_on(
     (all_,) = re.findall(r'id="batch" method="post" action="([^"]+)"', browser.get(here).text)
     again = browser.post(unescape(all_), data=hidden_fields(refused.text))
     assert again.location == here
+
+
+def test_a_batch_holds_no_change_while_it_waits_for_an_item(
+    hr: Hr, request: pytest.FixtureRequest
+) -> None:
+    """Whoever has taken one item and then brings its change up to date waits for nobody who waits for
+    that item: a worker in the middle of the same change, another officer.
+    """
+    if request.getfixturevalue("database_kind") == "sqlite":
+        pytest.skip("one writer at a time")
+    moved = hr.api(hr.token()).commit(
+        kind="transfer",
+        users=[hr.people["lan"], hr.people["hien"]],
+        to_unit=hr.units["b"],
+        position="CV",
+        decision={"number": "9/QĐ", "issued_on": "2026-03-01", "issuer": "Tỉnh"},
+    )
+    assert moved.status_code < 300, moved.text
+    drain(hr.services)
+    rows = items(hr)
+    assert len(rows) == 2
+    said = []
+    ticking = threading.Thread(
+        target=lambda: said.append(tick(hr, *(f"{r.id}:{r.digest}" for r in rows)))
+    )
+    with hr.services.db.write() as session:
+        last = {"id": rows[-1].id}
+        session.execute(text("SELECT id FROM work_item WHERE id = :id FOR UPDATE"), last)
+        ticking.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        for _ in range(200):
+            if session.scalar(text(waits)):
+                break
+            time.sleep(0.05)
+        else:
+            pytest.fail("the batch does not wait")
+        session.execute(
+            text("SELECT id FROM change WHERE id = :id FOR UPDATE NOWAIT"), {"id": moved.json["id"]}
+        )
+    ticking.join()
+    assert "Đã ghi nhận 2 việc là đã làm xong." in said[0].text
