@@ -176,6 +176,24 @@ def test_a_package_opens_with_a_map_of_all_that_is_in_it(package: str) -> None:
     assert left_out - {"migrations"} == set()
 
 
+def test_each_decision_has_a_number_of_its_own_and_the_number_it_says() -> None:
+    found = sorted((ROOT / "docs/decisions").glob("*.md"))
+    numbers = [file.name[:4] for file in found]
+    assert numbers == [f"{n:04d}" for n in range(1, len(found) + 1)]
+    for file, number in zip(found, numbers, strict=True):
+        assert file.read_text("utf-8").startswith(f"# {number} "), file.name
+
+
+DECISION = re.compile(r"\bdecisions?(?:/| )(\d{4})\b")
+
+
+def test_a_decision_that_is_named_is_there() -> None:
+    texts = [*SOURCES, *(ROOT / "docs").rglob("*.md")]
+    named = {n for file in texts for n in DECISION.findall(file.read_text("utf-8"))}
+    assert len(named) > 10
+    assert named <= {file.name[:4] for file in (ROOT / "docs/decisions").glob("*.md")}
+
+
 def test_every_room_has_an_order_of_its_own() -> None:
     """What a contract does not speak of may grow into a circle again."""
     linter = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
