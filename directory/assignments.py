@@ -204,6 +204,17 @@ def _timelines(
     return found
 
 
+def last_of(held: Iterable[Held]) -> Held | None:
+    """Where somebody was last, or will be: the post that ends last, her own before one beside it.
+    What began last may have been over for years.
+    """
+    return max(
+        held,
+        key=lambda h: (h.valid_to or date.max, h.kind == HeldAs.PRIMARY, h.valid_from, h.id),
+        default=None,
+    )
+
+
 def current(where: Connection | Session, user_id: int, on: date) -> list[Held]:
     """The capacities a person may act in on a day: primary first, then by rank."""
     held = [_held(row) for row in core(where).execute(_IN_FORCE, {"user": user_id, "on": on})]

@@ -62,7 +62,7 @@ def require_over(ground: Ground, before: Iterable[Held], on: date) -> None:
     """
     lived = [h for h in before if not h.void]
     for day in sorted({on, max(on, ground.today)}):
-        primary = primary_on(lived, day) or (lived[-1] if lived else None)
+        primary = primary_on(lived, day) or assignments.last_of(lived)
         ground.rights.require(Do.CHANGE, primary.unit.path if primary else None, missing="source")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from directory import assignments
 from directory.assignments import Held
 from directory.base.rows import ends_after
 from directory.changes import promises
@@ -29,7 +30,8 @@ def is_gone(user: User, on: date) -> bool:
 
 def source(before: Sequence[Held]) -> str | None:
     """The path of the unit whose right it takes: where she was last; the installation's, of nobody."""
-    return before[-1].unit.path if before else None
+    last = assignments.last_of(before)
+    return last.unit.path if last is not None else None
 
 
 def may_take_back(ground: Ground, before: Sequence[Held]) -> bool:

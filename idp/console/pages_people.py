@@ -132,7 +132,7 @@ def whole(
             offered=_offered(found, on),
             may_reset=False,
         )
-    at = found.primary or (found.timeline[-1] if found.timeline else None)
+    at = found.primary or assignments.last_of(found.timeline)
     path = at.unit.path if at else None
     herself = granted.actor.kind == "user" and granted.actor.id == user_id
     return Whole(
@@ -157,9 +157,8 @@ def _offered(found: PersonView, on: date) -> list[Kind]:
 
 def _may_take_back(session: Session, granted: Rights, found: PersonView) -> bool:
     """Of somebody who works in none of her units: whether she has left, and the last one was hers."""
-    whole_timeline = assignments.timeline(session, [found.user.id])[found.user.id]
-    last = whole_timeline[-1] if whole_timeline else None
-    left = found.status == UserStatus.LEFT and last is not None
+    last = assignments.last_of(assignments.timeline(session, [found.user.id])[found.user.id])
+    left = found.status == UserStatus.LEFT
     return left and last is not None and granted.may(Do.CHANGE, last.unit.path)
 
 

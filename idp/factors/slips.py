@@ -230,7 +230,7 @@ def entitled(session: Session, granted: Rights, found: PersonView, *, on: date) 
     whoever holds a slip becomes the person, its password is still hers on the day her office
     begins, and an end to a lock is more guesses at it.
     """
-    at = found.primary or (found.timeline[-1] if found.timeline else None)
+    at = found.primary or assignments.last_of(found.timeline)
     actor = granted.actor
     if actor.kind == "user" and actor.id == found.user.id:
         return False

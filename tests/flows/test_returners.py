@@ -441,3 +441,45 @@ def test_a_day_of_leaving_is_enough_before_the_worker_has_seen_it(hr: Hr) -> Non
     after = hr.user("lan")
     assert (after.status, after.leaves_on) == ("active", None)
     assert after.may_act(date.max)
+
+
+def served_also(
+    hr: Hr, unit: str, begins: date, ends: date | None, kind: str = "secondment"
+) -> None:
+    """A post beside her own, begun after it."""
+    with hr.services.db.write() as session:
+        own = session.get_one(Assignment, hr.posts["lan"])
+        session.add(
+            Assignment(
+                user_id=own.user_id,
+                unit_id=hr.units[unit],
+                position_id=own.position_id,
+                kind=kind,
+                valid_from=begins,
+                valid_to=ends,
+                opened_by=own.opened_by,
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends"),
+    [("secondment", date(2024, 1, 1)), ("concurrent", None)],
+    ids=["over-long-ago", "until-she-left"],
+)
+def test_whoever_once_had_her_beside_her_own_post_does_not_take_her_back(
+    hr: Hr, kind: str, ends: date | None
+) -> None:
+    """The right is that over where she was last, not over whatever began last."""
+    served_also(hr, "b", date(2023, 1, 1), ends, kind)
+    leaves(hr)
+    other, home = hr.api(hr.token(unit="b")), hr.api(hr.token(unit="a"))
+    plan = other.plan(**join())
+    assert codes(plan) == {"known_person"}
+    assert hr.names["lan"] not in str(plan)
+    body = {"kind": "rejoin", "user": hr.names["lan"], "position": "KT"}
+    assert other.post("/api/v1/changes/preview", body | {"to_unit": "gso:14797"}).status_code == 403
+    contact = {"kind": "contact", "user": hr.names["lan"], "email": "lan.moi@thanhhoa.gov.vn"}
+    assert other.post("/api/v1/changes/preview", contact).status_code == 403
+    assert home.plan(**body, to_unit="gso:14758")["committable"]
+    assert home.plan(**join() | {"to_unit": "gso:14758"})["committable"]
