@@ -120,8 +120,9 @@ def _option(leaf: Leaf) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The option of one field; one that is left out says nothing."""
     names = (leaf.option, *leaf.ask.also, _name(leaf))
     more: dict[str, Any] = {"help": leaf.ask.says, "required": leaf.required, "cls": _Option}
-    if leaf.ask.secret and leaf.required:
-        return click.option(*names, prompt=leaf.ask.label, hide_input=True, **more)
+    if leaf.ask.secret:  # one that may be left out is asked for where its option stands alone
+        more |= {"prompt": leaf.ask.label, "prompt_required": leaf.required, "hide_input": True}
+        return click.option(*names, **more)
     if leaf.input == Input.CHOICE:
         return click.option(*names, type=click.Choice(sorted(leaf.words)), **more)
     if leaf.input == Input.HELD_MANY:

@@ -403,6 +403,23 @@ HEAD = "source_key,full_name,birth_date,gender,citizen_number,email,phone"
 POSTS = "source_key,person,unit,position,kind,valid_from,valid_to,planned_end"
 
 
+@pytest.mark.parametrize("last", [True, False], ids=["at-the-end", "before-others"])
+def test_a_number_need_not_stand_on_a_command_line(
+    hr: Hr, monkeypatch: pytest.MonkeyPatch, last: bool
+) -> None:
+    """What others may read in the list of processes; it is asked for, and not shown."""
+    leaves(hr)
+    monkeypatch.setattr(commands, "load_settings", lambda: hr.services.settings)
+    monkeypatch.setattr(wiring, "build", lambda settings: hr.services)
+    rest = ["--name", LAN, "--to", "gso:14797", "--position", "KT", "--dry-run"]
+    number = ["--citizen-number"]
+    given = ["join", *(rest + number if last else number + rest)]
+    said = CliRunner().invoke(commands.change, given, input=NUMBER + "\n")
+    assert said.exit_code == 0, said.output
+    assert "cùng định danh" in said.output
+    assert NUMBER not in said.output
+
+
 def test_a_feed_takes_her_back_and_tells_so(hr: Hr, tmp_path: Path) -> None:
     leaves(hr)
     before, count, day = hr.user("lan"), everybody(hr), local_day(hr.clock())
