@@ -240,7 +240,13 @@ class _Look:
         if settled:
             self.found.other_than[place] = [user.username for user in told]
             return
-        sure = [user for user in alike if born and user.birth_date]
+        # Of somebody out of sight only whoever knows her whole birth date is told that she is there:
+        # asked by the year and then by the day, the answers would tell it.
+        sure = [
+            user
+            for user in alike
+            if born and user.birth_date and (user in told or born == user.birth_date)
+        ]
         if sure:
             self._namesake(row, [user for user in sure if user in told])
         elif not number and born and (person["full_name"], born) in self.earlier:

@@ -403,6 +403,17 @@ HEAD = "source_key,full_name,birth_date,gender,citizen_number,email,phone"
 POSTS = "source_key,person,unit,position,kind,valid_from,valid_to,planned_end"
 
 
+def test_the_birth_date_of_somebody_out_of_sight_is_not_asked_out_piece_by_piece(hr: Hr) -> None:
+    """Whoever may not see her learns nothing by a year; whoever may is asked."""
+    given = join() | {"person": {"full_name": LAN, "birth_date": "1980"}}
+    assert codes(hr.api(hr.token(unit="b")).plan(**given)) == set()
+    assert codes(hr.api(hr.token()).plan(**given)) == {"namesake"}
+    given["person"]["birth_date"] = "1980-02-03"
+    plan = hr.api(hr.token(unit="b")).plan(**given)
+    assert codes(plan) == {"namesake"}
+    assert hr.names["lan"] not in str(plan["conflicts"])
+
+
 @pytest.mark.parametrize("last", [True, False], ids=["at-the-end", "before-others"])
 def test_a_number_need_not_stand_on_a_command_line(
     hr: Hr, monkeypatch: pytest.MonkeyPatch, last: bool
