@@ -80,6 +80,7 @@ def _circumstances() -> dict[str, Any]:
     return {
         "measured_on": system_clock().date().isoformat(),
         "machine": {"processor": model, "cores": os.cpu_count(), "system": platform.release()},
+        "load": round(os.getloadavg()[2], 1),
         "python": platform.python_version(),
         "yardstick": {
             "argon2id hash ms": _cost(lambda: PasswordHasher().hash("x" * 20), runs=10),
@@ -152,8 +153,7 @@ def _ratios(measured: dict[str, Any]) -> list[str]:
     lines = [
         "### beside others (PostgreSQL, server and database together)",
         "",
-        _told(measured)
-        + f" This tree: {measured['this']}. In brackets, what holds the true ratio in 95 of 100 such runs.",
+        f"{_told(measured)} This tree: {measured['this']}.{_trust(measured)}",
         "",
         "| operation | this tree, ms | " + " | ".join(f"÷ {each}" for each in others) + " |",
         "|---|--:" + "|--:" * len(others) + "|",
@@ -174,11 +174,22 @@ def _ratios(measured: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
+def _trust(measured: dict[str, Any]) -> str:
+    """What the brackets are; all have as many rounds."""
+    ratios = (one for each in measured["operations"].values() for one in each["ratio"].values())
+    sure = next((int(one["confidence"] * 100) for one in ratios if one), None)
+    if sure is None:
+        return ""
+    return f" In brackets, the interval that holds the true ratio in {sure} of 100 such runs."
+
+
 def _told(results: dict[str, Any]) -> str:
     machine = results["machine"]
+    # Results that were kept before it was have none.
+    load = f"load of the last 15 minutes {results['load']}, " if "load" in results else ""
     return (
         f"{results['measured_on']}: {machine['processor']}, {machine['cores']} cores, "
-        f"Linux {machine['system']}, Python {results['python']}. "
+        f"{load}Linux {machine['system']}, Python {results['python']}. "
         + "; ".join(f"{name}: {value}" for name, value in results["settings"].items())
         + ". Yardstick: "
         + ", ".join(f"{name} {value}" for name, value in results["yardstick"].items())
