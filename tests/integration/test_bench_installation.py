@@ -6,7 +6,7 @@ from bench.installation import Tree, installed
 from bench.load import measure
 from bench.operations import OPERATIONS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 """A dozen commands and a server, each a process of its own."""
 
 
