@@ -2,7 +2,7 @@
 
     __main__.py      START HERE: what is asked for on the command line
     alone.py         this tree on both databases: costs, statements, latency
-    paired.py        this tree and others in alternation: ratios that show a change of 3 %
+    paired.py        this tree and others in alternation: ratios with their spread
     ratios.py        a ratio and its spread, from rounds
     operations.py    what is measured, as HTTP requests
     load.py          sends them and says what they cost

@@ -24,8 +24,8 @@ def main() -> None:
     )
     parser.add_argument("--against", action="append", default=[], metavar="REV")
     parser.add_argument("--peer", action="append", default=[], choices=["node", "node-stored"])
-    parser.add_argument("--rounds", type=int, default=9, help="of a comparison (default 9)")
-    parser.add_argument("--runs", type=int, help="of an operation: 1000, or 200 a turn")
+    parser.add_argument("--rounds", type=int, default=20, help="of a comparison (default 20)")
+    parser.add_argument("--runs", type=int, help="of an operation: 1000, or 80 a turn")
     parser.add_argument("--clients", type=int, help="at the same time: 2, or 8 in a comparison")
     parser.add_argument("--only", default="", help="operations with this in their name")
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
@@ -51,7 +51,7 @@ def _measure(asked: argparse.Namespace, operations: list[Operation]) -> None:
 
 
 def _compare(asked: argparse.Namespace, operations: list[Operation]) -> None:
-    runs, clients = asked.runs or 200, asked.clients or 8
+    runs, clients = asked.runs or 80, asked.clients or 8
     on_sqlite = asked.database == "sqlite"
     server = "" if on_sqlite else os.environ.get("TEST_DATABASE_URL", "")
     if not on_sqlite and not server:

@@ -42,7 +42,9 @@ def test_ratios_stand_beside_the_costs_that_were_measured_before(page: Path) -> 
     assert "| userinfo | 2.00 | 0.50 (0.50–0.50) | 2.00 (2.00–2.00) |" in text
     assert "| JWT | 2.00 | 1.00 (1.00–1.00) | – |" in text
     assert "Not measured: JWT, peer: has none." in text
-    assert "This tree: ours. In brackets, the interval that holds the true ratio in 96 of 100" in text
+    assert (
+        "This tree: ours. In brackets, the interval that holds the true ratio in 96 of 100" in text
+    )
     assert "| userinfo | 1.50 | 0.50 | 1 SELECT |" in text
 
 
