@@ -38,8 +38,9 @@ test-long: setup-dev  ## Mọi cặp, mọi lịch (chạy tay) / every pair and
 	@scripts/test-services slow
 	@scripts/with-postgresql scripts/test long
 
-bench: setup-dev  ## Đo chi phí mỗi thao tác / what one operation costs; writes docs/performance.md
-	@scripts/with-postgresql $(BIN)/python -m bench
+bench: setup-dev  ## Đo chi phí mỗi thao tác / what one operation costs, also AGAINST=REV PEER=node; writes docs/performance.md
+	@$(if $(PEER),scripts/test-node bench/node)
+	@scripts/with-postgresql $(BIN)/python -m bench $(foreach r,$(AGAINST),--against $(r)) $(foreach p,$(PEER),--peer $(p))
 
 check: setup-dev  ## Định dạng, lint, kiểu, tầng / format, lint, types, layers
 	@scripts/check

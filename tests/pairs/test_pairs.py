@@ -55,14 +55,14 @@ def world(services: Any, clock: Any) -> World:
 
 
 @pytest.mark.both_databases
-@pytest.mark.timeout(300)  # some seconds of work, and many statements to a busy server
+@pytest.mark.timeout(600)  # some seconds of work, and many statements to a busy server
 def test_cells_on_which_faults_were_seen_come_out_as_the_naive_model_says(world: World) -> None:
     found = play(world, SEEN_WRONG)
     assert not any(found.values()), told(found)
 
 
 @pytest.mark.both_databases
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_sample_of_pairs_comes_out_as_the_naive_model_says(world: World) -> None:
     found = play(world, sample())
     assert not any(found.values()), told(found)
