@@ -130,6 +130,7 @@ class _Look:
         ids = sorted({user.id for user in known})
         gone = sorted({user.id for user in known if returning.is_gone(user, ground.today)})
         self.timelines = assignments.timeline(session, gone)
+        self.written = returning.never_served(session, self.timelines)
         self.dead = returning.recorded_dead(session, gone) if gone else set()
         seen = visible_people(ground.rights, ground.today)
         self.visible = {
@@ -285,7 +286,8 @@ class _Look:
     def _accept(self, place: int, row: Row, user: User) -> None:
         """She comes back by this row, unless something hinders it."""
         before = tuple(self.timelines[user.id])
-        self.ground.rights.require(Do.CHANGE, returning.source(before), missing="source")
+        for path in self._sources(user):
+            self.ground.rights.require(Do.CHANGE, path, missing="source")
         if user.id in self.taken:
             self._refuse(
                 row, "returner_twice", "{name} ({username}) có hai dòng trong cùng một đợt.", user
@@ -309,11 +311,15 @@ class _Look:
     def _sees(self, user: User) -> bool:
         if not returning.is_gone(user, self.ground.today):
             return user.id in self.visible
-        path = returning.source(self.timelines[user.id])
-        return user.id in self.visible or self.ground.rights.may(Do.SEE, path)
+        return user.id in self.visible or all(
+            self.ground.rights.may(Do.SEE, path) for path in self._sources(user)
+        )
 
     def _decides(self, user: User) -> bool:
-        return returning.may_take_back(self.ground, self.timelines[user.id])
+        return all(self.ground.rights.may(Do.CHANGE, path) for path in self._sources(user))
+
+    def _sources(self, user: User) -> list[str | None]:
+        return returning.sources(self.timelines[user.id], self.written.get(user.id, ()))
 
     # ---- what is said ----
 

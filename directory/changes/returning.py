@@ -15,12 +15,12 @@ from directory import assignments
 from directory.assignments import Held
 from directory.base.rows import ends_after
 from directory.changes import promises
-from directory.changes.drafting import Ground, iso, said
+from directory.changes.drafting import iso, said
 from directory.changes.model import Line, Person
 from directory.changes.notices import Notice
 from directory.changes.table import Event
 from directory.people import User, UserStatus
-from directory.permissions import Do
+from directory.permissions import Do, Rights
 
 
 def is_gone(user: User, on: date) -> bool:
@@ -28,15 +28,28 @@ def is_gone(user: User, on: date) -> bool:
     return user.status == UserStatus.LEFT.value or user.has_left(on)
 
 
-def source(before: Sequence[Held]) -> str | None:
-    """The path of the unit whose right it takes: where she was last; the installation's, of nobody."""
+def sources(before: Sequence[Held], written: Sequence[Held] = ()) -> list[str | None]:
+    """The paths of the units whose right it takes: where she was last. Of somebody who never held a
+    post for a day, everywhere one was ``written`` for her; the installation's, of nobody's.
+    """
     last = assignments.last_of(before)
-    return last.unit.path if last is not None else None
+    if last is not None:
+        return [last.unit.path]
+    return [*sorted({held.unit.path for held in written})] or [None]
 
 
-def may_take_back(ground: Ground, before: Sequence[Held]) -> bool:
+def never_served(
+    session: Session, timelines: Mapping[int, Sequence[Held]]
+) -> dict[int, list[Held]]:
+    """What was written for those who held no post for a day: who joined and left on one day, or
+    whose joining was undone.
+    """
+    return assignments.recorded(session, [who for who, held in timelines.items() if not held])
+
+
+def may_take_back(granted: Rights, before: Sequence[Held], written: Sequence[Held] = ()) -> bool:
     """Whether the asker decides about somebody who has left and held these posts."""
-    return ground.rights.may(Do.CHANGE, source(before))
+    return all(granted.may(Do.CHANGE, path) for path in sources(before, written))
 
 
 def hindrances(

@@ -19,7 +19,7 @@ from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.errors import NotAllowed
 from directory.base.rows import in_force
-from directory.changes import history, kind
+from directory.changes import history, kind, returning
 from directory.changes.kind import Kind
 from directory.changes.model import Change
 from directory.entitlements import Account, Desired
@@ -157,9 +157,12 @@ def _offered(found: PersonView, on: date) -> list[Kind]:
 
 def _may_take_back(session: Session, granted: Rights, found: PersonView) -> bool:
     """Of somebody who works in none of her units: whether she has left, and the last one was hers."""
-    last = assignments.last_of(assignments.timeline(session, [found.user.id])[found.user.id])
-    left = found.status == UserStatus.LEFT
-    return left and last is not None and granted.may(Do.CHANGE, last.unit.path)
+    if found.status != UserStatus.LEFT:
+        return False
+    user_id = found.user.id
+    timelines = assignments.timeline(session, [user_id])
+    written = returning.never_served(session, timelines)
+    return returning.may_take_back(granted, timelines[user_id], written.get(user_id, ()))
 
 
 def _accounts(session: Session, found: PersonView, on: date) -> list[AccountRow]:

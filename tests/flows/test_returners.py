@@ -232,6 +232,63 @@ def test_it_takes_the_right_over_where_she_was(hr: Hr) -> None:
     assert hr.names["lan"] not in str(plan)
 
 
+# ---- of whom nothing ever was: taken in and gone again on one day ------------------------------
+
+TU: dict[str, Any] = {
+    "kind": "join",
+    "to_unit": "gso:14797",
+    "position": "KT",
+    "person": {"full_name": "Lò Thị Tú", "citizen_number": "038190012345"},
+}
+
+
+def _goes_the_same_day(hr: Hr, api: Any, how: str) -> int:
+    """Tú joined today, and her joining was undone today, or she left today."""
+    joined = api.commit(**TU)
+    assert joined.status_code == 201, joined.text
+    with hr.services.db.read() as session:
+        found = session.scalars(select(User).where(User.full_name == TU["person"]["full_name"]))
+        tu, username = next((user.id, user.username) for user in found)
+    if how == "leave":
+        assert api.commit(kind="leave", user=username, reason="resign").status_code == 201
+    else:
+        change = joined.json["id"]
+        plan = api.post(f"/api/v1/changes/{change}/undo/preview").json
+        undone = api.post(
+            f"/api/v1/changes/{change}/undo", {"fingerprint": plan["fingerprint"]}, key="undo-tu"
+        )
+        assert undone.status_code == 201, undone.text
+    return tu
+
+
+@pytest.mark.parametrize("how", ["undo", "leave"])
+def test_who_took_her_in_takes_her_in_again_on_the_same_day(hr: Hr, how: str) -> None:
+    api = hr.api(hr.token(unit="b"))
+    tu = _goes_the_same_day(hr, api, how)
+    count = everybody(hr)
+    elsewhere = hr.api(hr.token(unit="a")).plan(**TU | {"to_unit": "gso:14758"})
+    assert codes(elsewhere) >= {"known_person"}
+    plan = api.plan(**TU)
+    assert plan["committable"], plan["conflicts"]
+    assert [(one["id"], one["event"]) for one in plan["people"]] == [(tu, "rejoin")]
+    assert api.commit(**TU).status_code == 201
+    assert everybody(hr) == count
+
+
+@pytest.mark.parametrize("how", ["undo", "leave"])
+def test_her_page_stays_with_who_took_her_in_on_the_same_day(hr: Hr, how: str) -> None:
+    tu = _goes_the_same_day(hr, hr.api(hr.token(unit="b")), how)
+    page = hr.browser("officer_b").get(f"/console/people/{tu}")
+    assert page.status_code == 200
+    assert f"/console/people/{tu}/rejoin" in page.text
+    assert hr.browser("officer_a").get(f"/console/people/{tu}").status_code == 404
+    hr.people["tu"] = tu
+    shown = hr.preview(
+        hr.browser("officer_b"), "tu", "rejoin", to_unit=hr.units["b"], position="KT"
+    )
+    assert "nhận lại cùng định danh" in text_of(shown.text)
+
+
 @pytest.mark.parametrize(
     "said", [{"full_name": "Lê Thị Liên"}, {"birth_date": "1981"}], ids=["name", "birth"]
 )

@@ -13,6 +13,7 @@ from directory.changes.field_types import PositionRef, UnitRef
 from directory.changes.kind import Kind, Subjects, of_taking_up
 from directory.changes.model import Plan, Spec
 from directory.people import UserStatus
+from directory.permissions import Do
 
 
 class Asks(Fields):
@@ -48,7 +49,12 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
     position = assignments.get_position(session, asked.position)
     taken = []
     for user, before in people_of(session, spec):
-        require_over(ground, before, on)
+        if before:
+            require_over(ground, before, on)
+        else:
+            written = returning.never_served(session, {user.id: before})
+            for path in returning.sources(before, written[user.id]):
+                ground.rights.require(Do.CHANGE, path, missing="source")
         if not returning.is_gone(user, ground.today):
             draft.conflict(
                 "not_left",
