@@ -169,12 +169,13 @@ def citizen_number(value: str | None, field: str = "citizen_number") -> str | No
     """The twelve digits of a personal identification number.
 
     One or two zeros that a spreadsheet has taken from its head are given back: the number begins
-    with a province's code of three digits. Never in the error: it is personal.
+    with a province's code of three digits. Where the head is still a zero, no spreadsheet took any:
+    a digit was forgotten, and none is guessed. Never in the error: it is personal.
     """
     text = clean(value or "").removeprefix("'").replace(" ", "")
     if not text:
         return None
-    if re.fullmatch(r"\d{10,11}", text, re.ASCII) and int(text.zfill(12)[:3]) in _PROVINCES:
+    if re.fullmatch(r"[1-9]\d{9,10}", text, re.ASCII) and int(text.zfill(12)[:3]) in _PROVINCES:
         text = text.zfill(12)
     if re.fullmatch(r"\d([.,]\d+)?E\+?\d+", text, re.IGNORECASE):
         raise InvalidInput(

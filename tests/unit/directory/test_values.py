@@ -41,6 +41,7 @@ def test_telephone_numbers(given: str, stored: object) -> None:
         ("38080000001", "038080000001"),
         ("180000001", InvalidInput),  # nine digits are an old identity card's
         ("99980000001", InvalidInput),  # no province
+        ("03818000001", InvalidInput),  # a digit forgotten: its zeros are there
         ("3.18E+09", InvalidInput),
         ("3,18e9", InvalidInput),
         ("00318000000１", InvalidInput),
