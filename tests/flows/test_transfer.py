@@ -322,6 +322,18 @@ def test_the_form_finds_a_unit_by_words_without_a_script(hr: Hr) -> None:
     assert "fingerprint" in page.text
 
 
+def test_where_several_units_are_found_it_asks_for_the_choice(hr: Hr) -> None:
+    path = f"/console/people/{hr.people['lan']}/transfer"
+    asked = {"unit_words": "uy ban nhan dan xa", "step": "preview"}
+    page = hr.browser("officer").get(path, query_string=asked)
+    assert page.status_code == 422
+    for unit in ("a", "b"):
+        assert f'type="radio" name="to_unit" value="{hr.units[unit]}"' in page.text
+    assert "Hãy chọn một đơn vị trong kết quả dưới đây." in text_of(page.text)
+    nothing = hr.browser("officer").get(path, query_string={"step": "preview"})
+    assert "Hãy chọn một đơn vị" not in text_of(nothing.text)
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [

@@ -37,7 +37,11 @@ class Asks(Fields):
     ]
     position: Annotated[
         PositionRef,
-        Ask("Chức vụ, chức danh", says="Her position, by its catalogue code."),
+        Ask(
+            "Chức vụ, chức danh",
+            says="Her position, by its catalogue code.",
+            empty="Chọn chức vụ",
+        ),
     ]
 
 
