@@ -10,12 +10,12 @@
     order                       what each endpoint checks, from first to last: one table
     authorization/              what is checked of an authorization request, and what it is answered
     introspection revocation
+    rate_limit                  how much clients that prove nothing may have us keep
     grant_types/                what each grant type consumes and gives
     cutter                      how the door cuts access
     proofs/                     how a caller proves who it is, and that a token is its own
     id_token                    what a client is told at sign-in
     entitlement                 whether her capacity earns the application
-    rate_limit                  how much clients that prove nothing may have us keep
     resources                   which resource servers a token is for
     request                     one request, and what it takes to answer it
     live_grants                 grants as the door and sign-out see them

@@ -10,6 +10,10 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 
 from directory.base.errors import Locked
 from idp.factors import throttle
+from idp.oidc import grants
+from idp.oidc.clients.kinds import GrantType
+from idp.oidc.grant_types import device
+from idp.oidc.grants import GrantView
 from idp.oidc.request import Call
 from idp.web.gate import client_address
 
@@ -41,22 +45,54 @@ def source_counted(call: Call) -> None:
 
 
 def proof_counted(call: Call) -> None:
-    """Nor has it brought too many DPoP proofs with nothing that we have made: each is remembered."""
-    if call.request.arrival.dpop is not None and not _may_give(call):
+    """Nor has it brought too many DPoP proofs with nothing that gives tokens now: each is remembered.
+    One SELECT or two for a public client that brings a proof.
+    """
+    if call.client.public and call.request.arrival.dpop is not None and not _may_give(call):
         _count(call, "proof")
 
 
 def _may_give(call: Call) -> bool:
-    """Whether something that we have made is brought. Whoever knows the name of a public client
-    has us remember a proof with each request that can give nothing; honest ones make none.
+    """Whether what the grant type asks for is brought, of ours, this client's and not over. Whoever
+    knows the name of a public client has us remember a proof with each request that can give
+    nothing; honest ones make few.
     """
-    handles = call.provider.tokens.handles
-    read = {
-        "code": handles.open_code,
-        "refresh_token": handles.open_refresh,
-        "device_code": handles.open_device,
-    }
-    return any(opened(call.request.get(name) or "") is not None for name, opened in read.items())
+    request, handles = call.request, call.provider.tokens.handles
+    match request.payload.grant_type:
+        case GrantType.CODE:
+            code = handles.open_code(request.get("code") or "")
+            return code is not None and _redeemable(call, code.grant_id)
+        case GrantType.REFRESH:
+            refresh = handles.open_refresh(request.get("refresh_token") or "")
+            return refresh is not None and _living(call, refresh.grant_id) is not None
+        case GrantType.DEVICE:
+            device_code = handles.open_device(request.get("device_code") or "")
+            return device_code is not None and _worth_asking(call, device_code)
+    return False
+
+
+def _living(call: Call, grant_id: str) -> GrantView | None:
+    """The grant, if it is this client's and lives."""
+    grant = grants.read(call.request.connection, grant_id, now=call.request.now)
+    return grant if grant and grant.living and grant.check_client(call.client) else None
+
+
+def _redeemable(call: Call, grant_id: str) -> bool:
+    """Whether the grant's one-time code is unused and in time."""
+    grant, now = _living(call, grant_id), call.request.now
+    return grant is not None and grant.code_used_at is None and grant.code_expires_at > now
+
+
+def _worth_asking(call: Call, request_id: str) -> bool:
+    """Whether the device that holds this code may ask now. Anybody is given one without a sign-in:
+    one poll in its interval is the device's, more are not.
+    """
+    found, now = device.waiting(call.request.connection, request_id), call.request.now
+    if found is None or found.client_id != call.client.id or found.expires_at <= now:
+        return False
+    if found.decided_at is None:
+        return not found.too_fast(now)
+    return found.grant_id is not None and _redeemable(call, found.grant_id)
 
 
 def _count(call: Call, what: str) -> None:

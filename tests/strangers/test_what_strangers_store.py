@@ -15,6 +15,7 @@ from idp.oidc import rate_limit
 from idp.oidc.clients import AuthMethod, GrantType
 from tests import hr_world
 from tests.browser_client import hidden_fields, submit
+from tests.device_flow import Device
 from tests.hr_world import PASSWORD, Hr
 from tests.proving import Holding
 from tests.relying_party import Flow, Party, World
@@ -350,6 +351,62 @@ def test_proofs_of_strangers_are_counted_and_those_of_people_are_not(
     flow = Holding(hr.app.test_client(), public, clock=hr.clock)
     told = _signed_in(hr, flow, _page(flow.browser, flow.ask()))
     assert flow.redeem(told["code"]).status_code == 200
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("brought", ["of another grant type", "over", "asked too fast"])
+def test_a_device_code_that_anybody_is_given_lifts_nothing(
+    hr: Hr, public: Party, brought: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No sign-in stands behind it: what it cannot give now is counted like nothing at all."""
+    device = Device(hr.app.test_client(), public)
+    begun = device.begin().answer
+    flow = Holding(device.browser, public, clock=hr.clock)
+    form = {"grant_type": GrantType.DEVICE.value, "device_code": begun["device_code"]}
+    if brought == "of another grant type":
+        form |= {"grant_type": "authorization_code", "code": "x" * 40}
+    if brought == "over":
+        hr.clock.advance(seconds=begun["expires_in"])
+    if brought == "asked too fast":
+        assert flow.token(**form).get_json()["error"] == "authorization_pending"
+    monkeypatch.setattr(rate_limit, "MOST", 5)
+    before = _whole(hr)
+    answers = [flow.token(**form).status_code for _ in range(8)]
+    assert answers == [400] * 5 + [429] * 3
+    assert _whole(hr)["used_once"] - before["used_once"] == 5
+
+
+@pytest.mark.both_databases
+def test_a_device_that_waits_as_it_was_told_is_not_counted(
+    hr: Hr, public: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = Device(hr.app.test_client(), public)
+    begun = device.begin().answer
+    flow = Holding(device.browser, public, clock=hr.clock)
+    monkeypatch.setattr(rate_limit, "MOST", 0)
+    for _ in range(5):
+        told = flow.token(
+            grant_type=GrantType.DEVICE.value, device_code=begun["device_code"]
+        ).get_json()
+        assert told["error"] == "authorization_pending"
+        hr.clock.advance(seconds=begun["interval"])
+
+
+@pytest.mark.both_databases
+def test_a_code_gives_once_and_its_refresh_token_while_it_lives(
+    hr: Hr, public: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The neighbours: a used code counts, and so does the refresh token of what it ended."""
+    flow = Holding(hr.app.test_client(), public, clock=hr.clock)
+    code = _signed_in(hr, flow, _page(flow.browser, flow.ask()))["code"]
+    monkeypatch.setattr(rate_limit, "MOST", 1)
+    held = flow.redeem(code).get_json()["refresh_token"]
+    for _ in range(3):
+        answer = flow.token(grant_type="refresh_token", refresh_token=held)
+        assert answer.status_code == 200, answer.text
+        held = answer.get_json().get("refresh_token", held)
+    assert flow.redeem(code).status_code == 400  # It ends what it gave.
+    assert flow.token(grant_type="refresh_token", refresh_token=held).status_code == 429
 
 
 # ---- looks at the readiness ------------------------------------------------------------------------

@@ -185,15 +185,17 @@ def device_code_known(call: Poll) -> None:
     if text is None:
         raise InvalidRequestError("Missing device_code.")
     request_id = call.provider.tokens.handles.open_device(text)
-    row = (
-        call.request.connection.execute(_WAITING, {"request": request_id}).one_or_none()
-        if request_id is not None
-        else None
-    )
+    found = waiting(call.request.connection, request_id) if request_id is not None else None
     # RFC 6749 §5.2: "was issued to another client" is invalid_grant.
-    if row is None or row.client_id != call.client.id:
+    if found is None or found.client_id != call.client.id:
         raise InvalidGrantError
-    call.waiting = WaitingDevice(**row._asdict())
+    call.waiting = found
+
+
+def waiting(connection: Connection, request_id: str) -> WaitingDevice | None:
+    """The device request of this id, while it is remembered."""
+    row = connection.execute(_WAITING, {"request": request_id}).one_or_none()
+    return WaitingDevice(**row._asdict()) if row is not None else None
 
 
 def decided(call: Poll) -> None:
