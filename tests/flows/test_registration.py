@@ -8,9 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 
 from directory.base.audit import AuditEntry
+from idp.commands import client_changes
+from idp.commands import clients as client_commands
 from idp.oidc import clients
 from idp.oidc.clients import (
     AuthMethod,
@@ -813,6 +816,32 @@ def test_a_client_its_operator_has_changed_manages_itself_no_longer(
         kept.scopes,
         kept.auth_method,
     )
+
+
+ACTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "disabled and enabled": (("disable",), ("enable",)),
+    "enabled": (("enable",),),
+    "another secret": (("rotate",),),
+    "another secret, the old one ended": (("rotate", "--overlap-days", "0"),),
+    "old secrets ended": (("retire-secrets",),),
+}
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("acts", ACTS.values(), ids=list(ACTS))
+def test_nor_does_one_its_operator_has_acted_on(
+    registrar: Registrar, acts: tuple[tuple[str, ...], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What she has disabled for a day is not again in the hands of whoever has its token."""
+    made = registrar.register()
+    monkeypatch.setattr(client_commands, "services", lambda: registrar.services)
+    monkeypatch.setattr(client_changes, "services", lambda: registrar.services)
+    for name, *options in acts:
+        ran = CliRunner().invoke(client_commands.client, [name, made.party.client_id, *options])
+        assert ran.exit_code == 0, ran.output
+    for answer in (made.read(), made.replace(**PLAIN), made.remove()):
+        assert (answer.status_code, answer.get_json()) == (401, {"error": "invalid_token"})
+    assert registrar.rows() == []
 
 
 @pytest.mark.both_databases

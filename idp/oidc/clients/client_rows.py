@@ -112,7 +112,7 @@ def replace(
     """Register the client anew under its id; a new secret where it needs one it does not have.
 
     What it holds ends when it may no longer have all of it, or would be told other names. Who
-    changes it and is not the client itself takes it over: its registration access token ends.
+    changes it and is not the client itself takes it over, as with every act on it.
     Raises InvalidInput naming the field, as ``register`` does.
     """
     values = metadata.checked(wanted)
@@ -130,13 +130,21 @@ def replace(
     if _takes_away(before, values):
         client.epoch = Client.epoch + 1
     changed = {name: value for name, value in values.items() if before[name] != value}
-    if changed and (actor.kind, actor.id) != ("client", client.id):
-        client.registration_token = None
+    if changed:
+        _taken_over(client, actor)
     session.flush()
     session.refresh(client)
     _prepare(session, client, keyring, now)
     _record(session, client, actor, now, {"action": "replace", **changed})
     return secret
+
+
+def _taken_over(client: Client, actor: Actor) -> None:
+    """Who acts on a client and is not the client itself manages it from now on: its registration
+    access token ends. What she has done it does not undo.
+    """
+    if (actor.kind, actor.id) != ("client", client.id):
+        client.registration_token = None
 
 
 def _keeps_secret(client: Client, method: AuthMethod) -> bool:
@@ -204,6 +212,7 @@ def rotate_secret(
     until = (now + overlap).isoformat()
     before = [dict(each, expires_at=until) for each in client.secrets if not each["expires_at"]]
     client.secrets = [kept(keyring, secret, now, method=client.auth_method), *before]
+    _taken_over(client, actor)
     session.flush()
     _record(session, client, actor, now, {"action": "rotate_secret", "old_until": until})
     return secret
@@ -214,6 +223,7 @@ def retire_secrets(session: Session, client: Client, *, actor: Actor, now: datet
     newest = [each for each in client.secrets if not each["expires_at"]]
     gone = [each for each in client.secrets if each["expires_at"] and secret_lives(each, now)]
     client.secrets = newest
+    _taken_over(client, actor)
     session.flush()
     _record(session, client, actor, now, {"action": "retire_secrets", "count": len(gone)})
     return len(gone)
@@ -223,6 +233,7 @@ def disable(session: Session, client: Client, *, actor: Actor, now: datetime) ->
     """The client is as good as unknown, and nothing it holds works, also if enabled again."""
     client.enabled = False
     client.epoch = Client.epoch + 1
+    _taken_over(client, actor)
     session.flush()
     session.refresh(client)
     _record(session, client, actor, now, {"action": "disable"})
@@ -231,6 +242,7 @@ def disable(session: Session, client: Client, *, actor: Actor, now: datetime) ->
 def enable(session: Session, client: Client, *, actor: Actor, now: datetime) -> None:
     """The client may ask again; what it held before stays dead."""
     client.enabled = True
+    _taken_over(client, actor)
     session.flush()
     _record(session, client, actor, now, {"action": "enable"})
 

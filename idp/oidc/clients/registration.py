@@ -10,8 +10,8 @@
 
 A sector's document is fetched in ``vouched``, before any transaction. Who calls without a token
 that is good hears ``Unauthorized``; what is wrong with the metadata is ``InvalidInput``. A client
-that its operator has changed manages itself no longer (``rows.replace``): what she has set it
-cannot loosen, and she need not guard what she has not thought of.
+that its operator has changed, disabled, enabled or given another secret manages itself no longer:
+what she has set it cannot loosen, and she need not guard what she has not thought of.
 """
 
 import hmac
