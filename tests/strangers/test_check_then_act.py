@@ -304,6 +304,29 @@ def test_a_code_asked_for_in_the_old_capacity_dies_with_it(
     assert "error" in _worth(flow, asking.finish())
 
 
+def test_the_client_is_told_when_what_it_pushed_is_used_up_and_nothing_can_be_given(
+    world: World, app: Flask, client: FlaskClient
+) -> None:
+    """OIDC Core §3.1.2.6: the error is the client's to know, also after its request has served."""
+    beside = _second_post(world)
+    flow = Flow(client, world.register())
+    world.sign_in(client)
+    pushed = flow.post("/oauth2/par", dict(flow.query)).get_json()
+    named = {"client_id": flow.party.client_id, "request_uri": pushed["request_uri"]}
+    tab = _same_browser(app, client)
+    page = tab.get("/portal/capacity")
+    asking = Stepper(
+        lambda: client.get("/oauth2/authorize", query_string=named),
+        stops=("authorize.before_code",),
+    ).start()
+    assert submit(tab, page, assignment=str(beside)).status_code == 303
+    answer = asking.finish()
+    assert answer.status_code in (302, 303), answer.text
+    assert flow.told(answer)["error"] == "login_required"
+    # It has served: nothing comes of it a second time.
+    assert client.get("/oauth2/authorize", query_string=named).status_code == 400
+
+
 def test_a_code_asked_for_while_she_switches_dies_with_the_old_capacity(
     world: World, app: Flask, client: FlaskClient
 ) -> None:

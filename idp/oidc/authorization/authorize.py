@@ -119,6 +119,8 @@ def request_used_up(checked: CheckedRequest) -> None:
         pushed.consume(
             checked.provider, checked.request.connection, checked.kept, now=checked.request.now
         )
+        # What is refused from now on is still told to the client.
+        checked.kept = None
 
 
 def answered(checked: CheckedRequest) -> Answered:
