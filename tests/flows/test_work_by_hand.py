@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
-from connectors.accounts import apply
+from connectors.accounts import apply, handed_back
+from connectors.errors import ConnectorError, Misconfigured, Rejected, Transient
 from directory import entitlements
 from directory.base.clock import day_start, local_day
 from directory.changes import rules
@@ -68,12 +69,12 @@ def say(hr: Hr, item: Any, what: str, **fields: Any) -> Any:
     return browser.post(f"/console/work-items/{item.id}/{what}", data=data, follow_redirects=True)
 
 
-def move(hr: Hr, *, to: str = "b") -> str:
-    """Lan goes to the other commune; the change's id."""
+def move(hr: Hr, *, who: str = "lan", to: str = "b") -> str:
+    """Lan, or somebody else, goes to the other commune; the change's id."""
     api = hr.api(hr.token())
     answer = api.commit(
         kind="transfer",
-        user=hr.people["lan"],
+        user=hr.people[who],
         to_unit=hr.units[to],
         position="CV",
         decision={"number": "7/QĐ", "issued_on": "2026-03-01", "issuer": "Tỉnh"},
@@ -148,12 +149,17 @@ def test_nobody_is_asked_to_close_what_never_was(hr: Hr) -> None:
     assert states(hr) == [("account.disable", "acknowledged")]
 
 
-def connected(hr: Hr, connector: str | None) -> None:
-    """Somebody installs another connection, in the database, and the next round of chores comes."""
+def _connect(hr: Hr, connector: str | None) -> None:
+    """Somebody installs another connection, in the database."""
     with hr.services.db.write() as session:
         application = entitlements.application_by_code(session, "vanban")
         application.connector = connector
         application.connector_settings = {"shelf": "A1"} if connector == "ledger" else {}
+
+
+def connected(hr: Hr, connector: str | None) -> None:
+    """The same, and the next round of chores comes."""
+    _connect(hr, connector)
     hr.clock.advance(minutes=15)
     housekeeping.hand_back(hr.services, hr.clock())
     drain(hr.services)
@@ -176,6 +182,36 @@ def test_work_is_nobodys_once_the_application_is_called(
     assert [each.done_by for each in items(hr)] == ["system:dinhdanh"]
     assert "đã được xác nhận trước đó" in say(hr, item, "done").text
     assert "Không còn việc nào" in text_of(work_page(hr).text)
+
+
+@pytest.mark.parametrize("failure", [Rejected, Transient, Misconfigured])
+def test_work_that_keeps_failing_lets_the_others_come_to_their_turn(
+    hr: Hr,
+    ledger: Ledger,
+    failure: type[ConnectorError],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many are asked for at a time, and whatever becomes of the first."""
+    move(hr)
+    move(hr, who="plain")
+    first, second = items(hr)
+    refused = hr.user("lan").sub
+    made = ledger.apply
+
+    def apply_all_but_one(operation: Any) -> Any:
+        if operation.wanted.external_id == refused:
+            raise failure("Không nhận.")
+        return made(operation)
+
+    monkeypatch.setattr(ledger, "apply", apply_all_but_one)
+    _connect(hr, "ledger")
+    for _ in range(3):
+        hr.clock.advance(minutes=15)
+        with hr.services.db.write() as session:
+            handed_back.look(session, now=hr.clock(), most=1)
+        drain(hr.services)
+    done = {each.id: each.done_at is not None for each in items(hr)}
+    assert done == {first.id: False, second.id: True}
 
 
 def test_work_is_given_up_where_the_application_has_no_connection_any_more(hr: Hr) -> None:
