@@ -14,7 +14,7 @@ from directory.assignments import Position
 from directory.base.audit import Actor
 from directory.base.clock import Clock, local_day
 from directory.base.db import Database
-from directory.base.errors import Conflict, InvalidInput
+from directory.base.errors import Conflict
 from directory.base.rows import batches
 from directory.changes.door import Door
 from directory.changes.model import Plan, Spec
@@ -73,7 +73,7 @@ class Feed:
             plan = self.door.plan(session, spec, self.actor, now=now)
             if not plan.conflicts:
                 for notice in plan.warnings:
-                    told.warn(file, notice.row, notice.code, notice.text())
+                    told.warn(file, notice.row, notice.code, notice.message, notice.args)
                 self.door.commit(session, spec, self.actor, now=now, fingerprint=plan.fingerprint)
                 break
             rows = _without_conflicts(plan, rows, file, told)
@@ -86,7 +86,7 @@ def _without_conflicts(
     bad = set()
     for notice in plan.conflicts:
         bad.add(notice.row)
-        told.refuse(file, notice.row, InvalidInput(notice.code, notice.text(), field="*"))
+        told.conflict(file, notice.row, notice.message, notice.args)
     # A conflict of no row (too many people for one committer) is one of the whole batch.
     return [] if None in bad else [row for row in rows if row["row"] not in bad]
 

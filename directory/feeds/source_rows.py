@@ -20,7 +20,14 @@ class RowError:
     file: str
     row: int
     field: str
-    message: str
+    sentence: str
+    args: Mapping[str, Any]
+    """What stands in the sentence's places."""
+
+    @property
+    def message(self) -> str:
+        """The Vietnamese sentence."""
+        return self.sentence.format(**self.args) if self.args else self.sentence
 
 
 @dataclass
@@ -37,11 +44,17 @@ class Report:
 
     def refuse(self, file: str, row: int | None, error: InvalidInput) -> None:
         """Note a refused row."""
-        self.errors.append(RowError(file, row or 0, error.field, error.text()))
+        self._refused(file, row, error.field, error.message, error.message_args)
 
-    def warn(self, file: str, row: int | None, field_name: str, message: str) -> None:
+    def conflict(self, file: str, row: int | None, sentence: str, args: Mapping[str, Any]) -> None:
+        """Note a row that the door would not let through."""
+        self._refused(file, row, "*", sentence, args)
+
+    def warn(
+        self, file: str, row: int | None, field_name: str, sentence: str, args: Mapping[str, Any]
+    ) -> None:
         """Note something about a row that was applied."""
-        self.warnings.append(RowError(file, row or 0, field_name, message))
+        self.warnings.append(RowError(file, row or 0, field_name, sentence, args))
 
     def count(self, file: str, *, added: int = 0, changed: int = 0, unchanged: int = 0) -> None:
         """Add to a file's counts."""
@@ -57,6 +70,11 @@ class Report:
             writer = csv.writer(out)
             writer.writerow(["file", "row", "field", "message"])
             writer.writerows([e.file, e.row, e.field, e.message] for e in self.errors)
+
+    def _refused(
+        self, file: str, row: int | None, named: str, sentence: str, args: Mapping[str, Any]
+    ) -> None:
+        self.errors.append(RowError(file, row or 0, named, sentence, args))
 
 
 def read(file: Path, required: set[str], report: Report) -> Iterator[tuple[int, dict[str, str]]]:

@@ -22,7 +22,7 @@ from idp.factors import slips
 from idp.oidc import clients
 from idp.run.installation import opened
 from idp.services import Services
-from idp.web.i18n import day
+from idp.web.i18n import day, gettext
 from idp.web.labels import label
 
 
@@ -106,7 +106,8 @@ def app_grant(code: str, **wanted: Any) -> None:
             session, found.id, rules.Wanted(**wanted), actor=actor, now=services.clock()
         )
         waiting = apply.recompute(session, found.id, now=services.clock())
-    click.echo(f"{rule.id}  ({waiting} tài khoản sẽ được rà soát / accounts to review)")
+    said = gettext("số tài khoản sẽ được rà soát: {count}", count=waiting)
+    click.echo(f"{rule.id}  ({said})")
 
 
 @app.command("orphans")
@@ -122,8 +123,12 @@ def app_orphans(code: str) -> None:
             state = label("state", "active" if row.active else "disabled")
             click.echo(f"{state:21} {day(row.first_seen_at)} {row.remote_id:40} {row.username}")
     click.echo(
-        f"{looked.accounts} tài khoản, {looked.orphans} không có chủ, {looked.new} mới thấy"
-        f" / accounts, belonging to nobody, new"
+        gettext(
+            "Số tài khoản: {accounts}, không có chủ: {orphans}, mới thấy: {new}.",
+            accounts=looked.accounts,
+            orphans=looked.orphans,
+            new=looked.new,
+        )
     )
 
 

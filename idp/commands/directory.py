@@ -12,6 +12,7 @@ from directory.feeds.load import load
 from directory.feeds.run import Feed
 from directory.feeds.source_rows import Report
 from idp.run.installation import opened
+from idp.web.i18n import gettext
 
 
 @click.group()
@@ -57,13 +58,18 @@ def feed_load(folder: Path, report_file: Path | None) -> None:
         added, unchanged = report.added.get(file, 0), report.unchanged.get(file, 0)
         click.echo(f"{file}: +{added}{changed}, ={unchanged}")
     for warning in report.warnings[:10]:
-        click.echo(f"{warning.file}:{warning.row}: {warning.message}", err=True)
+        said = gettext(warning.sentence, **warning.args)
+        click.echo(f"{warning.file}:{warning.row}: {said}", err=True)
     if report.errors:
         target = report_file or settings.data_dir / "reports" / f"{folder.name}-refused.csv"
         report.write(target)
         for error in report.errors[:10]:
-            click.echo(f"{error.file}:{error.row}: {error.field}: {error.message}", err=True)
-        click.echo(f"{len(report.errors)} dòng bị từ chối, xem {target}", err=True)
+            said = gettext(error.sentence, **error.args)
+            click.echo(f"{error.file}:{error.row}: {error.field}: {said}", err=True)
+        refused = gettext(
+            "Số dòng bị từ chối: {count}; xem {file}.", count=len(report.errors), file=target
+        )
+        click.echo(refused, err=True)
         raise SystemExit(2)
 
 

@@ -3,6 +3,8 @@
 Its target is a dictionary; what belongs to nobody in it is found and left alone.
 """
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +36,32 @@ def created(hr: Hr, operator: Operator) -> None:  # noqa: F811
     assert operator("app", "grant", "so", "user").code == 0
     hr.clock.set(system_clock())  # the command line knows no other
     drain(hr.services)
+
+
+VIETNAMESE = re.compile(r"[^\x00-\x7f]")
+
+
+def test_the_commands_speak_the_language_of_the_environment(
+    hr: Hr,
+    ledger: Ledger,
+    operator: Operator,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    created(hr, operator)
+    ledger.put("7", "who-left-long-ago")
+    headings = "unit,kind,name,parent,short_name,bloc\n"
+    (tmp_path / "units.csv").write_text(headings + "U1,no_such_kind,X,,,\n", encoding="utf-8")
+    lines = (
+        ("app", "grant", "so", "user"),
+        ("app", "orphans", "so"),
+        ("feed", "load", str(tmp_path)),
+    )
+    for line in lines:
+        english = operator(*line).said
+        assert not VIETNAMESE.search(english), english
+        vietnamese = operator(*line, language="vi_VN.UTF-8").said
+        assert VIETNAMESE.search(vietnamese), vietnamese
+        assert not {"accounts", "nobody", "refused:"} & set(vietnamese.split())
 
 
 def test_its_settings_are_asked_for_and_checked(hr: Hr, operator: Operator) -> None:  # noqa: F811

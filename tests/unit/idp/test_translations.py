@@ -62,6 +62,8 @@ def _said(node: ast.AST) -> Iterator[str]:
     elif name in FORMS:
         said = (part.value for part in ast.walk(node) if isinstance(part, ast.Constant))
         yield from (text for text in said if isinstance(text, str) and VIETNAMESE.search(text))
+    elif name.removeprefix("_") == "wrong":
+        yield from (text for text in texts if VIETNAMESE.search(text))
     elif (name in ERRORS - OPERATORS_ONLY and len(texts) > 1) or (
         name == "__init__" and len(texts) > 1 and VIETNAMESE.search(texts[1])
     ):
