@@ -10,15 +10,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ForeignKey, and_, false, or_, select, true
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from directory.assignments import Assignment, Held
+from directory.assignments import Assignment, Held, HeldAs
 from directory.base.audit import Actor
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import NotAllowed
-from directory.base.rows import in_force, not_over
+from directory.base.rows import in_force, is_fact, not_over
 from directory.people import User, active
 from directory.units import OrgUnit
 
@@ -242,6 +256,37 @@ def visible_people(granted: Rights, on: date) -> ColumnElement[bool]:
         .where(
             or_(*(OrgUnit.path.like(p + "%") for p in paths)),
             not_over(Assignment, on),
+        )
+    )
+    return User.id.in_(inside)
+
+
+def last_served_within(granted: Rights) -> ColumnElement[bool]:
+    """The SQL condition on ``User`` for those who were last (``assignments.last_of``) where the actor
+    may see people. Of somebody who has left it says who may look for her, and take her back.
+    """
+    paths = granted.paths(Do.SEE)
+    if paths is None:
+        return true()
+    if not paths:
+        return false()
+    later = aliased(Assignment)
+
+    def order(of: Any) -> tuple[Any, ...]:
+        is_own = case((of.kind == HeldAs.PRIMARY.value, 1), else_=0)
+        return func.coalesce(of.valid_to, date.max), is_own, of.valid_from, of.id
+
+    inside = (
+        select(Assignment.user_id)
+        .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
+        .where(
+            or_(*(OrgUnit.path.like(p + "%") for p in paths)),
+            is_fact(Assignment),
+            ~exists().where(
+                later.user_id == Assignment.user_id,
+                is_fact(later),
+                tuple_(*order(later)) > tuple_(*order(Assignment)),
+            ),
         )
     )
     return User.id.in_(inside)

@@ -23,7 +23,7 @@ from directory.base.errors import InvalidInput, NotFound
 from directory.base.rows import ends_after, not_over
 from directory.base.text import clean, search_key
 from directory.people import User, UserStatus
-from directory.permissions import Do, Rights, visible_people
+from directory.permissions import Do, Rights, last_served_within, visible_people
 from directory.units import OrgUnit, UnitView, as_of, codes
 
 LONGEST = 100
@@ -82,9 +82,12 @@ def people(
     """One page of the people the asker may see. Raises InvalidInput for a wrong ``after``."""
     words = clean(wanted.words)[:LONGEST]
     rank = _rank(words)
+    seen = visible_people(granted, on)
+    if wanted.status == UserStatus.LEFT:
+        seen = or_(seen, last_served_within(granted))
     query = (
         select(User, rank.label("rank"))
-        .where(visible_people(granted, on), _matches(session, words, on, keyring))
+        .where(seen, _matches(session, words, on, keyring))
         .where(*_filters(session, wanted, on))
         .order_by(rank, User.sort_key, User.id)
         .limit(limit + 1)
@@ -109,7 +112,10 @@ def people(
         rows = rows[:limit]
         last = rows[-1]
         more = page_marks.mark(last.rank, last.User.sort_key, last.User.id)
-    return Page(_found(session, [row.User for row in rows], on, wanted.shown_on or on), more)
+    found = _found(session, [row.User for row in rows], on, wanted.shown_on or on)
+    if wanted.status == UserStatus.LEFT and granted.paths(Do.SEE) is not None:
+        found = [replace(one, citizen_masked=None) for one in found]
+    return Page(found, more)
 
 
 def status_on(user: User, on: date) -> UserStatus:

@@ -568,3 +568,22 @@ def test_whoever_once_had_her_beside_her_own_post_does_not_take_her_back(
     assert other.post("/api/v1/changes/preview", contact).status_code == 403
     assert home.plan(**body, to_unit="gso:14758")["committable"]
     assert home.plan(**join() | {"to_unit": "gso:14758"})["committable"]
+
+
+def test_whoever_may_take_her_back_finds_her_among_those_who_left(hr: Hr) -> None:
+    """By the list's filter; neither her new-found office nor one that had her beside her post does."""
+    hr.also("lan", "b")
+    leaves(hr)
+
+    def listed(who: str, query: str = "status=left") -> bool:
+        return LAN in hr.browser(who).get(f"/console/people?{query}").text
+
+    assert listed("officer_a")
+    assert listed("officer_a", "status=left&q=lan")
+    assert listed("officer")
+    assert not listed("officer_b")
+    assert not listed("officer_a", "status=active")
+    assert not listed("officer_a", "q=lan")
+    page = hr.browser("officer_a").get("/console/people?status=left").text
+    assert f"/console/people/{hr.people['lan']}" in page
+    assert NUMBER[-4:] not in page
