@@ -22,9 +22,7 @@ from connectors.accounts.contract import (
 )
 from connectors.errors import Rejected
 from connectors.outbound import Outbound
-from directory.changes.effects import State
 
-FINAL = State.ACKNOWLEDGED
 SECRET = False
 
 

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import MutableMapping
 from importlib import import_module
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ValidationError
@@ -26,8 +26,7 @@ PURPOSE = "connector"
 class Adapter(Protocol):
     """What the module of a kind offers: its settings' model, and how a connector is made.
 
-    It may also say what completes the effect of an account (``FINAL``: verified, unless it says
-    otherwise), and that it needs no secret (``SECRET`` is then False).
+    It may also say that it needs no secret (``SECRET`` is then False).
     """
 
     Settings: type[BaseModel]
@@ -37,13 +36,21 @@ class Adapter(Protocol):
         ...
 
 
-ADAPTERS: MutableMapping[str, str | Adapter] = {
-    "scim": "connectors.accounts.scim.connector",
-    "ldap": "connectors.accounts.ldap",
-    "manual": "connectors.accounts.manual",
+class Named(NamedTuple):
+    """An adapter by its module, loaded at first use, and what is asked before that: the libraries
+    behind some cost a second of every command's start, or of a transaction.
+    """
+
+    module: str
+    final: State = State.VERIFIED
+
+
+ADAPTERS: MutableMapping[str, Named | Adapter] = {
+    "scim": Named("connectors.accounts.scim.connector"),
+    "ldap": Named("connectors.accounts.ldap"),
+    "manual": Named("connectors.accounts.manual", final=State.ACKNOWLEDGED),
 }
-"""What ``Application.connector`` may say. A module's name is loaded at first use: the libraries
-behind some cost a second of every command's start."""
+"""What ``Application.connector`` may say."""
 
 
 def kinds() -> list[str]:
@@ -53,15 +60,15 @@ def kinds() -> list[str]:
 
 def final_of(kind: str | None) -> State:
     """The state that completes what happens to an account at a target of this kind."""
-    found = getattr(_adapter(kind), "FINAL", State.VERIFIED) if kind in ADAPTERS else None
-    return found if isinstance(found, State) else State.VERIFIED
+    known = ADAPTERS.get(kind or "")
+    return known.final if isinstance(known, Named) else State.VERIFIED
 
 
 def _adapter(kind: str | None) -> Adapter:
     known = ADAPTERS.get(kind or "")
     if known is None:
         raise Misconfigured("Ứng dụng chưa có kết nối, hoặc loại kết nối không có.")
-    return cast("Adapter", import_module(known)) if isinstance(known, str) else known
+    return cast("Adapter", import_module(known.module)) if isinstance(known, Named) else known
 
 
 _lock = threading.Lock()
