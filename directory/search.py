@@ -22,6 +22,7 @@ from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput, NotFound
 from directory.base.rows import ends_after, not_over
 from directory.base.text import clean, search_key
+from directory.changes import returning
 from directory.people import User, UserStatus
 from directory.permissions import Do, Rights, last_served_within, visible_people
 from directory.units import OrgUnit, UnitView, as_of, codes
@@ -304,7 +305,7 @@ def person(
     timeline = assignments.timeline(session, [user_id])[user_id]
     if not full:
         # Of somebody who left, or was taken back, on the day she came nothing is a fact.
-        known = timeline or assignments.recorded(session, [user_id])[user_id]
+        known = timeline or returning.never_served(session, {user_id: timeline})[user_id]
         timeline = [h for h in timeline if granted.may(Do.SEE, h.unit.path)]
         if not any(granted.may(Do.SEE, h.unit.path) for h in known):
             raise NotFound("user_unknown", "Không tìm thấy người dùng.")

@@ -90,13 +90,9 @@ def _named(session: Session, rows: Iterable[Row]) -> dict[str, User]:
 def _namesakes(session: Session, rows: Iterable[Row]) -> dict[str, list[User]]:
     """By name, those who may be meant: of a row with a number only whoever has none."""
     found: dict[str, list[User]] = {}
-    rows = list(rows)
+    joining = [row["person"] for row in rows]
     for numbered in (True, False):
-        names = {
-            row["person"]["full_name"]
-            for row in rows
-            if bool(row["person"].get("citizen_hash")) is numbered
-        }
+        names = {p["full_name"] for p in joining if bool(p.get("citizen_hash")) is numbered}
         for some in batches(sorted(names)):
             query = select(User).where(User.sort_key.in_(sorted(map(name_sort_key, some))))
             for user in session.scalars(

@@ -9,14 +9,15 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from directory import assignments
-from directory.assignments import Held
-from directory.base.rows import ends_after
+from directory.assignments import Assignment, Held
+from directory.base.rows import batches, ends_after
 from directory.changes import promises
 from directory.changes.drafting import iso, said
-from directory.changes.model import Line, Person
+from directory.changes.model import Change, Line, Person
 from directory.changes.notices import Notice
 from directory.changes.table import Event
 from directory.people import User, UserStatus
@@ -41,10 +42,26 @@ def sources(before: Sequence[Held], written: Sequence[Held] = ()) -> list[str | 
 def never_served(
     session: Session, timelines: Mapping[int, Sequence[Held]]
 ) -> dict[int, list[Held]]:
-    """What was written for those who held no post for a day: who joined and left on one day, or
-    whose joining was undone.
+    """By which posts those were taken in who held none for a day: who joined and left on one day, or
+    whose joining was undone. What she was to be moved to and never was is none of them.
     """
-    return assignments.recorded(session, [who for who, held in timelines.items() if not held])
+    nobody = [who for who, held in timelines.items() if not held]
+    written = assignments.recorded(session, nobody)
+    opened: dict[int, str] = {}
+    for some in batches(h.id for held in written.values() for h in held):
+        rows = select(Assignment.id, Assignment.opened_by).where(Assignment.id.in_(some))
+        opened |= {row.id: row.opened_by for row in session.execute(rows)}
+    changes: dict[str, Change] = {}
+    for ids in batches(sorted(set(opened.values()))):
+        found = session.scalars(select(Change).where(Change.id.in_(ids)))
+        changes |= {change.id: change for change in found}
+
+    def by_joining(held: Held) -> bool:
+        change = changes.get(opened[held.id])
+        event = change.event_of(held.user_id) if change is not None else None
+        return event in (None, Event.JOIN, Event.REJOIN)
+
+    return {who: [h for h in held if by_joining(h)] for who, held in written.items()}
 
 
 def may_take_back(granted: Rights, before: Sequence[Held], written: Sequence[Held] = ()) -> bool:
