@@ -25,7 +25,7 @@ ENTERPRISE = frozenset({Attribute.DEPARTMENT, Attribute.ORGANIZATION})
 
 def same(attribute: Attribute, ours: str | None, theirs: str | None) -> bool:
     """Whether both say the same: letters of an address may be small ones, a telephone number
-    has signs between its digits or not.
+    has signs between its digits or not, and is written as a URI or not.
     """
     if ours is None or theirs is None or ours == theirs:
         return ours == theirs
@@ -36,9 +36,21 @@ def same(attribute: Attribute, ours: str | None, theirs: str | None) -> bool:
     return clean(ours) == clean(theirs)
 
 
-def _digits(number: str) -> str:
+_NUMBER = re.compile(r"(?=.*\d)\+?[\s\dA-Fa-f*#().-]+")
+"""What stands behind the scheme of a telephone number's URI, with spaces as people write them."""
+
+
+def number_of(said: str) -> str:
+    """A telephone number without what makes a URI of it (RFC 3966 §3). Where no number stands behind
+    the scheme it is no URI, and stays as it is.
+    """
+    number = said[4:].partition(";")[0].strip()
+    return number if said[:4].casefold() == "tel:" and _NUMBER.fullmatch(number) else said
+
+
+def _digits(said: str) -> str:
     """A telephone number without the signs between its digits (RFC 3966 §5.1.1)."""
-    return re.sub(r"[\s().-]", "", number)
+    return re.sub(r"[\s().-]", "", number_of(said))
 
 
 SHORTEST_CUT = 10

@@ -22,7 +22,7 @@ from scim2_models import (
 from scim2_models import Role as ScimRole
 
 from connectors.accounts.contract import Attribute, Attributes, RemoteAccount, WantedAccount
-from connectors.accounts.mapping import ENTERPRISE, EVERYTHING, email_address
+from connectors.accounts.mapping import ENTERPRISE, EVERYTHING, email_address, number_of
 from directory.base.text import clean
 
 ScimUser = User[EnterpriseUser]
@@ -127,13 +127,14 @@ def from_scim(
     user = _folded(resource)
     name = _folded(user.get("name"))
     work = _folded(user.get(str(EnterpriseUser.__schema__).lower()))
+    phone = _primary(user.get("phonenumbers"))
     said = {
         Attribute.DISPLAY_NAME: _text(user.get("displayname")),
         Attribute.FAMILY_NAME: _text(name.get("familyname")),
         Attribute.MIDDLE_NAME: _text(name.get("middlename")),
         Attribute.GIVEN_NAME: _text(name.get("givenname")),
         Attribute.EMAIL: email_address(_primary(user.get("emails"))),
-        Attribute.PHONE: _number(_primary(user.get("phonenumbers"))),
+        Attribute.PHONE: number_of(phone) if phone else None,
         Attribute.TITLE: _text(user.get("title")),
         Attribute.DEPARTMENT: _text(work.get("department")),
         Attribute.ORGANIZATION: _text(work.get("organization")),
@@ -267,15 +268,6 @@ def _text(value: Any) -> str | None:
 
 def _composed(value: str | None) -> str | None:
     return unicodedata.normalize("NFC", value) if value else None
-
-
-def _number(value: str | None) -> str | None:
-    """A telephone number without what makes a URI of it (RFC 3966)."""
-    if value is None:
-        return None
-    if value[:4].casefold() != "tel:":
-        return value
-    return value[4:].partition(";")[0].strip() or None
 
 
 def _folded(value: Any) -> dict[str, Any]:

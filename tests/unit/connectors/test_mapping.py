@@ -119,6 +119,23 @@ def test_the_given_name_of_an_entry_is_all_but_the_surname() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["TEL:", "tel:;ext=2", "Tel:(", "tel:x", "tel:0", "TEL: 0;x", "tel:+84-91", "tel:tel:1", "tel"],
+)
+def test_a_number_that_looks_like_its_uri_survives_both_ways(said: str) -> None:
+    """RFC 3966 §3: behind the scheme stands a number; where none does it is no URI."""
+    wanted = WantedAccount("s", "u", True, {Attribute.PHONE: said}, "r")  # noqa: FBT003
+    scim = scim_mapping.to_scim(wanted).model_dump()
+    assert mapping.differences(wanted, scim_mapping.from_scim(scim, {})) == ()
+
+
+def test_another_number_in_a_uri_is_another_number() -> None:
+    ours, theirs = "+84912345678", "tel:+84-912-345-679"
+    assert not mapping.same(Attribute.PHONE, ours, theirs)
+    assert mapping.same(Attribute.PHONE, ours, theirs.replace("679", "678;ext=1"))
+
+
 @given(
     st.dictionaries(
         st.sampled_from([a for a in Attribute if a is not Attribute.EMAIL]),
