@@ -83,9 +83,13 @@ class Settings(BaseSettings):
     """Whole-job limit for all that one job asks of a target."""
 
     session_idle: int = 15 * MINUTE
+    """Seconds after which a session is over that nothing was asked with."""
     admin_idle: int = 5 * MINUTE
+    """Seconds after which the console, where nothing was done, asks for a new sign-in."""
     session_lifetime: int = 12 * HOUR
+    """Seconds after which a session is over, however busy."""
     sudo_window: int = 10 * MINUTE
+    """Seconds for which the console does not ask for the password again."""
     flow_lifetime: int = 15 * MINUTE
     code_lifetime: int = Field(default=60, ge=5, le=60)
     """A minute at most (FAPI 2.0 §5.3.2.1 item 11)."""

@@ -20,6 +20,7 @@ from directory.permissions import Do, Rights, Role
 from idp.factors import by_password
 from idp.sessions import SessionView
 from idp.web import gate, unwritten
+from idp.web.asked_again import Why
 from idp.web.gate import services
 from idp.web.i18n import gettext
 
@@ -101,7 +102,8 @@ def enter() -> Any:
     seen, confirmed = _remembered(view)
     limit = has.settings.admin_idle if seen else has.settings.session_idle
     if now - (seen or view.auth_time) > timedelta(seconds=limit):
-        return redirect(gate.login_url(gate.back_here(), prompt="login"), 303)
+        why = Why.IDLE if seen else Why.OLD
+        return redirect(gate.login_url(gate.back_here(), prompt="login", why=why), 303)
     actor = gate.actor()
     with has.db.read() as session:
         granted = permissions.rights(session, actor, local_day(now))

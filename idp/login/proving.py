@@ -28,7 +28,9 @@ from idp.factors.factor import Answer, Asking, Elsewhere, Factor, Form, Passed, 
 from idp.login import flow as flows
 from idp.login import unwritten
 from idp.login.policy import FlowState, Policy, Step, next_step, ways_left
-from idp.web import gate, page_policy
+from idp.services import Services
+from idp.web import asked_again, gate, page_policy
+from idp.web.asked_again import Why
 from idp.web.gate import services
 from idp.web.i18n import error_text
 
@@ -107,8 +109,29 @@ def page(flow: FlowState, policy: Policy, *, error: InvalidInput | None = None) 
             one for one in ways_left(flow.proven, flow.demand, policy) if one.code != factor.code
         ],
         party=party,
+        why=_why(flow, has),
         error=error_text(error) if error else None,
     )
+
+
+def _why(flow: FlowState, has: Services) -> str:
+    """Why whoever had signed in is asked to do it once more; nothing for anybody else, nor where
+    she is in the midst of it.
+    """
+    view = gate.current_session()
+    said = asked_again.read(flow.request.get("why"))
+    if flow.proven:
+        return ""
+    if view is None:
+        found = Why.ENDED if flow.client_id is None and gate.session_before() else None
+    elif flow.demand.short_of(view.acr):
+        found = Why.STRONGER
+    elif flow.client_id is None:
+        found = said
+    else:
+        wanted = flow.demand.anew or flow.demand.outlived(view.auth_time, has.clock())
+        found = Why.APPLICATION if wanted else None
+    return asked_again.sentence(found, has.settings) if found else ""
 
 
 def _filled_in(form: Form) -> dict[str, str]:

@@ -35,14 +35,23 @@ _MOST = 64 * 1024
 
 
 def address(
-    keyring: Keyring, *, return_to: str, demand: Demand, browser: str, now: datetime
+    keyring: Keyring,
+    *,
+    return_to: str,
+    demand: Demand,
+    why: str | None,
+    browser: str,
+    now: datetime,
 ) -> str:
-    """The name of a new sign-in that somebody asks for herself."""
+    """The name of a new sign-in that somebody asks for herself; ``why`` she is asked, if that was
+    said.
+    """
     if _length(return_to) > LONGEST:
         return_to = urlsplit(return_to).path
     if _length(return_to) > LONGEST:
         return_to = "/"
-    return _sealed(keyring, random_id(), return_to, None, demanding(demand), browser, now)
+    wanted = demanding(demand) | ({"why": why} if why else {})
+    return _sealed(keyring, random_id(), return_to, None, wanted, browser, now)
 
 
 def demanding(demand: Demand) -> dict[str, Any]:

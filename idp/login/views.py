@@ -28,7 +28,7 @@ from idp.factors import passwords, slips, throttle
 from idp.login import flow as flows
 from idp.login import locked, proving, unwritten, waiting
 from idp.login.policy import FlowState, Policy, Step
-from idp.web import gate, i18n, language_switch, page_policy
+from idp.web import asked_again, gate, i18n, language_switch, page_policy
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
 
@@ -53,6 +53,7 @@ def start() -> Any:
         has.keyring,
         return_to=return_to,
         demand=demand,
+        why=asked_again.read(request.args.get("why")),
         browser=gate.browser_id(),
         now=has.clock(),
     )

@@ -7,6 +7,7 @@ form_keys       a form sent twice acts once; what is shown once survives a reloa
 pages           what every page shares
 page_policy     what a page may load, and who may frame it
 gate            what every request goes through
+asked_again     why who has signed in is asked to do it once more
 labels          words for what the directory keeps as codes; audit_labels: for the trail
 i18n            two languages; the message ids are the Vietnamese sentences
 """

@@ -31,6 +31,7 @@ from directory.base import hosts, signed_values, storable
 from directory.base.audit import Actor
 from directory.base.crypto import random_id
 from directory.base.hosts import Host, Peer
+from idp.web.asked_again import Why
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -162,6 +163,13 @@ def current_session() -> "SessionView | None":
     return cast("SessionView | None", g.dinhdanh_session)
 
 
+def session_before() -> str | None:
+    """The session of this browser, dead or alive; None for who has none, or has signed out."""
+    value = request.cookies.get(cookie_name(), "")
+    body = signed_values.unseal(services().keyring, "session", value)
+    return body.partition(".")[0] if body else None
+
+
 def forget_session() -> None:
     """Later code of this request sees nobody signed in."""
     g.dinhdanh_session = None
@@ -200,12 +208,19 @@ def browser_id() -> str:
     return cast("str", g.dinhdanh_browser)
 
 
-def login_url(return_to: str, *, prompt: str | None = None, least: str | None = None) -> str:
+def login_url(
+    return_to: str,
+    *,
+    prompt: str | None = None,
+    least: str | None = None,
+    why: Why | None = None,
+) -> str:
     """Where to send someone who must sign in; ``prompt="login"`` even if she is signed in,
-    ``least`` where what she does there asks for that much (``idp.assurance``).
+    ``least`` where what she does there asks for that much (``idp.assurance``), ``why`` where the
+    page that asks cannot see the reason by itself.
     """
     where = local_path(return_to) or "/"
-    return url_for("login.start", return_to=where, prompt=prompt, least=least)
+    return url_for("login.start", return_to=where, prompt=prompt, least=least, why=why)
 
 
 def here() -> str:

@@ -15,7 +15,6 @@ from flask import Blueprint, Flask, g, redirect, render_template, request, url_f
 from flask import session as browser_state
 from sqlalchemy import select
 
-from directory.base import signed_values
 from directory.base.errors import Misconfigured, NotFound
 from directory.changes import kind
 from idp.sessions import SsoSession, answers
@@ -50,19 +49,12 @@ _SECRET = {"password", "again", "current"}
 def back() -> str:
     """Where the sender of this form comes back to, once she has signed in."""
     g.nothing_written = True
-    if _signed_in_before() is None:
+    if gate.session_before() is None:
         return "/"
     browser_state["unwritten"] = True
     if request.endpoint in _AS_ADDRESS:
         return _address()
     return _put_aside() or _came_from()
-
-
-def _signed_in_before() -> str | None:
-    """The session of this browser, dead or alive; None for who never had one."""
-    value = request.cookies.get(gate.cookie_name(), "")
-    body = signed_values.unseal(services().keyring, "session", value)
-    return body.partition(".")[0] if body else None
 
 
 def _address() -> str:
@@ -93,7 +85,7 @@ def _put_aside() -> str | None:
         for name, value in request.form.items(multi=True)
         if name not in _OF_NO_USE | _SECRET and value
     ]
-    session_id = _signed_in_before()
+    session_id = gate.session_before()
     if not fields or session_id is None:
         return None
     has = services()
