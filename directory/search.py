@@ -170,7 +170,16 @@ def primary_of(timeline: Iterable[Held], on: date) -> Held | None:
 # ---- what a query means ----------------------------------------------------------------------
 
 _PHONE = re.compile(r"\+?[\d .()-]{8,20}")
+_SHORTEST_NUMBER = 8
+"""Digits of the shortest number of a person's own; no code of a unit has as many."""
 _CITIZEN_NUMBER = re.compile(r"\d{12}", re.ASCII)
+
+
+def is_personal(words: str) -> bool:
+    """Whether a query holds somebody's number or address, more than a name or a code: such a one
+    stands in no address of a page.
+    """
+    return "@" in words or len(re.sub(r"\D", "", words)) >= _SHORTEST_NUMBER
 
 
 def _matches(session: Session, words: str, on: date, keyring: Keyring) -> ColumnElement[bool]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from directory.base.audit import Actor
 from directory.base.db import Base
+from directory.changes import kind as kinds
 from directory.people import User
 from directory.permissions import AdminRole, Role
 from directory.units import OrgUnit
@@ -36,6 +37,7 @@ from tests.factories import (
 from tests.relying_party import Flow, World
 
 PASSWORD = "bếp củi reo vui sớm mai"
+CONFIRM = re.compile(r'<form class="sheet form-sheet confirm" method="post" action="([^"]+)"')
 OPERATOR = Actor.operator("kiểm thử")
 
 
@@ -114,14 +116,19 @@ class Hr:
         return client
 
     def preview(self, browser: FlaskClient, who: str, kind: str, **query: Any) -> Any:
-        """The preview page of a change."""
+        """The preview page of a change, asked for as its form does it."""
         path = f"/console/people/{self.people[who]}/{kind}"
-        return browser.get(path, query_string={"step": "preview", **query})
+        found = kinds.find(kind)
+        if found is None or not found.private:
+            return browser.get(path, query_string={"step": "preview", **query})
+        data = hidden_fields(browser.get(path).text) | {"step": "preview", **query}
+        return browser.post(path, data=data, follow_redirects=True)
 
     def confirm(self, browser: FlaskClient, page: Any, **fields: Any) -> Any:
         """Send a preview's confirmation."""
         data = hidden_fields(page.text) | {"decision": "allow", "password": PASSWORD} | fields
-        return browser.post(page.request.path, data=data)
+        form = CONFIRM.search(page.text)
+        return browser.post(form[1] if form else page.request.path, data=data)
 
     # ---- looking ----
 

@@ -71,7 +71,7 @@ class Ask:
     """The column of the person whose present value the form begins with. Blank then takes it away;
     left out leaves it as it is."""
     secret: bool = False
-    """Whether it never stands in an address, nor on a command line that others may read."""
+    """Whether it never stands in an address, nor in a list, nor on a command line that others may read."""
     settles: bool = False
     """Whether a form asks for it only where a preview finds something to settle."""
 

@@ -139,9 +139,14 @@ class Kind:
         return fits and status in self.offered_to
 
     @property
-    def secrets(self) -> frozenset[str]:
-        """The fields that never stand in an address."""
-        return frozenset(leaf.name for leaf in leaves(self.asks) if leaf.ask.secret)
+    def private(self) -> bool:
+        """Whether its form asks to type what is a person's own (a name, a number, an address): its
+        fields are sent and never stand in an address, which histories and logs keep.
+        """
+        typed = (Input.TEXT, Input.BIRTH)
+        return self.about != About.UNIT and any(
+            leaf.ask.secret or leaf.input in typed for leaf in leaves(self.asks)
+        )
 
 
 _KINDS: dict[str, Kind] = {}

@@ -5,6 +5,7 @@ sealed cookie bound to the session and to its sign-in: without one, the sign-in 
 recent. The same cookie remembers for ``sudo_window`` that the password was given again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -151,9 +152,11 @@ def _remembered(view: SessionView) -> tuple[datetime | None, datetime | None]:
     return seen, confirmed
 
 
-def number(name: str) -> int | None:
-    """A query value that is an id; None for anything no row could have."""
-    value = request.args.get(name, "")
+def number(name: str, asked: Mapping[str, str] | None = None) -> int | None:
+    """A value that is an id, of the query or of what was ``asked`` by a form; None for anything no
+    row could have.
+    """
+    value = (request.args if asked is None else asked).get(name, "")
     return int(value) if value.isascii() and value.isdecimal() and len(value) < 16 else None
 
 

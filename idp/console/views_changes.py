@@ -1,8 +1,9 @@
 """Changes: form → preview → confirm, and undo.
 
 One pair of templates serves every kind. A preview only reads, so it is a GET that may be
-reloaded; it hands its fields, the fingerprint and a fresh Idempotency-Key to the form that
-confirms. That form, sent twice, gives the same change.
+reloaded, but where people's own data are typed: those are sent (``Kind.private``). It hands its
+fields, the fingerprint and a fresh Idempotency-Key to the form that confirms. That form, sent twice,
+gives the same change.
 """
 
 import secrets
@@ -38,7 +39,7 @@ from idp.web.i18n import error_text, gettext
 def ask(user_id: int, kind: str) -> Any:
     """The form of a change, its search for a unit, and its preview."""
     one = _kind(kind)
-    if request.args.get("step") != "preview" or one.secrets:
+    if request.args.get("step") != "preview" or one.private:
         return _form(user_id, one)
     return _previewed(user_id, one, request.args.copy())
 
@@ -51,21 +52,41 @@ def _previewed(user_id: int, one: Kind, values: Any) -> Any:
     except (InvalidInput, NotAllowed, Conflict) as error:
         return _form(user_id, one, error=error)
     fields = forms.carried(one, values)
-    return _preview(plan, fields=fields, back=_edit(user_id, one), about=user_id)
+    return _preview(plan, fields=fields, back=_edit(user_id, one))
 
 
 def confirm(user_id: int, kind: str) -> Any:
-    """Commit what a preview announced, after the password. What must not stand in an address is
-    sent for its preview in the same way.
-    """
+    """Commit what a preview announced, after the password."""
     one = _kind(kind)
-    if _only_shown() or (one.secrets and "decision" not in request.form):
+    if one.private:
+        return _sent(user_id, one)
+    if _only_shown():
         return _previewed(user_id, one, request.form.copy())
     if request.form.get("decision") not in ("allow", "propose"):
         return redirect(_edit(user_id, one), 303)
     want = _wanted(one, user_id, request.form)
     fields = forms.carried(one, request.form)
-    return _commit(want, fields=fields, back=_edit(user_id, one), about=user_id)
+    return _commit(want, fields=fields, back=_edit(user_id, one))
+
+
+def _sent(user_id: int | None, one: Kind) -> Any:
+    """A form whose fields never stand in an address: its search for a unit, its preview, its
+    confirmation.
+    """
+    values = request.form.copy()
+    decided = values.get("decision")
+    if decided == "deny" or (decided is None and values.get("step") != "preview"):
+        return _form(user_id, one)
+    try:
+        if decided is None:
+            _settle_unit(one, values)
+        want = _wanted(one, user_id, values)
+        fields = forms.carried(one, values)
+        if decided in ("allow", "propose"):
+            return _commit(want, fields=fields, back="")
+        return _preview(edge.preview(services(), want, asker().actor), fields=fields, back="")
+    except (InvalidInput, NotAllowed, Conflict) as error:
+        return _form(user_id, one, error=error)
 
 
 def _wanted(one: Kind, user_id: int | None, values: Any) -> Ask:
@@ -97,25 +118,9 @@ def join() -> Any:
 
 
 def join_send() -> Any:
-    """Its search for a unit, its preview and its confirmation. All of it is sent in a form and
-    never stands in an address: a citizen number is among it.
-    """
+    """Its search for a unit, its preview and its confirmation."""
     guard.require(asker().joins_people)
-    one = _kind("join", About.NEWCOMER)
-    values = request.form.copy()
-    decided = values.get("decision")
-    if decided == "deny" or (decided is None and values.get("step") != "preview"):
-        return _form(None, one)
-    try:
-        if decided is None:
-            _settle_unit(one, values)
-        want = _wanted(one, None, values)
-        fields = forms.carried(one, values)
-        if decided in ("allow", "propose"):
-            return _commit(want, fields=fields, back="")
-        return _preview(edge.preview(services(), want, asker().actor), fields=fields, back="")
-    except (InvalidInput, NotAllowed, Conflict) as error:
-        return _form(None, one, error=error)
+    return _sent(None, _kind("join", About.NEWCOMER))
 
 
 # ---- a change of one unit --------------------------------------------------------------------
@@ -211,8 +216,6 @@ def _unit_field(one: Kind) -> str:
 def _edit(user_id: int, one: Kind) -> str:
     fields: dict[str, Any] = {}
     for name, value in forms.carried(one, request.values):
-        if name in one.secrets:
-            continue
         fields.setdefault(name, []).append(value)
     return url_for("console.change_form", user_id=user_id, kind=one.code, **fields)
 
@@ -278,8 +281,8 @@ def confirm_undo(change_id: str) -> Any:
 
 
 def _only_shown() -> bool:
-    """Whether the form asks for a preview: what must not stand in an address is sent for it, and
-    the page that answers a form is asked for in the other language.
+    """Whether the form asks for a preview: something was settled, or the page that answers a form is
+    wanted in the other language.
     """
     return request.form.get("step") == "preview" and "decision" not in request.form
 
@@ -289,7 +292,6 @@ def _preview(
     *,
     fields: list[tuple[str, str]],
     back: str,
-    about: int | None = None,
     error: DinhdanhError | None = None,
     key: str | None = None,
 ) -> Any:
@@ -299,7 +301,6 @@ def _preview(
         plan=plan,
         fields=fields,
         back=back,
-        about=about,
         key=key or secrets.token_urlsafe(24),
         error=error,
         error_text=error_text(error) if error else "",
@@ -309,9 +310,7 @@ def _preview(
     return make_response(answer, error.status if error else 200)
 
 
-def _commit(
-    want: Ask, *, fields: list[tuple[str, str]], back: str, about: int | None = None
-) -> Any:
+def _commit(want: Ask, *, fields: list[tuple[str, str]], back: str) -> Any:
     has, who = services(), asker()
     key = request.form.get("key", "")[:255]
     try:
@@ -325,7 +324,7 @@ def _commit(
                 raise
             flash(error_text(now_refused), "bad")
             return redirect(back, 303)
-        return _preview(plan, fields=fields, back=back, about=about, error=error, key=key)
+        return _preview(plan, fields=fields, back=back, error=error, key=key)
     return redirect(where, 303)
 
 

@@ -2,19 +2,20 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 
 from connectors.accounts import mapping
+from directory import search
 from directory.base.errors import InvalidInput
 from directory.people import UserStatus
 from directory.search import Found, SearchFilter
 from idp.console import forms, guard, pages_people, timeline
 from idp.console.guard import asker
-from idp.web import gate
+from idp.web import form_keys, gate, language_switch
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
 from idp.web.labels import label
@@ -22,10 +23,30 @@ from idp.web.labels import label
 
 def listing() -> str:
     """Search and list, with filters."""
+    return _listed(request.args)
+
+
+def looked_for() -> Any:
+    """The search as it is sent: names and codes make the list's address, somebody's number or mail
+    address makes none.
+    """
+    guard.require(asker().sees_people)
+    filters = _filters(request.form)
+    form_keys.only_shows()
+    if not search.is_personal(filters.get("q", "")):
+        return redirect(url_for("console.people", **filters), 303)
+    language_switch.by_form()
+    return _listed(request.form)
+
+
+def _listed(asked: Mapping[str, str]) -> str:
     has, who = services(), asker()
     guard.require(who.sees_people)
-    wanted = _wanted()
-    _, error = _day()
+    wanted = _wanted(asked)
+    _, error = _day(asked)
+    filters = _filters(asked)
+    if search.is_personal(wanted.words):
+        filters.pop("q", None)
     with has.db.read() as session:
         page = pages_people.listed(
             session,
@@ -33,13 +54,14 @@ def listing() -> str:
             wanted,
             now=who.now,
             keyring=has.keyring,
-            after=request.args.get("after"),
+            after=asked.get("after"),
         )
     return render_template(
         "console/people.html",
         page=page,
         wanted=wanted,
-        filters=_filters(),
+        filters=filters,
+        whole="q" in filters or not wanted.words,
         statuses=UserStatus,
         on=wanted.shown_on,
         today=guard.today(),
@@ -47,24 +69,24 @@ def listing() -> str:
     )
 
 
-def _day() -> tuple[date, str]:
-    return forms.day_asked(request.args.get("on", ""), guard.today())
+def _day(asked: Mapping[str, str]) -> tuple[date, str]:
+    return forms.day_asked(asked.get("on", ""), guard.today())
 
 
-def _wanted() -> SearchFilter:
-    status = request.args.get("status", "")
+def _wanted(asked: Mapping[str, str]) -> SearchFilter:
+    status = asked.get("status", "")
     return SearchFilter(
-        words=request.args.get("q", ""),
-        unit_id=guard.number("unit"),
+        words=asked.get("q", ""),
+        unit_id=guard.number("unit", asked),
         status=UserStatus(status) if status in set(UserStatus) else None,
-        position=request.args.get("position") or None,
-        shown_on=_day()[0],
+        position=asked.get("position") or None,
+        shown_on=_day(asked)[0],
     )
 
 
-def _filters() -> dict[str, str]:
+def _filters(asked: Mapping[str, str]) -> dict[str, Any]:
     names = ("q", "unit", "status", "position", "on")
-    return {name: request.args[name] for name in names if request.args.get(name)}
+    return {name: asked[name] for name in names if asked.get(name)}
 
 
 def export() -> Response:
@@ -92,7 +114,7 @@ def _csv() -> str:
     writer.writerow([gettext(h) for h in headings])
     with has.db.read() as session:
         for row in pages_people.export(
-            session, who.rights, _wanted(), now=who.now, keyring=has.keyring
+            session, who.rights, _wanted(request.args), now=who.now, keyring=has.keyring
         ):
             writer.writerow(list(_cells(row)))
     return out.getvalue()
@@ -116,7 +138,7 @@ def _cells(row: Found) -> Iterator[str]:
 def person(user_id: int) -> str:
     """One person with everything the asker may know of her."""
     has, who = services(), asker()
-    on, error = _day()
+    on, error = _day(request.args)
     with has.db.read() as session:
         page = pages_people.whole(session, who.rights, user_id, now=who.now, called_on=on)
     today = guard.today()
@@ -179,6 +201,7 @@ def unlock(user_id: int) -> Any:
 def install(blueprint: Blueprint) -> None:
     """Register the pages."""
     blueprint.add_url_rule("/people", "people", listing)
+    blueprint.add_url_rule("/people", "people_search", looked_for, methods=["POST"])
     blueprint.add_url_rule("/people.csv", "people_csv", export)
     blueprint.add_url_rule("/people/<int(max=999999999999999):user_id>", "person", person)
     blueprint.add_url_rule(

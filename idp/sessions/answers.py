@@ -1,8 +1,8 @@
 """Answers to forms: kept so that a form sent twice acts once, and a page shown once may reload.
 
 A row is claimed before the form is acted upon and completed with its answer. What the answer
-holds (headers, body) is sealed under a key that only the browser's cookie has, for a minute;
-where it led is kept for a day. Rows go with the session they belong to.
+holds (headers, body) is sealed under a key that only the browser's cookie has, for a minute or as
+long as the page says; where it led is kept for a day. Rows go with the session they belong to.
 """
 
 from collections.abc import Iterable

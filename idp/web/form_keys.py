@@ -3,8 +3,9 @@
 Every form carries a random key of its own. The same form again (same key, same fields, same
 browser) is given the answer of the first, and nothing is done. A page that answers a form is put
 aside and reached by 303, so that a reload is a GET: it is kept for a minute under a key that only
-this browser's cookie holds, and goes with the session. Both hold for every form of the pages
-without their doing; a single answer that may be kept is one person's: what is made in batches is
+this browser's cookie holds, and goes with the session. A page that only shows what was asked for
+is kept for as long as a session may idle, and its form may be sent again (``only_shows``). All this
+holds for every form of the pages without their doing; a single answer that may be kept is one person's: what is made in batches is
 never a page's answer.
 
     replay      before anything: has this form been answered?
@@ -30,7 +31,7 @@ from directory.base import base64url
 from directory.base.crypto import Keyring
 from directory.base.errors import Conflict, Misconfigured, NotFound
 from idp.sessions import answers
-from idp.sessions.answers import Kept
+from idp.sessions.answers import SHOWN_FOR, Kept
 from idp.web import gate
 from idp.web.gate import services
 
@@ -71,6 +72,13 @@ def browser_key() -> Keyring:
         g.browser_key = Keyring({"browser": key}, "browser")
     found: Keyring = g.browser_key
     return found
+
+
+def only_shows() -> None:
+    """This answer shows what its form asks for, and nothing was written: the same form later asks
+    again.
+    """
+    g.only_shown = True
 
 
 def _digest() -> str | None:
@@ -195,12 +203,14 @@ def _kept(response: Response) -> Response:
                 answers.drop(session, digest)
         # After any other fault it is not known what was done: the claim stays.
         return response
-    if g.get("nothing_written"):
+    page, only_shown = status < 300, status < 400 and g.get("only_shown", False)
+    if g.get("nothing_written") or only_shown:
         if claimed:
             with has.db.write() as session:
                 answers.drop(session, digest)
-        return response
-    page = status < 300
+        if not (only_shown and page):
+            return response
+        digest, claimed = None, False
     if not (claimed or page):
         return response  # nobody is signed in, or the form has no key
     digest = digest or browser_key().keyed_hash("form", secrets.token_urlsafe(16))
@@ -218,6 +228,7 @@ def _kept(response: Response) -> Response:
             location=url_for("answers.shown", digest=digest) if page else response.location,
             sealed=_sealed(digest, response, page=page),
             now=has.clock(),
+            shown_for=timedelta(seconds=has.settings.session_idle) if only_shown else SHOWN_FOR,
         )
     if page:
         response.set_data(b"")

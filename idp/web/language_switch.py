@@ -25,6 +25,7 @@ def by_form(**fields: str) -> None:
     these fields changed, and neither a decision nor a password.
     """
     if request.method == "POST":
+        form_keys.only_shows()
         told = [(n, v) for n, v in request.form.items(multi=True) if n not in _NOT_CARRIED]
         g.switched_by = [(n, v) for n, v in told if n not in fields] + list(fields.items())
 

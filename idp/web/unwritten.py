@@ -1,7 +1,8 @@
 """A form that came when its sender had to sign in again: nothing of it is written, nothing lost.
 
 She is led back to where it was filled in, and told there that nothing was written. What is asked
-by a GET (a preview) goes back as its address. A form with fields of its own is put aside: sealed
+by a GET (most previews) goes back as its address; what only looks for something, to where it is
+asked. A form with fields of its own is put aside: sealed
 under a key that only her browser holds, given to the same person only, one for each session that
 there was; passwords are never in it.
 """
@@ -33,6 +34,8 @@ _AS_ADDRESS = {
     "console.undo_confirm": "console.undo",
 }
 """Forms that confirm a preview, and the preview, which is a GET."""
+_LOOKS = {"console.people_search": "console.people"}
+"""Forms that write nothing, and the page they are on."""
 _OF_NO_USE = {
     "csrf_token",
     form_keys.FIELD,
@@ -51,10 +54,18 @@ def back() -> str:
     g.nothing_written = True
     if gate.session_before() is None:
         return "/"
+    if request.endpoint in _LOOKS:
+        return url_for(_LOOKS[request.endpoint])
     browser_state["unwritten"] = True
-    if request.endpoint in _AS_ADDRESS:
+    if request.endpoint in _AS_ADDRESS and not _private():
         return _address()
     return _put_aside() or _came_from()
+
+
+def _private() -> bool:
+    """Whether the form's fields may not stand in an address."""
+    found = kind.find(str((request.view_args or {}).get("kind")))
+    return found is not None and found.private
 
 
 def _address() -> str:
@@ -62,8 +73,6 @@ def _address() -> str:
     fields = [(n, v) for n, v in request.form.items(multi=True) if n not in _OF_NO_USE | _SECRET]
     page = _AS_ADDRESS[request.endpoint or ""]
     if page == "console.change_form":
-        secret = {name for one in kind.every() for name in one.secrets}
-        fields = [(name, value) for name, value in fields if name not in secret]
         fields.append(("step", "preview"))
     where = url_for(page, **(request.view_args or {}))
     return f"{where}?{urlencode(fields)}" if fields else where
