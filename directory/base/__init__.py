@@ -8,6 +8,8 @@ values              one rule for each kind of value that people and files bring
 signed_values       values under a MAC, stored nowhere
 checkpoints         the audit trail's head, signed and written down outside the database
 db                  one engine, five ways in: write(), read(), snapshot(), hot(), probe()
+hot                 statements of the hot paths: compiled once, sent straight through the driver
+prepared            the same on PostgreSQL: prepared once on each connection
 patience            how long the database is waited for, by kind of work
 bounded             a connection of PostgreSQL's driver that gives up waiting
 crypto              keyring, encryption at rest, keyed hashes, argon2id

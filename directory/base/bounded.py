@@ -9,6 +9,12 @@ from psycopg.abc import PQGen
 RV = TypeVar("RV")
 
 
+class NoAnswer(psycopg.OperationalError):
+    """The other side has said nothing for too long."""
+
+    waited = True
+
+
 class Bounded(psycopg.Connection[Any]):
     """Gives up, and closes, when an answer does not come in ``patience`` seconds."""
 
@@ -22,4 +28,4 @@ class Bounded(psycopg.Connection[Any]):
         except errors._WaitTimeout as error:  # noqa: SLF001 (named in wait's documentation)
             # What the server still sends would be taken for the answer to another question.
             self.pgconn.finish()
-            raise psycopg.OperationalError("no answer in time; connection closed") from error
+            raise NoAnswer("no answer in time; connection closed") from error

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     """How long a new connection to the database may take."""
     database_pool_seconds: float = Field(default=5, ge=1, le=60)
     """How long a thread waits for a connection that others of its process have."""
+    database_prepared: bool = True
+    """Whether PostgreSQL keeps statements for a connection (``PREPARE``). Off behind a pooler that
+    gives each transaction another connection."""
     worker_threads: int = Field(default=8, ge=1, le=64)
     web_processes: int = Field(default=1, ge=1, le=64)
     """More than one only with PostgreSQL."""

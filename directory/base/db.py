@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from sqlalchemy.pool import NullPool
 
 from directory.base import private
 from directory.base.errors import Misconfigured
+from directory.base.hot import ALONE
 from directory.base.patience import PROBING, UNHURRIED, Limits, bounded, quickly, reachable
 from directory.base.remembered import Remembered
 
@@ -109,9 +111,10 @@ REMEMBERED = 1000
 class Database:
     """The installation's database: SQLite in WAL mode or PostgreSQL."""
 
-    def __init__(self, url: str, *, limits: Limits = UNHURRIED) -> None:
+    def __init__(self, url: str, *, limits: Limits = UNHURRIED, prepared: bool = True) -> None:
+        """``prepared``: whether the server may keep statements for a connection."""
         self.is_sqlite = url.startswith("sqlite")
-        open_both = self._sqlite if self.is_sqlite else self._postgresql
+        open_both = self._sqlite if self.is_sqlite else partial(self._postgresql, prepared=prepared)
         self.engine, self._hot = open_both(url, limits)
         self._probe = open_both(url, PROBING)[1]
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
@@ -179,10 +182,12 @@ class Database:
 
         # A connection without BEGIN is in autocommit; the dialect's own switch would bring the
         # driver's implicit transactions back.
-        return engine, create_engine(url, pool=engine.pool, hide_parameters=True)
+        return engine, create_engine(
+            url, pool=engine.pool, hide_parameters=True, execution_options={ALONE: True}
+        )
 
     @staticmethod
-    def _postgresql(url: str, limits: Limits) -> tuple[Engine, Engine]:
+    def _postgresql(url: str, limits: Limits, *, prepared: bool) -> tuple[Engine, Engine]:
         # READ COMMITTED with explicit row locks: the door takes them in one order, so that a
         # commit waits for another instead of failing on serialisation.
         common: dict[str, Any] = {
@@ -199,11 +204,14 @@ class Database:
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
             pool_reset_on_return=None,
+            execution_options={ALONE: True},
             **common,
         )
         engines = create_engine(address, pool_size=limits.transactions, **common), hot
         for each in engines:
             _require_utf8(each)  # first: who connects in place of the dialect ends the round
+            if not prepared:
+                _prepare_nothing(each)
             bounded(each, limits)
             _ask_the_idle(each)
         return engines
@@ -259,7 +267,9 @@ class Database:
 
     @contextmanager
     def hot(self) -> Iterator[Connection]:
-        """A Core connection in AUTOCOMMIT: each statement is its own transaction."""
+        """A Core connection in AUTOCOMMIT: each statement is its own transaction
+        (``directory.base.hot``).
+        """
         self._about_to_be_used()
         with self._hot.connect() as connection:
             yield connection
@@ -302,6 +312,12 @@ def _ask_the_idle(engine: Engine) -> None:
                     engine.dialect.do_ping(connection)
             except engine.dialect.loaded_dbapi.Error as error:
                 raise InvalidatePoolError from error  # made anew, and so are the others
+
+
+def _prepare_nothing(engine: Engine) -> None:
+    @event.listens_for(engine, "do_connect")
+    def _tell(_dialect: Any, _record: Any, _arguments: Any, options: Any) -> None:
+        options["prepare_threshold"] = None
 
 
 def _require_utf8(engine: Engine) -> None:

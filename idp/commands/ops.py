@@ -48,7 +48,7 @@ def migrate_database(*, only_check: bool, name: str) -> None:
 
 
 def _has_tables(settings: Settings) -> bool:
-    database = Database(settings.database)
+    database = Database(settings.database, prepared=settings.database_prepared)
     try:
         with database.hot() as connection:
             return migrate.current(connection) is not None
@@ -57,7 +57,7 @@ def _has_tables(settings: Settings) -> bool:
 
 
 def _require_newest(settings: Settings) -> None:
-    database = Database(settings.database)
+    database = Database(settings.database, prepared=settings.database_prepared)
     try:
         with database.hot() as connection:
             migrate.require(connection)

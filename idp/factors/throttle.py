@@ -26,7 +26,7 @@ from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, or
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from directory.base import audit, hosts
+from directory.base import audit, hosts, hot
 from directory.base.audit import Actor, Tag
 from directory.base.config import Settings
 from directory.base.crypto import Keyring
@@ -77,19 +77,20 @@ def account_key(keyring: Keyring, username: str, user_id: int | None) -> str:
     return "name:" + keyring.keyed_hash("throttle", username.strip().lower()[:200])
 
 
-_OF_SOURCE = select(Throttle.window_start, Throttle.failures).where(
-    Throttle.key == bindparam("key"),
-    Throttle.window_start > bindparam("since", type_=UTCDateTime()),
+_OF_SOURCE = hot.read(
+    select(Throttle.window_start, Throttle.failures).where(
+        Throttle.key == bindparam("key"),
+        Throttle.window_start > bindparam("since", type_=UTCDateTime()),
+    )
 )
-_FORGET = delete(Throttle).where(Throttle.key == bindparam("key"))
+_FORGET = hot.write(delete(Throttle).where(Throttle.key == bindparam("key")))
 
 
 def check_source(
     connection: Connection | Session, ip: str, *, now: datetime, settings: Settings
 ) -> None:
     """Raises Locked while this address has failed too often."""
-    values = {"key": source_key(ip), "since": now - SOURCE_WINDOW}
-    row = core(connection).execute(_OF_SOURCE, values).one_or_none()
+    row = _OF_SOURCE.one(core(connection), key=source_key(ip), since=now - SOURCE_WINDOW)
     if row is not None and row.failures >= settings.source_failures:
         raise Locked(row.window_start + SOURCE_WINDOW, why="source")
 
@@ -122,10 +123,8 @@ def claim(
 ) -> Attempt:
     """Admit one attempt on an account: a place is reserved until it is settled. Raises Locked."""
     window = window or timedelta(seconds=settings.lock_for)
-    connection = core(session)
     slot = int(now.timestamp()) // _SLOT
-    values = {"of": key, "now": now, "since": now - window, "at": slot}
-    row = connection.execute(_CLAIM[connection.dialect.name], values).one()
+    row = _CLAIM.one(core(session), of=key, now=now, since=now - window, at=slot)
     if row.locked_until is not None and row.locked_until > now:
         raise Locked(row.locked_until)
     if row.failures >= settings.lock_after:
@@ -148,7 +147,7 @@ def release(session: Session, attempt: Attempt) -> None:
     """The attempt was no guess: its place is free again. Wrong ones before it still count: else
     whoever knows one right answer could guess between two of them for ever.
     """
-    session.execute(_RELEASE, {"of": attempt.key, "at": attempt.slot})
+    _RELEASE.run(core(session), of=attempt.key, at=attempt.slot)
 
 
 def looked_at(database: Database, attempt: Attempt, check: Callable[[], T]) -> T:
@@ -165,8 +164,7 @@ def looked_at(database: Database, attempt: Attempt, check: Callable[[], T]) -> T
 
 def wrong(session: Session, attempt: Attempt, *, now: datetime) -> int:
     """The attempt was looked at and did not fit; how many have not in this window."""
-    connection = core(session)
-    connection.execute(_RELEASE, {"of": attempt.key, "at": attempt.slot})
+    _RELEASE.run(core(session), of=attempt.key, at=attempt.slot)
     failures, _ = _count(session, attempt.key, now=now, window=attempt.window)
     return failures
 
@@ -204,7 +202,7 @@ def failed(
 
 def succeeded(session: Session, attempt: Attempt) -> None:
     """The password fitted: earlier failures are forgotten."""
-    core(session).execute(_FORGET, {"key": attempt.key})
+    _FORGET.run(core(session), key=attempt.key)
 
 
 def unlock(session: Session, user_id: int, *, now: datetime, actor: Actor) -> bool:
@@ -244,9 +242,7 @@ def _count(
     session: Session, key: str, *, now: datetime, window: timedelta
 ) -> tuple[int, datetime | None]:
     """One atomic upsert: a new window when the old one or its lock is over, else one more."""
-    connection = core(session)
-    values = {"of": key, "now": now, "since": now - window}
-    row = connection.execute(_COUNT[connection.dialect.name], values).one()
+    row = _COUNT.one(core(session), of=key, now=now, since=now - window)
     return row.failures, row.locked_until
 
 
@@ -318,9 +314,9 @@ def _claiming(insert: Any) -> Any:
     )
 
 
-_COUNT = for_each_dialect(_counting)
-_CLAIM = for_each_dialect(_claiming)
-_RELEASE = (
+_COUNT = hot.write(for_each_dialect(_counting))
+_CLAIM = hot.write(for_each_dialect(_claiming))
+_RELEASE = hot.write(
     update(Throttle)
     .where(Throttle.key == bindparam("of"))
     .values(
@@ -342,5 +338,4 @@ _RELEASE = (
             else_=Throttle.reserved_before,
         ),
     )
-    .execution_options(synchronize_session=False)
 )

@@ -7,7 +7,7 @@ Idle time does not matter here: an idle browser cannot start anything new, but w
 application already holds lives on with the session itself. Epochs are copied from the session
 that was resolved, not from today's rows: a sign-in that raced an open commit is dead.
 
-Statements are made once; the present moment comes in as a bound parameter.
+Statements are made once (``directory.base.hot``); the present moment is a parameter.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,6 +35,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.access import still_good
 from directory.assignments import Assignment
+from directory.base import hot
 from directory.base.clock import local_day
 from directory.base.db import Base, UTCDateTime
 from directory.base.rows import batches
@@ -225,7 +226,8 @@ _LEAN = _joined(
     .select_from(Grant)
     .join(User, User.id == Grant.user_id)
 ).where(Grant.id == _GRANT)
-_FULL = with_person(_LEAN)
+_READ = hot.read(_LEAN)
+_READ_WITH_PERSON = hot.read(with_person(_LEAN))
 
 IS_LIVING = exists(
     _joined(select(User.id).select_from(User))
@@ -233,7 +235,7 @@ IS_LIVING = exists(
     .correlate(Grant)
 )
 """For statements about grants; its parameters are those of ``at``."""
-_CONSUME_CODE = (
+_CONSUME_CODE = hot.write(
     update(Grant)
     .where(
         Grant.id == _GRANT,
@@ -245,7 +247,7 @@ _CONSUME_CODE = (
     .values(code_used_at=_NOW, bound_to=bindparam("bound", type_=Text()))
     .returning(Grant.id)
 )
-_CONSUME_REFRESH = (
+_CONSUME_REFRESH = hot.write(
     update(Grant)
     .where(
         Grant.id == _GRANT,
@@ -258,7 +260,11 @@ _CONSUME_REFRESH = (
     .values(refresh_generation=Grant.refresh_generation + 1, refreshed_at=_NOW)
     .returning(Grant.id)
 )
-_INSERT = insert(Grant)
+_REVOKE = hot.write(
+    update(Grant)
+    .where(Grant.id == _GRANT, Grant.revoked_at.is_(None))
+    .values(revoked_at=_NOW, revoke_reason=bindparam("reason", type_=Text()))
+)
 
 
 def at(now: datetime) -> dict[str, Any]:
@@ -268,36 +274,37 @@ def at(now: datetime) -> dict[str, Any]:
 
 def issue(connection: Connection, values: Mapping[str, Any]) -> None:
     """Write a new grant."""
-    connection.execute(_INSERT, [dict(values)])
+    connection.execute(insert(Grant), [dict(values)])
 
 
 def read(connection: Connection, grant_id: str, *, now: datetime) -> GrantView | None:
     """The grant, living or not, without the person's data."""
-    row = connection.execute(_LEAN, {"grant": grant_id, **at(now)}).one_or_none()
+    row = _READ.one(connection, grant=grant_id, **at(now))
     return _view(row, None) if row else None
 
 
 def read_with_person(connection: Connection, grant_id: str, *, now: datetime) -> GrantView | None:
     """The grant, living or not, with everything claims need."""
-    row = connection.execute(_FULL, {"grant": grant_id, **at(now)}).one_or_none()
+    row = _READ_WITH_PERSON.one(connection, grant=grant_id, **at(now))
     return _view(row, person(row)) if row else None
 
 
 def _view(row: Any, about: ActingPerson | None) -> GrantView:
-    return GrantView(
-        **{name: getattr(row, name) for name in _OWN},
-        sub=row.sub,
-        username=row.username,
-        public_client_id=row.public_client_id,
-        client_application_id=row.client_application_id,
-        audience=row.application_code or "",
-        sector_salt=row.sector_salt,
-        fapi=Profile(row.client_options.get("profile", Profile.STANDARD)).fapi,
-        userinfo_alg=row.client_options.get("userinfo_signed_response_alg"),
-        living=bool(row.living),
-        keys_stamp=row.keys_stamp,
-        person=about,
-    )
+    values: list[Any] = [
+        *row[: len(_OWN)],
+        row.sub,
+        row.username,
+        row.public_client_id,
+        row.client_application_id,
+        row.application_code or "",
+        row.sector_salt,
+        Profile(row.client_options.get("profile", Profile.STANDARD)).fapi,
+        row.client_options.get("userinfo_signed_response_alg"),
+        bool(row.living),
+        row.keys_stamp,
+        about,
+    ]
+    return GrantView(*values)
 
 
 def consume_code(
@@ -312,16 +319,25 @@ def consume_code(
 
     From then on its refresh token belongs to the key ``bound_to`` names.
     """
-    parameters = {"grant": grant_id, "client": client_id, "bound": bound_to, **at(now)}
-    return connection.execute(_CONSUME_CODE, parameters).first() is not None
+    taken = _CONSUME_CODE.one(
+        connection, grant=grant_id, client=client_id, bound=bound_to, **at(now)
+    )
+    return taken is not None
 
 
 def consume_refresh(
     connection: Connection, grant_id: str, client_id: int, *, generation: int, now: datetime
 ) -> bool:
     """Use up this generation: True for exactly one caller, and only while the grant is living."""
-    parameters = {"grant": grant_id, "client": client_id, "generation": generation, **at(now)}
-    return connection.execute(_CONSUME_REFRESH, parameters).first() is not None
+    taken = _CONSUME_REFRESH.one(
+        connection, grant=grant_id, client=client_id, generation=generation, **at(now)
+    )
+    return taken is not None
+
+
+def revoke_one(connection: Connection, grant_id: str, *, now: datetime, reason: str) -> None:
+    """Revoke a grant; one that is revoked already stays as it is."""
+    _REVOKE.run(connection, grant=grant_id, now=now, reason=reason)
 
 
 def revoke(

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc6749 import OAuth2Error
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session
 
+from directory.base import hot
 from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.kinds import API_SCOPES
 from idp.oidc.clients.options import Options
@@ -147,15 +148,16 @@ def _known(client: ClientView, issuer: str) -> set[str]:
     return found
 
 
+_SERVED = hot.read(
+    select(Client.options).where(
+        Client.application_id == bindparam("application"), Client.resource_server, Client.enabled
+    )
+)
+
+
 def _served(connection: Connection, client: ClientView) -> set[str]:
     """What the resource servers of the client's application are."""
     if client.application_id is None:
         return set()
-    rows = connection.execute(
-        select(Client.options).where(
-            Client.application_id == client.application_id,
-            Client.resource_server,
-            Client.enabled,
-        )
-    )
+    rows = _SERVED.all(connection, application=client.application_id)
     return {uri for row in rows for uri in Options.of(row.options).resources}

@@ -30,7 +30,7 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
 
     def revoke_token(self, token: GrantView, request: Request) -> None:
         """End the grant; a second time changes nothing."""
-        grants.revoke(request.connection, [token.id], now=request.now, reason="revoked_by_client")
+        grants.revoke_one(request.connection, token.id, now=request.now, reason="revoked_by_client")
 
 
 def given_back(provider: Provider, request: Request, client: ClientView) -> GrantView | None:

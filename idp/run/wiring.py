@@ -49,7 +49,7 @@ def build(
 ) -> Services:
     """Open the database, to be waited for so long, and the keyring; hand the door its cutters."""
     keyring = Keyring.open(settings.keyring, create=create_keyring)
-    db = Database(settings.database, limits=limits)
+    db = Database(settings.database, limits=limits, prepared=settings.database_prepared)
     tree_day.watch(db, clock)
     return Services(
         settings=settings,

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.access import still_good
 from directory.assignments import Assignment, Position
-from directory.base import signed_values
+from directory.base import hot, signed_values
 from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import Settings
@@ -188,8 +188,22 @@ VIEW: Any = (
 """The SELECT of a view, without any condition. Statements are made once: compiling one, and
 finding its columns in the answer, costs more than asking.
 """
-_BEHIND_COOKIE = VIEW.where(
-    SsoSession.id == bindparam("session"), SsoSession.generation == bindparam("generation"), GOOD
+_BEHIND_COOKIE = hot.read(
+    VIEW.where(
+        SsoSession.id == bindparam("session"),
+        SsoSession.generation == bindparam("generation"),
+        GOOD,
+    )
+)
+# Guarded by the value read: of several requests at once one writes.
+_TOUCH = hot.write(
+    update(SsoSession)
+    .where(
+        SsoSession.id == bindparam("session"),
+        SsoSession.last_seen_at == bindparam("before", type_=UTCDateTime()),
+        SsoSession.ended_at.is_(None),
+    )
+    .values(last_seen_at=_NOW, idle_until=bindparam("until", type_=UTCDateTime()))
 )
 _OF_USER = VIEW.where(SsoSession.user_id == bindparam("user"), GOOD).order_by(
     SsoSession.created_at.desc()
@@ -203,7 +217,7 @@ def at(now: datetime) -> dict[str, Any]:
 
 def view_of(row: Any) -> SessionView:
     """The view of a row of ``VIEW``."""
-    values = dict(row._mapping)  # noqa: SLF001 (SQLAlchemy's public name)
+    values = row._asdict()
     values["amr"] = tuple(values["amr"])
     values["administers"] = bool(values["administers"])
     return SessionView(**values)
@@ -217,8 +231,9 @@ def peek(
     if body is None:
         return None
     session_id, _, generation = body.partition(".")
-    values = {"session": session_id, "generation": int(generation), **at(now)}
-    row = core(connection).execute(_BEHIND_COOKIE, values).one_or_none()
+    row = _BEHIND_COOKIE.one(
+        core(connection), session=session_id, generation=int(generation), **at(now)
+    )
     return view_of(row) if row else None
 
 
@@ -233,16 +248,8 @@ def resolve(
     """The good session behind a cookie: one SELECT, and at most once a minute one UPDATE."""
     view = peek(connection, keyring, cookie_value, now=now)
     if view is not None and now - view.last_seen_at >= TOUCH_EVERY:
-        # Guarded by the value read: of several requests at once one writes.
-        connection.execute(
-            update(SsoSession)
-            .where(
-                SsoSession.id == view.id,
-                SsoSession.last_seen_at == view.last_seen_at,
-                SsoSession.ended_at.is_(None),
-            )
-            .values(last_seen_at=now, idle_until=now + timedelta(seconds=settings.session_idle))
-        )
+        until = now + timedelta(seconds=settings.session_idle)
+        _TOUCH.run(connection, session=view.id, before=view.last_seen_at, now=now, until=until)
     return view
 
 

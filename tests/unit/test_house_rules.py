@@ -22,6 +22,17 @@ SOURCES = sorted(
 )
 
 
+DRIVERS = re.compile(
+    r"driver_connection|dbapi_connection|raw_connection|\.cursor\(|RawCursor|send_query|send_prepare"
+)
+SPEAK_TO_DRIVERS = {"directory/base/hot.py", "directory/base/prepared.py"}
+
+
+def test_nobody_but_the_hot_statements_speaks_to_a_driver() -> None:
+    speaking = {str(f.relative_to(ROOT)) for f in SOURCES if DRIVERS.search(f.read_text("utf-8"))}
+    assert speaking == SPEAK_TO_DRIVERS
+
+
 def test_every_job_kind_has_a_handler() -> None:
     assert set(HANDLERS) == set(JobKind)
 

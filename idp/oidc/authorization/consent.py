@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.assignments import Assignment
-from directory.base import audit
+from directory.base import audit, hot
 from directory.base.audit import Actor, Tag
 from directory.base.db import AUTOINCREMENT, Base, Key, core
 from directory.base.failpoints import failpoint
@@ -73,19 +73,23 @@ class ConsentStanding:
     """The row of it: another one, once she has taken it back and given it again."""
 
 
-_STANDING = with_person(
-    select(
-        User.id.label("user_id"),
-        Consent.scopes.label("allowed"),
-        Consent.id.label("consent_id"),
-    )
-    .select_from(User)
-    .outerjoin(
-        Assignment,
-        and_(Assignment.id == bindparam("assignment"), Assignment.user_id == User.id),
-    )
-    .outerjoin(Consent, and_(Consent.user_id == User.id, Consent.client_id == bindparam("client")))
-).where(User.id == bindparam("user"))
+_STANDING = hot.read(
+    with_person(
+        select(
+            User.id.label("user_id"),
+            Consent.scopes.label("allowed"),
+            Consent.id.label("consent_id"),
+        )
+        .select_from(User)
+        .outerjoin(
+            Assignment,
+            and_(Assignment.id == bindparam("assignment"), Assignment.user_id == User.id),
+        )
+        .outerjoin(
+            Consent, and_(Consent.user_id == User.id, Consent.client_id == bindparam("client"))
+        )
+    ).where(User.id == bindparam("user"))
+)
 
 
 def standing(
@@ -97,13 +101,9 @@ def standing(
     now: datetime,
 ) -> ConsentStanding:
     """The capacity and the remembered consent of one person towards one client."""
-    parameters = {
-        "user": user_id,
-        "assignment": assignment_id,
-        "client": client_id,
-        "now": now,
-    }
-    row = connection.execute(_STANDING, parameters).one()
+    row = _STANDING.one(
+        connection, user=user_id, assignment=assignment_id, client=client_id, now=now
+    )
     return ConsentStanding(person(row), frozenset(row.allowed or ()), row.consent_id)
 
 

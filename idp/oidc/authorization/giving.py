@@ -18,6 +18,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
 from sqlalchemy import BigInteger, Connection, bindparam, insert, select
 
+from directory.base import hot
 from directory.base.config import Settings
 from directory.base.crypto import random_id
 from directory.base.failpoints import failpoint
@@ -45,14 +46,14 @@ _BY_SESSION = (
 _BY_CONSENT = _BY_SESSION.join(Consent, Consent.id == bindparam(_CONSENT, type_=BigInteger()))
 
 
-def _written(resting: Any, *held: Any) -> Any:
+def _written(resting: Any, *held: Any) -> hot.Statement:
     chosen = resting.with_for_update(read=True, of=held)
-    return insert(Grant).from_select(_COLUMNS, chosen).returning(Grant.id)
+    return hot.write(insert(Grant).from_select(_COLUMNS, chosen).returning(Grant.id))
 
 
 _ISSUE = _written(_BY_SESSION, SsoSession)
 _ISSUE_BY_CONSENT = _written(_BY_CONSENT, SsoSession, Consent)
-_ENDED = select(SsoSession.ended_at).where(SsoSession.id == bindparam("session"))
+_ENDED = hot.read(select(SsoSession.ended_at).where(SsoSession.id == bindparam("session")))
 
 
 def give(
@@ -152,12 +153,11 @@ def issue(connection: Connection, values: Mapping[str, Any], *, consent_id: int 
     """
     given = {_PREFIX + name: value for name, value in values.items()}
     if consent_id is None:
-        return connection.execute(_ISSUE, given).first() is not None
-    row = connection.execute(_ISSUE_BY_CONSENT, given | {_CONSENT: consent_id}).first()
-    return row is not None
+        return _ISSUE.one(connection, **given) is not None
+    return _ISSUE_BY_CONSENT.one(connection, **given, **{_CONSENT: consent_id}) is not None
 
 
 def session_ended(connection: Connection, session_id: str) -> bool:
     """Whether it was the session that a refused grant lacked."""
-    row = connection.execute(_ENDED, {"session": session_id}).one_or_none()
+    row = _ENDED.one(connection, session=session_id)
     return row is None or row.ended_at is not None

@@ -17,11 +17,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
-from sqlalchemy import Connection, ForeignKey, delete, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    ForeignKey,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from directory.base import hot
 from directory.base.crypto import random_id
-from directory.base.db import Base
+from directory.base.db import Base, UTCDateTime
 from directory.base.errors import Misconfigured
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.view import ClientView
@@ -52,6 +63,41 @@ class PushedRequest(Base):
     pushed_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
+
+
+_ID: BindParameter[str] = bindparam("request")
+_NOW = bindparam("now", type_=UTCDateTime())
+_UNTIL = bindparam("until", type_=UTCDateTime())
+_KEEP = hot.write(
+    insert(PushedRequest).values(
+        {c.name: bindparam(c.name, type_=c.type) for c in PushedRequest.__table__.columns}
+    )
+)
+_FIND = hot.read(
+    select(
+        PushedRequest.id,
+        PushedRequest.parameters,
+        PushedRequest.jkt,
+        PushedRequest.signed,
+        PushedRequest.pushed_at,
+    ).where(
+        PushedRequest.id == _ID,
+        PushedRequest.client_id == bindparam("client"),
+        PushedRequest.used_at.is_(None),
+        PushedRequest.expires_at > _NOW,
+    )
+)
+_PROLONG = hot.write(
+    update(PushedRequest)
+    .where(PushedRequest.id == _ID, PushedRequest.expires_at < _UNTIL)
+    .values(expires_at=_UNTIL)
+)
+_CONSUME = hot.write(
+    update(PushedRequest)
+    .where(PushedRequest.id == _ID, PushedRequest.used_at.is_(None))
+    .values(used_at=_NOW)
+    .returning(PushedRequest.id)
+)
 
 
 @dataclass(frozen=True)
@@ -87,8 +133,9 @@ def keep(
         "jkt": jkt,
         "pushed_at": now,
         "expires_at": now + lifetime,
+        "used_at": None,
     }
-    connection.execute(insert(PushedRequest), [row])
+    _KEEP.run(connection, **row)
     return request_id
 
 
@@ -114,25 +161,13 @@ def find(
         return _opened(provider, connection, text.removeprefix(_CARRIED), client, now=now)
     request_id = provider.tokens.handles.open_pushed(text)
     row = (
-        connection.execute(
-            select(
-                PushedRequest.parameters,
-                PushedRequest.jkt,
-                PushedRequest.signed,
-                PushedRequest.pushed_at,
-            ).where(
-                PushedRequest.id == request_id,
-                PushedRequest.client_id == client.id,
-                PushedRequest.used_at.is_(None),
-                PushedRequest.expires_at > now,
-            )
-        ).one_or_none()
+        _FIND.one(connection, request=request_id, client=client.id, now=now)
         if request_id is not None
         else None
     )
-    if request_id is None or row is None:
+    if row is None:
         raise _over()
-    return UsableRequest(request_id, row.parameters, row.jkt, row.signed, row.pushed_at)
+    return UsableRequest(*row)
 
 
 def _over() -> PageError:
@@ -192,11 +227,7 @@ def prolong(provider: Provider, connection: Connection, found: UsableRequest) ->
     if found.carried:
         return
     until = _ends(provider, found)
-    connection.execute(
-        update(PushedRequest)
-        .where(PushedRequest.id == found.id, PushedRequest.expires_at < until)
-        .values(expires_at=until)
-    )
+    _PROLONG.run(connection, request=found.id, until=until)
 
 
 def consume(
@@ -206,13 +237,7 @@ def consume(
     if found.carried:
         used = replay_cache.first(connection, _digest(found), until=_ends(provider, found))
     else:
-        statement = (
-            update(PushedRequest)
-            .where(PushedRequest.id == found.id, PushedRequest.used_at.is_(None))
-            .values(used_at=now)
-            .returning(PushedRequest.id)
-        )
-        used = connection.execute(statement).first() is not None
+        used = _CONSUME.one(connection, request=found.id, now=now) is not None
     if not used:
         raise _over()
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import aliased
 
 from directory import units
 from directory.assignments import Assignment, Held, HeldAs, Position
+from directory.base import hot
 from directory.base.clock import local_day
 from directory.base.db import UTCDateTime
 from directory.base.rows import in_force
@@ -119,7 +120,7 @@ _COLUMNS = (
     sole_email().label("email"),
     User.phone,
     User.eid_level,
-    User.created_at,
+    User.created_at.label("known_since"),
     _CHANGED.label("changed_at"),
     *_HELD,
     *(
@@ -137,10 +138,12 @@ _COLUMNS = (
 
 def with_person(statement: Any) -> Select[Any]:
     """Add what ``person`` reads to a statement that joins ``User``, outer-joins ``Assignment``
-    and names a column ``user_id``; it is then executed with the parameter ``now``.
+    and names a column ``user_id``; it is then executed with the parameter ``now``. What it selects
+    already, under the same name, is not selected twice.
     """
+    selected = set(statement.selected_columns.keys())
     statement = (
-        statement.add_columns(*_COLUMNS)
+        statement.add_columns(*(each for each in _COLUMNS if each.key not in selected))
         .outerjoin(OrgUnit, OrgUnit.id == Assignment.unit_id)
         .outerjoin(Position, Position.id == Assignment.position_id)
     )
@@ -167,7 +170,7 @@ def person(row: Any) -> ActingPerson:
         row.email,
         row.phone,
         row.eid_level,
-        max(row.created_at, row.changed_at or row.created_at),
+        max(row.known_since, row.changed_at or row.known_since),
         _held(row) if row.held_id is not None else None,
         _above(row),
     )
@@ -204,7 +207,7 @@ def _above(row: Any) -> tuple[Above, ...]:
 
 
 _TODAY = bindparam("today", type_=Date())
-_POSTS = (
+_POSTS = hot.read(
     select(Assignment.user_id, *_HELD, UnitCode.scheme, UnitCode.value)
     .join(OrgUnit, OrgUnit.id == Assignment.unit_id)
     .join(Position, Position.id == Assignment.position_id)
@@ -240,7 +243,7 @@ def complete(
     """The person with all that these scopes and claims tell. One SELECT where ``org`` is told."""
     if "org" not in known.names(scopes, asked):
         return about
-    rows = connection.execute(_POSTS, {"user": about.user_id, "today": local_day(now)}).all()
+    rows = _POSTS.all(connection, user=about.user_id, today=local_day(now))
     held = {row.held_id: _held(row) for row in rows}
     codes: dict[int, dict[TypedCode, None]] = {}
     for row in rows:

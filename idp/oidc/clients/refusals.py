@@ -18,6 +18,7 @@ from sqlalchemy import Connection, ForeignKey, bindparam, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from directory.base import hot
 from directory.base.db import Base, UTCDateTime
 from directory.base.errors import DinhdanhError
 from directory.base.rows import for_each_dialect
@@ -102,8 +103,10 @@ _VALUES = {
     "place": bindparam("place"),
     "detail": bindparam("detail"),
 }
-_INSERT = for_each_dialect(lambda insert: insert(Refusal).values(_VALUES).on_conflict_do_nothing())
-_ID = select(Client.id).where(Client.client_id == bindparam("client_id"))
+_INSERT = hot.write(
+    for_each_dialect(lambda insert: insert(Refusal).values(_VALUES).on_conflict_do_nothing())
+)
+_ID = hot.read(select(Client.id).where(Client.client_id == bindparam("client_id")))
 
 
 @dataclass(frozen=True)
@@ -139,21 +142,17 @@ class Refusals:
         if self._known((named, refused.reason.value, minute)):
             return
         try:
-            key = (
-                connection.scalar(_ID, {"client_id": client})
-                if isinstance(client, str)
-                else client.id
-            )
-            if key is not None:
+            found = _ID.one(connection, client_id=client) if isinstance(client, str) else client
+            if found is not None:
                 row = {
-                    "client_id": key,
+                    "client_id": found.id,
                     "minute": minute,
                     "reason": refused.reason.value,
                     "at": now,
                     "place": refused.place,
                     "detail": _printable(refused.detail),
                 }
-                connection.execute(_INSERT[connection.dialect.name], row)
+                _INSERT.run(connection, **row)
         except (DinhdanhError, SQLAlchemyError) as exc:
             log.warning("client.refusal_not_kept", why=type(exc).__name__)
 

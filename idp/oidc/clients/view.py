@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Connection, Row, Text, bindparam, cast, select, true
+from sqlalchemy import JSON, ColumnElement, Connection, Text, bindparam, cast, select, true
 
+from directory.base import hot
 from directory.base.crypto import Keyring
 from directory.base.remembered import Remembered
 from directory.entitlements import Application, Installation
@@ -155,7 +156,9 @@ _COLUMNS: dict[str, ColumnElement[Any]] = {
 _AS_JSON = frozenset(name for name, column in _COLUMNS.items() if isinstance(column.type, JSON))
 _VIEW = (
     # JSON comes as the text it is: a row that is known needs no reading.
-    select(*(cast(c, Text) if name in _AS_JSON else c for name, c in _COLUMNS.items()))
+    select(
+        *((cast(c, Text) if name in _AS_JSON else c).label(name) for name, c in _COLUMNS.items())
+    )
     .select_from(Client)
     .outerjoin(Application, Application.id == Client.application_id)
     .join(Installation, true())
@@ -169,10 +172,9 @@ _VIEW = (
 _KNOWN = Remembered(1024)
 
 
-def _view(row: Row[Any]) -> ClientView:
+def _view(row: tuple[Any, ...]) -> ClientView:
     """The row, read: once for as long as it says the same, being its own stamp."""
-    content = tuple(row)
-    return _KNOWN.recall(content[0], content, lambda: (content, _read(content)))
+    return _KNOWN.recall(row[0], row, lambda: (row, _read(row)))
 
 
 def _read(row: tuple[Any, ...]) -> ClientView:
@@ -182,18 +184,17 @@ def _read(row: tuple[Any, ...]) -> ClientView:
     return ClientView(**(values | {"options": Options.of(values["options"])}))
 
 
-# One object each, so that SQLAlchemy compiles them once and maps their columns once.
-_BY_CLIENT_ID = _VIEW.where(Client.client_id == bindparam("client_id"))
-_BY_ID = _VIEW.where(Client.id == bindparam("id"))
+_BY_CLIENT_ID = hot.read(_VIEW.where(Client.client_id == bindparam("client_id")))
+_BY_ID = hot.read(_VIEW.where(Client.id == bindparam("id")))
 
 
 def view(connection: Connection, client_id: str) -> ClientView | None:
     """The enabled client with this client_id, of an enabled application if it has one."""
-    row = connection.execute(_BY_CLIENT_ID, {"client_id": client_id}).fetchone()
+    row = _BY_CLIENT_ID.one(connection, client_id=client_id)
     return _view(row) if row else None
 
 
 def view_by_id(connection: Connection, key: int) -> ClientView | None:
     """The enabled client with this internal id."""
-    row = connection.execute(_BY_ID, {"id": key}).fetchone()
+    row = _BY_ID.one(connection, id=key)
     return _view(row) if row else None

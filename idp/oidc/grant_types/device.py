@@ -30,6 +30,7 @@ from authlib.oauth2.rfc8628 import (
 from sqlalchemy import Connection, ForeignKey, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from directory.base import hot
 from directory.base.crypto import Keyring, random_id
 from directory.base.db import Base, UTCDateTime
 from directory.base.rows import for_each_dialect
@@ -98,10 +99,12 @@ class WaitingDevice:
         return self.asked_at is not None and now - self.asked_at < wait
 
 
-_WAITING = select(*(getattr(DeviceRequest, name) for name in WaitingDevice.__annotations__)).where(
-    DeviceRequest.id == bindparam("request")
+_WAITING = hot.read(
+    select(*(getattr(DeviceRequest, name) for name in WaitingDevice.__annotations__)).where(
+        DeviceRequest.id == bindparam("request")
+    )
 )
-_ASKED = (
+_ASKED = hot.write(
     update(DeviceRequest)
     .where(DeviceRequest.id == bindparam("request"))
     .values(
@@ -109,11 +112,21 @@ _ASKED = (
         interval=DeviceRequest.interval + bindparam("more"),
     )
 )
-_INSERT = for_each_dialect(
-    lambda insert: (
-        insert(DeviceRequest)
-        .on_conflict_do_nothing(index_elements=["user_code_hash"])
-        .returning(DeviceRequest.id)
+_LATER = {"asked_at", "decided_at", "grant_id"}
+"""Columns that nothing is written to when a device asks."""
+_VALUES = {
+    c.name: bindparam(c.name, type_=c.type)
+    for c in DeviceRequest.__table__.columns
+    if c.name not in _LATER
+}
+_INSERT = hot.write(
+    for_each_dialect(
+        lambda insert: (
+            insert(DeviceRequest)
+            .values(_VALUES)
+            .on_conflict_do_nothing(index_elements=["user_code_hash"])
+            .returning(DeviceRequest.id)
+        )
     )
 )
 
@@ -163,7 +176,7 @@ def _kept(connection: Connection, keyring: Keyring, row: dict[str, Any]) -> str:
     while True:
         code = _user_code()
         hashed = {"user_code_hash": code_hash(keyring, code)}
-        if connection.execute(_INSERT[connection.dialect.name], row | hashed).first():
+        if _INSERT.one(connection, **row, **hashed):
             return code
 
 
@@ -194,8 +207,8 @@ def device_code_known(call: Poll) -> None:
 
 def waiting(connection: Connection, request_id: str) -> WaitingDevice | None:
     """The device request of this id, while it is remembered."""
-    row = connection.execute(_WAITING, {"request": request_id}).one_or_none()
-    return WaitingDevice(**row._asdict()) if row is not None else None
+    row = _WAITING.one(connection, request=request_id)
+    return WaitingDevice(*row) if row is not None else None
 
 
 def decided(call: Poll) -> None:
@@ -242,7 +255,7 @@ def _wait(call: Poll) -> None:
         raise ExpiredTokenError
     fast = waiting.too_fast(request.now)
     more = MORE if fast else 0
-    request.connection.execute(_ASKED, {"request": waiting.id, "now": request.now, "more": more})
+    _ASKED.run(request.connection, request=waiting.id, now=request.now, more=more)
     raise SlowDownError if fast else AuthorizationPendingError
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from directory.base import hot
 from directory.base.db import Base, UTCDateTime
 from directory.base.rows import for_each_dialect
 
@@ -30,12 +31,14 @@ _VALUES = {
     "digest": bindparam("digest"),
     "expires_at": bindparam("expires_at", type_=UTCDateTime()),
 }
-_INSERT = for_each_dialect(
-    lambda insert: (
-        insert(UsedOnce).values(_VALUES).on_conflict_do_nothing().returning(UsedOnce.digest)
+_FIRST = hot.write(
+    for_each_dialect(
+        lambda insert: (
+            insert(UsedOnce).values(_VALUES).on_conflict_do_nothing().returning(UsedOnce.digest)
+        )
     )
 )
-_KNOWN = select(UsedOnce.digest).where(UsedOnce.digest == bindparam("digest"))
+_KNOWN = hot.read(select(UsedOnce.digest).where(UsedOnce.digest == bindparam("digest")))
 
 
 def digest(kind: str, whose: str, identifier: str) -> str:
@@ -49,15 +52,12 @@ def first(connection: Connection, digest: str, *, until: datetime) -> bool:
 
     ``until`` is when it would be refused for its age anyway.
     """
-    statement = _INSERT[connection.dialect.name]
-    found = connection.execute(statement, {"digest": digest, "expires_at": until})
-    return found.first() is not None
+    return _FIRST.one(connection, digest=digest, expires_at=until) is not None
 
 
 def known(connection: Connection, digest: str) -> bool:
     """Whether this has been presented. One SELECT."""
-    found = connection.execute(_KNOWN, {"digest": digest})
-    return found.first() is not None
+    return _KNOWN.one(connection, digest=digest) is not None
 
 
 def purge(session: Session, *, now: datetime) -> None:
