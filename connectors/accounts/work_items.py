@@ -5,13 +5,14 @@
     done         acknowledged: account and effects follow
     failed       it could not be done: the reason stands at the item and its effects wait
     over         nobody is to do it any more: the application is called, or has no connection
+    awaited      which effects wait for it
     listed       open items: what cuts access first, then the earliest day
 
 An item says what is wanted, never a difference: a later change of the same person writes it anew,
 and whoever acknowledges names the state she has made.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -195,6 +196,12 @@ def _waiting(session: Session, user_id: int, application_id: int) -> list[Effect
             .order_by(Effect.id)
         )
     )
+
+
+def awaited(rows: Iterable[Effect]) -> list[Effect]:
+    """Those of these effects that wait until somebody says that it is done, by its day."""
+    sent = [row for row in rows if row.state == State.SENT and "work_item" in row.detail]
+    return sorted(sent, key=lambda row: str(row.detail["due_at"]))
 
 
 def hold(session: Session, item_ids: Collection[int]) -> None:

@@ -7,6 +7,7 @@ InvalidInput naming ``field``.
 
 import re
 import unicodedata
+from contextlib import suppress
 from datetime import date
 from functools import lru_cache
 from importlib import import_module
@@ -197,14 +198,12 @@ def birth_date(value: str | None, today: date, field: str = "birth_date") -> str
         first = last = int(text)
         stored = text
     else:
-        try:
-            born = _day(text)
-        except ValueError:
-            raise InvalidInput(
-                "birth_date",
-                "Ngày sinh phải là ngày (năm-tháng-ngày hoặc ngày/tháng/năm) hoặc năm.",
-                field=field,
-            ) from None
+        born = written_day(
+            text,
+            field,
+            code="birth_date",
+            otherwise="Ngày sinh phải là ngày (năm-tháng-ngày hoặc ngày/tháng/năm) hoặc năm.",
+        )
         if born > today:
             raise _wrong(field, "Ngày sinh ở tương lai.")
         first = last = born.year
@@ -221,10 +220,8 @@ def day(value: str | None, today: date, field: str) -> str | None:
     text = clean(value or "")
     if not text:
         return None
-    try:
-        found = _day(text)
-    except ValueError:
-        raise _wrong(field, "Ngày phải viết dạng năm-tháng-ngày hoặc ngày/tháng/năm.") from None
+    otherwise = "Ngày phải viết dạng năm-tháng-ngày hoặc ngày/tháng/năm."
+    found = written_day(text, field, otherwise=otherwise)
     if found < _EARLIEST or found.year > today.year + _FARTHEST_YEARS:
         raise _wrong(field, "Ngày nằm ngoài khoảng cho phép.")
     return found.isoformat()
@@ -258,23 +255,30 @@ def end_day(value: str | None, today: date, field: str) -> str | None:
     text = clean(value or "").casefold()
     if text in _OPEN:
         return None
-    try:
-        if _day(text).year >= OPEN_FROM:
+    with suppress(InvalidInput):
+        if written_day(text, field, otherwise="").year >= OPEN_FROM:
             return None
-    except ValueError:
-        pass
     return day(value, today, field)
 
 
-def _day(text: str) -> date:
-    """A day of the calendar, written in one of the two ways people write it here."""
+NO_SUCH_DAY = "Ngày này không có trong lịch."
+"""Of what is written as a day and is none: 31/02."""
+
+
+def written_day(text: str, field: str, *, otherwise: str, code: str = "invalid") -> date:
+    """A day, written in one of the two ways people write it here. Raises InvalidInput, with the
+    sentence ``otherwise`` for what is written in neither.
+    """
     if found := _ISO_DAY.fullmatch(text):
         year, month, on = found.groups()
     elif found := _VIETNAMESE_DAY.fullmatch(text):
         on, month, year = found.groups()
     else:
-        raise ValueError(text)
-    return date(int(year), int(month), int(on))
+        raise InvalidInput(code, otherwise, field=field)
+    try:
+        return date(int(year), int(month), int(on))
+    except ValueError:
+        raise InvalidInput(code, NO_SUCH_DAY, field=field) from None
 
 
 _YES = frozenset({"true", "1", "x", "có", "đúng", "yes"})

@@ -60,7 +60,7 @@ def day(value: Any, field: str) -> date | None:
     try:
         return date.fromisoformat(value)
     except ValueError:
-        raise wrong(field, "Ngày này không có trong lịch.") from None
+        raise wrong(field, values.NO_SUCH_DAY) from None
 
 
 def _held(value: Any, info: ValidationInfo) -> int | None:

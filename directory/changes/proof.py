@@ -13,6 +13,7 @@ from directory.base.errors import NotFound
 from directory.changes import effects
 from directory.changes.effects import Effect, State
 from directory.changes.model import Change, ChangeLine, ChangeState
+from directory.changes.table import Event
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,16 @@ class Proof:
     def settled(self) -> bool:
         """Whether every effect has reached the state its kind declares as final."""
         return self.change.settled_at is not None
+
+    @property
+    def starters(self) -> list[tuple[int, str]]:
+        """Those who are to get a slip next: who is new here, or back. (id, name)"""
+        return [
+            (line.user_id, line.label)
+            for line in self.lines
+            if line.table == "users" and line.user_id is not None
+            if line.action == "create" or self.change.event_of(line.user_id) == Event.REJOIN
+        ]
 
 
 def proof(session: Session, change_id: str) -> Proof:

@@ -106,8 +106,14 @@ def app_grant(code: str, **wanted: Any) -> None:
             session, found.id, rules.Wanted(**wanted), actor=actor, now=services.clock()
         )
         waiting = apply.recompute(session, found.id, now=services.clock())
-    said = gettext("số tài khoản sẽ được rà soát: {count}", count=waiting)
-    click.echo(f"{rule.id}  ({said})")
+    click.echo(
+        gettext(
+            "Đã thêm quy tắc số {rule} (bỏ bằng dinhdanh app withdraw {rule}); "
+            "số tài khoản sẽ được rà soát: {count}.",
+            rule=rule.id,
+            count=waiting,
+        )
+    )
 
 
 @app.command("orphans")
@@ -205,7 +211,12 @@ def role_grant(
         )
         if granted.user_id is not None:
             slips.void(session, [granted.user_id], why="role", now=now, actor=actor)
-        click.echo(granted.id)
+        click.echo(
+            gettext(
+                "Đã giao vai trò số {role} (thu lại bằng dinhdanh role end {role}).",
+                role=granted.id,
+            )
+        )
 
 
 def _holder(session: Any, user: str | None, client: str | None, today: date) -> Holder:

@@ -9,11 +9,12 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
+from connectors.accounts import work_items
 from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError, InvalidInput
@@ -22,6 +23,7 @@ from directory.changes import (
     kinds,  # noqa: F401 (registered by being imported)
 )
 from directory.changes.asks import Input
+from directory.changes.effects import Effect
 from directory.changes.kind import About, Kind
 from directory.changes.leaves import Leaf, leaves, nested
 from directory.changes.model import Change, ChangeState
@@ -212,23 +214,39 @@ def _commit(has: Services, actor: Actor, ask: Ask, options: dict[str, Any]) -> N
         has, ask, actor, fingerprint=plan["fingerprint"], key=f"cli:{secrets.token_urlsafe(24)}"
     )
     click.echo(f"{done.id}  {label('state', done.state)}")
+    found = _proof(has, actor, done.id, wait=options["wait"])
     if options["wait"]:
-        _print_proof(_proof(has, actor, done.id, wait=True))
+        _print_proof(found)
+    if found.starters:
+        _print_next_step(plan)
     has.db.dispose()
 
 
 def _proof(has: Services, actor: Actor, change_id: str, *, wait: bool) -> Proof:
     """The proof, when ``wait`` once it is settled. Raises NotFound, NotSettled."""
-    give_up = has.clock() + _WAIT_AT_MOST
+    give_up, told = has.clock() + _WAIT_AT_MOST, 0
     while True:
         with has.db.read() as session:
             found = edge.seen(session, actor, change_id, now=has.clock())
         waiting = found.change.state == ChangeState.COMMITTED.value
         if not wait or not waiting or found.change.needs_attention:
             return found
+        by_hand = work_items.awaited(found.effects)
+        if len(by_hand) > told:
+            told = len(by_hand)
+            click.echo(_by_hand(by_hand), err=True)
         if has.clock() > give_up:
             raise NotSettled("not_settled", "Thay đổi đã ghi nhưng chưa hoàn tất; hãy xem lại sau.")
         time.sleep(0.2)
+
+
+def _by_hand(waiting: list[Effect]) -> str:
+    """That a person is waited for, and until when she has time."""
+    return gettext(
+        "Đang chờ người làm tay: {n} việc, hạn sớm nhất {day}; xem bằng dinhdanh app work.",
+        n=len(waiting),
+        day=day(datetime.fromisoformat(waiting[0].detail["due_at"])),
+    )
 
 
 # ---- on the screen ---------------------------------------------------------------------------
@@ -261,6 +279,12 @@ def print_plan(plan: dict[str, Any]) -> None:
         count = f" × {effect['count']}" if effect["counted"] else ""
         click.echo(f"  {label('effect', effect['kind'])}: {effect['label']}{count}")
     _print_notices(plan)
+
+
+def _print_next_step(plan: dict[str, Any]) -> None:
+    """Of who is new here, or back: how she comes to her password."""
+    for person in plan["people"]:
+        click.echo(f"{gettext('Việc tiếp theo')}: dinhdanh user slip {person['username']}")
 
 
 def _print_notices(plan: dict[str, Any]) -> None:

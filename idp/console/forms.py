@@ -3,7 +3,6 @@
 Dates are written dd/mm/yyyy here; what cannot be read is refused at its own field.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +12,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from directory.base.errors import Gathered, InvalidInput
+from directory.base.values import written_day
 from directory.changes import (
     kind,
     kinds,  # noqa: F401 (registered by being imported)
@@ -24,23 +24,14 @@ from idp.web.i18n import error_text
 
 _DATED = ("effective_on", "number", "issued_on", "issuer")
 
-_VIETNAMESE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
-
 
 def day(value: str, field: str) -> str | None:
     """An ISO date from dd/mm/yyyy (or already ISO); None for nothing. Raises InvalidInput."""
     value = value.strip()
     if not value:
         return None
-    found = _VIETNAMESE.fullmatch(value)
-    try:
-        if found:
-            return date(int(found[3]), int(found[2]), int(found[1])).isoformat()
-        return date.fromisoformat(value).isoformat()
-    except ValueError:
-        raise InvalidInput(
-            "day", "Ngày phải viết dạng ngày/tháng/năm, ví dụ 05/03/2026.", field=field
-        ) from None
+    otherwise = "Ngày phải viết dạng ngày/tháng/năm, ví dụ 05/03/2026."
+    return written_day(value, field, code="day", otherwise=otherwise).isoformat()
 
 
 def day_asked(value: str, today: date) -> tuple[date, str]:

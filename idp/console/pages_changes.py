@@ -103,18 +103,9 @@ def proof(session: Session, found: Proof) -> ProofPage:
         labels.told(found.change.kind, found.change.told),
         session.get(Change, found.change.undo_of) if found.change.undo_of else None,
         _approver(session, found.change),
-        _starters(found),
+        found.starters,
         max([*took, 0.001]),
     )
-
-
-def _starters(found: Proof) -> list[tuple[int, str]]:
-    return [
-        (line.user_id, line.label)
-        for line in found.lines
-        if line.table == "users" and line.user_id is not None
-        if line.action == "create" or found.change.event_of(line.user_id) == Event.REJOIN
-    ]
 
 
 def _approver(session: Session, change: Change) -> str:

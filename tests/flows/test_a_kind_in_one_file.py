@@ -84,7 +84,8 @@ def test_her_page_offers_it_and_its_form_asks_what_it_asks(hr: Hr) -> None:
     [
         ({}, "Chưa ghi cách khen."),
         ({"how": "loudly"}, "Khen thế nào?"),
-        ({"how": "aloud", "until": "31/02/2026"}, "Ngày phải viết dạng ngày/tháng/năm"),
+        ({"how": "aloud", "until": "31/02/2026"}, "Ngày này không có trong lịch."),
+        ({"how": "aloud", "until": "cuối tháng"}, "Ngày phải viết dạng ngày/tháng/năm"),
     ],
 )
 def test_a_wrong_field_is_said_at_its_form(hr: Hr, query: dict[str, str], message: str) -> None:

@@ -55,7 +55,8 @@ def test_a_form_tells_of_all_its_fields_at_once(hr: Hr) -> None:
     assert page.status_code == 422
     said = errors(page.text)
     assert len(said) == 9, said  # name, birth, number, e-mail, unit, position, day, date, issuer
-    assert sum("ngày/tháng/năm, ví dụ" in one for one in said) == 2
+    assert sum("ngày/tháng/năm, ví dụ" in one for one in said) == 1
+    assert sum("không có trong lịch" in one for one in said) == 2
     assert all(said)
     assert "9 chỗ" in text_of(page.text)
 

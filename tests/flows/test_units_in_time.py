@@ -580,7 +580,8 @@ def test_what_is_wrong_stands_at_its_field(hr: Hr) -> None:
         ("unit.code", {"scheme": "g s o"}, "Loại mã gồm chữ thường không dấu và chữ số."),
         ("unit.rename", {"name": "%%%"}, "Tên có ký tự không hợp lệ."),
         ("unit.rename", {"unit_kind": "Phòng"}, "Loại đơn vị gồm chữ thường"),
-        ("unit.rename", {"effective_on": "32/1/2026"}, "Ngày phải viết dạng"),
+        ("unit.rename", {"effective_on": "32/1/2026"}, "Ngày này không có trong lịch."),
+        ("unit.rename", {"effective_on": "1-2026"}, "Ngày phải viết dạng"),
     ):
         answer = form(kind, **asked)
         assert (answer.status_code, said in answer.text) == (422, True), (kind, asked)

@@ -69,6 +69,13 @@ REFUSED = [
         "T.Y,T,Phòng,Phòng,office,government,internal,false,,31/06/2025",
         4,
         "valid_from",
+        "không có trong lịch",
+    ),
+    (
+        "units.csv",
+        "T.Y,T,Phòng,Phòng,office,government,internal,false,,tháng 6/2025",
+        4,
+        "valid_from",
         "năm-tháng-ngày",
     ),
     (
@@ -100,11 +107,18 @@ REFUSED = [
         "p2,Lê Lan,31/2/1980,female,003080000002,,",
         3,
         "birth_date",
-        "Ngày sinh phải là ngày",
+        "không có trong lịch",
     ),
     (
         "people.csv",
         "p2,Lê Lan,1980-02-30,female,003080000002,,",
+        3,
+        "birth_date",
+        "không có trong lịch",
+    ),
+    (
+        "people.csv",
+        "p2,Lê Lan,tháng 2/1980,female,003080000002,,",
         3,
         "birth_date",
         "Ngày sinh phải là ngày",

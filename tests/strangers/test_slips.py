@@ -337,7 +337,8 @@ def test_the_command_line_s_roles_void_a_slip_and_the_trail_says_why(
         return answer.output.strip()
 
     link = operators_slip("lan")
-    number = role_command("grant", "auditor", "--user", hr.names["lan"])
+    said = role_command("grant", "auditor", "--user", hr.names["lan"])
+    number = said.rpartition(" end ")[2].rstrip(").")
     assert not used(hr, link)
     link = operators_slip("lan")
     role_command("end", number)
