@@ -261,7 +261,14 @@ def _counting(insert: Any) -> Any:
     now, over = _NOW, _OVER
     return (
         insert(Throttle)
-        .values(key=bindparam("of"), window_start=now, failures=1)
+        .values(
+            key=bindparam("of"),
+            window_start=now,
+            failures=1,
+            slot=0,
+            reserved=0,
+            reserved_before=0,
+        )
         .on_conflict_do_update(
             index_elements=["key"],
             set_={
