@@ -60,6 +60,7 @@ _RANDOM = re.compile(
 )
 _KEY = re.compile(r'("(?:x|y|n)": ?)"[\w-]{40,}"')
 _ELSEWHERE: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r'("code": ?)"CV\d+"'), r'\1"CV<number>"'),
     (re.compile(r"user_code=[A-Z]{4}-[A-Z]{4}"), "user_code=<user code>"),
     (re.compile(r"/login/[\w.%-]{16,}"), "/login/<sign-in>"),
     (re.compile(r'(name="(?:csrf_token|form_key|proof)" value=)"[^"]*"'), r'\1"<…>"'),
@@ -103,6 +104,7 @@ class Recorder:
     written: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     _bodies: dict[str, str] = field(default_factory=dict)
+    _lengths: set[int] = field(default_factory=set)
 
     # ---- who takes part ----------------------------------------------------------------------
 
@@ -320,8 +322,8 @@ class Recorder:
             return {NONCE: "<nonce>", REQUEST_ID: "<request id>"}[name]
         if name == "set-cookie":
             return re.sub(r"^([\w-]+)=[^;]+", r"\1=<…>", value)
-        if name == "content-length" and value == str(len(answer.body)):
-            return "<of the body>"
+        if name == "content-length":
+            return self._length(int(value), answer)
         if name == "etag" and answer.body.startswith(KEYS.encode()):
             return "<etag>"
         if name == "allow":
@@ -329,6 +331,13 @@ class Recorder:
         found: list[str] = []
         text = self._told(value, found)
         return "\n    ".join([text, *self._opened(found)])
+
+    def _length(self, said: int, answer: Answer) -> str:
+        """That of the body; of an answer without one (by HEAD) that of one that has been shown."""
+        self._lengths.add(len(answer.body))
+        if said == len(answer.body):
+            return "<of the body>"
+        return "<as with a body>" if said in self._lengths else str(said)
 
     def _told(self, text: str, found: list[str]) -> str:
         """As in every run; the JWTs in it are added to ``found``."""
