@@ -19,7 +19,9 @@
     resources                   which resource servers a token is for
     request                     one request, and what it takes to answer it
     live_grants                 grants as the door and sign-out see them
+    naming                      what a request names, before it is believed
     tokens                      access tokens made, opened, and whether they are good now
+    asking                      who asks, and what the request names: one statement
     grants                      the grant row: issued, living, consumed, revoked
     clients/                    who may ask, and for what
     claims/                     what is told about a person

@@ -210,7 +210,7 @@ def _joined(statement: Select[Any]) -> Select[Any]:
 
 
 _OWN = [f.name for f in fields(GrantView) if hasattr(Grant, f.name)]
-_LEAN = _joined(
+LEAN = _joined(
     select(
         *(getattr(Grant, name) for name in _OWN),
         User.sub,
@@ -221,13 +221,14 @@ _LEAN = _joined(
         Client.options.label("client_options"),
         Application.code.label("application_code"),
         _LIVING.label("living"),
-        STAMP.label("keys_stamp"),
     )
     .select_from(Grant)
     .join(User, User.id == Grant.user_id)
 ).where(Grant.id == _GRANT)
-_READ = hot.read(_LEAN)
-_READ_WITH_PERSON = hot.read(with_person(_LEAN))
+"""A grant, living or not: what ``view_of`` reads; its parameters are ``grant`` and those of ``at``."""
+_STAMPED = LEAN.add_columns(STAMP.label("keys_stamp"))
+_READ = hot.read(_STAMPED)
+_READ_WITH_PERSON = hot.read(with_person(_STAMPED))
 
 IS_LIVING = exists(
     _joined(select(User.id).select_from(User))
@@ -280,16 +281,17 @@ def issue(connection: Connection, values: Mapping[str, Any]) -> None:
 def read(connection: Connection, grant_id: str, *, now: datetime) -> GrantView | None:
     """The grant, living or not, without the person's data."""
     row = _READ.one(connection, grant=grant_id, **at(now))
-    return _view(row, None) if row else None
+    return view_of(row, row.keys_stamp, None) if row else None
 
 
 def read_with_person(connection: Connection, grant_id: str, *, now: datetime) -> GrantView | None:
     """The grant, living or not, with everything claims need."""
     row = _READ_WITH_PERSON.one(connection, grant=grant_id, **at(now))
-    return _view(row, person(row)) if row else None
+    return view_of(row, row.keys_stamp, person(row)) if row else None
 
 
-def _view(row: Any, about: ActingPerson | None) -> GrantView:
+def view_of(row: Any, keys_stamp: str, about: ActingPerson | None) -> GrantView:
+    """The grant of a row of ``LEAN``, read with this stamp of the keys."""
     values: list[Any] = [
         *row[: len(_OWN)],
         row.sub,
@@ -301,7 +303,7 @@ def _view(row: Any, about: ActingPerson | None) -> GrantView:
         Profile(row.client_options.get("profile", Profile.STANDARD)).fapi,
         row.client_options.get("userinfo_signed_response_alg"),
         bool(row.living),
-        row.keys_stamp,
+        keys_stamp,
         about,
     ]
     return GrantView(*values)

@@ -27,7 +27,7 @@ NOT_STORED = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
 
 class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
-    """Two SELECTs: the client, the token."""
+    """One SELECT: the client, and the token it brings."""
 
     def authenticate_token(self, request: Request, client: ClientView) -> Active | None:
         """The token, if it is good and this client may see it."""
@@ -43,18 +43,18 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
 
 
 def seen(provider: Provider, request: Request, client: ClientView) -> Active | None:
-    """The token of the request, if it is good and this client may see it. One SELECT. Raises
+    """The token of the request, if it is good and this client may see it. Raises
     InvalidRequestError.
     """
     text = request.get("token")
-    if text is None:
+    if text is None or request.asking is None:
         raise InvalidRequestError("Missing token.")
     # §2.1: the hint only speeds up the search; ours needs none.
     tokens = provider.tokens
     found = (
-        tokens.active(request.connection, text, now=request.now)
+        tokens.active_of(request.asking, text, now=request.now)
         if not text.startswith("ddr_")
-        else tokens.active_refresh(request.connection, text, now=request.now)
+        else tokens.active_refresh(request.asking, text)
     )
     return _part_of(client, found) if found is not None else None
 

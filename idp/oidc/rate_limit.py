@@ -10,7 +10,6 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 
 from directory.base.errors import Locked
 from idp.factors import throttle
-from idp.oidc import grants
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.grant_types import device
 from idp.oidc.grants import GrantView
@@ -46,7 +45,7 @@ def source_counted(call: Call) -> None:
 
 def proof_counted(call: Call) -> None:
     """Nor has it brought too many DPoP proofs with nothing that gives tokens now: each is remembered.
-    One SELECT or two for a public client that brings a proof.
+    One SELECT or two for a public client that brings a proof with a device code.
     """
     if call.client.public and call.request.arrival.dpop is not None and not _may_give(call):
         _count(call, "proof")
@@ -73,7 +72,7 @@ def _may_give(call: Call) -> bool:
 
 def _living(call: Call, grant_id: str) -> GrantView | None:
     """The grant, if it is this client's and lives."""
-    grant = grants.read(call.request.connection, grant_id, now=call.request.now)
+    grant = call.request.grant_named(grant_id)
     return grant if grant and grant.living and grant.check_client(call.client) else None
 
 

@@ -30,6 +30,8 @@ from werkzeug.datastructures import MultiDict
 
 from connectors.tools import Tools
 from directory.base.storable import is_text
+from idp.oidc import grants
+from idp.oidc.asking import Asking
 from idp.oidc.clients.keyset import ClientKeys
 from idp.oidc.clients.kinds import AuthMethod
 from idp.oidc.clients.refusals import BY_ERROR, NewRefusal, Reason, Refusals
@@ -129,6 +131,8 @@ class Request(OAuth2Request):  # type: ignore[misc]
     """One request, with the connection and the moment it is answered at."""
 
     client: ClientView | None
+    asking: Asking | None = None
+    """Who asks, once that has been proven, and what was read with it."""
     connection: Connection
     """Not there before ``over`` has given one."""
     bound_to: str | None = None
@@ -169,6 +173,15 @@ class Request(OAuth2Request):  # type: ignore[misc]
         request from step to step: what one has found out, the next reads here.
         """
         self.client, self.auth_method = client, method and method.value
+
+    def grant_named(self, grant_id: str) -> GrantView | None:
+        """The grant of a code or token that it brings, as it was read with its client, at the token
+        endpoint with the person; where it was not, one SELECT.
+        """
+        known = self.asking
+        if known is not None and known.named.grant_id == grant_id:
+            return known.grant
+        return grants.read_with_person(self.connection, grant_id, now=self.now)
 
     def bind(self, key: str | None) -> None:
         """This is the key the tokens of the answer will belong to."""

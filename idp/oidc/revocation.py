@@ -22,7 +22,7 @@ class CannotRevoke(OAuth2Error):  # type: ignore[misc]
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]
-    """Two SELECTs and one UPDATE."""
+    """One SELECT and one UPDATE."""
 
     def authenticate_token(self, request: Request, client: ClientView) -> GrantView | None:
         """The grant of the token; None where there is nothing to revoke (§2.2: still 200)."""
@@ -48,7 +48,7 @@ def given_back(provider: Provider, request: Request, client: ClientView) -> Gran
         raise CannotRevoke
     if found is None:
         return None
-    grant = grants.read(request.connection, found.grant_id, now=request.now)
+    grant = request.grant_named(found.grant_id)
     # §2.1: whoever the token was not issued to is refused.
     if grant is not None and not grant.check_client(client):
         raise InvalidGrantError

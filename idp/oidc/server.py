@@ -127,7 +127,7 @@ class DeviceGrant(Checked, DeviceCodeGrant):  # type: ignore[misc]
 
 
 class ExchangeGrant(Checked, BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
-    """RFC 8693 §2. Two SELECTs: the client, the token."""
+    """RFC 8693 §2. One SELECT: the client, and the token it brings."""
 
     GRANT_TYPE = GrantType.EXCHANGE.value
     COLUMN = order.EXCHANGE

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from connectors.tools import Tools
 from directory.base.crypto import random_id
 from idp.oidc import grants, jws
+from idp.oidc.asking import Asking
 from idp.oidc.clients import sectors
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.kinds import TokenFormat
@@ -274,7 +275,7 @@ class Tokens:
         A JWT is judged first by the keys this process knows, so that rubbish is not looked up, and
         once more where the SELECT shows that they have changed.
         """
-        keys = self.keys.naming(_kid(text))
+        keys = self.keys.naming(_kid(text) if text.count(".") == 2 else None)
         token = self.open(text, keys=keys, now=now)
         if token is None:
             return None
@@ -285,9 +286,22 @@ class Tokens:
             return self._active_machine(client, token)
         read = grants.read_with_person if with_person else grants.read
         grant = read(connection, token.grant_id, now=now)
-        if grant is None or not grant.living or not grant.gives_access:
+        if grant is None or not self._ours(text, keys, grant.keys_stamp, now=now):
             return None
-        if not self._ours(text, keys, grant.keys_stamp, now=now):
+        return self._active_grant(grant, token)
+
+    def active_of(self, asking: Asking, text: str, *, now: datetime) -> Active | None:
+        """The access token that was named when its client was read, if it was good then."""
+        token = self.open(text, keys=self.keys.at(asking.client.keys_stamp), now=now)
+        if token is None:
+            return None
+        if isinstance(token, Machine):
+            found = asking.other
+            return None if found is None else self._active_machine(found, token)
+        return None if asking.grant is None else self._active_grant(asking.grant, token)
+
+    def _active_grant(self, grant: GrantView, token: Access) -> Active | None:
+        if not grant.living or not grant.gives_access:
             return None
         resources = tuple(token.resources(grant.resources))
         scopes = tuple(token.scopes(grant.scopes))
@@ -334,10 +348,11 @@ class Tokens:
             fapi=client.options.profile.fapi,
         )
 
-    def active_refresh(self, connection: Connection, text: str, *, now: datetime) -> Active | None:
-        """The refresh token, if it could be used at this moment. Using it is another matter."""
-        token = self.handles.open_refresh(text)
-        grant = grants.read(connection, token.grant_id, now=now) if token else None
+    def active_refresh(self, asking: Asking, text: str) -> Active | None:
+        """The refresh token that was named when its client was read, if it could be used then. Using
+        it is another matter.
+        """
+        token, grant = self.handles.open_refresh(text), asking.grant
         if (
             token is None
             or grant is None

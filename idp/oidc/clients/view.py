@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Connection, Text, bindparam, cast, select, true
+from sqlalchemy import JSON, ColumnElement, Connection, Select, Text, bindparam, cast, select, true
 
 from directory.base import hot
 from directory.base.crypto import Keyring
@@ -138,63 +138,75 @@ class ClientView:
         return client_rows.secret_fits(self.secrets, secret, keyring=keyring, now=now)
 
 
-_ELSEWHERE: dict[str, Any] = {
-    "application_code": Application.code,
-    "application_name": Application.name,
-    "application_epoch": Application.epoch,
-    "open_to_all": Application.open_to_all,
-    "installation_epoch": Installation.epoch,
-    "rules_revision": Installation.rules_revision,
-    "unconfirmed_since": Installation.unconfirmed_since,
-    "keys_stamp": STAMP,
-    "sector_salt": sectors.salt_of(Client.sector),
-}
-_COLUMNS: dict[str, ColumnElement[Any]] = {
-    f.name: _ELSEWHERE[f.name] if f.name in _ELSEWHERE else getattr(Client, f.name)
-    for f in fields(ClientView)
-}
-_AS_JSON = frozenset(name for name, column in _COLUMNS.items() if isinstance(column.type, JSON))
-_VIEW = (
-    # JSON comes as the text it is: a row that is known needs no reading.
-    select(
-        *((cast(c, Text) if name in _AS_JSON else c).label(name) for name, c in _COLUMNS.items())
-    )
-    .select_from(Client)
-    .outerjoin(Application, Application.id == Client.application_id)
-    .join(Installation, true())
-    .where(
-        Client.enabled,
-        (Client.application_id.is_(None)) | (Application.enabled),
-    )
-)
+_NAMES = [f.name for f in fields(ClientView)]
+_AS_JSON = [name for name in _NAMES if isinstance(getattr(Client, name, Client.id).type, JSON)]
+WIDTH = len(_NAMES)
+"""How many columns make a client."""
 
+
+def columns(client: Any, application: Any, *, prefix: str = "") -> list[ColumnElement[Any]]:
+    """The columns of a client, in the order in which ``read`` takes them: of these tables or of
+    aliases of theirs.
+    """
+    elsewhere: dict[str, Any] = {
+        "application_code": application.code,
+        "application_name": application.name,
+        "application_epoch": application.epoch,
+        "open_to_all": application.open_to_all,
+        "installation_epoch": Installation.epoch,
+        "rules_revision": Installation.rules_revision,
+        "unconfirmed_since": Installation.unconfirmed_since,
+        "keys_stamp": STAMP,
+        "sector_salt": sectors.salt_of(client.sector),
+    }
+    found: dict[str, Any] = {
+        name: elsewhere[name] if name in elsewhere else getattr(client, name) for name in _NAMES
+    }
+    # JSON comes as the text it is: a row that is known needs no reading.
+    found |= {name: cast(found[name], Text) for name in _AS_JSON}
+    return [column.label(prefix + name) for name, column in found.items()]
+
+
+def enabled(statement: Select[Any], client: Any, application: Any) -> Select[Any]:
+    """A statement from the client, joined with what ``columns`` needs, for enabled clients of enabled
+    applications alone.
+    """
+    return (
+        statement.outerjoin(application, application.id == client.application_id)
+        .join(Installation, true())
+        .where(client.enabled, (client.application_id.is_(None)) | (application.enabled))
+    )
+
+
+SELECT = enabled(select(*columns(Client, Application)).select_from(Client), Client, Application)
+"""Enabled clients; the statement says which."""
 
 _KNOWN = Remembered(1024)
 
 
-def _view(row: tuple[Any, ...]) -> ClientView:
-    """The row, read: once for as long as it says the same, being its own stamp."""
+def read(row: tuple[Any, ...]) -> ClientView:
+    """The client of these columns: read once for as long as they say the same, being their own stamp."""
     return _KNOWN.recall(row[0], row, lambda: (row, _read(row)))
 
 
 def _read(row: tuple[Any, ...]) -> ClientView:
-    values = dict(zip(_COLUMNS, row, strict=True))
+    values = dict(zip(_NAMES, row, strict=True))
     for name in _AS_JSON:
         values[name] = json.loads(values[name])
     return ClientView(**(values | {"options": Options.of(values["options"])}))
 
 
-_BY_CLIENT_ID = hot.read(_VIEW.where(Client.client_id == bindparam("client_id")))
-_BY_ID = hot.read(_VIEW.where(Client.id == bindparam("id")))
+_BY_CLIENT_ID = hot.read(SELECT.where(Client.client_id == bindparam("client_id")))
+_BY_ID = hot.read(SELECT.where(Client.id == bindparam("key")))
 
 
 def view(connection: Connection, client_id: str) -> ClientView | None:
     """The enabled client with this client_id, of an enabled application if it has one."""
     row = _BY_CLIENT_ID.one(connection, client_id=client_id)
-    return _view(row) if row else None
+    return read(tuple(row)) if row else None
 
 
 def view_by_id(connection: Connection, key: int) -> ClientView | None:
     """The enabled client with this internal id."""
-    row = _BY_ID.one(connection, id=key)
-    return _view(row) if row else None
+    row = _BY_ID.one(connection, key=key)
+    return read(tuple(row)) if row else None

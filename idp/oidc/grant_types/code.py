@@ -39,7 +39,7 @@ _PKCE = Pkce(required=True)
 
 
 def code_redeemable(call: Call) -> None:
-    """The code is of ours, this client's, unused and its grant living. One SELECT."""
+    """The code is of ours, this client's, unused and its grant living."""
     text = call.request.get("code")
     if text is None:
         raise InvalidRequestError("Missing code.")
@@ -53,8 +53,7 @@ def _redeemable(call: Call, text: str) -> GrantView | None:
     handle = call.provider.tokens.handles.open_code(text)
     if handle is None:
         return None
-    request = call.request
-    grant = grants.read_with_person(request.connection, handle.grant_id, now=request.now)
+    grant = call.request.grant_named(handle.grant_id)
     if grant is None or not grant.check_client(call.client):
         return None
     if grant.code_used_at is not None:

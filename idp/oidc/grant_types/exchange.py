@@ -71,7 +71,8 @@ def subject_token_good(call: Exchange) -> None:
         raise InvalidRequestError("Missing subject_token or subject_token_type.")
     if kind not in (ACCESS_TOKEN, JWT) or (kind == JWT and text.count(".") != 2):
         raise InvalidRequestError("The subject_token_type is not supported.")
-    found = call.provider.tokens.active(request.connection, text, now=request.now, with_person=True)
+    asking, tokens = request.asking, call.provider.tokens
+    found = None if asking is None else tokens.active_of(asking, text, now=request.now)
     if found is None or found.client_id != call.client.id:
         raise InvalidRequestError("The subject_token is not valid.")
     call.subject = found

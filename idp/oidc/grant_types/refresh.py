@@ -24,7 +24,7 @@ from idp.oidc.request import Call
 
 
 def refresh_token_usable(call: Call) -> None:
-    """The refresh token is of ours, this client's, its newest and its grant living. One SELECT."""
+    """The refresh token is of ours, this client's, its newest and its grant living."""
     text = call.request.get("refresh_token")
     if text is None:
         raise InvalidRequestError("Missing refresh_token.")
@@ -38,8 +38,7 @@ def _usable(call: Call, text: str) -> GrantView | None:
     presented = call.provider.tokens.handles.open_refresh(text)
     if presented is None:
         return None
-    request = call.request
-    grant = grants.read_with_person(request.connection, presented.grant_id, now=request.now)
+    grant = call.request.grant_named(presented.grant_id)
     if grant is None or not grant.check_client(call.client):
         return None
     if presented.generation < grant.refresh_generation:

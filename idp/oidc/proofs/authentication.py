@@ -15,8 +15,9 @@ from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 
 from directory.base.errors import DinhdanhError
 from directory.base.storable import is_text
+from idp.oidc import asking, naming
+from idp.oidc.asking import NOTHING
 from idp.oidc.clients import profiles
-from idp.oidc.clients import view as client_view
 from idp.oidc.clients.keyset import NoKeys
 from idp.oidc.clients.kinds import AuthMethod
 from idp.oidc.clients.refusals import Reason
@@ -50,8 +51,8 @@ def client_authenticated(call: Call) -> None:
 
 
 def authenticate(provider: Provider, request: Request, *, endpoint: str) -> ClientView:
-    """The client that sends the request, which from now on knows it. One SELECT; an assertion is one
-    INSERT more.
+    """The client that sends the request, which from now on knows it. One SELECT, with what the request
+    names; an assertion is one INSERT more.
 
     Raises InvalidClientError, the same for an unknown client, a disabled one, whatever is wrong
     with its proof and a method it has not registered (the log knows which); InvalidRequestError
@@ -63,10 +64,12 @@ def authenticate(provider: Provider, request: Request, *, endpoint: str) -> Clie
         if is_text(exc.client_id):
             request.keep_refusal(provider.refusals, exc.client_id, Reason.TWO_METHODS)
         raise
-    client = client_view.view(request.connection, presented.client_id)
-    if client is None:
+    named = naming.named(provider.tokens.handles, request.payload.data, endpoint)
+    found = asking.read(request.connection, presented.client_id, named, now=request.now)
+    if found is None:
         request.keep_refusal(provider.refusals, presented.client_id, Reason.DISABLED)
         raise refused()
+    client = found.client
     method = presented.method or AuthMethod(client.auth_method)
     try:
         _require_registered(client, presented, method, endpoint)
@@ -76,8 +79,19 @@ def authenticate(provider: Provider, request: Request, *, endpoint: str) -> Clie
         log.info("client.refused", client=client.client_id, method=method.value, why=why)
         request.keep_refusal(provider.refusals, client, *_reason(exc, client, presented, method))
         raise refused() from exc
-    request.identified(client, method)
-    return client
+    if named is not NOTHING and _called_out(client, presented):
+        # What was named may have ended meanwhile, or the client itself.
+        found = asking.read(request.connection, presented.client_id, named, now=request.now)
+        if found is None:
+            raise refused()
+    request.asking = found
+    request.identified(found.client, method)
+    return found.client
+
+
+def _called_out(client: ClientView, presented: Credentials) -> bool:
+    """Whether its keys may have been fetched, which takes a while."""
+    return client.options.jwks_uri is not None and presented.secret is None
 
 
 class TwoMethods(InvalidRequestError):  # type: ignore[misc]
