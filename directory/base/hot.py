@@ -63,12 +63,16 @@ class Statement:
         """Have it done."""
         self.all(connection, **values)
 
+    def compiled(self, dialect: Dialect) -> "Compiled":
+        """As this database takes it. Raises TypeError for what cannot be worked out beforehand."""
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            found = self._compiled[dialect.name] = _compile(self._statement, dialect)
+        return found
+
     def all(self, connection: Connection, /, **values: Any) -> list[Any]:
         """The rows it gives; none where it gives nothing."""
-        compiled = self._compiled.get(connection.dialect.name)
-        if compiled is None:
-            compiled = _compile(self._statement, connection.dialect)
-            self._compiled[connection.dialect.name] = compiled
+        compiled = self.compiled(connection.dialect)
         try:
             parameters = compiled.parameters(values)
         except Exception as error:
