@@ -17,6 +17,7 @@ config              one TOML file and DINHDANH_*
 private             files and folders that only their owner may read
 clock | errors      time as a parameter; one typed error tree
 away                whether an error says that the database is away, stuck or full
+bell                rung once work has been committed, so that workers look at once
 failpoints          named places where the crash tests may kill a process
 hosts               hosts and addresses, each read to the one name it has
 remembered          what a process keeps of what it has read, good only under a stamp

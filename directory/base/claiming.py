@@ -1,5 +1,6 @@
 """Which job a worker takes next, and how she takes it alone.
 
+    when anything is due at all: one statement, which is all that an idle worker sends
     the most urgent due job of a free lane, or one whose lease has run out; under which workers
     have died again and again (``SUSPECT``), only who does nothing else
 
@@ -7,6 +8,7 @@
 """
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,8 +25,7 @@ who dies then has been killed by it or from outside, and no other job is blamed.
 CAUTION = timedelta(seconds=60)
 """How long such a job rests before it is tried again."""
 
-_HEADS = text(
-    """
+_QUEUES = """
     WITH RECURSIVE in_lanes (id, lane, priority, run_at) AS (
         SELECT id, lane, priority, run_at FROM job
         WHERE id = (SELECT id FROM job WHERE state = 'ready' AND lane IS NOT NULL
@@ -48,19 +49,24 @@ _HEADS = text(
             SELECT id FROM job WHERE state = 'ready' AND lane IS NULL
                AND priority > free.priority
             ORDER BY state, lane, priority, run_at, id LIMIT 1)
+    ), heads (id, lane, priority, run_at) AS (
+        SELECT queue.id, queue.lane, queue.priority, queue.run_at
+        FROM (SELECT * FROM in_lanes UNION ALL SELECT * FROM free) AS queue
+        WHERE NOT EXISTS (SELECT 1 FROM job AS other
+                          WHERE other.state = 'running' AND other.lane = queue.lane)
     )
-    SELECT job.id, job.kind, job.key
-    FROM (SELECT * FROM in_lanes UNION ALL SELECT * FROM free) AS heads
-    JOIN job ON job.id = heads.id
+"""
+"""The first job of every queue, a (lane, priority), of the lanes that are free. It hops from one to
+the next along ``ix_job_queue`` and so costs as many steps as there are queues, however long they
+are."""
+_HEADS = text(
+    f"""{_QUEUES}
+    SELECT job.id, job.kind, job.key FROM heads JOIN job ON job.id = heads.id
     WHERE heads.run_at <= :now
-      AND NOT EXISTS (SELECT 1 FROM job AS other
-                      WHERE other.state = 'running' AND other.lane = heads.lane)
     ORDER BY heads.priority, heads.run_at, heads.id
-    """
+    """  # noqa: S608 (of two constants)
 ).bindparams(bindparam("now", type_=UTCDateTime()))
-"""The most urgent due jobs of free lanes. It hops from the first job of one (lane, priority) to
-that of the next along ``ix_job_queue`` and so costs as many steps as there are queues, however
-long they are."""
+"""The most urgent due jobs of free lanes."""
 
 Allowed = Callable[[JobKind, str], bool]
 """Whether a worker may take a job of this kind and key just now."""
@@ -72,11 +78,34 @@ def _lapsed(now: datetime) -> Any:
     return and_(Job.state == "running", Job.lease_until < run_out)
 
 
-def suspect_waits(db: Database, *, now: datetime) -> bool:
-    """Whether a job waits that must be tried alone."""
-    waiting = select(Job.id).where(_lapsed(now), Job.deaths >= SUSPECT).limit(1)
+_NEXT = text(
+    f"""{_QUEUES}
+    SELECT (SELECT min(run_at) FROM heads) AS ready,
+           (SELECT min(lease_until) FROM job WHERE state = 'running' AND deaths < :suspect)
+               AS lapses,
+           (SELECT min(lease_until) FROM job WHERE state = 'running' AND deaths >= :suspect)
+               AS suspect
+    """  # noqa: S608 (of two constants)
+).columns(ready=UTCDateTime(), lapses=UTCDateTime(), suspect=UTCDateTime())
+
+
+@dataclass(frozen=True)
+class Coming:
+    """When the next work is due: a job whose moment comes, or whose lease runs out."""
+
+    at: datetime | None
+    """None: there is none."""
+    suspect_at: datetime | None
+    """The same of jobs that must be tried alone."""
+
+
+def coming(db: Database) -> Coming:
+    """Look at all that waits and all that runs, in one statement."""
     with db.hot() as connection:
-        return connection.scalar(waiting) is not None
+        found = connection.execute(_NEXT, {"suspect": SUSPECT}).one()
+    suspect = None if found.suspect is None else found.suspect + CAUTION
+    moments = [each for each in (found.ready, found.lapses, suspect) if each is not None]
+    return Coming(min(moments, default=None), suspect)
 
 
 def claim(

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     """Connections to PostgreSQL that a web process keeps at most; one more looks whether all is
     well. ``check`` compares what the processes may open with what the server allows."""
     worker_connections: int = Field(default=5, ge=2, le=500)
-    """The same of a worker process."""
+    """The same of a worker process, which hears of work on one besides."""
     web_database_seconds: float = Field(default=10, ge=1, le=60)
     """How long one statement for a person or a program that waits may take."""
     worker_database_seconds: float = Field(default=60, ge=1, le=3600)
@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     """Whether PostgreSQL keeps statements for a connection (``PREPARE``). Off behind a pooler that
     gives each transaction another connection."""
     worker_threads: int = Field(default=8, ge=1, le=64)
+    worker_poll_seconds: float = Field(default=2, ge=0.1, le=3600)
+    """How long an idle worker waits before it looks for work again. It is rung for when there is
+    some; this is for what nobody has rung for, or where it was not heard."""
+    worker_listen_url: str = ""
+    """Where a worker hears of work (``LISTEN``), if not at ``database_url``: the PostgreSQL server
+    itself behind a PgBouncer that lends its connections for one transaction."""
     web_processes: int = Field(default=1, ge=1, le=64)
     """More than one only with PostgreSQL."""
     web_threads: int = Field(default=16, ge=1, le=256)

@@ -44,6 +44,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
 from directory.base import private
+from directory.base.bell import Bell, by_fifo, by_notify, fifo_of
 from directory.base.errors import Misconfigured
 from directory.base.hot import ALONE
 from directory.base.patience import PROBING, UNHURRIED, Limits, bounded, quickly, reachable
@@ -117,6 +118,7 @@ class Database:
         open_both = self._sqlite if self.is_sqlite else partial(self._postgresql, prepared=prepared)
         self.engine, self._hot = open_both(url, limits)
         self._probe = open_both(url, PROBING)[1]
+        self.bell = Bell(self._tell_of_work())
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._before: Callable[[Database], None] | None = None
         self.remembered = Remembered(REMEMBERED)
@@ -130,6 +132,11 @@ class Database:
     def _about_to_be_used(self) -> None:
         if self._before is not None:
             self._before(self)
+
+    def _tell_of_work(self) -> Callable[[str], None]:
+        if self.is_sqlite:
+            return by_fifo(fifo_of(self.engine.url.database))
+        return by_notify(self.probe)
 
     def has_table(self, name: str) -> bool:
         """Whether there is such a table."""
@@ -205,6 +212,7 @@ class Database:
             skip_autocommit_rollback=True,
             pool_reset_on_return=None,
             execution_options={ALONE: True},
+            pool_use_lifo=True,  # what was used last is known to live
             **common,
         )
         engines = create_engine(address, pool_size=limits.transactions, **common), hot
@@ -213,7 +221,7 @@ class Database:
             if not prepared:
                 _prepare_nothing(each)
             bounded(each, limits)
-            _ask_the_idle(each)
+            _ask_the_idle(each, limits.trusted)
         return engines
 
     @contextmanager
@@ -226,6 +234,8 @@ class Database:
         try:
             yield session
             session.commit()
+            if session.info.pop("work", False):
+                self.bell.ring()
             for act in session.info.pop("after_commit", ()):
                 act()
         except BaseException:
@@ -292,21 +302,14 @@ def _dispose(engines: tuple[Engine, ...]) -> None:
         engine.dispose()
 
 
-IDLE = 1.0
-"""Seconds after which a connection is asked whether it is still there, before it is used. One that
-was in use a moment ago is not: to ask costs as much as a SELECT. Where the server goes away in
-between, the first request to notice fails, and all connections are made anew.
-"""
-
-
-def _ask_the_idle(engine: Engine) -> None:
+def _ask_the_idle(engine: Engine, trusted: float) -> None:
     @event.listens_for(engine, "checkin")
     def _came_back(_connection: Any, record: Any) -> None:
         record.info["at"] = time.monotonic()
 
     @event.listens_for(engine, "checkout")
     def _goes_out(connection: Any, record: Any, _proxy: Any) -> None:
-        if time.monotonic() - record.info.get("at", math.inf) > IDLE:
+        if time.monotonic() - record.info.get("at", math.inf) > trusted:
             try:
                 with quickly(connection):
                     engine.dialect.do_ping(connection)
@@ -361,6 +364,11 @@ def insert_rows(session: Session, table: type[Base], rows: Sequence[dict[str, An
     """Insert many rows by Core in the session's transaction: a third of the ORM's cost."""
     if rows:
         core(session).execute(table.__table__.insert(), rows)  # type: ignore[attr-defined]
+
+
+def ring_after_commit(session: Session) -> None:
+    """Workers are told to look, once, when the transaction of ``session`` has committed."""
+    session.info["work"] = True
 
 
 def after_commit(session: Session, act: Callable[[], None]) -> None:

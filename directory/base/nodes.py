@@ -7,6 +7,7 @@ schema_compatibility   one row: the oldest release's schema from which on releas
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -52,11 +53,19 @@ class SchemaCompatibility(Base):
     serves_from: Mapped[str]
 
 
-_UPSERTS = for_each_dialect(
-    lambda insert: insert(SignOfLife).on_conflict_do_update(
-        index_elements=["name"], set_={"at": insert(SignOfLife).excluded.at}
+_THERE = cast(func.clock_timestamp(), DateTime(timezone=True))
+
+
+def _shown(insert: Any, at: Any) -> Any:
+    statement = insert(SignOfLife).values(name=bindparam("name"), at=at)
+    kept = statement.on_conflict_do_update(
+        index_elements=["name"], set_={"at": statement.excluded.at}
     )
-)
+    return kept.returning(SignOfLife.at)
+
+
+_SHOWN_HERE = for_each_dialect(lambda insert: _shown(insert, bindparam("at", type_=UTCDateTime())))
+_SHOWN_THERE = for_each_dialect(lambda insert: _shown(insert, _THERE))
 
 _PROBES = for_each_dialect(
     lambda insert: (
@@ -75,10 +84,16 @@ _PROBES = for_each_dialect(
 )
 
 
-def show(connection: Connection, name: str, *, now: datetime) -> None:
-    """This process lives, and can write."""
-    row = {"name": name, "at": now}
-    connection.execute(_UPSERTS[connection.dialect.name], row)
+def show(connection: Connection, name: str, *, now: datetime) -> datetime | None:
+    """This process lives, and can write. What time the database server has, by which the sign is
+    dated; None where the database is a file: its time is ours, which is ``now``.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.execute(_SHOWN_HERE["sqlite"], {"name": name, "at": now})
+        return None
+    statement = _SHOWN_THERE[connection.dialect.name]
+    there: datetime = connection.execute(statement, {"name": name}).scalar_one()
+    return there
 
 
 def probe(connection: Connection, *, now: datetime) -> None:
@@ -110,7 +125,7 @@ def now_there(connection: Connection) -> datetime | None:
     """What time the database server has; None where the database is a file and has ours."""
     if connection.dialect.name == "sqlite":
         return None
-    return connection.scalar(select(cast(func.clock_timestamp(), DateTime(timezone=True))))
+    return connection.scalar(select(_THERE))
 
 
 def serves_from(connection: Connection) -> str | None:

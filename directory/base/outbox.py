@@ -1,7 +1,8 @@
 """Jobs, enqueued in the caller's transaction and done by workers at least once.
 
 A job names its subject, never a difference: its handler computes what is wanted now, so that
-retries, duplicates and reordering are harmless. While a job is ready, (kind, key, due day) is
+retries, duplicates and reordering are harmless. Workers are rung for once it has been committed
+(``directory.base.bell``). While a job is ready, (kind, key, due day) is
 unique: duplicates collapse, and urgent work never merges into a job that waits for a future
 midnight. One job runs per lane. A claim (``claiming``) takes a lease; the attempt number fences
 it, so that a worker that lost its lease cannot finish the job any more. ``now`` is the database's
@@ -33,7 +34,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base import storable
 from directory.base.clock import local_day
-from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.db import AUTOINCREMENT, Base, Key, ring_after_commit
 from directory.base.rows import batches, for_each_dialect, insert_into
 
 
@@ -182,6 +183,7 @@ def enqueue_rows(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     session.flush()
     connection = session.connection()
     connection.execute(_MERGING[connection.dialect.name], rows)
+    ring_after_commit(session)
     ids: dict[tuple[str, str, str], int] = {}
     for kind in sorted({row["kind"] for row in rows}):
         keys = sorted({row["key"] for row in rows if row["kind"] == kind})
@@ -243,6 +245,7 @@ def enqueue_selected(
         index_where=text("state = 'ready'"),
         set_={"run_at": case((new.run_at < Job.run_at, new.run_at), else_=Job.run_at)},
     )
+    ring_after_commit(session)
     return len(session.execute(merged.returning(Job.id)).all())
 
 

@@ -16,7 +16,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -37,13 +37,19 @@ _ALIVE = {"keepalives": 1, "keepalives_idle": 15, "keepalives_interval": 5, "kee
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds; None: without limit. ``hot`` and ``transactions`` are the sizes of the pools."""
+    """Seconds; None: without limit. ``hot`` and ``transactions`` are the sizes of the pools.
+
+    A connection that was not used for ``trusted`` seconds is asked whether it is still there. One
+    that was in use a moment ago is not: to ask costs as much as a SELECT. Where the server goes
+    away in between, the first to notice fails, and all connections are made anew.
+    """
 
     statement: float | None = None
     connect: float = 10.0
     pool: float = 30.0
     hot: int = 16
     transactions: int = 16
+    trusted: float = 1.0
 
     @property
     def lock(self) -> float | None:
@@ -75,6 +81,8 @@ class Limits:
         )
 
 
+OFTEN = 5.0
+"""A worker uses its connections every few seconds, and only its next look fails."""
 UNHURRIED = Limits()
 """Of commands and tests: who waits can see what for, and stop."""
 PROBING = Limits(statement=2.0, connect=2.0, pool=2.0, hot=1, transactions=0)
@@ -88,7 +96,8 @@ def of_web(settings: Settings) -> Limits:
 
 def of_worker(settings: Settings) -> Limits:
     """Of a process that does jobs."""
-    return _limits(settings, settings.worker_database_seconds, settings.worker_connections)
+    found = _limits(settings, settings.worker_database_seconds, settings.worker_connections)
+    return replace(found, trusted=OFTEN)
 
 
 def _limits(settings: Settings, statement: float, connections: int) -> Limits:

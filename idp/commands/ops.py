@@ -167,7 +167,8 @@ def _pool_problems(services: Services) -> Iterator[str]:
         return  # said by the check of the database itself
     beside = 1  # looks whether all is well
     web = settings.web_processes * (settings.web_connections + beside)
-    needed = web + settings.worker_connections + beside
+    ear = 1  # hears what others ring for
+    needed = web + settings.worker_connections + beside + ear
     if room is not None and needed > room:
         yield gettext(
             "web_connections, worker_connections: các tiến trình có thể mở {needed} kết nối, "

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Connection, and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment
 from directory.base import outbox
 from directory.base.clock import local_day
 from directory.base.config import Settings
+from directory.base.db import UTCDateTime
 from directory.base.outbox import JobKind, Priority
 from directory.base.rows import batches, not_over
 from directory.base.text import by_name
@@ -313,13 +314,20 @@ def _device(row: SsoSession) -> str:
     return f"{browser} ({row.ip})" if row.ip else browser or row.acr
 
 
+_LAPSING = and_(
+    Effect.kind == LAPSE,
+    Effect.state == State.PENDING.value,
+    Effect.lapses_at <= bindparam("now", type_=UTCDateTime()),
+)
+_LAPSES = select(Effect.id).where(_LAPSING).limit(1)
+
+
+def lapse_waits(connection: Connection, now: datetime) -> bool:
+    """Whether any JWT's last moment has come: one statement, for who asks every few seconds."""
+    return connection.scalar(_LAPSES, {"now": now}) is not None
+
+
 def lapse_due(session: Session, now: datetime) -> set[str]:
     """JWTs whose last moment has come have lapsed; the changes to settle. For the worker."""
-    waiting = session.scalars(
-        select(Effect).where(
-            Effect.kind == LAPSE,
-            Effect.state == State.PENDING.value,
-            Effect.lapses_at <= now,
-        )
-    ).all()
+    waiting = session.scalars(select(Effect).where(_LAPSING), {"now": now}).all()
     return effects.advance(session, waiting, State.LAPSED, at=now)

@@ -9,6 +9,7 @@
     migrate         the schema, on SQLite and PostgreSQL
     wiring          how Services are made, and which cutters the door has
     connections     which open connections are silent, idle or too slow
+    listening       what wakes the worker
     admission       how many requests are in work, and who goes before them
     supervisor      child processes
     logs            the log

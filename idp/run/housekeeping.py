@@ -1,6 +1,6 @@
 """What must be done now and then, whatever else happens; one thread of the worker.
 
-    every second        the audit's new entries are chained and signed, and its head is written
+    every 2 seconds     the audit's new entries are chained and signed, and its head is written
                         down outside the database
     every 5 seconds     what could only wait for tokens to lapse is looked at
     every minute        a new CRL is ordered where the last one is due for renewal
@@ -48,7 +48,8 @@ from idp.trail import anchor
 
 log = structlog.get_logger(__name__)
 
-TICK = 0.25
+FIRST, LONGEST = 0.25, 2.0
+"""Seconds until the first chores, and at most between two looks at what is due."""
 SEALED_AT_ONCE = 2000
 JOBS_KEPT = timedelta(days=90)
 
@@ -62,8 +63,21 @@ class Chore:
     do: Callable[[Services, datetime], None]
 
 
-def seal_audit(services: Services, _now: datetime) -> None:
-    """Chain and sign the entries written since."""
+_told: dict[str, datetime] = {}
+TELL_AGAIN = timedelta(minutes=1)
+
+
+def keep_audit(services: Services, now: datetime) -> None:
+    """Chain and sign the entries written since, and write a checkpoint where the sealed head has
+    moved: one statement where nothing was written.
+    """
+    found = _anchor(services, now)
+    if found is None or found.unsealed:
+        _seal(services)
+        _anchor(services, now)
+
+
+def _seal(services: Services) -> None:
     with services.db.hot() as connection:
         waiting = connection.scalar(select(AuditEntry.id).where(AuditEntry.seq.is_(None)).limit(1))
     while waiting is not None:
@@ -72,19 +86,16 @@ def seal_audit(services: Services, _now: datetime) -> None:
                 return
 
 
-_told: dict[str, datetime] = {}
-TELL_AGAIN = timedelta(minutes=1)
-
-
-def anchor_audit(services: Services, now: datetime) -> None:
-    """Write a checkpoint where the sealed head has moved; the log says when that cannot be."""
+def _anchor(services: Services, now: datetime) -> anchor.AnchorStanding | None:
+    """The log says when the checkpoint cannot be written (None), or knows more than the database."""
     try:
         found = anchor.keep(services, now)
     except OSError as exc:
         _tell("audit.checkpoint_unwritten", now, reason=exc.strerror or type(exc).__name__)
-        return
+        return None
     if found.behind and found.newest is not None:
         _tell("audit.behind_checkpoint", now, seq=found.seq, checkpoint=found.newest.seq)
+    return found
 
 
 def _tell(event: str, now: datetime, **facts: object) -> None:
@@ -96,6 +107,9 @@ def _tell(event: str, now: datetime, **facts: object) -> None:
 
 def lapse(services: Services, now: datetime) -> None:
     """Complete the effects that only waited for tokens to run out."""
+    with services.db.hot() as connection:
+        if not cutter.lapse_waits(connection, now):
+            return
     with services.db.write() as session:
         proof.settle(session, cutter.lapse_due(session, now), now=now)
 
@@ -190,8 +204,7 @@ def sweep(services: Services, now: datetime) -> None:
 
 
 CHORES = (
-    Chore("seal_audit", timedelta(seconds=1), seal_audit),
-    Chore("anchor_audit", timedelta(seconds=1), anchor_audit),
+    Chore("keep_audit", timedelta(seconds=2), keep_audit),
     Chore("lapse", timedelta(seconds=5), lapse),
     Chore("renew_lists", timedelta(minutes=1), renew_lists),
     Chore("sweep", timedelta(minutes=1), sweep),
@@ -208,11 +221,14 @@ def run(
 ) -> None:
     """Do each chore when it is due, until told to stop."""
     due = dict.fromkeys(chores, services.clock())
-    while not stopping.wait(TICK):
+    pause = FIRST
+    while not stopping.wait(pause):
         for chore in chores:
             now = services.clock()
             if now < due[chore]:
                 continue
+            if stopping.is_set():
+                return
             due[chore] = now + chore.every
             try:
                 chore.do(services, now)
@@ -221,3 +237,5 @@ def run(
                     log.warning("housekeeping.failed", chore=chore.name, why=kind_of(error))
                 else:
                     log.exception("housekeeping.failed", chore=chore.name)
+        next_one = (min(due.values()) - services.clock()).total_seconds()
+        pause = min(LONGEST, max(0.0, next_one))

@@ -2,7 +2,9 @@
 
 dispatch loop     looks for due jobs and hands one to each free thread. Jobs that wait for
                   other people's machines never get all threads (one is left for logouts,
-                  one for what we ask ourselves), and a slow target gets one
+                  one for what we ask ourselves), and a slow target gets one. When nothing is
+                  due it sleeps until something is, two seconds at most, or until it is rung for
+listening         a thread of its own: ``idp.run.listening`` hears what other processes ring for
 keeping           a thread of its own: renews leases, shows that the worker lives, and learns
                   how far our clock is from the database's, by which leases are told
 job threads       ``idp.run.performing``: one job to whatever end it comes to
@@ -22,18 +24,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from directory.base import claiming, nodes, outbox
 from directory.base.away import is_away, kind_of
 from directory.base.outbox import Claim, JobKind, LeaseLost
-from idp.run import housekeeping
+from idp.run import housekeeping, listening
 from idp.run.performing import HANDLERS, Handler, perform
 from idp.services import Services
 
 log = structlog.get_logger(__name__)
 
 BUSY_PAUSE = 0.05
-IDLE_PAUSE = 0.5
+BLOCKED_PAUSE = 0.5
+"""While something is due that may not be taken yet; the end of a job here ends it."""
 LONGEST_PAUSE = 5.0
 """While the database is away."""
 STOP_WITHIN = 10.0
 KEEP_EVERY = outbox.LEASE.total_seconds() / 4
+SHOW_EVERY = 3
+"""Times that leases are looked at for one sign of life."""
 SLOW = 5.0
 """Seconds after which a job says that its target is slow: then it gets one thread, not several."""
 OUTWARD = frozenset({JobKind.ACCOUNT_APPLY, JobKind.LOGOUT_DELIVER})
@@ -57,6 +62,7 @@ class Worker:
         self._todo: queue.SimpleQueue[Claim] = queue.SimpleQueue()
         self._free = threading.BoundedSemaphore(services.settings.worker_threads)
         self._wake = threading.Event()
+        self._source = listening.source_of(services)
         self._stopping = threading.Event()
         self._over = threading.Event()
         self._held: dict[int, Claim] = {}
@@ -80,16 +86,18 @@ class Worker:
             target=housekeeping.run, args=(self._services, self._stopping), daemon=True
         )
         chores.start()
-        self._keep()
+        self._keep(show=True)
         keeper = threading.Thread(target=self._keep_on, name="keeper", daemon=True)
         keeper.start()
-        log.info("worker.started", threads=self._services.settings.worker_threads)
-        while not self._stopping.is_set():
-            self._wake.clear()
-            pause = self._dispatch()
-            self._wake.wait(pause)
+        with listening.listening(self._services.db.bell, self._source, self._wake.set):
+            log.info("worker.started", threads=self._services.settings.worker_threads)
+            while not self._stopping.is_set():
+                # Before the look: what rings after it, and so may not have been seen, is not lost.
+                self._wake.clear()
+                pause = self._dispatch()
+                self._wake.wait(pause)
         whole = self._finish()
-        chores.join(timeout=1)
+        chores.join(timeout=3)
         self._over.set()
         keeper.join(timeout=3)
         return whole
@@ -97,30 +105,34 @@ class Worker:
     # ---- what is kept while jobs run -----------------------------------------------------------
 
     def _keep_on(self) -> None:
+        beat = 0
         while not self._over.wait(KEEP_EVERY):
-            self._keep()
+            beat += 1
+            self._keep(show=beat % SHOW_EVERY == 0)
         try:
             with self._services.db.probe() as connection:
                 nodes.gone(connection, self._name)
         except SQLAlchemyError as error:
             log.warning("worker.unkept", why=kind_of(error))
 
-    def _keep(self) -> None:
-        """Renew the leases of whatever is at work; who lost one finds out when she finishes."""
+    def _keep(self, *, show: bool) -> None:
+        """Renew the leases of whatever is at work; who lost one finds out when she finishes. With
+        them, and now and then without (``show``): we live, and so far is our clock off.
+        """
+        with self._lock:
+            held = list(self._held.values())
+        if not held and not show:
+            return
         try:
             with self._services.db.probe() as connection:
-                there = nodes.now_there(connection)
+                there = nodes.show(connection, self._name, now=self._now())
                 if there is not None:
                     self._ahead = there - self._services.clock()
-                now = self._now()
-                with self._lock:
-                    held = list(self._held.values())
                 for claim in held:
                     try:
-                        outbox.renew(connection, claim, now=now)
+                        outbox.renew(connection, claim, now=self._now())
                     except LeaseLost:
                         log.warning("job.lease_lost", job=claim.id)
-                nodes.show(connection, self._name, now=now)
         except SQLAlchemyError as error:
             log.warning("worker.unkept", why=kind_of(error))
 
@@ -133,7 +145,7 @@ class Worker:
     def _dispatch(self) -> float:
         """Hand out what is due; how long to pause after."""
         try:
-            worked = self._hand_out()
+            pause = self._hand_out()
             self._failures = 0
         except Exception as error:
             # The database is away or the disk is full: the worker outlives it.
@@ -143,24 +155,30 @@ class Worker:
                 return min(LONGEST_PAUSE, 2.0**self._failures)
             log.exception("worker.dispatch_failed")
             return min(30.0, 2.0**self._failures)
-        return BUSY_PAUSE if worked else IDLE_PAUSE
+        return pause
 
-    def _hand_out(self) -> bool:
+    def _hand_out(self) -> float:
+        settings = self._services.settings
         with self._lock:
             ours = set(self._held)
-        if self._alone in ours:
-            return False
+        if self._alone in ours or len(ours) >= settings.worker_threads:
+            return BLOCKED_PAUSE
         self._alone = None
-        if claiming.suspect_waits(self._services.db, now=self._now()):
+        coming = claiming.coming(self._services.db)
+        now = self._now()
+        if coming.at is None or coming.at > now:
+            wait = settings.worker_poll_seconds
+            return wait if coming.at is None else min(wait, (coming.at - now).total_seconds())
+        if coming.suspect_at is not None and coming.suspect_at < now:
             # Nobody else is to be blamed if we die of it: first whatever runs comes to its end.
             if ours or not (claim := self._take(alone=True, ours=())):
-                return False
+                return BLOCKED_PAUSE
             self._alone = claim.id
-            return True
+            return BUSY_PAUSE
         worked = False
         while not self._stopping.is_set() and self._take(alone=False, ours=ours):
             worked = True
-        return worked
+        return BUSY_PAUSE if worked else BLOCKED_PAUSE
 
     def _may_take(self, kind: JobKind, key: str) -> bool:
         """Whether a thread may go to this job: those who wait for other people's machines never

@@ -8,17 +8,16 @@ gather      the checkpoints of some files, and what is wrong with the files them
 
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, exists, select
 
 from directory.base import checkpoints, private, verification
 from directory.base.audit import AuditEntry, AuditHead
 from directory.base.checkpoints import Checkpoint
-from directory.base.crypto import Keyring
 from directory.base.errors import Misconfigured
 from directory.base.hosts import Host
 from directory.entitlements import Installation
@@ -42,6 +41,8 @@ class AnchorStanding:
     """The last line of our file, if it is genuine."""
     behind: bool
     """The checkpoint knows of entries that the database does not have, or of others."""
+    unsealed: bool
+    """Entries wait to be chained."""
 
 
 def installation_id(services: Services, keyring_id: str) -> str:
@@ -55,27 +56,36 @@ def standing(services: Services) -> AnchorStanding:
         return _standing(services, connection)
 
 
+_LOOK = select(
+    select(AuditHead.seq).limit(1).scalar_subquery().label("seq"),
+    select(AuditHead.hash).limit(1).scalar_subquery().label("hash"),
+    select(Installation.keyring_id).limit(1).scalar_subquery().label("keyring_id"),
+    select(AuditEntry.hash)
+    .where(AuditEntry.seq == bindparam("newest"))
+    .scalar_subquery()
+    .label("hash_of_newest"),
+    exists().where(AuditEntry.seq.is_(None)).label("unsealed"),
+)
+"""Asked every two seconds: one statement for all there is to know."""
+_TOO_LARGE = 2**63
+"""A number in a line that is not ours may be any; a database's may not."""
+
+
 def _standing(services: Services, connection: Connection) -> AnchorStanding:
     file = services.settings.checkpoint_file
     newest = checkpoints.last(file) or checkpoints.last(checkpoints.aside(file))
-    head = connection.execute(select(AuditHead.seq, AuditHead.hash)).first()
-    seq, digest = (head.seq, head.hash) if head is not None else (0, "")
+    asked = newest.seq if newest is not None and newest.seq < _TOO_LARGE else None
+    found = connection.execute(_LOOK, {"newest": asked}).one()
+    seq, digest = found.seq or 0, found.hash or ""
+    behind = False
     if newest is not None:
-        keyring_id = connection.scalar(select(Installation.keyring_id)) or ""
-        known = installation_id(services, keyring_id)
+        known = installation_id(services, found.keyring_id or "")
         if not checkpoints.genuine(services.keyring, newest, installation=known):
             newest = None
-    behind = newest is not None and _behind(connection, services.keyring, newest, seq)
-    return AnchorStanding(seq, digest, newest, behind)
-
-
-def _behind(connection: Connection, keyring: Keyring, newest: Checkpoint, seq: int) -> bool:
-    if seq >= newest.seq:
-        found = connection.scalar(select(AuditEntry.hash).where(AuditEntry.seq == newest.seq))
-        if found == newest.hash:
-            return False
-    told = verification.restores(connection, keyring)
-    return not any(restore.explains(newest) for restore in told)
+        elif seq < newest.seq or found.hash_of_newest != newest.hash:
+            told = verification.restores(connection, services.keyring)
+            behind = not any(restore.explains(newest) for restore in told)
+    return AnchorStanding(seq, digest, newest, behind, bool(found.unsealed))
 
 
 def keep(services: Services, now: datetime) -> AnchorStanding:
@@ -102,7 +112,7 @@ def keep(services: Services, now: datetime) -> AnchorStanding:
         checkpoints.append(descriptor, made)
     if services.settings.audit_syslog:
         _tell(services.settings.audit_syslog, made)
-    return AnchorStanding(found.seq, found.hash, made, behind=False)
+    return replace(found, newest=made)
 
 
 def _tell(where: str, made: Checkpoint) -> None:
