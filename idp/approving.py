@@ -39,6 +39,7 @@ from idp.factors import slips
 from idp.oidc.clients import Client
 from idp.services import Services
 from idp.web.i18n import day, gettext
+from idp.web.labels import field_label, field_value
 
 _LINKS = 20
 """How long a chain of slips is followed."""
@@ -66,6 +67,18 @@ class Shown:
     may_withdraw: bool
     hindrance: str
     """Why it cannot be approved, or not by the asker, in the language in force."""
+
+    @property
+    def unplanned(self) -> list[tuple[str, str]]:
+        """What of that its plan, which is shown beside it, does not say by itself."""
+        if self.plan is None:
+            return self.said
+        shown = {(one["field"], one["value"]) for one in self.plan["asked"]}
+        for line in self.plan["lines"]:
+            if line["table"] == "users":
+                after = (line["after"] or {}).items()
+                shown |= {(field_label(name), field_value(name, value)) for name, value in after}
+        return [one for one in self.said if one not in shown]
 
 
 def outside(has: Services) -> Outside:

@@ -36,7 +36,7 @@ from directory.base.text import clean
 from directory.changes import limits, repeats, thresholds
 from directory.changes.door import Door
 from directory.changes.drafting import Ground, named
-from directory.changes.model import Plan, Spec
+from directory.changes.model import Change, Plan, Spec
 from directory.changes.proposals import (
     Lapse,
     Outside,
@@ -101,6 +101,7 @@ def propose(  # noqa: PLR0913 (a request, its proof, and what it hangs on)
         kind=str(spec.kind),
         about=named(plan),
         size=len(plan.people) or len(spec.rows),
+        undoes=session.get_one(Change, spec.undo_of).kind if spec.undo_of else None,
         state=ProposalState.PROPOSED.value,
         proposer_kind=actor.kind,
         proposer_id=actor.id,

@@ -83,6 +83,8 @@ class Proposal(Base):
     """The name of the one person it is about, or nothing."""
     size: Mapped[int]
     """People, or rows, that its title counts."""
+    undoes: Mapped[str | None]
+    """The kind of the change that it takes back, if it does."""
     state: Mapped[str]
     proposer_kind: Mapped[str]
     proposer_id: Mapped[int | None] = mapped_column(Key)
@@ -132,6 +134,8 @@ class Proposal(Base):
     @property
     def title(self) -> str:
         """What lists call it."""
+        if self.undoes is not None:
+            return titles.undoing(self.undoes, self.about, self.size)
         return titles.composed(self.kind, self.about, self.size)
 
     @property

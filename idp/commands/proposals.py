@@ -108,7 +108,7 @@ def _print_shown(found: approving.Shown) -> None:
     _print(found.row)
     for code in found.row["why"]:
         click.echo(f"  {label('second', code)}")
-    for name, value in found.said:
+    for name, value in found.unplanned:
         click.echo(f"  {name}: {value}")
     if found.decision is not None:
         one = found.decision

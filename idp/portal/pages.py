@@ -115,7 +115,8 @@ def approvals(session: Session, actor: Actor, *, now: datetime) -> Approvals | N
 
 
 def _line(row: Proposal) -> Approval:
-    words, count = label("change", row.kind), f" ({row.size})" if row.size > 1 else ""
+    words = " · ".join(label("change", kind) for kind in (row.kind, row.undoes) if kind)
+    count = f" ({row.size})" if row.size > 1 else ""
     return Approval(row.id, words + (f": {row.about}" if row.about else count), row.expires_at)
 
 

@@ -56,6 +56,7 @@ def test_proposed_from_the_preview_and_approved_with_the_same_one(hr: Hr) -> Non
     for words in ("Phạm Thị Hương", "Lê Thị Lan", "45/QĐ-UBND", "UBND tỉnh", "Buộc thôi việc"):
         assert words in said, words
     assert _plan(page.text) == _plan(preview.text)
+    assert said.count("Buộc thôi việc") == 1
     answer = decide(admin, where, "approve")
     assert answer.status_code == 303, answer.text
     assert "/console/changes/" in answer.headers["Location"]
@@ -145,8 +146,30 @@ def test_an_undoing_is_proposed_from_its_preview(hr: Hr) -> None:
     page = officer.get(f"{done}/undo")
     assert 'value="propose"' in page.text
     where = hr.confirm(officer, page, decision="propose").headers["Location"]
+    called = "Hoàn tác · Thôi việc, nghỉ hưu: Lê Thị Lan"
+    for listed in ("/", "/console/", "/console/proposals", where):
+        assert called in text_of(admin.get(listed).text), listed
     assert decide(admin, where, "approve").status_code == 303
     assert hr.user("lan").leaves_on is None
+
+
+def test_an_undoing_that_was_declined_is_still_known_as_what_it_was_to_undo(hr: Hr) -> None:
+    officer, admin = hr.browser("officer"), hr.browser("admin")
+    done = decide(admin, proposed(hr, officer), "approve").headers["Location"]
+    where = hr.confirm(officer, officer.get(f"{done}/undo"), decision="propose").location
+    assert decide(admin, where, "decline", reason="Chưa đủ hồ sơ").status_code == 303
+    called = "Hoàn tác · Thôi việc, nghỉ hưu: Lê Thị Lan"
+    assert called in text_of(officer.get("/console/proposals?state=declined").text)
+    titles = [one["title"] for one in hr.api(hr.token()).get("/api/v1/proposals").json["proposals"]]
+    assert called in titles
+
+
+def test_a_new_name_stands_once_on_the_page_of_its_proposal(hr: Hr) -> None:
+    hr.services.door.thresholds = hr.services.door.thresholds.__class__(people=0)
+    officer = hr.browser("officer")
+    page = hr.preview(officer, "lan", "rename", full_name="Lê Thị Lan Anh")
+    where = hr.confirm(officer, page, decision="propose").location
+    assert text_of(officer.get(where).text).count("Lê Thị Lan Anh") == 1
 
 
 def test_somebody_new_is_proposed_too_and_her_number_is_nowhere(hr: Hr) -> None:
