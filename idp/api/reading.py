@@ -2,15 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flask import Request
 
+from directory.base.audit import Actor
 from directory.base.errors import DinhdanhError, InvalidInput
 from directory.base.storable import is_text
 from idp.api import bodies
 from idp.api.bodies import Model
+from idp.oidc import bearer
+from idp.web.gate import asked, services
 
 BODY_LIMIT = 256 * 1024
 """Bytes. A change of 2,000 people named by long usernames takes a quarter of it."""
@@ -34,6 +37,11 @@ class NotJson(DinhdanhError):
     """The body is declared as something else."""
 
     status = 415
+
+
+def caller(scopes: Sequence[str]) -> Actor:
+    """Who asks, with a token of these scopes. Raises bearer.Refused."""
+    return bearer.authenticate(asked(), scopes=scopes, tools=services())
 
 
 def body(request: Request) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def openapi() -> Response:
 @blueprint.post("/api/v1/changes/preview")
 def preview() -> Response:
     """What a change would do."""
-    actor = bearer.authenticate(request, scopes=WRITE)
+    actor = reading.caller(WRITE)
     ask = edge.asked(services(), reading.body(request))
     return jsonify(edge.preview(services(), ask, actor))
 
@@ -38,7 +38,7 @@ def preview() -> Response:
 @blueprint.post("/api/v1/changes")
 def commit() -> Response:
     """Do what a preview announced."""
-    actor = bearer.authenticate(request, scopes=WRITE)
+    actor = reading.caller(WRITE)
     key = reading.idempotency_key(request)
     brought = reading.body_as(Commit, request)
     return _commit(edge.asked(services(), brought.change), actor, brought.fingerprint, key)
@@ -47,7 +47,7 @@ def commit() -> Response:
 @blueprint.get("/api/v1/changes")
 def listed() -> Response:
     """Changes, newest first."""
-    actor = bearer.authenticate(request, scopes=READ)
+    actor = reading.caller(READ)
     has = services()
     now = has.clock()
     with has.db.read() as session:
@@ -63,7 +63,7 @@ def listed() -> Response:
 @blueprint.get("/api/v1/changes/<change_id>")
 def show(change_id: str) -> Response:
     """One change with its proof."""
-    actor = bearer.authenticate(request, scopes=READ)
+    actor = reading.caller(READ)
     has = services()
     with has.db.read() as session:
         found = edge.seen(session, actor, change_id, now=has.clock())
@@ -73,14 +73,14 @@ def show(change_id: str) -> Response:
 @blueprint.post("/api/v1/changes/<change_id>/undo/preview")
 def preview_undo(change_id: str) -> Response:
     """What undoing a change would do."""
-    actor = bearer.authenticate(request, scopes=WRITE)
+    actor = reading.caller(WRITE)
     return jsonify(edge.preview(services(), edge.undoing(change_id), actor))
 
 
 @blueprint.post("/api/v1/changes/<change_id>/undo")
 def undo(change_id: str) -> Response:
     """Undo a change as its preview announced."""
-    actor = bearer.authenticate(request, scopes=WRITE)
+    actor = reading.caller(WRITE)
     key = reading.idempotency_key(request)
     brought = reading.body_as(Fingerprint, request)
     return _commit(edge.undoing(change_id), actor, brought.fingerprint, key)

@@ -8,7 +8,6 @@ from directory.changes.proposals import ProposalState
 from idp import approving, edge
 from idp.api import problems, reading
 from idp.api.bodies import Commit, Decline, Fingerprint
-from idp.oidc import bearer
 from idp.web.gate import services
 
 READ, WRITE = ("changes:read",), ("changes:write",)
@@ -16,7 +15,7 @@ READ, WRITE = ("changes:read",), ("changes:write",)
 
 def propose() -> Response:
     """Leave a change for a second person."""
-    actor = bearer.authenticate(request, scopes=WRITE)
+    actor = reading.caller(WRITE)
     key = reading.idempotency_key(request)
     brought = reading.body_as(Commit, request)
     return _propose(edge.asked(services(), brought.change), actor, brought.fingerprint, key)
@@ -24,7 +23,7 @@ def propose() -> Response:
 
 def propose_undo(change_id: str) -> Response:
     """Leave the undoing of a change for a second person."""
-    actor = bearer.authenticate(request, scopes=WRITE)
+    actor = reading.caller(WRITE)
     key = reading.idempotency_key(request)
     brought = reading.body_as(Fingerprint, request)
     return _propose(edge.undoing(change_id), actor, brought.fingerprint, key)
@@ -43,7 +42,7 @@ def _propose(ask: edge.Ask, actor: Actor, fingerprint: str, key: str) -> Respons
 
 def listed() -> Response:
     """Proposals, newest first."""
-    actor = bearer.authenticate(request, scopes=READ)
+    actor = reading.caller(READ)
     rows, after = approving.listed(
         services(),
         actor,
@@ -56,7 +55,7 @@ def listed() -> Response:
 
 def show(proposal_id: str) -> Response:
     """One proposal with its plan as it is now."""
-    actor = bearer.authenticate(request, scopes=READ)
+    actor = reading.caller(READ)
     found = approving.shown(services(), proposal_id, actor)
     return jsonify(
         found.row
@@ -77,7 +76,7 @@ def show(proposal_id: str) -> Response:
 
 def approve(proposal_id: str) -> Response:
     """Approve the plan with this fingerprint: it is committed."""
-    actor = bearer.authenticate(request, scopes=WRITE)
+    actor = reading.caller(WRITE)
     brought = reading.body_as(Fingerprint, request)
     done = approving.approve(services(), proposal_id, actor, fingerprint=brought.fingerprint)
     response = jsonify({"id": done.id, "state": done.state})
@@ -88,14 +87,14 @@ def approve(proposal_id: str) -> Response:
 
 def decline(proposal_id: str) -> Response:
     """Say no, and why."""
-    actor = bearer.authenticate(request, scopes=WRITE)
+    actor = reading.caller(WRITE)
     brought = reading.body_as(Decline, request)
     return jsonify(approving.decline(services(), proposal_id, actor, reason=brought.reason))
 
 
 def withdraw(proposal_id: str) -> Response:
     """Take one's own proposal back."""
-    actor = bearer.authenticate(request, scopes=WRITE)
+    actor = reading.caller(WRITE)
     return jsonify(approving.withdraw(services(), proposal_id, actor))
 
 

@@ -29,7 +29,7 @@ from idp.login import flow as flows
 from idp.login import unwritten
 from idp.login.policy import FlowState, Policy, Step, next_step, ways_left
 from idp.services import Services
-from idp.web import asked_again, gate, page_policy
+from idp.web import asked_again, gate, page_policy, threshold
 from idp.web.asked_again import Why
 from idp.web.gate import services
 from idp.web.i18n import error_text
@@ -176,9 +176,8 @@ def answered(flow: FlowState, factor: Factor) -> Any:
 
 
 def _certificate() -> str | None:
-    """What the TLS edge says (RFC 9440), where we believe it."""
-    believed = services().settings.client_certificates and gate.from_trusted_proxy()
-    return request.headers.get("Client-Cert") if believed else None
+    """What the TLS edge says, where we believe it."""
+    return threshold.client_certificate(gate.asked(), services().settings)
 
 
 def _record(flow: FlowState, passed: Passed) -> None:

@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from authlib.oauth2.rfc6749 import OAuth2Error
-from flask import request as flask_request
 from sqlalchemy import Connection
 
 from connectors.tools import Tools
@@ -29,10 +28,10 @@ from idp.oidc.connection import Arrival, arrival
 from idp.oidc.proofs import dpop, mtls
 from idp.oidc.proofs.mtls import BadCertificate
 from idp.oidc.tokens import Active, Tokens, token_type
-from idp.web.gate import client_address, services
+from idp.web import gate, threshold
+from idp.web.exchange import HttpRequest
 
 if TYPE_CHECKING:
-    from flask import Request as HttpRequest
     from flask import Response
 
 REALM = "dinhdanh"
@@ -116,22 +115,24 @@ class PresentedToken:
     arrival: Arrival
 
 
-def presented(request: "HttpRequest", *, in_body: bool = False) -> PresentedToken | None:
+def presented(
+    asked: HttpRequest, settings: Settings, *, in_body: bool = False
+) -> PresentedToken | None:
     """The token of a request: from the header, or a POST's body where that is allowed (§2.2).
 
     Never from the query: it would end up in logs. Raises Refused for two at once.
     """
-    header = request.headers.get("Authorization")
-    body = request.form.getlist("access_token") if in_body and request.method == "POST" else []
-    if "access_token" in request.args or len(body) > 1 or (header is not None and body):
+    header = asked.get("Authorization")
+    body = asked.form.getlist("access_token") if in_body and asked.method == "POST" else []
+    if "access_token" in asked.args or len(body) > 1 or (header is not None and body):
         raise Refused(400, "invalid_request")
     if body:
-        return PresentedToken(body[0], BEARER, arrival(request))
+        return PresentedToken(body[0], BEARER, arrival(asked, settings))
     if header is None:
         return None
     scheme, _, text = header.partition(" ")
     known = {name.lower(): name for name in (BEARER, DPOP)}.get(scheme.lower())
-    return PresentedToken(text.strip(), known, arrival(request)) if known else None
+    return PresentedToken(text.strip(), known, arrival(asked, settings)) if known else None
 
 
 def active(
@@ -247,21 +248,24 @@ def check(
     return Actor("client", found.client_id, found.public_client_id)
 
 
-def authenticate(request: "HttpRequest", *, scopes: Sequence[str]) -> Actor:
-    """Who asks, for a Flask view of one of our APIs. One SELECT. Raises Refused."""
-    has = services()
-    brought = presented(request)
-    with has.db.hot() as connection:
-        found = check(connection, Tokens(has), brought, scopes=scopes, tools=has, now=has.clock())
-    ip, port = client_address()
+def authenticate(asked: HttpRequest, *, scopes: Sequence[str], tools: Tools) -> Actor:
+    """Who asks at one of our APIs. One SELECT. Raises Refused."""
+    brought, now = presented(asked, tools.settings), tools.clock()
+    with tools.db.hot() as connection:
+        found = check(connection, Tokens(tools), brought, scopes=scopes, tools=tools, now=now)
+    ip, port = threshold.client_address(asked, tools.settings.trusted_proxies)
     return replace(found, ip=ip, port=port)
 
 
+def next_nonce(asked: HttpRequest, tools: Tools) -> list[tuple[str, str]]:
+    """RFC 9449 §8.2: whoever sends a proof is given the nonce for the next one."""
+    if asked.get("DPoP") is None:
+        return []
+    return [("DPoP-Nonce", dpop.nonce(tools, now=tools.clock()))]
+
+
 def offer_nonce(response: "Response") -> "Response":
-    """RFC 9449 §8.2: whoever sends a proof is given the nonce for the next one; for Flask's
-    ``after_request``.
-    """
-    if "DPoP" in flask_request.headers:
-        has = services()
-        response.headers.setdefault("DPoP-Nonce", dpop.nonce(has, now=has.clock()))
+    """The same, for Flask's ``after_request``."""
+    for name, value in next_nonce(gate.asked(), gate.services()):
+        response.headers.setdefault(name, value)
     return response

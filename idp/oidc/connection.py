@@ -4,13 +4,10 @@ proofs beside it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from directory.base.config import Settings
-from idp.web import gate
-
-if TYPE_CHECKING:
-    from flask import Request as HttpRequest
+from idp.web import threshold
+from idp.web.exchange import HttpRequest
 
 
 @dataclass(frozen=True)
@@ -26,15 +23,13 @@ class Arrival:
     """The header ``Client-Cert`` (RFC 9440), where it comes from a proxy we believe."""
 
 
-def arrival(request: "HttpRequest") -> Arrival:
-    """How the request of this moment came."""
-    settings = gate.services().settings
-    believed = settings.client_certificates and gate.from_trusted_proxy()
+def arrival(asked: HttpRequest, settings: Settings) -> Arrival:
+    """How a request came."""
     return Arrival(
-        request.method,
-        places(settings, request.path),
-        request.headers.get("DPoP"),
-        request.headers.get("Client-Cert") if believed else None,
+        asked.method,
+        places(settings, asked.path),
+        asked.get("DPoP"),
+        threshold.client_certificate(asked, settings),
     )
 
 

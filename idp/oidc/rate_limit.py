@@ -14,7 +14,6 @@ from idp.oidc.clients.kinds import GrantType
 from idp.oidc.grant_types import device
 from idp.oidc.grants import GrantView
 from idp.oidc.request import Call
-from idp.web.gate import client_address
 
 MOST = 100
 WINDOW = timedelta(minutes=10)
@@ -98,7 +97,7 @@ def _count(call: Call, what: str) -> None:
     """One more of this address. Raises Crowded."""
     if not call.client.public:
         return
-    key, now = f"{what}:{throttle.source_key(client_address()[0])}", call.request.now
+    key, now = f"{what}:{throttle.source_key(call.request.source[0])}", call.request.now
     try:
         with call.provider.tools.db.write() as session:
             throttle.admit(session, key, most=MOST, window=WINDOW, now=now)

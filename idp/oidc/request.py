@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc6749 import (
@@ -29,21 +29,22 @@ from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
 from connectors.tools import Tools
+from directory.base.config import Settings
 from directory.base.storable import is_text
-from idp.oidc import grants
+from idp.oidc import connection, grants
 from idp.oidc.asking import Asking
 from idp.oidc.clients.keyset import ClientKeys
 from idp.oidc.clients.kinds import AuthMethod
 from idp.oidc.clients.refusals import BY_ERROR, NewRefusal, Reason, Refusals
 from idp.oidc.clients.view import ClientView
-from idp.oidc.connection import Arrival
 from idp.oidc.grants import GrantView
 from idp.oidc.tokens import Tokens
+from idp.web import threshold
+from idp.web.exchange import FORM, HttpRequest
 
 REPEATABLE = frozenset({"resource"})
 LONGEST = 8192
 """Characters of all parameters together."""
-FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,6 @@ def bounded(found: dict[str, str]) -> dict[str, str]:
     return found
 
 
-class Headers(Protocol):
-    """What is asked of a request's headers."""
-
-    def get(self, name: str, /) -> str | None:
-        """One header by its name, however it is spelt."""
-
-
 class Payload(OAuth2Payload):  # type: ignore[misc]
     """Parameters that have passed ``parameters``."""
 
@@ -142,23 +136,20 @@ class Request(OAuth2Request):  # type: ignore[misc]
 
     def __init__(
         self,
-        method: str,
+        asked: HttpRequest,
         values: Mapping[str, str],
-        headers: Headers,
         *,
+        settings: Settings,
         now: datetime,
-        connection: Connection | None = None,
-        arrival: Arrival | None = None,
     ) -> None:
         # Authlib refuses what did not arrive over TLS by looking at the URL, which behind a
         # proxy is the inner one. The issuer's scheme is the installation's matter (``check``).
-        super().__init__(method, "https://localhost/")
-        self.headers = headers
-        self.arrival = arrival or Arrival(method, ())
+        super().__init__(asked.method, "https://localhost/")
+        self.headers = self.asked = asked
+        self.arrival = connection.arrival(asked, settings)
         self.payload = Payload(values)
         self.now = now
-        if connection is not None:
-            self.over(connection)
+        self._proxies = settings.trusted_proxies
 
     def over(self, connection: Connection) -> None:
         """From now on the database is asked over this connection."""
@@ -190,6 +181,11 @@ class Request(OAuth2Request):  # type: ignore[misc]
     def belongs(self, grant: GrantView) -> None:
         """What it brings is of this grant, under every name by which Authlib asks for it."""
         self.user = self.authorization_code = self.refresh_token = self.credential = grant
+
+    @property
+    def source(self) -> tuple[str, int | None]:
+        """(address, port) it came from."""
+        return threshold.client_address(self.asked, self._proxies)
 
     @property
     def place(self) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, current_app, g, jsonify, request
+from flask import Blueprint, Flask, Response, abort, current_app, jsonify, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -32,6 +32,8 @@ from directory.entitlements import Installation
 from idp.run import migrate
 from idp.run.connections import Connections
 from idp.services import Services
+from idp.web import gate
+from idp.web.exchange import HttpRequest
 from idp.web.gate import services
 
 blueprint = Blueprint("health", __name__)
@@ -249,7 +251,7 @@ def watch(app: Flask, requests: Callable[[], dict[str, int]], minded: Connection
     app.extensions["dinhdanh-metrics"].register(_Server(requests, minded))
 
 
-class _Requests:
+class Requests:
     """How many requests there were and how long they took, by part."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -269,32 +271,33 @@ class _Requests:
         )
         self._known: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
-    def took(self, part: str, status: int, duration: float) -> None:
-        """One request; ``status`` is the class of its answer."""
-        known = self._known.get((part, status))
+    def answered(self, asked: HttpRequest, part: str, status: int) -> None:
+        """One request of a part of the house, at this moment, with this status."""
+        key = part, status // 100
+        known = self._known.get(key)
         if known is None:
-            known = self._known[part, status] = (
-                self._count.labels(part, f"{status}xx", self._process),
+            known = self._known[key] = (
+                self._count.labels(part, f"{status // 100}xx", self._process),
                 self._seconds.labels(part, self._process),
             )
         known[0].inc()
-        known[1].observe(duration)
+        known[1].observe(time.perf_counter() - asked.began)
 
 
-def _start() -> None:
-    g.began = time.perf_counter()
+def requests(app: Flask) -> Requests:
+    """The counts of the installation that the application answers for."""
+    found: Requests = app.extensions["dinhdanh-requests"]
+    return found
 
 
 def _count_request(response: Response) -> Response:
-    took = time.perf_counter() - g.get("began", time.perf_counter())
-    requests: _Requests = current_app.extensions["dinhdanh-requests"]
-    requests.took(request.blueprint or "other", response.status_code // 100, took)
+    part = request.blueprint or "other"
+    requests(current_app).answered(gate.asked(), part, response.status_code)
     return response
 
 
 def install(app: Flask) -> None:
     """Count and time the application's requests."""
-    app.before_request(_start)
     app.after_request(_count_request)
 
 
@@ -304,4 +307,4 @@ def furnish(app: Flask, has: Services) -> None:
     registry.register(_Database(has))
     app.extensions["dinhdanh-metrics"] = registry
     app.extensions["dinhdanh-looks"] = _Looks()
-    app.extensions["dinhdanh-requests"] = _Requests(registry)
+    app.extensions["dinhdanh-requests"] = Requests(registry)

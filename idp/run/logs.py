@@ -13,12 +13,24 @@ from typing import Any
 
 import structlog
 
+from idp.web import exchange
+
 LONGEST = 2000
 """Characters of what is told of one exception."""
 MESSAGE = 300
 FRAMES = 12
 CAUSES = 4
 _ROOT = str(Path(__file__).parents[2]) + "/"
+
+
+def _of_request(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The name of the request that is worked on, where one is."""
+    asked = exchange.current()
+    if asked is not None:
+        event.setdefault("request_id", asked.id)
+    return event
 
 
 def _told(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -56,7 +68,7 @@ def _short(file: str) -> str:
 
 
 _SHARED: list[structlog.typing.Processor] = [
-    structlog.contextvars.merge_contextvars,
+    _of_request,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),

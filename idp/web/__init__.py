@@ -6,8 +6,11 @@ language_switch the switch between the languages leads back to the page it stand
 form_keys       a form sent twice acts once; what is shown once survives a reload
 pages           what every page shares
 page_policy     what a page may load, and who may frame it
-gate            what every request goes through
+errors          what is told when something is wrong, to people and to programs
+gate            what every request that Flask answers goes through
 asked_again     why who has signed in is asked to do it once more
+threshold       what is looked at of every request before anything else, whichever door it comes by
 labels          words for what the directory keeps as codes; audit_labels: for the trail
 i18n            two languages; the message ids are the Vietnamese sentences
+exchange        one request and its answer, as both doors know them
 """

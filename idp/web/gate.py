@@ -1,18 +1,16 @@
-"""What every request goes through: host, request id, session, CSRF, headers, errors.
+"""What every request that Flask answers goes through: host, session, CSRF, cookies.
 
 ``install`` is called when the application is built. It is handed what lies above this module: how
 a session is resolved, and who is told when sessions end. ``furnish`` gives it its installation.
 """
 
 import re
-import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
-import structlog
 from flask import (
     Flask,
     Response,
@@ -27,11 +25,13 @@ from flask import (
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import MethodNotAllowed
 
-from directory.base import hosts, signed_values, storable
+from directory.base import signed_values
 from directory.base.audit import Actor
 from directory.base.crypto import random_id
-from directory.base.hosts import Host, Peer
+from directory.base.hosts import Host
+from idp.web import exchange, threshold
 from idp.web.asked_again import Why
+from idp.web.exchange import BODY_LIMIT, Answer, HttpRequest
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -39,16 +39,12 @@ if TYPE_CHECKING:
     from idp.services import Services
     from idp.sessions import SessionView
 
-log = structlog.get_logger(__name__)
 csrf = CSRFProtect()
 
 MACHINES = ("oidc", "api", "scim", "pki")
 """Blueprints called by programs: no cookie authorises there, so no token against forgery. A page
 of theirs with a form calls ``csrf.protect()`` itself.
 """
-ANY_HOST = ("/healthz", "/readyz", "/metrics", "/pki/")
-"""Asked by address or under other names: probes, and readers of CRL and OCSP."""
-BODY_LIMIT = 1024 * 1024
 CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 
 P = ParamSpec("P")
@@ -85,29 +81,19 @@ def absolute(path: str) -> str:
     return services().settings.issuer + path
 
 
+def asked() -> HttpRequest:
+    """The request of this moment, as the front door knows it."""
+    return exchange.begin(request.environ)
+
+
+def respond(answer: Answer) -> Response:
+    """An answer as Flask sends it."""
+    return Response(answer.body, answer.status, answer.headers)
+
+
 def client_address() -> tuple[str, int | None]:
-    """(address, port) of whoever asks. Forwarding headers are believed from trusted proxies only,
-    read from the right: what a client wrote itself stands on the left.
-    """
-    written = request.environ.get("REMOTE_ADDR") or "unknown"
-    remote_port = str(request.environ.get("REMOTE_PORT") or "")
-    found = hosts.address(written)
-    if found is None:
-        return written, None
-    peer = Peer(found, int(remote_port) if remote_port.isdecimal() else None)
-    proxies = services().settings.trusted_proxies
-    for entry in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
-        before = Peer.read(entry) if hosts.within(peer.address, proxies) else None
-        if before is None:
-            break
-        peer = before
-    return str(peer.address), peer.port
-
-
-def from_trusted_proxy() -> bool:
-    """Whether whoever speaks to us directly is a proxy that we believe."""
-    direct = hosts.address(request.environ.get("REMOTE_ADDR") or "")
-    return hosts.within(direct, services().settings.trusted_proxies)
+    """(address, port) of whoever asks."""
+    return threshold.client_address(asked(), services().settings.trusted_proxies)
 
 
 # ---- cookies and the session -----------------------------------------------------------------
@@ -115,8 +101,7 @@ def from_trusted_proxy() -> bool:
 
 def cookie_name(purpose: str = "") -> str:
     """``__Host-dinhdanh`` on https, ``dinhdanh`` otherwise; ``-purpose`` behind it."""
-    base = "dinhdanh-" + purpose if purpose else "dinhdanh"
-    return "__Host-" + base if services().settings.secure else base
+    return threshold.cookie_name(services().settings, purpose)
 
 
 def set_cookie(response: Any, name: str, value: str, *, max_age: int | None = None) -> None:
@@ -151,9 +136,11 @@ def clear_session_cookie(response: Any) -> None:
 def current_session() -> "SessionView | None":
     """The good session of this request, resolved once."""
     if "dinhdanh_session" not in g:
-        g.dinhdanh_session = None
+        found = exchange.handed(request.environ)
+        known = found is not None and found.looked_up
+        g.dinhdanh_session = found.session if found is not None else None
         value = request.cookies.get(cookie_name())
-        if value:
+        if value and not known:
             has = services()
             resolve = current_app.extensions["dinhdanh-resolve"]
             with has.db.hot() as connection:
@@ -255,31 +242,11 @@ def require_session(view: Callable[P, R]) -> Callable[P, R]:
 
 def request_id() -> str:
     """What the log, the answer and the error page call this request."""
-    if "request_id" not in g:
-        g.request_id = secrets.token_hex(8)
-    return cast("str", g.request_id)
+    return asked().id
 
 
-def _holds_no_text() -> bool:
-    """Whether an address, or what is asked of a page, holds what no database can (a NUL): nobody
-    types it. What machines send is judged where it is read.
-    """
-    if request.blueprint in MACHINES:
-        return False
-    given = [*request.args.items(multi=True), *request.form.items(multi=True)]
-    texts = [request.path, *(name + value for name, value in given)]
-    return not all(map(storable.is_text, texts))
-
-
-def _our_hosts() -> frozenset[Host]:
-    """The issuer's; for programs also the one where client certificates are asked for."""
-    settings = services().settings
-    asks = settings.client_certificates and _blueprint() in MACHINES
-    return _hosts(settings.issuer, settings.mtls_base if asks else None)
-
-
-def _blueprint() -> str | None:
-    """Whose address was asked for, also where it takes another method."""
+def _asked_for() -> str | None:
+    """The blueprint whose address was asked for, also where it takes another method."""
     wrong = request.routing_exception
     if not isinstance(wrong, MethodNotAllowed) or not wrong.valid_methods:
         return request.blueprint
@@ -290,37 +257,18 @@ def _blueprint() -> str | None:
     return str(endpoint).rpartition(".")[0] or None
 
 
-@lru_cache(maxsize=64)
-def _hosts(issuer: str, second: str | None) -> frozenset[Host]:
-    return frozenset(host for url in (issuer, second) if url and (host := Host.of(url)))
-
-
-def _is_ours(written: str) -> bool:
-    host = Host.read(written)
-    scheme = urlsplit(services().settings.issuer).scheme
-    return host is not None and host.at(scheme) in _our_hosts()
-
-
 def _enter() -> None:
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=request_id())
-    if request.path.startswith(ANY_HOST):
-        return
-    if _holds_no_text():
-        abort(400)
-    if not _is_ours(request.environ.get("HTTP_HOST", "")):
-        abort(421)
-    if request.blueprint in MACHINES or request.method in ("GET", "HEAD", "OPTIONS"):
-        return
-    origin = request.headers.get("Origin")
-    if origin is not None and not same_origin(origin):
-        abort(403)
+    if exchange.handed(request.environ) is not None:
+        return  # the front door has looked
+    settings, by_program = services().settings, request.blueprint in MACHINES
+    at_program = by_program or (settings.client_certificates and _asked_for() in MACHINES)
+    status = threshold.refused(asked(), settings, by_program=by_program, at_program=at_program)
+    if status is not None:
+        abort(status)
 
 
-def same_origin(origin: str) -> bool:
-    """Whether an Origin header (RFC 6454 §7) names us; "null" names nobody."""
-    named = hosts.origin(origin)
-    return named is not None and named == hosts.origin(services().settings.issuer)
+def _leave(_error: BaseException | None) -> None:
+    exchange.end()
 
 
 def install(
@@ -347,6 +295,7 @@ def install(
         WTF_CSRF_SSL_STRICT=False,
     )
     app.before_request(_enter)
+    app.teardown_request(_leave)
     around_tokens(app, csrf.init_app)
 
 

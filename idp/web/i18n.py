@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from babel.messages.pofile import read_po
-from flask import Flask, has_request_context, request
+from flask import Flask, request
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from directory.base.clock import VIETNAM
 from directory.base.errors import DinhdanhError
+from idp.web import exchange
 
 LANGUAGES = {"vi": "Tiếng Việt", "en": "English"}
 DEFAULT = "vi"
@@ -59,7 +62,7 @@ def prefer(locales: str) -> None:
     """
     tags = (tag.partition("-")[0].lower() for tag in locales.split())
     known = next((tag for tag in tags if tag in LANGUAGES), None)
-    if known is not None and request.cookies.get(COOKIE) not in LANGUAGES:
+    if known is not None and _chosen() is None:
         use(known)
 
 
@@ -137,17 +140,30 @@ def duration(value: timedelta | None) -> str:
     return f"{seconds / 60:.0f} {minutes}" if seconds < 7200 else f"{seconds / 3600:.0f} {hours}"
 
 
-def _begin() -> None:
+def begin() -> None:
+    """A request has begun; nobody has spoken."""
     _language.set(_UNDECIDED)
 
 
+def _begin() -> None:
+    exchange.begin(request.environ)
+    if exchange.handed(request.environ) is None:
+        begin()
+
+
+def _chosen() -> str | None:
+    """The language that this browser's person has chosen herself."""
+    asked = exchange.current()
+    code = asked.cookies.get(COOKIE) if asked is not None else None
+    return code if code in LANGUAGES else None
+
+
 def _of_request() -> str:
-    if not has_request_context():
+    asked = exchange.current()
+    if asked is None:
         return DEFAULT
-    code = request.cookies.get(COOKIE)
-    if code in LANGUAGES:
-        return code
-    return request.accept_languages.best_match(list(LANGUAGES), default=DEFAULT)
+    accepted = parse_accept_header(asked.get("Accept-Language"), LanguageAccept)
+    return _chosen() or accepted.best_match(list(LANGUAGES), default=DEFAULT)
 
 
 def install(app: Flask) -> None:

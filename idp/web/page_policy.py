@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g
 
 from idp.web import gate
+from idp.web.exchange import HttpRequest
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _WRITTEN = re.compile(r"[A-Za-z0-9._:\[\]-]*")
@@ -86,24 +87,42 @@ def _own(origins: frozenset[str], *more: str) -> str:
     return " ".join(["'self'", *more, *sorted(origins)])
 
 
+OWN = _policy(_NOBODY, _NOBODY, _NOBODY)
+"""The policy of a page that leads nowhere else, and of every answer that is no page."""
+
+
+def headers(
+    asked: HttpRequest,
+    there: Iterable[tuple[str, str]],
+    *,
+    mimetype: str,
+    secure: bool,
+    policy: str = OWN,
+) -> list[tuple[str, str]]:
+    """Those that an answer still lacks, of a request, with these headers."""
+    wanted = [*_ALWAYS, ("Content-Security-Policy", policy), ("X-Request-ID", asked.id)]
+    if mimetype == "text/html" and not asked.path.startswith(_SIGN_IN):
+        wanted.append(("Cross-Origin-Opener-Policy", "same-origin"))
+    if secure:
+        wanted.append(("Strict-Transport-Security", "max-age=31536000"))
+    names = {name.lower() for name, _ in there}
+    return [pair for pair in wanted if pair[0].lower() not in names]
+
+
 def _headers(response: Response) -> Response:
     policy = _policy(
         g.get("form_origins", _NOBODY),
         g.get("image_origins", _NOBODY),
         g.get("frame_origins", _NOBODY),
     )
-    wanted = [
-        *_ALWAYS,
-        ("Content-Security-Policy", policy),
-        ("X-Request-ID", gate.request_id()),
-    ]
-    if response.mimetype == "text/html" and not request.path.startswith(_SIGN_IN):
-        wanted.append(("Cross-Origin-Opener-Policy", "same-origin"))
-    if gate.services().settings.secure:
-        wanted.append(("Strict-Transport-Security", "max-age=31536000"))
-    # Asking for each in turn raises and catches an exception for each that is not there.
-    there = {name.lower() for name, _ in response.headers}
-    response.headers.extend([pair for pair in wanted if pair[0].lower() not in there])
+    more = headers(
+        gate.asked(),
+        response.headers,
+        mimetype=response.mimetype or "",
+        secure=gate.services().settings.secure,
+        policy=policy,
+    )
+    response.headers.extend(more)
     return response
 
 

@@ -41,7 +41,6 @@ from idp.oidc.clients.kinds import SCOPES
 from idp.oidc.clients.redirects import origin
 from idp.sessions import SessionView
 from idp.web import i18n
-from idp.web.gate import client_address
 
 PATH = "/oauth2/authorize"
 CONSENT_WAITS = timedelta(minutes=15)
@@ -152,7 +151,7 @@ def _agree(checked: CheckedRequest, view: SessionView) -> int:
             user_id=view.user_id,
             client_id=checked.client.id,
             scopes=checked.needs_allowed,
-            actor=view.actor(*client_address()),
+            actor=view.actor(*checked.request.source),
             now=checked.request.now,
         )
 

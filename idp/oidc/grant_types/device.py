@@ -40,7 +40,6 @@ from idp.oidc.clients.view import ClientView
 from idp.oidc.grant_types.issuing import revoke
 from idp.oidc.grants import GRACE, GrantView
 from idp.oidc.request import Call
-from idp.web.gate import client_address
 
 PAGE = "/device"
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
@@ -156,7 +155,7 @@ def begun(call: Call) -> dict[str, Any]:
         "application_epoch": client.application_epoch,
         "created_at": request.now,
         "expires_at": request.now + timedelta(seconds=settings.device_lifetime),
-        "ip": client_address()[0],
+        "ip": request.source[0],
         "interval": settings.device_interval,
     }
     user_code = _kept(request.connection, provider.tools.keyring, row)

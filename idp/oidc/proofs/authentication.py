@@ -26,7 +26,8 @@ from idp.oidc.jws import Untrusted
 from idp.oidc.proofs import assertion, mtls
 from idp.oidc.proofs.assertion import Asserted
 from idp.oidc.proofs.mtls import BadCertificate
-from idp.oidc.request import Call, Headers, Provider, Request
+from idp.oidc.request import Call, Provider, Request
+from idp.web.exchange import HttpRequest
 
 log = structlog.get_logger(__name__)
 
@@ -178,7 +179,7 @@ def _require_certificate(provider: Provider, request: Request, client: ClientVie
         raise Untrusted("The certificate is another.")
 
 
-def _presented(headers: Headers, form: Mapping[str, str]) -> Credentials:
+def _presented(headers: HttpRequest, form: Mapping[str, str]) -> Credentials:
     header = headers.get("Authorization")
     asserts = "client_assertion" in form or "client_assertion_type" in form
     if [header is not None, "client_secret" in form, asserts].count(True) > 1:

@@ -10,7 +10,7 @@ from idp.oidc.bearer import Refused
 from idp.oidc.order import Columns
 from idp.oidc.routes.core import blueprint, oauth_request, provider, sent, server
 from idp.oidc.userinfo import userinfo as claims_for
-from idp.web.gate import services
+from idp.web.gate import asked, services
 
 
 def _called(where: Columns, endpoint: str) -> Response:
@@ -55,7 +55,7 @@ def device_authorization() -> Response:
 def userinfo() -> Response:
     """OIDC Core §5.3."""
     has = services()
-    brought = bearer.presented(request, in_body=True)
+    brought = bearer.presented(asked(), has.settings, in_body=True)
     with has.db.hot() as connection:
         told = claims_for(connection, provider().tokens, brought, tools=has, now=has.clock())
     if isinstance(told, str):

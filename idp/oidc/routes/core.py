@@ -3,17 +3,16 @@
 from typing import cast
 
 from authlib.oauth2.rfc6749 import OAuth2Error
-from flask import Blueprint, Flask, Response, current_app, make_response, render_template, request
+from flask import Blueprint, Flask, Response, current_app, make_response, render_template
 from werkzeug.datastructures import MultiDict
 
 from connectors.tools import Tools
 from idp.oidc import discovery
 from idp.oidc.authorization.page_error import PageError
-from idp.oidc.connection import arrival
 from idp.oidc.order import Columns, Section, follow
 from idp.oidc.request import Provider, Request, Sent
 from idp.oidc.server import Server
-from idp.web.gate import request_id, services
+from idp.web.gate import asked, request_id, services
 from idp.web.i18n import gettext
 
 blueprint = Blueprint("oidc", __name__)
@@ -37,16 +36,15 @@ def furnish(app: Flask, has: Tools) -> None:
 
 def sent(where: Columns, values: "MultiDict[str, str]") -> dict[str, str]:
     """The parameters that came to this endpoint. Raises InvalidRequestError, OAuth2Error."""
-    came = Sent(request.mimetype, values)
+    came = Sent(asked().mimetype, values)
     follow(where, came, Section.SENT)
     return came.parameters
 
 
 def oauth_request(values: dict[str, str]) -> Request:
     """The HTTP request with these parameters, at this moment."""
-    return Request(
-        request.method, values, request.headers, now=services().clock(), arrival=arrival(request)
-    )
+    has = services()
+    return Request(asked(), values, settings=has.settings, now=has.clock())
 
 
 def elsewhere(location: str, status: int) -> Response:

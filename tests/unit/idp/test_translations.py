@@ -99,8 +99,9 @@ def wanted() -> dict[str, str]:
     """sentence → a file that says it"""
     found = dict([*_templates(), *_python()])
     found |= dict.fromkeys(
-        _constants("idp/web/pages.py", "_SENTENCES|_FAULT|_FORM_EXPIRED"), "idp/web/pages.py"
+        _constants("idp/web/errors.py", "_SENTENCES|_FAULT"), "idp/web/errors.py"
     )
+    found |= dict.fromkeys(_constants("idp/web/pages.py", "_FORM_EXPIRED"), "idp/web/pages.py")
     found |= dict.fromkeys(_constants("idp/factors/by_password.py", "WRONG"), "idp/factors")
     found |= dict.fromkeys((one.title for one in registry.FACTORS), "idp/factors")
     file = "directory/changes/proposals.py"
