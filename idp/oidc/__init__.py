@@ -1,6 +1,7 @@
 """The OpenID Provider: Authlib's machinery over one grant row per authorization.
 
-    routes/                     the endpoints, nothing but routes
+    routes/                     the endpoints that Flask answers, nothing but routes
+    endpoints/                  those that are answered before it: functions of a request
     discovery frontchannel logout userinfo
     bearer                      what is presented at our own endpoints
     protected_resource          what our own API says about itself

@@ -23,7 +23,7 @@ from functools import cached_property
 from typing import Any
 
 from authlib.consts import default_json_headers
-from authlib.integrations.flask_oauth2 import AuthorizationServer
+from authlib.oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import BaseGrant, OAuth2Error, TokenEndpointMixin
 from authlib.oauth2.rfc6749.grants import (
     AuthorizationCodeGrant,
@@ -32,7 +32,6 @@ from authlib.oauth2.rfc6749.grants import (
 )
 from authlib.oauth2.rfc8628 import DeviceAuthorizationEndpoint, DeviceCodeGrant
 from authlib.oidc.core.grants.code import OpenIDToken
-from flask import Response
 
 from connectors.tools import Tools
 from idp.oidc import order
@@ -45,6 +44,7 @@ from idp.oidc.order import Columns
 from idp.oidc.proofs import authentication
 from idp.oidc.request import Call, Provider, Request
 from idp.oidc.revocation import Revocation
+from idp.web.exchange import Answer, written
 
 logging.getLogger("authlib").setLevel(logging.INFO)
 """Authlib writes whole token answers to its debug log."""
@@ -194,16 +194,26 @@ class Server(AuthorizationServer):  # type: ignore[misc]
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens."""
 
-    def handle_error_response(self, request: Request, error: OAuth2Error) -> Response:
+    def answer(self, request: Request, endpoint: str) -> Answer:
+        """What this endpoint answers, an error as well."""
+        found: Answer = (
+            self.create_token_response(request)
+            if endpoint == "token"
+            else self.create_endpoint_response(endpoint, request)
+        )
+        return found
+
+    def handle_response(
+        self, status: int, said: dict[str, Any] | str, headers: list[tuple[str, str]]
+    ) -> Answer:
+        """What Authlib's classes have found, as an answer."""
+        return written(status, said, headers)
+
+    def handle_error_response(self, request: Request, error: OAuth2Error) -> Answer:
         """The JSON answer to an error; the client's owner is told what it was."""
-        return _refusal(self, request, error)
+        request.keep_error(self.provider.refusals, error)
+        return self.refuse(error)
 
-    def refuse(self, error: OAuth2Error) -> Response:
+    def refuse(self, error: OAuth2Error) -> Answer:
         """The JSON answer to an error at an endpoint a client calls."""
-        answer: Response = self.handle_response(*error())
-        return answer
-
-
-def _refusal(server: Server, request: Request, error: OAuth2Error) -> Response:
-    request.keep_error(server.provider.refusals, error)
-    return server.refuse(error)
+        return self.handle_response(*error())

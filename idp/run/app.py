@@ -22,6 +22,7 @@ from idp.portal import views as portal
 from idp.run import health
 from idp.services import Services
 from idp.web import away, form_keys, gate, i18n, language_switch, page_policy, pages, unwritten
+from idp.web.front_door import FrontDoor
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -136,10 +137,11 @@ class WebApplication(Flask):
     def serve(self, services: Services) -> None:
         """Answer for this installation from now on, and remember nothing of another."""
         gate.furnish(self, services)
-        routes.furnish(self, services)
-        health.furnish(self, services)
+        part = routes.furnish(self, services)
+        count = health.furnish(self, services).answered
         self.session_interface = FormCookie()
-        ready = discovery.Ready(super().wsgi_app, services)
+        door = FrontDoor(super().wsgi_app, part, services, count=count)
+        ready = discovery.Ready(door, services)
         self.wsgi_app = Alive(ready)  # type: ignore[method-assign]
 
 

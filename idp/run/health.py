@@ -301,10 +301,11 @@ def install(app: Flask) -> None:
     app.after_request(_count_request)
 
 
-def furnish(app: Flask, has: Services) -> None:
+def furnish(app: Flask, has: Services) -> Requests:
     """The counts of one installation, none yet."""
     registry = CollectorRegistry()
     registry.register(_Database(has))
     app.extensions["dinhdanh-metrics"] = registry
     app.extensions["dinhdanh-looks"] = _Looks()
-    app.extensions["dinhdanh-requests"] = Requests(registry)
+    counts = app.extensions["dinhdanh-requests"] = Requests(registry)
+    return counts

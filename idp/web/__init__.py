@@ -1,5 +1,6 @@
 """What every page stands on, and nothing that a page is about.
 
+front_door      what is answered before Flask
 away            what whoever asks is told while the database is away
 unwritten       a form that came when its sender had to sign in again: nothing of it is lost
 language_switch the switch between the languages leads back to the page it stands on

@@ -156,7 +156,7 @@ _SORTED = json.JSONEncoder(sort_keys=True).encode
 _COMPACT = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
-def answer(status: int, said: dict[str, Any] | str, headers: list[tuple[str, str]]) -> Answer:
+def written(status: int, said: dict[str, Any] | str, headers: list[tuple[str, str]]) -> Answer:
     """An answer that says this, with these headers; one of them names what it is."""
     body = (said if isinstance(said, str) else _SORTED(said)).encode()
     return Answer(status, [*headers, ("Content-Length", str(len(body)))], body)

@@ -5,7 +5,7 @@ needs, for itself alone.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -93,20 +93,19 @@ OWN = _policy(_NOBODY, _NOBODY, _NOBODY)
 
 def headers(
     asked: HttpRequest,
-    there: Iterable[tuple[str, str]],
+    there: Container[str],
     *,
     mimetype: str,
     secure: bool,
     policy: str = OWN,
 ) -> list[tuple[str, str]]:
-    """Those that an answer still lacks, of a request, with these headers."""
+    """What an answer to this request still lacks, beside these headers (in small letters)."""
     wanted = [*_ALWAYS, ("Content-Security-Policy", policy), ("X-Request-ID", asked.id)]
     if mimetype == "text/html" and not asked.path.startswith(_SIGN_IN):
         wanted.append(("Cross-Origin-Opener-Policy", "same-origin"))
     if secure:
         wanted.append(("Strict-Transport-Security", "max-age=31536000"))
-    names = {name.lower() for name, _ in there}
-    return [pair for pair in wanted if pair[0].lower() not in names]
+    return [pair for pair in wanted if pair[0].lower() not in there]
 
 
 def _headers(response: Response) -> Response:
@@ -117,7 +116,7 @@ def _headers(response: Response) -> Response:
     )
     more = headers(
         gate.asked(),
-        response.headers,
+        {name.lower() for name, _ in response.headers},
         mimetype=response.mimetype or "",
         secure=gate.services().settings.secure,
         policy=policy,

@@ -1,23 +1,21 @@
 """Routes of the OpenID Provider; what they do is told in the modules they call.
 
 authorization   /oauth2/authorize, /oauth2/consent, /oauth2/cancel
-calls           /oauth2/token, introspect, revoke, userinfo, device_authorization
 device          /device
-pushed          /oauth2/par
 registration    /oauth2/register
 signing_out     /oauth2/logout, /session/status
 documents       /.well-known/…, /oauth2/jwks
-headers         CORS and caching of what programs call
+headers         CORS and caching, of what programs call here
 core            what they share
+
+What is asked most is answered before Flask (``idp.oidc.endpoints``).
 """
 
 from idp.oidc.routes import (
     authorization,
-    calls,
     device,
     documents,
     headers,
-    pushed,
     registration,
     signing_out,
 )
@@ -26,12 +24,10 @@ from idp.oidc.routes.core import blueprint, furnish
 __all__ = [
     "authorization",
     "blueprint",
-    "calls",
     "device",
     "documents",
     "furnish",
     "headers",
-    "pushed",
     "registration",
     "signing_out",
 ]

@@ -13,10 +13,11 @@ from idp.oidc.authorization.answers import AuthorizationAnswer
 from idp.oidc.authorization.checked_request import CheckedRequest
 from idp.oidc.authorization.outcomes import Answered, NotEntitled, Outcome, SignIn, TooWeak
 from idp.oidc.authorization.page_error import PageError
+from idp.oidc.endpoints.reading import oauth_request, sent
 from idp.oidc.order import AUTHORIZE
-from idp.oidc.routes.core import blueprint, elsewhere, oauth_request, provider, refused, sent
+from idp.oidc.routes.core import blueprint, elsewhere, provider, refused
 from idp.web import gate, i18n, page_policy
-from idp.web.gate import services
+from idp.web.gate import asked, services
 
 
 @blueprint.route("/oauth2/authorize", methods=["GET", "POST"])
@@ -25,7 +26,7 @@ def authorization() -> Any:
     try:
         if request.method == "POST":
             # A POST from another site carries no SameSite=Lax cookie; the GET it leads to does.
-            values = sent(AUTHORIZE, request.form)
+            values = sent(AUTHORIZE, asked(), request.form)
             values.pop(incoming.FLOW, None)
             return elsewhere(f"{authorize.PATH}?{urlencode(values)}", 303)
         return _page(answering.decide(_asked(request.args)))
@@ -70,7 +71,7 @@ def cancelled(flow_id: str) -> Any:
 
 def _asked(values: "MultiDict[str, str]", consent_proof: str = "") -> CheckedRequest:
     """The request that these parameters make, nothing of it checked. Raises InvalidRequestError."""
-    wanted = oauth_request(sent(AUTHORIZE, values))
+    wanted = oauth_request(provider(), asked(), sent(AUTHORIZE, asked(), values))
     view = gate.current_session()
     return CheckedRequest(provider(), wanted, "authorization", view, consent_proof)
 

@@ -1,18 +1,18 @@
-"""What the routes share: the blueprint, the process's server, a request as our grants see it."""
+"""What the routes share: the blueprint, the process's server, redirects and refusals."""
 
-from typing import cast
+from typing import NoReturn, cast
 
 from authlib.oauth2.rfc6749 import OAuth2Error
-from flask import Blueprint, Flask, Response, current_app, make_response, render_template
-from werkzeug.datastructures import MultiDict
+from flask import Blueprint, Flask, Response, abort, current_app, make_response, render_template
 
 from connectors.tools import Tools
 from idp.oidc import discovery
 from idp.oidc.authorization.page_error import PageError
-from idp.oidc.order import Columns, Section, follow
-from idp.oidc.request import Provider, Request, Sent
+from idp.oidc.endpoints import table
+from idp.oidc.request import Provider
 from idp.oidc.server import Server
-from idp.web.gate import asked, request_id, services
+from idp.web.front_door import Part
+from idp.web.gate import request_id
 from idp.web.i18n import gettext
 
 blueprint = Blueprint("oidc", __name__)
@@ -28,23 +28,20 @@ def provider() -> Provider:
     return server().provider
 
 
-def furnish(app: Flask, has: Tools) -> None:
-    """The server and the documents of one installation."""
-    app.extensions["dinhdanh-oidc"] = Server(has)
+def furnish(app: Flask, has: Tools) -> Part:
+    """The server and the documents of one installation; what the front door answers of it."""
+    made = app.extensions["dinhdanh-oidc"] = Server(has)
     app.extensions["dinhdanh-documents"] = discovery.Documents(has)
+    return table.part(made)
 
 
-def sent(where: Columns, values: "MultiDict[str, str]") -> dict[str, str]:
-    """The parameters that came to this endpoint. Raises InvalidRequestError, OAuth2Error."""
-    came = Sent(asked().mimetype, values)
-    follow(where, came, Section.SENT)
-    return came.parameters
+def _answered_before() -> NoReturn:
+    abort(404)
 
 
-def oauth_request(values: dict[str, str]) -> Request:
-    """The HTTP request with these parameters, at this moment."""
-    has = services()
-    return Request(asked(), values, settings=has.settings, now=has.clock())
+for path, (methods, by) in table.TABLE.items():
+    # Flask knows the address: it leads from another spelling of it (``/oauth2//token``) to it.
+    blueprint.add_url_rule(path, by.__name__, _answered_before, methods=methods)
 
 
 def elsewhere(location: str, status: int) -> Response:
