@@ -184,8 +184,8 @@ faults in one request the one that stands first is told.
 
 Each column is followed downwards by the endpoint it names: `authorize` is `/oauth2/authorize`, `PAR`
 `/oauth2/par`, `device` `/oauth2/device_authorization`; the others are `/oauth2/token` with one grant
-type each. Before any of them host, method, size and origin have been looked at (`idp/web/gate.py`,
-`idp/run/admission.py`, the URL map). Until *Where the client is told* has passed the authorization
+type each. Before any of them host, method, size and origin have been looked at
+(`idp/web/threshold.py`, `idp/run/admission.py`, `idp/oidc/endpoints/table.py`). Until *Where the client is told* has passed the authorization
 endpoint tells nobody but the person, on a page of ours; from then on the client is told.
 
 """

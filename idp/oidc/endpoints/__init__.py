@@ -2,6 +2,7 @@
 door before Flask.
 
     table           which path is which function; one row is one endpoint
+    authorization   /oauth2/authorize
     calls           /oauth2/token, introspect, revoke, userinfo, par, device_authorization
     headers         CORS and caching of what programs call
     reading         a request as our checks and grants see it

@@ -1,14 +1,16 @@
-"""The authorization endpoint, the page that asks for consent, and the way back from sign-in."""
+"""The pages of the authorization endpoint, the answer to the one that asks for consent, and the way
+back from sign-in.
+"""
 
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from authlib.oauth2.rfc6749 import OAuth2Error
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from idp.oidc import answering
-from idp.oidc.authorization import authorize, incoming
+from idp.oidc.authorization import authorize
 from idp.oidc.authorization.answers import AuthorizationAnswer
 from idp.oidc.authorization.checked_request import CheckedRequest
 from idp.oidc.authorization.outcomes import Answered, NotEntitled, Outcome, SignIn, TooWeak
@@ -16,22 +18,21 @@ from idp.oidc.authorization.page_error import PageError
 from idp.oidc.endpoints.reading import oauth_request, sent
 from idp.oidc.order import AUTHORIZE
 from idp.oidc.routes.core import blueprint, elsewhere, provider, refused
-from idp.web import gate, i18n, page_policy
+from idp.web import exchange, gate, i18n, page_policy
 from idp.web.gate import asked, services
 
 
-@blueprint.route("/oauth2/authorize", methods=["GET", "POST"])
+@blueprint.route(authorize.PATH, methods=["GET", "POST"])
 def authorization() -> Any:
-    """OIDC Core §3.1.2.1: GET and POST."""
-    try:
-        if request.method == "POST":
-            # A POST from another site carries no SameSite=Lax cookie; the GET it leads to does.
-            values = sent(AUTHORIZE, asked(), request.form)
-            values.pop(incoming.FLOW, None)
-            return elsewhere(f"{authorize.PATH}?{urlencode(values)}", 303)
-        return _page(answering.decide(_asked(request.args)))
-    except (PageError, OAuth2Error) as error:
-        return refused(error)
+    """What the front door has found out, where that is a page."""
+    found = exchange.handed(request.environ)
+    if found is None:
+        abort(404)
+    if isinstance(found.outcome, (PageError, OAuth2Error)):
+        return refused(found.outcome)
+    if isinstance(found.outcome, Exception):
+        raise found.outcome
+    return _page(found.outcome)
 
 
 @blueprint.post("/oauth2/consent")

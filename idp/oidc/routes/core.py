@@ -11,8 +11,9 @@ from idp.oidc.authorization.page_error import PageError
 from idp.oidc.endpoints import table
 from idp.oidc.request import Provider
 from idp.oidc.server import Server
+from idp.web import exchange
 from idp.web.front_door import Part
-from idp.web.gate import request_id
+from idp.web.gate import request_id, respond
 from idp.web.i18n import gettext
 
 blueprint = Blueprint("oidc", __name__)
@@ -39,14 +40,14 @@ def _answered_before() -> NoReturn:
     abort(404)
 
 
-for path, (methods, by) in table.TABLE.items():
+for path, (methods, by) in table.CALLS.items():
     # Flask knows the address: it leads from another spelling of it (``/oauth2//token``) to it.
     blueprint.add_url_rule(path, by.__name__, _answered_before, methods=methods)
 
 
 def elsewhere(location: str, status: int) -> Response:
     """A redirect whose location goes out byte for byte."""
-    return Response("", status, [("Location", location), ("Cache-Control", "no-store")])
+    return respond(exchange.elsewhere(location, status))
 
 
 def refused(error: Exception) -> Response:
