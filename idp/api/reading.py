@@ -13,7 +13,7 @@ from directory.base.storable import is_text
 from idp.api import bodies
 from idp.api.bodies import Model
 from idp.oidc import bearer
-from idp.web.gate import asked, services
+from idp.web.gate import services, this_request
 
 BODY_LIMIT = 256 * 1024
 """Bytes. A change of 2,000 people named by long usernames takes a quarter of it."""
@@ -41,7 +41,7 @@ class NotJson(DinhdanhError):
 
 def caller(scopes: Sequence[str]) -> Actor:
     """Who asks, with a token of these scopes. Raises bearer.Refused."""
-    return bearer.authenticate(asked(), scopes=scopes, tools=services())
+    return bearer.authenticate(this_request(), scopes=scopes, tools=services())
 
 
 def body(request: Request) -> dict[str, Any]:

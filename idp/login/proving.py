@@ -177,7 +177,7 @@ def answered(flow: FlowState, factor: Factor) -> Any:
 
 def _certificate() -> str | None:
     """What the TLS edge says, where we believe it."""
-    return threshold.client_certificate(gate.asked(), services().settings)
+    return threshold.client_certificate(gate.this_request(), services().settings)
 
 
 def _record(flow: FlowState, passed: Passed) -> None:

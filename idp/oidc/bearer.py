@@ -266,6 +266,6 @@ def next_nonce(asked: HttpRequest, tools: Tools) -> list[tuple[str, str]]:
 
 def offer_nonce(response: "Response") -> "Response":
     """The same, for Flask's ``after_request``."""
-    for name, value in next_nonce(gate.asked(), gate.services()):
+    for name, value in next_nonce(gate.this_request(), gate.services()):
         response.headers.setdefault(name, value)
     return response

@@ -2,9 +2,10 @@
 
     Alive               /healthz
     discovery.Ready     discovery and keys, as ready bytes
-    Flask               everything else; what every request goes through is in idp.web.gate
+    FrontDoor           what programs and signed-in browsers ask all day: idp.oidc.endpoints
+    Flask               everything else; what every request of its goes through is in idp.web.gate
 
-Each hands on what it does not answer. The first two cost a quarter of a Flask request.
+Each hands on what it does not answer.
 """
 
 from collections.abc import Iterable

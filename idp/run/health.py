@@ -292,7 +292,7 @@ def requests(app: Flask) -> Requests:
 
 def _count_request(response: Response) -> Response:
     part = request.blueprint or "other"
-    requests(current_app).answered(gate.asked(), part, response.status_code)
+    requests(current_app).answered(gate.this_request(), part, response.status_code)
     return response
 
 

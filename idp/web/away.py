@@ -19,7 +19,7 @@ from directory.base import away
 from idp.web import errors, pages
 from idp.web.errors import Told
 from idp.web.exchange import Answer, HttpRequest, json_answer
-from idp.web.gate import asked, respond
+from idp.web.gate import respond, this_request
 from idp.web.i18n import gettext
 
 log = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ def _refused(error: SQLAlchemyError) -> Response:
         return pages.fault(error)
     # The page must not ask the database who this is.
     g.setdefault("dinhdanh_session", None)
-    noted(error, asked(), request.url_rule.rule if request.url_rule else request.path)
+    noted(error, this_request(), request.url_rule.rule if request.url_rule else request.path)
     if request.path.startswith("/pki/ocsp"):
         return Response(_TRY_LATER, content_type="application/ocsp-response")
     return _answer()

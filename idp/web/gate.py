@@ -81,7 +81,7 @@ def absolute(path: str) -> str:
     return services().settings.issuer + path
 
 
-def asked() -> HttpRequest:
+def this_request() -> HttpRequest:
     """The request of this moment, as the front door knows it."""
     return exchange.begin(request.environ)
 
@@ -93,7 +93,7 @@ def respond(answer: Answer) -> Response:
 
 def client_address() -> tuple[str, int | None]:
     """(address, port) of whoever asks."""
-    return threshold.client_address(asked(), services().settings.trusted_proxies)
+    return threshold.client_address(this_request(), services().settings.trusted_proxies)
 
 
 # ---- cookies and the session -----------------------------------------------------------------
@@ -242,7 +242,7 @@ def require_session(view: Callable[P, R]) -> Callable[P, R]:
 
 def request_id() -> str:
     """What the log, the answer and the error page call this request."""
-    return asked().id
+    return this_request().id
 
 
 def _asked_for() -> str | None:
@@ -262,7 +262,9 @@ def _enter() -> None:
         return  # the front door has looked
     settings, by_program = services().settings, request.blueprint in MACHINES
     at_program = by_program or (settings.client_certificates and _asked_for() in MACHINES)
-    status = threshold.refused(asked(), settings, by_program=by_program, at_program=at_program)
+    status = threshold.refused(
+        this_request(), settings, by_program=by_program, at_program=at_program
+    )
     if status is not None:
         abort(status)
 

@@ -115,7 +115,7 @@ def _headers(response: Response) -> Response:
         g.get("frame_origins", _NOBODY),
     )
     more = headers(
-        gate.asked(),
+        gate.this_request(),
         {name.lower() for name, _ in response.headers},
         mimetype=response.mimetype or "",
         secure=gate.services().settings.secure,

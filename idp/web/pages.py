@@ -16,7 +16,15 @@ from idp.assurance import reaches
 from idp.factors import registry
 from idp.web import errors
 from idp.web.errors import Told
-from idp.web.gate import asked, current_session, here, login_url, request_id, respond, services
+from idp.web.gate import (
+    current_session,
+    here,
+    login_url,
+    request_id,
+    respond,
+    services,
+    this_request,
+)
 from idp.web.i18n import gettext
 from idp.web.labels import label
 
@@ -31,7 +39,7 @@ def error_page(told: Told) -> Response:
     """An error for a person, or as a problem for a program."""
     now = services().clock()
     if errors.by_program(request.path):
-        return respond(errors.problem(told, asked(), now=now))
+        return respond(errors.problem(told, this_request(), now=now))
     with suppress(SQLAlchemyError):
         # The page shows who this is where that can be told; what is wrong does not hang on it.
         current_session()
@@ -82,7 +90,7 @@ def fault(error: Exception) -> Response:
     where = request.url_rule.rule if request.url_rule else request.path
     # The database may be what failed: the page must not ask it who this is.
     g.setdefault("dinhdanh_session", None)
-    return error_page(errors.of_fault(error, asked(), where))
+    return error_page(errors.of_fault(error, this_request(), where))
 
 
 def _stale_sign_in() -> bool:

@@ -19,7 +19,7 @@ from idp.oidc.endpoints.reading import oauth_request, sent
 from idp.oidc.order import AUTHORIZE
 from idp.oidc.routes.core import blueprint, elsewhere, provider, refused
 from idp.web import exchange, gate, i18n, page_policy
-from idp.web.gate import asked, services
+from idp.web.gate import services, this_request
 
 
 @blueprint.route(authorize.PATH, methods=["GET", "POST"])
@@ -72,7 +72,7 @@ def cancelled(flow_id: str) -> Any:
 
 def _asked(values: "MultiDict[str, str]", consent_proof: str = "") -> CheckedRequest:
     """The request that these parameters make, nothing of it checked. Raises InvalidRequestError."""
-    wanted = oauth_request(provider(), asked(), sent(AUTHORIZE, asked(), values))
+    wanted = oauth_request(provider(), this_request(), sent(AUTHORIZE, this_request(), values))
     view = gate.current_session()
     return CheckedRequest(provider(), wanted, "authorization", view, consent_proof)
 

@@ -10,7 +10,7 @@ from idp.web import gate
 @blueprint.before_request
 def preflight() -> Response | None:
     """What a browser asks before it lets a script send its request."""
-    found = headers.preflight(gate.asked())
+    found = headers.preflight(gate.this_request())
     return None if found is None else gate.respond(found)
 
 
@@ -18,5 +18,5 @@ def preflight() -> Response | None:
 def told(response: Response) -> Response:
     """On every answer, errors as well."""
     there = {name.lower(): value for name, value in response.headers}
-    response.headers.extend(headers.more(gate.asked(), there, gate.services()))
+    response.headers.extend(headers.more(gate.this_request(), there, gate.services()))
     return response
