@@ -145,7 +145,7 @@ class Request(OAuth2Request):  # type: ignore[misc]
         # Authlib refuses what did not arrive over TLS by looking at the URL, which behind a
         # proxy is the inner one. The issuer's scheme is the installation's matter (``check``).
         super().__init__(asked.method, "https://localhost/")
-        self.headers = self.asked = asked
+        self.headers = self.http = asked
         self.arrival = connection.arrival(asked, settings)
         self.payload = Payload(values)
         self.now = now
@@ -185,7 +185,7 @@ class Request(OAuth2Request):  # type: ignore[misc]
     @property
     def source(self) -> tuple[str, int | None]:
         """(address, port) it came from."""
-        return threshold.client_address(self.asked, self._proxies)
+        return threshold.client_address(self.http, self._proxies)
 
     @property
     def place(self) -> str:
