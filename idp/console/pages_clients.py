@@ -146,9 +146,8 @@ def entitled(tools: Tools, client: ClientView, view: SessionView, *, now: dateti
             view.user_id,
             assignment_id=view.assignment_id,
             client_id=client.id,
-            now=now,
         )
-    return entitlement.entitled(tools.db, client, standing.person, on=local_day(now))
+    return entitlement.entitled(tools.db, client, standing.capacity, on=local_day(now))
 
 
 def managed(session: Session, granted: Rights) -> list[Application]:

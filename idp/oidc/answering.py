@@ -42,14 +42,23 @@ def denied(checked: CheckedRequest) -> Answered:
 
 def push(checked: CheckedRequest) -> PushedUri:
     """Check the client's request, and remember it. Raises OAuth2Error."""
-    follow(PAR, checked, Section.ASKING, Section.COUNTING)
+    follow(PAR, checked, Section.ASKING)
+    try:
+        follow(PAR, checked, Section.COUNTING)
+        _told(checked)
+        follow(PAR, checked, Section.BROUGHT, Section.WANTED, Section.PERSON, Section.SPENT)
+    except OAuth2Error:
+        pushing.proof_spent(checked)
+        raise
+    return pushing.keep(checked)
+
+
+def _told(checked: CheckedRequest) -> None:
     try:
         follow(PAR, checked, Section.TELLING)
     except PageError as exc:
         # RFC 9126 §2.3.
         raise InvalidRequestError("The redirect_uri is missing or not registered.") from exc
-    follow(PAR, checked, Section.BROUGHT, Section.WANTED, Section.PERSON, Section.SPENT)
-    return pushing.keep(checked)
 
 
 def _read(checked: CheckedRequest) -> None:
@@ -76,5 +85,5 @@ def _judged(checked: CheckedRequest) -> Outcome:
 def _refused(checked: CheckedRequest, error: OAuth2Error) -> Answered:
     tokens, now = checked.provider.tokens, checked.request.now
     answer = checked.channel.refusal(error, tokens=tokens, now=now)
-    authorize.request_used_up(checked)
+    authorize.use_up(checked)
     return Answered(answer)

@@ -13,11 +13,13 @@ from directory.assignments import Held
 from directory.base.db import Database
 from directory.entitlements import Rulebook, desired_accounts, rules_of
 from directory.people import UserStatus
-from idp.oidc.claims import ActingPerson
+from idp.oidc.claims import ActingPerson, Capacity
 from idp.oidc.clients.view import ClientView
 
 
-def entitled(db: Database, client: ClientView, about: ActingPerson | None, *, on: date) -> bool:
+def entitled(
+    db: Database, client: ClientView, about: ActingPerson | Capacity | None, *, on: date
+) -> bool:
     """Whether she may use the client in the capacity she acts in.
 
     The person's own state is not asked here: sessions and grants answer for that.

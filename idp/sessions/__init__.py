@@ -18,21 +18,30 @@ Whoever ends sessions tells the relying parties: these functions return what the
 from idp.sessions.devices import describe_browser
 from idp.sessions.lifecycle import Capacity, cut_others, end, end_many, renew, start, switch
 from idp.sessions.session_rows import (
+    COLUMNS,
+    GOOD,
     SessionView,
     SsoSession,
+    at,
     control,
     good_ones,
     handle,
     is_control,
     living,
+    named,
     peek,
     resolve,
+    touch,
+    view_of,
 )
 
 __all__ = [
+    "COLUMNS",
+    "GOOD",
     "Capacity",
     "SessionView",
     "SsoSession",
+    "at",
     "control",
     "cut_others",
     "describe_browser",
@@ -42,9 +51,12 @@ __all__ = [
     "handle",
     "is_control",
     "living",
+    "named",
     "peek",
     "renew",
     "resolve",
     "start",
     "switch",
+    "touch",
+    "view_of",
 ]

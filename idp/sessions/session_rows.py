@@ -1,7 +1,7 @@
 """The stored session, what makes one good, and the reads: peek, resolve, living, good_ones."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -108,6 +108,9 @@ class SessionView:
         return Actor("user", self.user_id, self.username, ip, port, posts)
 
 
+_FIELDS = tuple(each.name for each in fields(SessionView))
+
+
 def handle(keyring: Keyring, session_id: str, generation: int) -> str:
     """The cookie value of a session."""
     return signed_values.seal(keyring, "session", f"{session_id}.{generation}")
@@ -127,7 +130,7 @@ def is_control(keyring: Keyring, cookie_value: str) -> bool:
     return signed_values.unseal(keyring, "session-control", cookie_value) is not None
 
 
-_COLUMNS = (
+_STORED = (
     SsoSession.id,
     SsoSession.generation,
     SsoSession.user_id,
@@ -178,8 +181,10 @@ _ADMINISTERS = exists(
         in_force(AdminRole, _TODAY),
     )
 ).correlate_except(AdminRole)
+COLUMNS = (*_STORED, _ADMINISTERS.label("administers"))
+"""What ``view_of`` reads, of a statement that joins user, assignment, unit and position."""
 VIEW: Any = (
-    select(*_COLUMNS, _ADMINISTERS.label("administers"))
+    select(*COLUMNS)
     .join(User, User.id == SsoSession.user_id)
     .outerjoin(Assignment, Assignment.id == SsoSession.assignment_id)
     .outerjoin(OrgUnit, OrgUnit.id == Assignment.unit_id)
@@ -216,8 +221,8 @@ def at(now: datetime) -> dict[str, Any]:
 
 
 def view_of(row: Any) -> SessionView:
-    """The view of a row of ``VIEW``."""
-    values = row._asdict()
+    """The view of a row that has ``COLUMNS``."""
+    values = {name: getattr(row, name) for name in _FIELDS}
     values["amr"] = tuple(values["amr"])
     values["administers"] = bool(values["administers"])
     return SessionView(**values)
@@ -227,14 +232,27 @@ def peek(
     connection: Connection | Session, keyring: Keyring, cookie_value: str, *, now: datetime
 ) -> SessionView | None:
     """The good session behind a cookie, without counting as a sign of life. One SELECT."""
+    found = named(keyring, cookie_value)
+    if found is None:
+        return None
+    row = _BEHIND_COOKIE.one(core(connection), session=found[0], generation=found[1], **at(now))
+    return view_of(row) if row else None
+
+
+def named(keyring: Keyring, cookie_value: str) -> tuple[str, int] | None:
+    """Which session a cookie of ours names, and in which generation."""
     body = signed_values.unseal(keyring, "session", cookie_value)
     if body is None:
         return None
     session_id, _, generation = body.partition(".")
-    row = _BEHIND_COOKIE.one(
-        core(connection), session=session_id, generation=int(generation), **at(now)
-    )
-    return view_of(row) if row else None
+    return session_id, int(generation)
+
+
+def touch(connection: Connection, view: SessionView, *, now: datetime, settings: Settings) -> None:
+    """It was just used: one UPDATE, once a minute at most."""
+    if now - view.last_seen_at >= TOUCH_EVERY:
+        until = now + timedelta(seconds=settings.session_idle)
+        _TOUCH.run(connection, session=view.id, before=view.last_seen_at, now=now, until=until)
 
 
 def resolve(
@@ -247,9 +265,8 @@ def resolve(
 ) -> SessionView | None:
     """The good session behind a cookie: one SELECT, and at most once a minute one UPDATE."""
     view = peek(connection, keyring, cookie_value, now=now)
-    if view is not None and now - view.last_seen_at >= TOUCH_EVERY:
-        until = now + timedelta(seconds=settings.session_idle)
-        _TOUCH.run(connection, session=view.id, before=view.last_seen_at, now=now, until=until)
+    if view is not None:
+        touch(connection, view, now=now, settings=settings)
     return view
 
 

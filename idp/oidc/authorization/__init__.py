@@ -1,6 +1,7 @@
 """An authorization request: what is checked of it (in the order of ``order``), decided, answered.
 
 authorize       what is needed of a person, and what comes of it
+arriving        who sends it and who is signed in: one statement
 incoming        who sends it, and which parameters count
 parameters      what can be judged without a person
 response_types  which response types and scopes a client may ask for

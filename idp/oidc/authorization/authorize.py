@@ -77,20 +77,21 @@ def signed_in(checked: CheckedRequest) -> SignIn | TooWeak | None:
 
 
 def entitled(checked: CheckedRequest) -> NotEntitled | None:
-    """Her capacity earns the application. One SELECT, where that or her consent matters."""
+    """Her capacity earns the application. One SELECT, where that or her consent matters and was not
+    read with the client.
+    """
     provider, client, now = checked.provider, checked.client, checked.request.now
     checked.standing = None
     if not client.restricted and client.first_party and not checked.asks:
         return None
     view = _hers(checked)
-    checked.standing = consent.standing(
+    checked.standing = checked.stood or consent.standing(
         checked.request.connection,
         view.user_id,
         assignment_id=view.assignment_id,
         client_id=client.id,
-        now=now,
     )
-    about, day = checked.standing.person, local_day(now)
+    about, day = checked.standing.capacity, local_day(now)
     if entitlement.entitled(provider.tools.db, client, about, on=day):
         return None
     error = AccessDeniedError("The person may not use this application in her present capacity.")
@@ -114,6 +115,12 @@ def consented(checked: CheckedRequest) -> AskConsent | None:
 
 def request_used_up(checked: CheckedRequest) -> None:
     """What was pushed or signed, by the first of two browsers that bring it (RFC 9126 §4)."""
+    if not giving.uses_up(checked):
+        use_up(checked)
+
+
+def use_up(checked: CheckedRequest) -> None:
+    """The client is answered. One UPDATE or INSERT. Raises PageError for whoever comes second."""
     if checked.kept is not None:
         pushed.consume(
             checked.provider, checked.request.connection, checked.kept, now=checked.request.now

@@ -15,6 +15,7 @@ from idp.oidc.authorization.answers import Channel
 from idp.oidc.authorization.consent import ConsentStanding
 from idp.oidc.authorization.pushed import UsableRequest
 from idp.oidc.clients.kinds import ClientKind, ResponseType
+from idp.oidc.proofs.dpop import DpopProof
 from idp.oidc.request import Call
 from idp.sessions import SessionView
 
@@ -29,6 +30,12 @@ class CheckedRequest(Call):
     """Whoever is signed in at this browser."""
     consent_proof: str = ""
     """That of the page on which she has just agreed."""
+    cookie: str = ""
+    """That of her session, where ``view`` was not looked up before: it is, with the client."""
+    looked: bool = False
+    """Whether the cookie has been looked at."""
+    stood: ConsentStanding | None = None
+    """Her standing when she was looked up, as long as nothing took its time since."""
 
     brought: Mapping[str, str] = field(init=False)
     """What brings the same request again."""
@@ -37,6 +44,10 @@ class CheckedRequest(Call):
     kept: UsableRequest | None = None
     """What the browser brings by our name for it: a pushed request, or a signed one that was read
     before."""
+    usable: UsableRequest | None = None
+    """The pushed request that its ``request_uri`` names, as it was read with the client."""
+    proof: DpopProof | None = None
+    """The proof it is pushed with, until the request is kept."""
     jkt: str | None = None
     """The DPoP key it was pushed with."""
     signed: bool = False

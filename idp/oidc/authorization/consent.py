@@ -8,6 +8,7 @@ the capacity (for entitlement) and the remembered consent.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -29,7 +30,7 @@ from directory.base.failpoints import failpoint
 from directory.base.rows import insert_into
 from directory.people import User
 from idp.oidc import resources
-from idp.oidc.claims import ActingPerson, person, with_person
+from idp.oidc.claims import Capacity, capacity, with_capacity
 from idp.oidc.grants import Grant
 
 
@@ -67,19 +68,17 @@ def parted(allowed: Iterable[str]) -> tuple[set[str], set[str]]:
 class ConsentStanding:
     """What a person is and has allowed, before she is asked anything."""
 
-    person: ActingPerson
+    capacity: Capacity
     allowed: frozenset[str]
     consent_id: int | None
     """The row of it: another one, once she has taken it back and given it again."""
 
 
+COLUMNS = (Consent.scopes.label("allowed"), Consent.id.label("consent_id"))
+"""Beside those of ``with_capacity`` what ``standing_of`` reads."""
 _STANDING = hot.read(
-    with_person(
-        select(
-            User.id.label("user_id"),
-            Consent.scopes.label("allowed"),
-            Consent.id.label("consent_id"),
-        )
+    with_capacity(
+        select(User.id.label("user_id"), *COLUMNS)
         .select_from(User)
         .outerjoin(
             Assignment,
@@ -98,13 +97,16 @@ def standing(
     *,
     assignment_id: int | None,
     client_id: int,
-    now: datetime,
 ) -> ConsentStanding:
     """The capacity and the remembered consent of one person towards one client."""
-    row = _STANDING.one(
-        connection, user=user_id, assignment=assignment_id, client=client_id, now=now
+    return standing_of(
+        _STANDING.one(connection, user=user_id, assignment=assignment_id, client=client_id)
     )
-    return ConsentStanding(person(row), frozenset(row.allowed or ()), row.consent_id)
+
+
+def standing_of(row: Any) -> ConsentStanding:
+    """The standing of such a row."""
+    return ConsentStanding(capacity(row), frozenset(row.allowed or ()), row.consent_id)
 
 
 def remember(

@@ -141,9 +141,8 @@ def entitled(
         view.user_id,
         assignment_id=view.assignment_id,
         client_id=client.id,
-        now=now,
     )
-    return entitlement.entitled(provider.tools.db, client, standing.person, on=local_day(now))
+    return entitlement.entitled(provider.tools.db, client, standing.capacity, on=local_day(now))
 
 
 def allow(

@@ -16,13 +16,14 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
-from sqlalchemy import BigInteger, Connection, bindparam, insert, select
+from sqlalchemy import BigInteger, Connection, bindparam, insert, select, true
 
 from directory.base import hot
 from directory.base.config import Settings
 from directory.base.crypto import random_id
 from directory.base.failpoints import failpoint
 from idp.oidc import grants
+from idp.oidc.authorization import pushed
 from idp.oidc.authorization.checked_request import CheckedRequest
 from idp.oidc.authorization.consent import Consent
 from idp.oidc.clients.kinds import GrantType, ResponseType
@@ -51,8 +52,23 @@ def _written(resting: Any, *held: Any) -> hot.Statement:
     return hot.write(insert(Grant).from_select(_COLUMNS, chosen).returning(Grant.id))
 
 
+def _written_by_pushed(resting: Any, *held: Any) -> hot.Statement:
+    """PostgreSQL's: the same, and the pushed request it answers is used up."""
+    used = pushed.USED_UP.cte("used")
+    chosen = resting.join(used, true()).with_for_update(read=True, of=held)
+    given = insert(Grant).from_select(_COLUMNS, chosen).returning(Grant.id).cte("given")
+    return hot.write(
+        select(
+            select(used.c.id).scalar_subquery().label("used"),
+            select(given.c.id).scalar_subquery().label("given"),
+        )
+    )
+
+
 _ISSUE = _written(_BY_SESSION, SsoSession)
 _ISSUE_BY_CONSENT = _written(_BY_CONSENT, SsoSession, Consent)
+_ISSUE_BY_PUSHED = _written_by_pushed(_BY_SESSION, SsoSession)
+_ISSUE_BY_CONSENT_AND_PUSHED = _written_by_pushed(_BY_CONSENT, SsoSession, Consent)
 _ENDED = hot.read(select(SsoSession.ended_at).where(SsoSession.id == bindparam("session")))
 
 
@@ -68,7 +84,7 @@ def give(
     grant_id = random_id()
     failpoint("authorize.before_code")
     columns = _columns(provider.tools.settings, checked, view, grant_id)
-    if not issue(request.connection, columns, consent_id=consent_id):
+    if not _given(checked, columns, consent_id=consent_id):
         ended = session_ended(request.connection, view.id)
         raise LoginRequiredError if ended else ConsentRequiredError
     said: dict[str, str] = {}
@@ -106,6 +122,30 @@ def give(
             alone=words == {"id_token"},
         )
     return said
+
+
+def uses_up(checked: CheckedRequest) -> bool:
+    """Whether the pushed request is used up by the statement that gives the grant (PostgreSQL), unless
+    something is to be written in between.
+    """
+    kept, dialect = checked.kept, checked.request.connection.dialect.name
+    return kept is not None and not kept.carried and not checked.agreed and dialect == "postgresql"
+
+
+def _given(checked: CheckedRequest, columns: Mapping[str, Any], *, consent_id: int | None) -> bool:
+    """Whether the grant has been written. Raises PageError for whoever comes second with a pushed
+    request.
+    """
+    request, kept = checked.request, checked.kept
+    if kept is None:
+        return issue(request.connection, columns, consent_id=consent_id)
+    statement = _ISSUE_BY_PUSHED if consent_id is None else _ISSUE_BY_CONSENT_AND_PUSHED
+    values = _parameters(columns, consent_id) | {"request": kept.id, "now": request.now}
+    found = statement.one(request.connection, **values)
+    if found.used is None:
+        raise pushed.over()
+    checked.kept = None
+    return found.given is not None
 
 
 def _columns(
@@ -151,10 +191,13 @@ def issue(connection: Connection, values: Mapping[str, Any], *, consent_id: int 
     """Write a new grant of a session; False when the session has ended since it was read, or the
     consent that was read (None: it rests on none) is no longer that. One INSERT.
     """
-    given = {_PREFIX + name: value for name, value in values.items()}
-    if consent_id is None:
-        return _ISSUE.one(connection, **given) is not None
-    return _ISSUE_BY_CONSENT.one(connection, **given, **{_CONSENT: consent_id}) is not None
+    statement = _ISSUE if consent_id is None else _ISSUE_BY_CONSENT
+    return statement.one(connection, **_parameters(values, consent_id)) is not None
+
+
+def _parameters(values: Mapping[str, Any], consent_id: int | None) -> dict[str, Any]:
+    found = {_PREFIX + name: value for name, value in values.items()}
+    return found if consent_id is None else found | {_CONSENT: consent_id}
 
 
 def session_ended(connection: Connection, session_id: str) -> bool:

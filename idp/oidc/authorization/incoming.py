@@ -9,10 +9,9 @@ Whatever it was, it is used up when the client is answered, not when a browser f
 
 from authlib.oauth2.rfc6749 import OAuth2Error
 
-from idp.oidc.authorization import pushed, request_object
+from idp.oidc.authorization import arriving, pushed, request_object
 from idp.oidc.authorization.checked_request import CheckedRequest
 from idp.oidc.authorization.page_error import PageError
-from idp.oidc.clients import view as client_view
 from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
 
@@ -21,17 +20,26 @@ FLOW = "flow"
 
 
 def client_known(checked: CheckedRequest) -> None:
-    """``client_id`` names a client that is enabled. One SELECT."""
+    """``client_id`` names a client that is enabled. One SELECT, with whoever is signed in."""
     request = checked.request
     client_id = request.get("client_id")
-    client = client_view.view(request.connection, client_id) if client_id else None
-    if client is None:
+    found = (
+        arriving.read(
+            checked.provider, request.connection, request, client_id, cookie=checked.cookie
+        )
+        if client_id
+        else None
+    )
+    if found is None:
         if client_id:
             request.keep_refusal(checked.provider.refusals, client_id, Reason.DISABLED)
         raise PageError(
             "client_unknown", "Ứng dụng gửi bạn đến đây chưa được đăng ký hoặc đã bị khóa."
         )
-    request.identified(client, None)
+    if checked.cookie:
+        checked.view, checked.stood, checked.looked = found.view, found.standing, True
+    checked.usable = found.pushed
+    request.identified(found.client, None)
     checked.flow = request.get(FLOW)
     checked.brought = {k: v for k, v in request.payload.data.items() if k != FLOW}
     request.counts(checked.brought)
@@ -44,7 +52,9 @@ def pushed_request_found(checked: CheckedRequest) -> None:
     if not uri.startswith(pushed.URN) or request.get("request") is not None:
         return
     try:
-        found = pushed.find(checked.provider, request.connection, uri, client, now=request.now)
+        found = checked.usable or pushed.find(
+            checked.provider, request.connection, uri, client, now=request.now
+        )
     except PageError:
         # Beside it some clients say where they are to be told (FAPI 2.0 allows it).
         if not client.check_redirect_uri(request.get("redirect_uri") or ""):
@@ -62,6 +72,7 @@ def signed_parameters(checked: CheckedRequest) -> None:
     """
     request, given = checked.request, checked.request.payload.data
     if request_object.signed(given):
+        checked.stood = None  # the client's keys, or the request itself, may be fetched
         values = request_object.read(checked.provider, checked.client, given, now=request.now)
         request.counts(values)
         checked.signed = True

@@ -36,7 +36,8 @@ from directory.base.db import Base, UTCDateTime
 from directory.base.errors import Misconfigured
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.view import ClientView
-from idp.oidc.proofs import replay_cache
+from idp.oidc.proofs import dpop, replay_cache
+from idp.oidc.proofs.dpop import DpopProof
 from idp.oidc.request import LONGEST, Provider
 
 URN = "urn:ietf:params:oauth:request_uri:"
@@ -65,22 +66,27 @@ class PushedRequest(Base):
     used_at: Mapped[datetime | None]
 
 
+_PREFIX = "the_"
 _ID: BindParameter[str] = bindparam("request")
 _NOW = bindparam("now", type_=UTCDateTime())
 _UNTIL = bindparam("until", type_=UTCDateTime())
-_KEEP = hot.write(
-    insert(PushedRequest).values(
-        {c.name: bindparam(c.name, type_=c.type) for c in PushedRequest.__table__.columns}
+_NAMED = [bindparam(c.name, type_=c.type) for c in PushedRequest.__table__.columns]
+_KEEP = hot.write(insert(PushedRequest).values({each.key: each for each in _NAMED}))
+_FIRST = replay_cache.FIRST
+_KEEP_IF_FIRST = hot.write(
+    insert(PushedRequest)
+    .from_select(
+        [each.key for each in _NAMED],
+        select(
+            *(bindparam(_PREFIX + each.key, type_=each.type).label(each.key) for each in _NAMED)
+        ).select_from(_FIRST),
     )
+    .returning(PushedRequest.id)
 )
+COLUMNS = ("id", "parameters", "jkt", "signed", "pushed_at")
+"""What ``usable`` reads."""
 _FIND = hot.read(
-    select(
-        PushedRequest.id,
-        PushedRequest.parameters,
-        PushedRequest.jkt,
-        PushedRequest.signed,
-        PushedRequest.pushed_at,
-    ).where(
+    select(*(getattr(PushedRequest, name) for name in COLUMNS)).where(
         PushedRequest.id == _ID,
         PushedRequest.client_id == bindparam("client"),
         PushedRequest.used_at.is_(None),
@@ -92,12 +98,14 @@ _PROLONG = hot.write(
     .where(PushedRequest.id == _ID, PushedRequest.expires_at < _UNTIL)
     .values(expires_at=_UNTIL)
 )
-_CONSUME = hot.write(
+USED_UP = (
     update(PushedRequest)
     .where(PushedRequest.id == _ID, PushedRequest.used_at.is_(None))
     .values(used_at=_NOW)
     .returning(PushedRequest.id)
 )
+"""The request, by whoever comes first."""
+_CONSUME = hot.write(USED_UP)
 
 
 @dataclass(frozen=True)
@@ -120,21 +128,31 @@ def keep(
     *,
     now: datetime,
     lifetime: timedelta,
-    jkt: str | None = None,
+    proof: DpopProof | None = None,
     signed: bool = False,
 ) -> str:
-    """Remember a request; its id. One INSERT."""
+    """Remember a request; its id. The proof it came with is spent with it: on PostgreSQL by the same
+    INSERT, on SQLite by one before it. Raises InvalidProof when it was presented before.
+    """
     request_id = random_id()
     row = {
         "id": request_id,
         "client_id": client.id,
         "parameters": dict(parameters),
         "signed": signed,
-        "jkt": jkt,
+        "jkt": None if proof is None else proof.jkt,
         "pushed_at": now,
         "expires_at": now + lifetime,
         "used_at": None,
     }
+    if proof is not None and connection.dialect.name == "postgresql":
+        given = {_PREFIX + name: value for name, value in row.items()}
+        spent = {"digest": proof.digest, "expires_at": proof.until}
+        if _KEEP_IF_FIRST.one(connection, **given, **spent) is None:
+            raise dpop.used_before()
+        return request_id
+    if proof is not None:
+        proof.spend(connection)
     _KEEP.run(connection, **row)
     return request_id
 
@@ -159,18 +177,31 @@ def find(
     text = request_uri.removeprefix(URN)
     if text.startswith(_CARRIED):
         return _opened(provider, connection, text.removeprefix(_CARRIED), client, now=now)
-    request_id = provider.tokens.handles.open_pushed(text)
+    request_id = named(provider, request_uri)
     row = (
         _FIND.one(connection, request=request_id, client=client.id, now=now)
         if request_id is not None
         else None
     )
     if row is None:
-        raise _over()
-    return UsableRequest(*row)
+        raise over()
+    return usable(row)
 
 
-def _over() -> PageError:
+def named(provider: Provider, request_uri: str) -> str | None:
+    """The id of the row that a ``request_uri`` of ours names; None where it names none."""
+    if not request_uri.startswith(URN):
+        return None
+    return provider.tokens.handles.open_pushed(request_uri.removeprefix(URN))
+
+
+def usable(row: Any, prefix: str = "") -> UsableRequest:
+    """The request of a row that has these columns."""
+    return UsableRequest(*(getattr(row, prefix + name) for name in COLUMNS))
+
+
+def over() -> PageError:
+    """Nobody can bring it any more."""
     return PageError("invalid_request_uri", "Yêu cầu đăng nhập này đã dùng rồi hoặc đã hết hạn.")
 
 
@@ -200,13 +231,13 @@ def _opened(
         padded = text + "=" * (-len(text.partition(".")[2]) % 4)
         plain = provider.tools.keyring.decrypt(_PURPOSE, padded)
     except Misconfigured:
-        raise _over() from None
+        raise over() from None
     request_id, whose, parameters, brought_at = json.loads(zlib.decompress(plain))
     at = datetime.fromisoformat(brought_at)
     found = UsableRequest(request_id, parameters, None, signed=True, pushed_at=at, carried=True)
     used = replay_cache.known(connection, _digest(found))
     if whose != client.id or _ends(provider, found) <= now or used:
-        raise _over()
+        raise over()
     return found
 
 
@@ -239,7 +270,7 @@ def consume(
     else:
         used = _CONSUME.one(connection, request=found.id, now=now) is not None
     if not used:
-        raise _over()
+        raise over()
 
 
 def purge(session: Session, *, now: datetime) -> None:

@@ -33,15 +33,25 @@ def request_itself_pushed(checked: CheckedRequest) -> None:
 
 def code_bound_to_key(checked: CheckedRequest) -> None:
     """A DPoP proof is good and new, and by the key that ``dpop_jkt`` names (RFC 9449 §10.1)."""
-    proof = dpop.proof(checked.provider, checked.request)
+    proof = checked.proof = dpop.unspent(checked.provider, checked.request)
     if proof is not None:
         checked.jkt = proof.jkt
         if (checked.request.get("dpop_jkt") or proof.jkt) != proof.jkt:
             raise dpop.InvalidProof("The proof is by another key than dpop_jkt names.")
 
 
+def proof_spent(checked: CheckedRequest) -> None:
+    """Whatever is refused, its proof is remembered (RFC 9449 §11.1). Raises InvalidProof when it was
+    presented before, which comes before all that stands below it in ``order``.
+    """
+    if checked.proof is not None:
+        checked.proof.spend(checked.request.connection)
+
+
 def keep(checked: CheckedRequest) -> PushedUri:
-    """Remember the client's request. One INSERT."""
+    """Remember the client's request, and that its proof has been presented. One INSERT. Raises
+    InvalidProof.
+    """
     provider, request = checked.provider, checked.request
     lifetime = provider.tools.settings.pushed_request_lifetime
     request_id = pushed.keep(
@@ -50,7 +60,7 @@ def keep(checked: CheckedRequest) -> PushedUri:
         request.payload.data,
         now=request.now,
         lifetime=timedelta(seconds=lifetime),
-        jkt=checked.jkt,
+        proof=checked.proof,
         signed=checked.signed,
     )
     return PushedUri(pushed.uri(provider, request_id), lifetime)

@@ -10,7 +10,15 @@ about the person comes from userinfo (OIDC Core §5.4), where it is as fresh as 
 """
 
 from idp.oidc.claims.given import claims
-from idp.oidc.claims.person import ActingPerson, complete, person, with_person
+from idp.oidc.claims.person import (
+    ActingPerson,
+    Capacity,
+    capacity,
+    complete,
+    person,
+    with_capacity,
+    with_person,
+)
 from idp.oidc.claims.scopes import ABOUT_SIGN_IN, CLAIMS, scopes_of, supported
 from idp.oidc.claims.wanted import PARTS, Levels, asked_of, levels, parse, subjects
 
@@ -19,8 +27,10 @@ __all__ = [
     "CLAIMS",
     "PARTS",
     "ActingPerson",
+    "Capacity",
     "Levels",
     "asked_of",
+    "capacity",
     "claims",
     "complete",
     "levels",
@@ -29,5 +39,6 @@ __all__ = [
     "scopes_of",
     "subjects",
     "supported",
+    "with_capacity",
     "with_person",
 ]

@@ -81,6 +81,14 @@ class ActingPerson:
         return own or (self.above[-1] if self.above else None)
 
 
+@dataclass(frozen=True)
+class Capacity:
+    """As much of the capacity somebody acts in as decides what she may use."""
+
+    eid_level: int | None
+    held: Held | None
+
+
 _UP = (aliased(OrgUnit), aliased(OrgUnit), aliased(OrgUnit))
 """Parents of the unit: its legal person is hardly ever further up."""
 
@@ -141,18 +149,33 @@ def with_person(statement: Any) -> Select[Any]:
     and names a column ``user_id``; it is then executed with the parameter ``now``. What it selects
     already, under the same name, is not selected twice.
     """
-    selected = set(statement.selected_columns.keys())
-    statement = (
-        statement.add_columns(*(each for each in _COLUMNS if each.key not in selected))
-        .outerjoin(OrgUnit, OrgUnit.id == Assignment.unit_id)
-        .outerjoin(Position, Position.id == Assignment.position_id)
-    )
+    statement = _with_post(statement, _COLUMNS)
     below: Any = OrgUnit
     for up in _UP:
         statement = statement.outerjoin(up, up.id == below.parent_id)
         below = up
     found: Select[Any] = statement
     return found
+
+
+def with_capacity(statement: Any) -> Select[Any]:
+    """The same for ``capacity``."""
+    return _with_post(statement, (User.eid_level, *_HELD))
+
+
+def _with_post(statement: Any, columns: Iterable[Any]) -> Select[Any]:
+    selected = set(statement.selected_columns.keys())
+    found: Select[Any] = (
+        statement.add_columns(*(each for each in columns if each.key not in selected))
+        .outerjoin(OrgUnit, OrgUnit.id == Assignment.unit_id)
+        .outerjoin(Position, Position.id == Assignment.position_id)
+    )
+    return found
+
+
+def capacity(row: Any) -> Capacity:
+    """The capacity of a row selected by ``with_capacity``."""
+    return Capacity(row.eid_level, _held(row) if row.held_id is not None else None)
 
 
 def person(row: Any) -> ActingPerson:

@@ -3,6 +3,7 @@
     read      everything a proof must say (§4.3), without asking the database
     spend     that it is presented for the first time (§11.1), for all nodes
     proof     both, for an endpoint of ours that clients call
+    unspent   the first, where a statement that is made anyway does the second
 
 A nonce (§8, §9) is a MAC over the minute it was made in: nothing is stored, every node knows it,
 and it is good for that minute and the next. Where a proof carries one, its age is the nonce's
@@ -83,17 +84,27 @@ class DpopProof:
     def spend(self, connection: Connection) -> None:
         """Raises InvalidProof when it was presented before. One INSERT."""
         if not replay_cache.first(connection, self.digest, until=self.until):
-            raise InvalidProof("The DPoP proof was used before.")
+            raise used_before()
 
 
-def proof(provider: Provider, request: Request) -> DpopProof | None:
-    """The proof a client sends to an endpoint of the provider, spent; None where it sends none.
+def used_before() -> InvalidProof:
+    """§11.1."""
+    return InvalidProof("The DPoP proof was used before.")
+
+
+def unspent(provider: Provider, request: Request) -> DpopProof | None:
+    """The proof a client sends to an endpoint of the provider; None where it sends none.
 
     Raises InvalidProof, UseNonce.
     """
     tools = provider.tools
     wanted = nonce_wanted(tools.settings, request.client)
-    found = read(tools, request.arrival, now=request.now, nonce_wanted=wanted)
+    return read(tools, request.arrival, now=request.now, nonce_wanted=wanted)
+
+
+def proof(provider: Provider, request: Request) -> DpopProof | None:
+    """The same, spent. Raises InvalidProof, UseNonce."""
+    found = unspent(provider, request)
     if found is not None:
         found.spend(request.connection)
     return found

@@ -31,13 +31,15 @@ _VALUES = {
     "digest": bindparam("digest"),
     "expires_at": bindparam("expires_at", type_=UTCDateTime()),
 }
-_FIRST = hot.write(
-    for_each_dialect(
-        lambda insert: (
-            insert(UsedOnce).values(_VALUES).on_conflict_do_nothing().returning(UsedOnce.digest)
-        )
+_FIRSTS = for_each_dialect(
+    lambda insert: (
+        insert(UsedOnce).values(_VALUES).on_conflict_do_nothing().returning(UsedOnce.digest)
     )
 )
+_FIRST = hot.write(_FIRSTS)
+FIRST = _FIRSTS["postgresql"].cte("first")
+"""On PostgreSQL, for a statement that writes something only where this is presented for the first
+time; its parameters are those of ``first``."""
 _KNOWN = hot.read(select(UsedOnce.digest).where(UsedOnce.digest == bindparam("digest")))
 
 

@@ -34,7 +34,7 @@ STATEMENTS = _statements()
 @pytest.mark.parametrize("dialect", [SQLiteDialect_pysqlite, PGDialect_psycopg])
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_can_be_made(name: str, dialect: Any) -> None:
-    assert hot._compile(STATEMENTS[name]._statement, dialect()).sql
+    assert STATEMENTS[name].compiled(dialect()).sql
 
 
 def test_there_are_statements() -> None:
