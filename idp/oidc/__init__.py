@@ -22,6 +22,7 @@
     live_grants                 grants as the door and sign-out see them
     naming                      what a request names, before it is believed
     tokens                      access tokens made, opened, and whether they are good now
+    active                      a token that is good now
     asking                      who asks, and what the request names: one statement
     grants                      the grant row: issued, living, consumed, revoked
     clients/                    who may ask, and for what

@@ -24,10 +24,11 @@ from directory.base.errors import DinhdanhError
 from idp import assurance
 from idp.assurance import StepUp
 from idp.oidc import resources
+from idp.oidc.active import Active, token_type
 from idp.oidc.connection import Arrival, arrival
 from idp.oidc.proofs import dpop, mtls
 from idp.oidc.proofs.mtls import BadCertificate
-from idp.oidc.tokens import Active, Tokens, token_type
+from idp.oidc.tokens import Tokens
 from idp.web import gate, threshold
 from idp.web.exchange import HttpRequest
 

@@ -16,9 +16,10 @@ from joserfc import jwt
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
+from idp.oidc.active import Active, token_type
 from idp.oidc.clients.view import ClientView
 from idp.oidc.request import Provider, Request
-from idp.oidc.tokens import Active, audience, token_type
+from idp.oidc.tokens import audience
 
 JSON = "application/json"
 JWT_TYPE = "token-introspection+jwt"

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from connectors.tools import Tools
 from directory.base.crypto import random_id
 from idp.oidc import grants, jws
+from idp.oidc.active import Active, bound, confirmation
 from idp.oidc.asking import Asking
 from idp.oidc.clients import sectors
 from idp.oidc.clients import view as client_view
@@ -32,59 +33,6 @@ ACCESS_TYPE = "at+jwt"
 """``typ`` of a JWT access token (RFC 9068 §2.1): it passes for no other kind of JWT."""
 LONGEST = 8192
 """Characters of a JWT of ours."""
-
-
-@dataclass(frozen=True)
-class Active:
-    """An access or refresh token that is good at this moment."""
-
-    client_id: int
-    public_client_id: str
-    application_id: int | None
-    audience: tuple[str, ...]
-    """Who it is for: the resources it names, or its client's application, or ourselves."""
-    scopes: tuple[str, ...]
-    issued_at: datetime
-    expires_at: datetime
-    jti: str
-    grant: GrantView | None = None
-    """None for a client's token on its own account."""
-    refresh: bool = False
-    resources: tuple[str, ...] = ()
-    bound_to: str | None = None
-    """The key whoever presents it must prove (``jkt:…``, ``x5t:…``)."""
-
-    fapi: bool = False
-    """Whether its client follows FAPI 2.0."""
-    by_name: bool = False
-    """Whether it is told what the claims request asks for by name (OIDC Core §5.5), beyond its own
-    scopes: only a token as large as its grant is, and no child."""
-
-    @property
-    def cnf(self) -> dict[str, str]:
-        """The claim ``cnf`` (RFC 7800, RFC 8705 §3.1, RFC 9449 §6.1); empty: anybody's."""
-        return confirmation(self.bound_to)
-
-
-def confirmation(bound_to: str | None) -> dict[str, str]:
-    """``cnf`` of a key."""
-    if bound_to is None:
-        return {}
-    kind, _, digest = bound_to.partition(":")
-    return {"jkt" if kind == "jkt" else "x5t#S256": digest}
-
-
-def token_type(bound_to: str | None) -> str:
-    """``token_type`` of a token bound so: DPoP (RFC 9449 §5); those of certificates are used as
-    bearer tokens are (RFC 8705 §3).
-    """
-    return "DPoP" if bound_to is not None and bound_to.startswith("jkt:") else "Bearer"
-
-
-def _bound(cnf: dict[str, str]) -> str | None:
-    if "jkt" in cnf:
-        return "jkt:" + cnf["jkt"]
-    return "x5t:" + cnf["x5t#S256"] if "x5t#S256" in cnf else None
 
 
 class Tokens:
@@ -239,7 +187,7 @@ class Tokens:
         expires_at = datetime.fromtimestamp(body["exp"], UTC)
         scopes = tuple(body["scope"].split())
         named = body["aud"] if isinstance(body["aud"], list) else [body["aud"]]
-        bound_to = _bound(body.get("cnf", {}))
+        bound_to = bound(body.get("cnf", {}))
         if "epochs" not in body:
             grant_id, _, number = body["jti"].partition(".")
             return _Offline(

@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 from connectors.tools import Tools
 from directory.base.config import Settings
 from idp.oidc import bearer, claims, resources
+from idp.oidc.active import token_type
 from idp.oidc.bearer import PresentedToken, Refused
 from idp.oidc.grants import GrantView
-from idp.oidc.tokens import Tokens, token_type
+from idp.oidc.tokens import Tokens
 
 
 def userinfo(

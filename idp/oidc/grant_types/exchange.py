@@ -27,10 +27,10 @@ from authlib.oauth2.rfc6749 import (
 )
 
 from idp.oidc import resources
+from idp.oidc.active import Active
 from idp.oidc.grant_types.issuing import described, require_assured, require_entitled
 from idp.oidc.request import Call
 from idp.oidc.resources import InvalidTarget
-from idp.oidc.tokens import Active
 
 _TYPE = "urn:ietf:params:oauth:token-type:"
 ACCESS_TOKEN = _TYPE + "access_token"

@@ -23,12 +23,12 @@ from directory.base.failpoints import failpoint
 from idp import assurance
 from idp.oidc import entitlement, grants
 from idp.oidc import resources as targets
+from idp.oidc.active import token_type
 from idp.oidc.clients.kinds import GrantType
 from idp.oidc.grants import GrantView
 from idp.oidc.id_token import id_token
 from idp.oidc.opaque_tokens import Refresh
 from idp.oidc.request import Call, Provider, Request, Sent
-from idp.oidc.tokens import token_type
 
 GRANT_TYPES = frozenset(
     {
