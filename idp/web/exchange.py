@@ -116,14 +116,15 @@ class HttpRequest:
             except UnicodeDecodeError:
                 return MultiDict()
         if self.mimetype == "multipart/form-data":
-            return self._in_parts()
+            options = parse_options_header(self._environ["CONTENT_TYPE"])[1]
+            if options.get("boundary"):
+                return self._in_parts(options)
         # Nobody reads it, but too large is too large.
         get_input_stream(self._environ, max_content_length=BODY_LIMIT)
         return MultiDict()
 
-    def _in_parts(self) -> "MultiDict[str, str]":
+    def _in_parts(self, options: dict[str, str]) -> "MultiDict[str, str]":
         parser = FormDataParser(max_form_memory_size=FIELD_LIMIT, max_form_parts=FIELDS)
-        options = parse_options_header(self._environ["CONTENT_TYPE"])[1]
         size = len(self.body)
         return parser.parse(io.BytesIO(self.body), self.mimetype, size, options)[1]
 
