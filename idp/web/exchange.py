@@ -10,7 +10,7 @@ and Flask must not understand one request in two ways. Nothing here knows Flask 
 
 import io
 import json
-import secrets
+import os
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class HttpRequest:
     @cached_property
     def id(self) -> str:
         """What the log, the answer and the error page call this request."""
-        return secrets.token_hex(8)
+        return os.urandom(8).hex()
 
     @property
     def peer(self) -> tuple[str, str]:
