@@ -20,7 +20,7 @@ from idp import assurance
 from idp.commands import pki
 from idp.factors import registry
 from idp.oidc.clients import SCOPES
-from idp.run import health, installation, migrate, wiring
+from idp.run import health, installation, migrate, schema, wiring
 from idp.services import Services
 from idp.trail import anchor
 from idp.web.i18n import error_text, gettext, moment
@@ -51,7 +51,7 @@ def _has_tables(settings: Settings) -> bool:
     database = Database(settings.database, prepared=settings.database_prepared)
     try:
         with database.hot() as connection:
-            return migrate.current(connection) is not None
+            return schema.current(connection) is not None
     finally:
         database.dispose()
 
@@ -60,7 +60,7 @@ def _require_newest(settings: Settings) -> None:
     database = Database(settings.database, prepared=settings.database_prepared)
     try:
         with database.hot() as connection:
-            migrate.require(connection)
+            schema.require(connection)
     finally:
         database.dispose()
     click.echo(gettext("Cơ sở dữ liệu ở phiên bản mới nhất."))

@@ -12,7 +12,7 @@ from directory import people
 from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError, InvalidInput, Misconfigured, NotFound
-from idp.run import installation, migrate, wiring
+from idp.run import installation, schema, wiring
 from idp.services import Services
 from idp.trail import anchor, restoring, shipped_log
 from idp.trail.shipped_log import Known
@@ -85,7 +85,7 @@ def _opened() -> Services:
     services = wiring.build(load_settings())
     try:
         with services.db.hot() as connection:
-            migrate.require(connection)
+            schema.require(connection)
         installation.require(services)
     except DinhdanhError:
         services.db.dispose()

@@ -6,9 +6,10 @@
     health          metrics and readiness
     housekeeping    what must be done now and then
     installation    what an installation needs besides its tables
-    migrate         the schema, on SQLite and PostgreSQL
+    migrate         makes and changes the schema, on SQLite and PostgreSQL
     wiring          how Services are made, and which cutters the door has
     connections     which open connections are silent, idle or too slow
+    schema          which schema is there, and whether this release can serve it
     listening       what wakes the worker
     admission       how many requests are in work, and who goes before them
     supervisor      child processes

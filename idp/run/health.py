@@ -29,7 +29,7 @@ from directory.base.away import is_away, kind_of
 from directory.base.outbox import Job
 from directory.changes.model import Change, ChangeState
 from directory.entitlements import Installation
-from idp.run import migrate
+from idp.run import schema
 from idp.run.connections import Connections
 from idp.services import Services
 from idp.web import gate
@@ -65,8 +65,8 @@ def checks(has: Services) -> list[Check]:
 
 
 def _of_database(has: Services, connection: Connection) -> Iterator[Check]:
-    found, ours = migrate.current(connection), migrate.head()
-    served = migrate.standing(connection) is migrate.SchemaFit.FITS
+    found, ours = schema.current(connection), schema.head()
+    served = schema.standing(connection) is schema.SchemaFit.FITS
     yield Check("migrations", holds=served, detail=f"{found} / {ours}")
     if not served:
         return

@@ -1,4 +1,4 @@
-"""The schema: one Alembic chain for all tables, on SQLite and PostgreSQL.
+"""Makes and changes the schema: one Alembic chain for all tables, on SQLite and PostgreSQL.
 
 ``directory/migrations/env.py`` runs inside Alembic and gets connection and metadata from here:
 the tables of all three packages are known to the composition root only.
@@ -17,8 +17,6 @@ never heard of the newer revision look.
 import sys
 import tempfile
 from collections.abc import Callable
-from enum import Enum
-from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -31,9 +29,8 @@ from sqlalchemy import Connection, Engine, delete, insert, inspect
 from directory.base import nodes
 from directory.base.db import Database
 from directory.base.errors import Misconfigured
-from idp.run import wiring
+from idp.run import schema, wiring
 
-SCRIPTS = Path(__file__).parents[2] / "directory" / "migrations"
 _LOCK = 7_233_114_001
 """PostgreSQL advisory lock: two nodes that start at once do not both upgrade."""
 
@@ -41,7 +38,7 @@ _LOCK = 7_233_114_001
 def config(connection: Connection | None = None) -> Config:
     """Alembic's configuration, with the connection it is to use."""
     made = Config()
-    made.set_main_option("script_location", str(SCRIPTS))
+    made.set_main_option("script_location", str(schema.SCRIPTS))
     made.set_main_option("path_separator", "os")
     made.attributes["connection"] = connection
     made.attributes["metadata"] = wiring.metadata()
@@ -68,76 +65,15 @@ def _run(engine: Engine, act: Callable[[Config], None]) -> None:
             connection.invalidate()
 
 
-@cache
-def head() -> str | None:
-    """The newest revision of this release; None before the first one exists."""
-    return ScriptDirectory.from_config(config()).get_current_head()
-
-
-def current(connection: Connection) -> str | None:
-    """The revision the database stands at."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-class SchemaFit(Enum):
-    """How the schema that is there stands to this release."""
-
-    MISSING = "there is none"
-    OLDER = "migrations are pending"
-    FITS = "it is this release's, or a newer one that this release can serve"
-    NEWER = "it is one this release cannot serve"
-
-
-def standing(connection: Connection) -> SchemaFit:
-    """Whether this release can serve the schema that is there."""
-    found, ours = current(connection), head()
-    if found is None:
-        return SchemaFit.MISSING
-    if found == ours:
-        return SchemaFit.FITS
-    if found in _known():
-        return SchemaFit.OLDER
-    least = nodes.serves_from(connection)
-    return SchemaFit.FITS if least is not None and least <= str(ours) else SchemaFit.NEWER
-
-
-def require(connection: Connection) -> None:
-    """Raises Misconfigured where this release cannot serve the schema that is there."""
-    stands = standing(connection)
-    if stands is SchemaFit.MISSING:
-        raise Misconfigured("not_installed", "Chưa khởi tạo; hãy chạy: dinhdanh migrate")
-    if stands is SchemaFit.OLDER:
-        raise Misconfigured(
-            "migrations", "Cơ sở dữ liệu chưa được nâng cấp; hãy chạy: dinhdanh migrate"
-        )
-    if stands is SchemaFit.NEWER:
-        raise _too_new(current(connection))
-
-
-def _too_new(found: str | None) -> Misconfigured:
-    return Misconfigured(
-        "schema_newer",
-        "Cơ sở dữ liệu ở phiên bản {found}, mới hơn phần mềm này ({ours}); hãy cập nhật phần mềm.",
-        found=found,
-        ours=head(),
-    )
-
-
-@cache
-def _known() -> frozenset[str]:
-    scripts = ScriptDirectory.from_config(config())
-    return frozenset(script.revision for script in scripts.walk_revisions())
-
-
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema up to a revision; all of it or nothing.
 
     Raises Misconfigured where it is newer than this release.
     """
     with engine.connect() as connection:
-        found = current(connection)
-    if found is not None and found not in _known():
-        raise _too_new(found)
+        found = schema.current(connection)
+    if found is not None and found not in schema.known():
+        raise schema.too_new(found)
 
     def act(cfg: Config) -> None:
         command.upgrade(cfg, revision)
@@ -152,7 +88,7 @@ def _leave_word(cfg: Config) -> None:
     if not inspect(connection).has_table(nodes.SchemaCompatibility.__tablename__):
         return
     scripts = ScriptDirectory.from_config(cfg)
-    reached = scripts.iterate_revisions(current(connection), "base")
+    reached = scripts.iterate_revisions(schema.current(connection), "base")
     said = [getattr(script.module, "serves_from", "0001") for script in reached]
     connection.execute(delete(nodes.SchemaCompatibility))
     row = {"id": 1, "serves_from": max(said, default="0001")}
@@ -179,7 +115,7 @@ def new_revision(message: str) -> Path:
     """Write a revision for what the code's tables have and the chain does not make yet."""
     with tempfile.TemporaryDirectory() as work:
         database = Database(f"sqlite:///{Path(work) / 'chain.db'}")
-        if head() is not None:
+        if schema.head() is not None:
             upgrade(database.engine)
         made: list[Path] = []
         _run(database.engine, lambda cfg: made.append(_autogenerate(cfg, message)))

@@ -31,7 +31,7 @@ from granian.server import Server
 from directory.base import outbox, patience
 from directory.base.config import Settings
 from idp.oidc.known_keys import SigningKeys
-from idp.run import admission, connections, health, installation, logs, migrate, supervisor, wiring
+from idp.run import admission, connections, health, installation, logs, schema, supervisor, wiring
 from idp.run.app import create_app
 from idp.run.worker import Worker
 from idp.trail import anchor
@@ -97,7 +97,7 @@ def _require_installed(settings: Settings) -> None:
     services = wiring.build(settings)
     try:
         with services.db.hot() as connection:
-            migrate.require(connection)
+            schema.require(connection)
         installation.require(services)
         anchor.require(services)
     finally:

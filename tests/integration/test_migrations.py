@@ -3,13 +3,14 @@
 from datetime import date
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import func, inspect, select, text
 
 from directory.base.db import Database
 from directory.base.errors import Misconfigured
 from directory.people import User
 from directory.units import OrgUnit, UnitName, boundary, facts
-from idp.run import migrate, wiring
+from idp.run import migrate, schema, wiring
 from tests.factories import make_assignment, make_unit, make_user
 
 pytestmark = pytest.mark.both_databases
@@ -43,10 +44,16 @@ def _counts(database):
         }
 
 
+def test_the_revisions_are_those_of_the_chain(database_kind):
+    chain = ScriptDirectory.from_config(migrate.config())
+    assert schema.known() == {each.revision for each in chain.walk_revisions()}
+    assert schema.head() == chain.get_current_head()
+
+
 def test_the_migrated_schema_is_that_of_the_code(empty):
     migrate.upgrade(empty.engine)
     with empty.hot() as connection:
-        assert migrate.current(connection) == migrate.head()
+        assert schema.current(connection) == schema.head()
         assert migrate.differences(connection) == []
     assert _tables(empty) == set(wiring.metadata().tables)
 
