@@ -5,6 +5,7 @@
     delivery        delivers logout tokens
     tools           what work on the outside is given
     outbound        the one client for outward HTTP: pinned, timed and capped
+    pinned          httpx2 over its pool, read when the first call is made
     addresses       which addresses may be called
     answers         what comes back, read within bounds
     deadline        how long a job may take in all
