@@ -1,6 +1,7 @@
-"""Processor time of processes, from /proc (Linux)."""
+"""Processor time and memory of processes, from /proc (Linux)."""
 
 import os
+import re
 from pathlib import Path
 
 _TICK = 1000 / os.sysconf("SC_CLK_TCK")
@@ -29,6 +30,13 @@ def spent(pids: set[int]) -> dict[int, float]:
     /proc counts in hundredths of a second; schedstat, where the kernel keeps it, in nanoseconds.
     """
     return {pid: _spent(pid) for pid in pids}
+
+
+def memory(pid: int) -> float:
+    """Megabytes: pages it has alone, and its share of those that it has with others."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    found = re.search(r"^Pss: +(\d+) kB$", text, re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def between(before: dict[int, float], after: dict[int, float]) -> float:

@@ -64,7 +64,8 @@ class Settings(BaseSettings):
     some; this is for what nobody has rung for, or where it was not heard."""
     worker_listen_url: str = ""
     """Where a worker hears of work (``LISTEN``), if not at ``database_url``: the PostgreSQL server
-    itself behind a PgBouncer that lends its connections for one transaction."""
+    itself behind a PgBouncer that lends its connections for one transaction. Without it, and with
+    ``database_prepared`` off, a worker only looks."""
     web_processes: int = Field(default=1, ge=1, le=64)
     """More than one only with PostgreSQL."""
     web_threads: int = Field(default=16, ge=1, le=256)

@@ -55,6 +55,8 @@ def source_of(services: Services) -> Source | None:
     """Where this installation's other processes are heard; None: it has none. Raises Misconfigured."""
     settings = services.settings
     if not services.db.is_sqlite:
+        if not (settings.worker_listen_url or settings.database_prepared):
+            return None  # behind PgBouncer, which tells nobody
         limits = Limits(connect=settings.database_connect_seconds)
         engine = unpooled(settings.worker_listen_url or settings.database, limits=limits)
         return lambda: _server(engine, services.db.bell.voice)

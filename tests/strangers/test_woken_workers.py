@@ -53,7 +53,7 @@ def live(services: Services, clock: Any) -> Iterator[Services]:
 
 
 @contextmanager
-def working(has: Services) -> Iterator[list[str]]:
+def working(has: Services, *, heard: bool = True) -> Iterator[list[str]]:
     """A worker that has looked once and sleeps; the keys of the jobs it does."""
     done: list[str] = []
 
@@ -65,7 +65,7 @@ def working(has: Services) -> Iterator[list[str]]:
     thread = threading.Thread(target=one.run)
     thread.start()
     try:
-        assert until(lambda: _heard(has), within=20)
+        assert not heard or until(lambda: _heard(has), within=20)
         yield done
     finally:
         one.stop()
@@ -218,26 +218,20 @@ def test_a_worker_that_hears_nothing_looks_by_itself_and_hears_again(
 
 
 @on_postgresql
-def test_an_address_that_nobody_listens_at_leaves_the_worker_to_look_by_itself(
-    database_kind: str, live: Services, services: Services
+@pytest.mark.parametrize(
+    "changed",
+    [{"worker_listen_url": "postgresql://127.0.0.1:9/nobody"}, {"database_prepared": False}],
+    ids=["nobody answers", "a pooler that tells nobody"],
+)
+def test_a_worker_that_can_hear_nothing_looks_by_itself(
+    database_kind: str, live: Services, services: Services, changed: dict[str, Any]
 ) -> None:
-    changed = {"worker_poll_seconds": 0.2, "worker_listen_url": "postgresql://127.0.0.1:9/nobody"}
-    deaf = replace(live, settings=live.settings.model_copy(update=changed))
-    done: list[str] = []
-
-    def handler(_tools: Any, claim: Any) -> Any:
-        done.append(claim.key)
-        return lambda _session: set()
-
-    one = worker.Worker(deaf, handlers={KIND: handler})
-    thread = threading.Thread(target=one.run)
-    thread.start()
-    try:
+    given = changed | {"worker_poll_seconds": 0.2}
+    deaf = replace(live, settings=live.settings.model_copy(update=given))
+    with working(deaf, heard=False) as done:
         _enqueue(services.db, "1:1")
         assert until(lambda: done == ["1:1"], within=20)
-    finally:
-        one.stop()
-        thread.join(20)
+        assert not _ears(live.db)
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
