@@ -4,21 +4,25 @@ The ways are not listed here but discovered: from the metadata of the running se
 the registry of its grants. One without a row below fails the test, as does a row that says of a
 state neither how it refuses nor why it need not. Each cell is first shown to succeed with the
 state removed; a cell that is excused is shown to succeed with it.
+
+All of it once more of two processes: one brings about the state, the other has served everything
+before and hears of it by the next request, whichever that is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from directory.assignments import Assignment
 from directory.base.clock import VIETNAM, local_day, next_day
 from directory.entitlements import Application, Installation, Rule, installation
 from directory.people import User
+from idp import sessions
 from idp.oidc import clients
 from idp.oidc.authorization import consent
 from idp.oidc.clients import (
@@ -30,8 +34,12 @@ from idp.oidc.clients import (
     TokenFormat,
 )
 from idp.oidc.server import Server
+from idp.run import wiring
+from idp.run.app import create_app
+from idp.sessions.session_rows import SsoSession
 from tests.browser_client import hidden_fields
 from tests.device_flow import Device
+from tests.process_memory import Memory
 from tests.relying_party import OPERATOR, Flow, Party, World, build_world
 
 REDIRECT = "https://vanban.example/callback"
@@ -397,7 +405,19 @@ def settings(make_settings: Any) -> Any:
 
 @pytest.fixture
 def stage(services: Any, clock: Any, client: Any) -> Stage:
+    return _stage(build_world(services, clock), client)
+
+
+@pytest.fixture
+def elsewhere(services: Any, clock: Any) -> Iterator[Stage]:
+    """Asked of another process than the one that changes things."""
     world = build_world(services, clock)
+    other = wiring.build(services.settings, clock=clock)
+    yield _stage(world, create_app(other).test_client())
+    other.db.dispose()
+
+
+def _stage(world: World, client: Any) -> Stage:
     application = world.restricted().application_id
     everything = world.register(
         "Văn bản",
@@ -467,5 +487,32 @@ def test_a_state_refuses_every_way_that_is_not_excused(
     STATES[state](stage)
     for name, use in uses.items():
         with subtests.test("with the state", way=name):
+            way = EVERY[name]
+            assert use() in ({OK} if state in way.excused else way.refusals)
+
+
+def _signed_out(stage: Stage) -> None:
+    with stage.world.services.db.write() as session:
+        ids = list(session.scalars(select(SsoSession.id).where(SsoSession.ended_at.is_(None))))
+        now = stage.world.clock()
+        sessions.end_many(session, ids, now=now, reason="logout", actor=OPERATOR)
+
+
+HERE = STATES | {"session ended": _signed_out}
+"""The states as the process brings them about that the browser is not with."""
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("state", HERE)
+def test_another_process_refuses_by_its_next_request(
+    elsewhere: Stage, state: str, subtests: pytest.Subtests
+) -> None:
+    """Each way is the first that it is asked after the state has come about."""
+    uses = _prepared(elsewhere)
+    remembered = Memory.now()
+    HERE[state](elsewhere)
+    for name, use in uses.items():
+        with subtests.test(way=name):
+            remembered.put_back()
             way = EVERY[name]
             assert use() in ({OK} if state in way.excused else way.refusals)

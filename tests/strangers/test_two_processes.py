@@ -6,7 +6,8 @@ is noticed because it has grown old.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -15,16 +16,19 @@ from sqlalchemy import text
 
 from directory.base import base64url
 from directory.changes import rules
-from idp.oidc.clients import Options, SubjectType, TokenFormat
+from directory.entitlements import Application
+from idp.oidc.clients import Client, GrantType, Options, SubjectType, TokenFormat
 from idp.run import wiring
 from idp.run.app import create_app
 from tests.command_line import Operator, operator
 from tests.factories import make_application
+from tests.process_memory import Memory
 from tests.relying_party import OPERATOR, REDIRECT, Flow, Party, World, build_world, counted
 from tests.serving import until
 
 __all__ = ["operator"]
 pytestmark = pytest.mark.both_databases
+EVERY = (GrantType.CODE, GrantType.REFRESH, GrantType.DEVICE)
 OTHER = "http://localhost:9002/callback"
 
 
@@ -123,6 +127,81 @@ def test_what_is_changed_by_hand_counts_at_once(
     by_sql(world, change, id=machine.party.client_id)
     answer = machine.post("/oauth2/introspect", {"token": token})
     assert answer.status_code == 401 or not answer.get_json().get("scope")
+
+
+CALLS: dict[str, Callable[[Flow, Flow], Any]] = {
+    "authorize": lambda flow, machine: flow.ask(),
+    "par": lambda flow, machine: flow.post("/oauth2/par", flow.query),
+    "device": lambda flow, machine: flow.post("/oauth2/device_authorization", {"scope": "openid"}),
+    "token": lambda flow, machine: flow.redeem("ddc_nothing"),
+    "client_credentials": lambda flow, machine: machine.token(grant_type="client_credentials"),
+    "introspect": lambda flow, machine: flow.post("/oauth2/introspect", {"token": "x"}),
+    "revoke": lambda flow, machine: flow.post("/oauth2/revoke", {"token": "x"}),
+}
+"""What a client asks that holds nothing yet; what it holds: tests/flows/test_grant_matrix.py."""
+ALL = frozenset(CALLS)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Columns of a client, or of its application, and which calls are refused while they say so."""
+
+    refuses: frozenset[str]
+    of: dict[str, Any] = field(default_factory=dict)
+    of_application: dict[str, Any] = field(default_factory=dict)
+
+
+EDITS = {
+    "disabled": Edit(ALL, {"enabled": False}),
+    "its application disabled": Edit(ALL, of_application={"enabled": False}),
+    "secrets retired": Edit(ALL - {"authorize"}, {"secrets": []}),
+    "another method": Edit(ALL - {"authorize"}, {"auth_method": "private_key_jwt"}),
+    "addresses edited": Edit(frozenset({"authorize", "par"}), {"redirect_uris": [OTHER]}),
+    "scopes edited": Edit(frozenset({"authorize", "par", "device"}), {"scopes": ["email"]}),
+    "grant types edited": Edit(
+        frozenset({"authorize", "par", "device", "token", "client_credentials"}),
+        {"grant_types": ["refresh_token"], "response_types": []},
+    ),
+    "to sign its requests": Edit(
+        frozenset({"authorize", "par"}), {"options": {"require_signed_request_object": True}}
+    ),
+}
+
+
+def served(answer: Any) -> bool:
+    """Not refused for who asks, nor for what the client may have."""
+    if answer.status_code == 302:
+        return "code=" in answer.headers["Location"]
+    known = answer.is_json and answer.get_json().get("error") == "invalid_grant"
+    return answer.status_code < 400 or known
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_an_edit_and_its_undoing_count_by_the_next_call_whichever_it_is(
+    world: World, there: FlaskClient, edit: Edit, subtests: pytest.Subtests
+) -> None:
+    linked = world.restricted().application_id
+    party = world.register(application_id=linked, grant_types=EVERY)
+    own = world.machine(application_id=linked)
+    flow, machine = Flow(there, party, scope="openid"), Flow(there, own)
+
+    rows = [(Application, linked, edit.of_application), (Client, party.id, edit.of)]
+    rows.append((Client, own.id, edit.of))
+    before = [(row, key, {n: getattr(world.one(row, key), n) for n in of}) for row, key, of in rows]
+
+    def ask_each(remembered: Memory, refused: frozenset[str]) -> None:
+        for name, call in CALLS.items():
+            with subtests.test(call=name, refused=name in refused):
+                remembered.put_back()
+                assert served(call(flow, machine)) == (name not in refused)
+
+    ask_each(Memory.now(), frozenset())
+    for said, refused in ((rows, edit.refuses), (before, frozenset[str]())):
+        remembered = Memory.now()
+        for row, key, values in said:
+            if values:
+                world.change(row, key, **values)
+        ask_each(remembered, refused)
 
 
 # ---- signing keys ------------------------------------------------------------------------------
