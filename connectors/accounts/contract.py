@@ -180,5 +180,7 @@ class Connector(Protocol):
         ...
 
     def close(self) -> None:
-        """Close connections at rest."""
+        """Close connections at rest, and those in use as soon as they come to rest. What is asked
+        meanwhile is still answered: a job may be at it while another has new settings.
+        """
         ...

@@ -77,14 +77,22 @@ _made: WeakKeyDictionary[Outbound, dict[int, tuple[str, Connector]]] = WeakKeyDi
 
 
 def connector_for(tools: Tools, application: Application) -> Connector:
-    """The connector of an application. Raises Misconfigured naming every wrong setting."""
-    digest = _digest(application)
-    with _lock:
-        made = _made.setdefault(tools.outbound, {})
-        known = made.get(application.id)
-        if known is None or known[0] != digest:
-            known = made[application.id] = digest, _make(tools, application)
-        return known[1]
+    """The connector of an application. Raises Misconfigured naming every wrong setting.
+
+    The one before, made from other settings or another secret, is closed.
+    """
+    digest, before = _digest(application), None
+    try:
+        with _lock:
+            made = _made.setdefault(tools.outbound, {})
+            known = made.get(application.id)
+            if known is None or known[0] != digest:
+                before = made.pop(application.id, None)
+                known = made[application.id] = digest, _make(tools, application)
+            return known[1]
+    finally:
+        if before is not None:
+            before[1].close()
 
 
 def close(outbound: Outbound) -> None:

@@ -145,7 +145,7 @@ class LdapConnector:
             return self._create(link, wanted)
 
     def close(self) -> None:
-        """Close the connections at rest."""
+        """Close the connections at rest, and those in use once they come to rest."""
         self._pool.close()
 
     def _locate(self, link: Link, operation: Operation) -> _Entry | None:

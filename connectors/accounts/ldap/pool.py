@@ -62,6 +62,7 @@ class Pool:
         self._password = password
         self._outbound = outbound
         self._rest: queue.LifoQueue[tuple[Link, float]] = queue.LifoQueue()
+        self._closed = False
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
@@ -109,7 +110,11 @@ class Pool:
                 link.close()
 
     def close(self) -> None:
-        """Close what is at rest."""
+        """Close what is at rest; from now on nothing stays there."""
+        self._closed = True
+        self._close_rested()
+
+    def _close_rested(self) -> None:
         while True:
             try:
                 link, _ = self._rest.get_nowait()
@@ -120,6 +125,8 @@ class Pool:
     def _put_back(self, link: Link | None) -> None:
         if link is not None:
             self._rest.put((link, time.monotonic()))
+        if self._closed:
+            self._close_rested()
 
     def _rested(self) -> Link | None:
         while True:
