@@ -27,8 +27,17 @@ def name(*parts: tuple[x509.ObjectIdentifier, str | None]) -> x509.Name:
 
 def names(subject: str, common_name: str) -> bool:
     """Whether a DN, as RFC 4514 text, is of somebody who is called so."""
+    return _called(subject) == [common_name[:NAME_LIMIT]]
+
+
+def common_name(subject: str) -> str:
+    """What a DN, as RFC 4514 text, calls its bearer; nothing where it does not."""
+    return next(iter(_called(subject)), "")
+
+
+def _called(subject: str) -> list[str]:
     said = x509.Name.from_rfc4514_string(subject).get_attributes_for_oid(NameOID.COMMON_NAME)
-    return [each.value for each in said] == [common_name[:NAME_LIMIT]]
+    return [str(each.value) for each in said]
 
 
 def serial() -> str:

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from connectors.pki import naming
+from connectors.pki.tables import Authority
 from directory import entitlements
 from directory.base import audit, outbox
 from directory.base.audit import Actor, Tag
@@ -13,6 +15,7 @@ from directory.base.outbox import Job, JobKind
 from directory.changes import effects, proof
 from directory.changes.effects import State
 from directory.people import User
+from idp.web.i18n import gettext
 
 STATES = ("ready", "running", "parked", "done")
 
@@ -47,9 +50,16 @@ def _subject(session: Session, job: Job, names: dict[int, str]) -> str:
     first, _, second = job.key.partition(":")
     if job.kind == JobKind.ACCOUNT_APPLY.value and second.isdecimal():
         return f"{_person(session, first)} · {names.get(int(second), second)}"
-    if job.kind == JobKind.SUBJECT_BOUNDARY.value:
+    if job.kind in (JobKind.SUBJECT_BOUNDARY.value, JobKind.ACCESS_OVER.value):
         return _person(session, first)
-    return job.key
+    if job.kind == JobKind.CRL_PUBLISH.value and first.isdecimal():
+        return _authority(session, int(first)) or job.key
+    return gettext("Các đơn vị") if job.kind == JobKind.TREE_BOUNDARY.value else job.key
+
+
+def _authority(session: Session, authority_id: int) -> str:
+    authority = session.get(Authority, authority_id)
+    return naming.common_name(authority.subject) if authority else ""
 
 
 def _person(session: Session, user_id: str) -> str:

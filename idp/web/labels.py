@@ -33,7 +33,7 @@ _SAID: dict[str, dict[str, str]] = {
         "verified": "Đã xác minh",
         "lapsed": "Đã tự hết hạn",
         "parked": "Chờ xử lý",
-        "gone": "Hệ thống đích đã mất",
+        "gone": "Không còn ở hệ thống đích",
         "superseded": "Đã được thay thế",
         "proposed": "Chờ phê duyệt",
         "approved": "Đã phê duyệt",

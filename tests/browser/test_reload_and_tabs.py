@@ -63,3 +63,25 @@ def test_a_second_tab_goes_on_when_the_first_has_signed_in(demo: Demo, window: W
     window.click(SUBMIT)
     assert window.url.endswith("/portal/sessions")
     assert window.driver.find_element(By.CSS_SELECTOR, ".capacity b").text == person["name"]
+
+
+def test_a_button_prints_the_slip_and_only_the_slip(demo: Demo, window: Window) -> None:
+    window.driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument",
+        {"source": "window.print = () => { document.title = 'in' }"},
+    )
+    person = demo.hr_officer
+    window.open(f"{demo.issuer}/console/people")
+    window.sign_in(person)
+    window.click("tbody a")
+    window.one("form[action$=activation] input[type=password]").send_keys(person["password"])
+    window.click("form[action$=activation] button")
+    link = window.text("#activation-url")
+    window.driver.find_element(By.CSS_SELECTOR, "button[data-print]").click()
+    assert window.driver.title == "in"
+    window.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    printed = window.driver.find_element(By.TAG_NAME, "body").text
+    assert link in printed
+    for words in ("Phiếu chỉ hiện lần này", "In phiếu", "Tổng quan", person["name"]):
+        assert words not in printed
+    assert window.complaints() == []

@@ -615,7 +615,7 @@ class TestShown:
             assert (effect["state"], effect["done"]) == ("gone", True)
             assert effect["verified_at"] is None
         page = hr.browser("officer").get(f"/console/changes/{change}").text
-        assert "Hệ thống đích đã mất" in page
+        assert "Không còn ở hệ thống đích" in page
         assert 'data-state="verified"' not in page
 
     @pytest.mark.parametrize(
