@@ -5,24 +5,22 @@ the registry of its grants. One without a row below fails the test, as does a ro
 state neither how it refuses nor why it need not. Each cell is first shown to succeed with the
 state removed; a cell that is excused is shown to succeed with it.
 
-All of it once more of two processes: one brings about the state, the other has served everything
-before and hears of it by the next request, whichever that is.
+Once more of two processes: tests/strangers/test_two_processes_ways.py.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from directory.assignments import Assignment
 from directory.base.clock import VIETNAM, local_day, next_day
 from directory.entitlements import Application, Installation, Rule, installation
 from directory.people import User
-from idp import sessions
 from idp.oidc import clients
 from idp.oidc.authorization import consent
 from idp.oidc.clients import (
@@ -34,12 +32,8 @@ from idp.oidc.clients import (
     TokenFormat,
 )
 from idp.oidc.server import Server
-from idp.run import wiring
-from idp.run.app import create_app
-from idp.sessions.session_rows import SsoSession
 from tests.browser_client import hidden_fields
 from tests.device_flow import Device
-from tests.process_memory import Memory
 from tests.relying_party import OPERATOR, Flow, Party, World, build_world
 
 REDIRECT = "https://vanban.example/callback"
@@ -405,19 +399,11 @@ def settings(make_settings: Any) -> Any:
 
 @pytest.fixture
 def stage(services: Any, clock: Any, client: Any) -> Stage:
-    return _stage(build_world(services, clock), client)
+    return set_up(build_world(services, clock), client)
 
 
-@pytest.fixture
-def elsewhere(services: Any, clock: Any) -> Iterator[Stage]:
-    """Asked of another process than the one that changes things."""
-    world = build_world(services, clock)
-    other = wiring.build(services.settings, clock=clock)
-    yield _stage(world, create_app(other).test_client())
-    other.db.dispose()
-
-
-def _stage(world: World, client: Any) -> Stage:
+def set_up(world: World, client: Any) -> Stage:
+    """With this browser."""
     application = world.restricted().application_id
     everything = world.register(
         "Văn bản",
@@ -468,7 +454,8 @@ def test_every_row_answers_for_every_state() -> None:
         assert row.excused.keys() < STATES.keys()
 
 
-def _prepared(stage: Stage) -> dict[str, Use]:
+def prepared(stage: Stage) -> dict[str, Use]:
+    """Every way, ready to be used."""
     stage.begin()
     return {name: row.prepare(stage) for name, row in EVERY.items()}
 
@@ -477,42 +464,15 @@ def _prepared(stage: Stage) -> dict[str, Use]:
 def test_a_state_refuses_every_way_that_is_not_excused(
     stage: Stage, state: str, subtests: pytest.Subtests
 ) -> None:
-    uses = _prepared(stage)
+    uses = prepared(stage)
     REMOVED.get(state, lambda _stage: None)(stage)
     for name, use in uses.items():
         with subtests.test("without the state", way=name):
             assert use() == OK
 
-    uses = _prepared(stage)
+    uses = prepared(stage)
     STATES[state](stage)
     for name, use in uses.items():
         with subtests.test("with the state", way=name):
-            way = EVERY[name]
-            assert use() in ({OK} if state in way.excused else way.refusals)
-
-
-def _signed_out(stage: Stage) -> None:
-    with stage.world.services.db.write() as session:
-        ids = list(session.scalars(select(SsoSession.id).where(SsoSession.ended_at.is_(None))))
-        now = stage.world.clock()
-        sessions.end_many(session, ids, now=now, reason="logout", actor=OPERATOR)
-
-
-HERE = STATES | {"session ended": _signed_out}
-"""The states as the process brings them about that the browser is not with."""
-
-
-@pytest.mark.both_databases
-@pytest.mark.parametrize("state", HERE)
-def test_another_process_refuses_by_its_next_request(
-    elsewhere: Stage, state: str, subtests: pytest.Subtests
-) -> None:
-    """Each way is the first that it is asked after the state has come about."""
-    uses = _prepared(elsewhere)
-    remembered = Memory.now()
-    HERE[state](elsewhere)
-    for name, use in uses.items():
-        with subtests.test(way=name):
-            remembered.put_back()
             way = EVERY[name]
             assert use() in ({OK} if state in way.excused else way.refusals)
