@@ -197,12 +197,17 @@ class Handed:
 _current: ContextVar[HttpRequest | None] = ContextVar("http_request", default=None)
 
 
-def begin(environ: "WSGIEnvironment") -> HttpRequest:
-    """The request that this thread works on from now on: one value, whoever asks first."""
+def begin(asked: HttpRequest) -> None:
+    """This thread works on this request from now on."""
+    _current.set(asked)
+
+
+def at_flask(environ: "WSGIEnvironment") -> HttpRequest:
+    """The request that Flask works on: that of the front door, where it has looked at it."""
     found: HttpRequest | None = environ.get(_REQUEST)
     if found is None:
         found = environ[_REQUEST] = HttpRequest(environ)
-    _current.set(found)
+        begin(found)
     return found
 
 
@@ -216,9 +221,11 @@ def end() -> None:
     _current.set(None)
 
 
-def hand_on(environ: "WSGIEnvironment", handed: Handed) -> None:
-    """Leave it to Flask to say this."""
-    environ[_HANDED] = handed
+def hand_on(environ: "WSGIEnvironment", asked: HttpRequest, handed: Handed | None) -> None:
+    """Leave the request to Flask, and to say this, where anything has been found out."""
+    environ[_REQUEST] = asked
+    if handed is not None:
+        environ[_HANDED] = handed
 
 
 def handed(environ: "WSGIEnvironment") -> Handed | None:

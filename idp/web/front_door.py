@@ -80,14 +80,16 @@ class FrontDoor:
         endpoint = self._endpoints.get(environ.get("PATH_INFO", ""))
         if endpoint is None:
             return self._application(environ, start_response)
-        asked = exchange.begin(environ)
+        asked = HttpRequest(environ)
+        exchange.begin(asked)
         i18n.begin()
         try:
             if isinstance(endpoint, PageEndpoint):
-                answer = self._of_page(environ, asked, endpoint)
-                if answer is None:
-                    return self._application(environ, start_response)
-                return self._sent(asked, answer, start_response, self._part)
+                found = self._of_page(asked, endpoint)
+                if isinstance(found, Answer):
+                    return self._sent(asked, found, start_response, self._part)
+                exchange.hand_on(environ, asked, found)
+                return self._application(environ, start_response)
             known = asked.method in endpoint.methods or asked.method == "OPTIONS"
             answer = self._to_program(asked, endpoint, known=known)
             return self._sent(asked, answer, start_response, self._part if known else None)
@@ -96,22 +98,13 @@ class FrontDoor:
 
     # ---- answers -------------------------------------------------------------------------------
 
-    def _of_page(
-        self, environ: "WSGIEnvironment", asked: HttpRequest, endpoint: PageEndpoint
-    ) -> Answer | None:
-        """None: Flask says what came of it, or refuses it as we would."""
+    def _of_page(self, asked: HttpRequest, endpoint: PageEndpoint) -> Answer | Handed | None:
+        """None: nothing has been found out, and Flask refuses it as we would."""
         if asked.method not in endpoint.methods:
             return None
         if threshold.refused(asked, self._settings, by_program=True, at_program=True) is not None:
             return None
-        try:
-            found: Answer | Handed = endpoint.answer(asked)
-        except Exception as error:  # noqa: BLE001 (Flask's handlers answer it, and log it)
-            found = Handed(error)
-        if isinstance(found, Answer):
-            return found
-        exchange.hand_on(environ, found)
-        return None
+        return endpoint.answer(asked)
 
     def _to_program(self, asked: HttpRequest, endpoint: Endpoint, *, known: bool) -> Answer:
         try:

@@ -83,7 +83,7 @@ def absolute(path: str) -> str:
 
 def this_request() -> HttpRequest:
     """The request of this moment, as the front door knows it."""
-    return exchange.begin(request.environ)
+    return exchange.at_flask(request.environ)
 
 
 def respond(answer: Answer) -> Response:

@@ -146,7 +146,7 @@ def begin() -> None:
 
 
 def _begin() -> None:
-    exchange.begin(request.environ)
+    exchange.at_flask(request.environ)
     if exchange.handed(request.environ) is None:
         begin()
 

@@ -27,11 +27,11 @@ def authorize(server: Server, asked: HttpRequest) -> Answer | Handed:
         cookie = asked.cookies.get(threshold.cookie_name(provider.tools.settings)) or ""
         checked = CheckedRequest(provider, wanted, "authorization", cookie=cookie)
         outcome = answering.decide(checked)
+        if isinstance(outcome, Answered) and outcome.answer.location is not None:
+            return elsewhere(outcome.answer.location, 302)
+        return _handed(outcome, checked)
     except Exception as error:  # noqa: BLE001 (the page says it; a fault is logged there)
         return _handed(error, checked)
-    if isinstance(outcome, Answered) and outcome.answer.location is not None:
-        return elsewhere(outcome.answer.location, 302)
-    return _handed(outcome, checked)
 
 
 def _handed(outcome: Any, checked: CheckedRequest | None) -> Handed:
