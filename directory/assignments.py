@@ -215,6 +215,16 @@ def last_of(held: Iterable[Held]) -> Held | None:
     )
 
 
+def begins_on(timeline: Iterable[Held], on: date) -> date | None:
+    """The day from which somebody serves who holds no post yet; None for who holds one, or is to
+    hold none.
+    """
+    held = list(timeline)
+    if any(h.in_force(on) for h in held):
+        return None
+    return min((h.valid_from for h in held if h.valid_from > on), default=None)
+
+
 def current(where: Connection | Session, user_id: int, on: date) -> list[Held]:
     """The capacities a person may act in on a day: primary first, then by rank."""
     held = [_held(row) for row in core(where).execute(_IN_FORCE, {"user": user_id, "on": on})]

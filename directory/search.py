@@ -60,6 +60,8 @@ class Found:
     """Her primary assignment on the day shown, or else the first she held then."""
     owner: str
     """The legal person her unit belongs to; empty when it is one itself."""
+    begins_on: date | None = None
+    """The day from which she serves who holds no post yet."""
 
 
 @dataclass(frozen=True)
@@ -148,9 +150,15 @@ def _found(session: Session, users: list[User], on: date, shown_on: date) -> lis
             status_on(u, on),
             held[u.id],
             _owner_of(held[u.id], owner),
+            _begins(u, timelines[u.id], on),
         )
         for u in users
     ]
+
+
+def _begins(user: User, timeline: list[Held], on: date) -> date | None:
+    serves = status_on(user, on) == UserStatus.ACTIVE
+    return assignments.begins_on(timeline, on) if serves else None
 
 
 def _owner_of(held: Held | None, owner: dict[int, UnitView]) -> str:
@@ -296,6 +304,8 @@ class PersonView:
     the nearest to it on which the post was held."""
     owners: dict[int, UnitView]
     """By assignment, the legal person its unit belonged to then."""
+    begins_on: date | None = None
+    """The day from which she serves who holds no post yet."""
 
 
 def person(
@@ -325,6 +335,7 @@ def person(
         full,
         primary_of(timeline, on),
         *_called(session, timeline, called_on or on),
+        _begins(user, timeline, on),
     )
 
 

@@ -30,6 +30,21 @@ NEW = "new"
 FIELD = "person.same_as"
 _MOST = 5
 """Namesakes that are named."""
+_SERVES = {
+    (
+        True,
+        False,
+    ): "{name} ({username}) đang công tác và mang số định danh này: không tiếp nhận lần "
+    "nữa, hãy điều động hoặc bổ nhiệm.",
+    (
+        False,
+        False,
+    ): "{name} ({username}) đang công tác: không tiếp nhận lần nữa, hãy điều động hoặc bổ nhiệm.",
+    (True, True): "{name} ({username}) mang số định danh này và sẽ công tác từ ngày {day}: không "
+    "tiếp nhận lần nữa.",
+    (False, True): "{name} ({username}) sẽ công tác từ ngày {day}: không tiếp nhận lần nữa.",
+}
+"""Of who is in service, or will be by a change that waits: by her number or by name, now or later."""
 Row = Mapping[str, Any]
 
 
@@ -125,8 +140,8 @@ class _Look:
         ]
         ids = sorted({user.id for user in known})
         gone = sorted({user.id for user in known if returning.is_gone(user, ground.today)})
-        self.timelines = assignments.timeline(session, gone)
-        self.written = returning.never_served(session, self.timelines)
+        self.timelines = assignments.timeline(session, ids)
+        self.written = returning.never_served(session, {who: self.timelines[who] for who in gone})
         self.dead = returning.recorded_dead(session, gone) if gone else set()
         seen = visible_people(ground.rights, ground.today)
         self.visible = {
@@ -320,22 +335,10 @@ class _Look:
     # ---- what is said ----
 
     def _in_service(self, row: Row, user: User, *, by_number: bool) -> None:
-        if by_number:
-            self._refuse(
-                row,
-                "known_person",
-                "{name} ({username}) đang công tác và mang số định danh này: không tiếp nhận lần "
-                "nữa, hãy điều động hoặc bổ nhiệm.",
-                user,
-            )
-        else:
-            self._refuse(
-                row,
-                "in_service",
-                "{name} ({username}) đang công tác: không tiếp nhận lần nữa, hãy điều động hoặc bổ "
-                "nhiệm.",
-                user,
-            )
+        begins = assignments.begins_on(self.timelines[user.id], self.ground.today)
+        code = "known_person" if by_number else "in_service"
+        day = {"day": said(begins)} if begins else {}
+        self._refuse(row, code, _SERVES[by_number, begins is not None], user, **day)
 
     def _choices(self, users: Iterable[User]) -> tuple[Choice, ...]:
         gone = [u for u in users if returning.is_gone(u, self.ground.today) and self._decides(u)]

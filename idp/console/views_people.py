@@ -126,7 +126,7 @@ def _cells(row: Found) -> Iterator[str]:
         row.username,
         row.full_name,
         row.birth_year or "",
-        label("status", row.status.value),
+        gettext("Sắp công tác") if row.begins_on else label("status", row.status.value),
         held.position_name if held else "",
         held.unit.name if held else "",
         row.owner or (held.unit.name if held else ""),

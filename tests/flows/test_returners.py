@@ -49,6 +49,9 @@ def hr(services: Any, clock: Any, app: Flask) -> Hr:
     return made
 
 
+SERVES = {"known_person", "in_service"}
+
+
 def leaves(hr: Hr, who: str = "lan", **more: Any) -> str:
     """She has left, and some days have gone by."""
     done = hr.api(hr.token()).commit(kind="leave", user=hr.names[who], reason="resign", **more)
@@ -587,3 +590,35 @@ def test_whoever_may_take_her_back_finds_her_among_those_who_left(hr: Hr) -> Non
     page = hr.browser("officer_a").get("/console/people?status=left").text
     assert f"/console/people/{hr.people['lan']}" in page
     assert NUMBER[-4:] not in page
+
+
+def test_who_comes_back_on_a_later_day_is_told_with_it_wherever_she_is_looked_for(hr: Hr) -> None:
+    leaves(hr)
+    officer, api = hr.browser("officer"), hr.api(hr.token())
+    day = local_day(hr.clock()) + timedelta(days=14)
+    written = f"{day:%d/%m/%Y}"
+    body = {"kind": "rejoin", "user": hr.names["lan"], "to_unit": hr.units["b"], "position": "KT"}
+    assert api.commit(**body, effective_on=day.isoformat()).json["state"] == "scheduled"
+    gone = text_of(officer.get("/console/people?status=left").text)
+    assert LAN not in gone
+    assert "Ai đã có ngày nhận lại" in gone
+    where = f"/console/people/{hr.people['lan']}"
+    for page in ("/console/people?q=lan", where, f"/console/units/{hr.units['b']}"):
+        said = text_of(officer.get(page).text)
+        assert f"Sắp công tác từ ngày {written}" in said, page
+    assert "Sắp công tác" in officer.get("/console/people.csv?q=lan").text
+    again = hr.preview(officer, "lan", "rejoin", to_unit=hr.units["a"], position="CV")
+    assert f"đã được nhận, công tác từ ngày {written}" in text_of(again.text)
+    named = {"full_name": LAN, "same_as": hr.names["lan"]}
+    for asked in (join(), join() | {"person": named}):
+        (conflict,) = (n for n in api.plan(**asked)["conflicts"] if n["code"] in SERVES)
+        assert written in conflict["message"]
+        assert "đang công tác" not in conflict["message"]
+    hr.clock.set(day_start(day) + timedelta(hours=8))
+    drain(hr.services)
+    for page in ("/console/people?q=lan", where):
+        assert "Sắp công tác" not in hr.browser("officer").get(page).text
+    plan = hr.api(hr.token()).plan(**join())
+    there = [n["message"] for n in plan["conflicts"] if n["code"] in SERVES]
+    assert len(there) == 1
+    assert "đang công tác" in there[0]

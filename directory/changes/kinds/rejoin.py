@@ -1,5 +1,6 @@
 """``rejoin``: nhận lại; somebody who has left serves again, as the person she was."""
 
+from datetime import date
 from typing import Annotated
 
 from sqlalchemy.orm import Session
@@ -8,11 +9,11 @@ from directory import assignments
 from directory.assignments import HeldAs
 from directory.changes import addresses, personal, posts, returning
 from directory.changes.asks import Ask, Fields
-from directory.changes.drafting import Draft, Ground, people_of, require_over
+from directory.changes.drafting import Draft, Ground, people_of, require_over, said
 from directory.changes.field_types import PositionRef, UnitRef
 from directory.changes.kind import Kind, Subjects, of_taking_up
 from directory.changes.model import Plan, Spec
-from directory.people import UserStatus
+from directory.people import User, UserStatus
 from directory.permissions import Do
 
 
@@ -56,12 +57,7 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
             for path in returning.sources(before, written[user.id]):
                 ground.rights.require(Do.CHANGE, path, missing="source")
         if not returning.is_gone(user, ground.today):
-            draft.conflict(
-                "not_left",
-                "{name} đang công tác; hãy điều động hoặc bổ nhiệm.",
-                user,
-                name=user.full_name,
-            )
+            _refuse(draft, user, assignments.begins_on(before, ground.today))
             continue
         taken.append((user, position))
         dead = returning.recorded_dead(session, [user.id])
@@ -74,6 +70,18 @@ def plan(session: Session, spec: Spec, ground: Ground) -> Plan:
         draft.warnings += addresses.shared(session, [hers | {"person": address}], ground)
     posts.refuse_full(session, draft, unit, taken)
     return draft.done(units_touched={unit.id})
+
+
+def _refuse(draft: Draft, user: User, begins: date | None) -> None:
+    """She is in service, or comes back on a day by another change already."""
+    if begins is None:
+        told = "{name} đang công tác; hãy điều động hoặc bổ nhiệm."
+        draft.conflict("not_left", told, user, name=user.full_name)
+    else:
+        told = (
+            "{name} đã được nhận, công tác từ ngày {day}; muốn đổi, hãy hoàn tác thay đổi ấy trước."
+        )
+        draft.conflict("not_left", told, user, name=user.full_name, day=said(begins))
 
 
 KIND = Kind(
