@@ -2,6 +2,7 @@
 
     trust        the system's certificates are read
     statements   a statement is compiled for a kind of database
+    docstrings   the SCIM models are read, and what is written about each of their fields
 
 The product does each of these once, when its process starts; the tests open a database for every
 test. Nothing that a database *holds* is shared. (The application is one for all tests of a process,
@@ -12,13 +13,17 @@ for garbage, and how long a test's own server takes to notice that it is to end.
 """
 
 import gc
+import inspect
 import os
 import socketserver
+import sys
 from collections.abc import Callable, Hashable
+from types import FrameType, ModuleType
 from typing import Any
 
 import werkzeug.serving
 from httpx2._transports import default as transports
+from pydantic._internal import _docs_extraction
 from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -34,6 +39,7 @@ def share() -> None:
     """From now on, in this process."""
     _trust()
     _statements()
+    _docstrings()
     gc.set_threshold(20_000, 10, 20)
     for server in (socketserver.BaseServer, werkzeug.serving.BaseWSGIServer):
         server.serve_forever.__defaults__ = (0.02,)  # the seconds between two looks
@@ -81,3 +87,21 @@ def _statements() -> None:
         return engine
 
     db.create_engine = sharing
+
+
+def _docstrings() -> None:
+    """Two seconds of each process that reads ``scim2_models``.
+
+    Pydantic looks for a class's source in the frames of its caller and asks of each, which of all
+    modules it is of. ``inspect`` goes through them all; a frame knows its module's name.
+    """
+
+    class Knowing(ModuleType):
+        __getattr__ = staticmethod(lambda name: getattr(inspect, name))  # type: ignore[assignment]
+
+        @staticmethod
+        def getmodule(of: Any) -> ModuleType | None:
+            named = of.f_globals.get("__name__") if isinstance(of, FrameType) else of.__module__
+            return sys.modules.get(named)
+
+    _docs_extraction.inspect = Knowing("inspect")

@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Iterator
 
+import pytest
+
 from tests.unit.test_house_rules import ROOT, SOURCES
 
 KEPT = {
@@ -20,7 +22,12 @@ FILLED = {
 STORES = {"OrderedDict", "WeakKeyDictionary", "WeakValueDictionary"}
 GIVEN = {"session", "connection", "db", "tools", "services", "now"}
 """What is given one of them is no function of its arguments alone."""
-TREES = {str(file.relative_to(ROOT)): ast.parse(file.read_text("utf-8")) for file in SOURCES}
+
+
+@pytest.fixture(scope="module")
+def trees() -> dict[str, ast.Module]:
+    """The product's files, read."""
+    return {str(file.relative_to(ROOT)): ast.parse(file.read_text("utf-8")) for file in SOURCES}
 
 
 def _name(node: ast.expr) -> str:
@@ -43,21 +50,23 @@ def _filled_later(tree: ast.Module) -> Iterator[str]:
             yield from map(_name, targets)
 
 
-def test_nothing_is_remembered_in_a_way_of_its_own() -> None:
+def test_nothing_is_remembered_in_a_way_of_its_own(trees: dict[str, ast.Module]) -> None:
     stores = {
         where
-        for where, tree in TREES.items()
+        for where, tree in trees.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and _name(node) in STORES
     }
     assert stores == KEPT.keys()
-    later = {(where, name) for where, tree in TREES.items() for name in _filled_later(tree)}
+    later = {(where, name) for where, tree in trees.items() for name in _filled_later(tree)}
     assert later == FILLED.keys()
 
 
-def test_what_is_worked_out_once_depends_on_its_arguments_alone_and_is_bounded() -> None:
+def test_what_is_worked_out_once_depends_on_its_arguments_alone_and_is_bounded(
+    trees: dict[str, ast.Module],
+) -> None:
     wrong = []
-    for where, tree in TREES.items():
+    for where, tree in trees.items():
         for node in ast.walk(tree):
             if not isinstance(node, ast.FunctionDef):
                 continue
