@@ -5,6 +5,10 @@
 The product has no switch for any of this: each build replaces a function or two of it and then
 starts the ordinary command line. ``caught_at`` is the beginning of the step at which the story
 must stop: a story that stops elsewhere, or not at all, does not watch what it claims to watch.
+
+Each is a whole performance with its servers, and some wait until the story's patience is over. So
+those that are ``daily``, of each group one or two, are performed by ``make test``, and all others by
+``make test-slow``.
 """
 
 import sys
@@ -20,16 +24,19 @@ class Build:
 
     caught_at: str
     breaks: Callable[[], None]
+    daily: bool
 
 
 BUILDS: dict[str, Build] = {}
 
 
-def build(name: str, *, caught_at: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+def build(
+    name: str, *, caught_at: str, daily: bool = False
+) -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Register a build under a name."""
 
     def register(breaks: Callable[[], None]) -> Callable[[], None]:
-        BUILDS[name] = Build(caught_at, breaks)
+        BUILDS[name] = Build(caught_at, breaks, daily)
         return breaks
 
     return register
@@ -56,7 +63,7 @@ def _rows_stay() -> None:
 # ---- access ----------------------------------------------------------------------------------
 
 
-@build("cut_skipped", caught_at="5 the session at Dinhdanh is dead")
+@build("cut_skipped", caught_at="5 the session at Dinhdanh is dead", daily=True)
 def cut_skipped() -> None:
     """Neither epochs nor ended assignments count, and nothing is marked."""
     _nothing_is_cut()
@@ -107,7 +114,7 @@ def _remember(owner: Any, name: str, key: Callable[..., Any]) -> None:
     setattr(owner, name, cached)
 
 
-@build("code_survives", caught_at="5 a code issued before the commit")
+@build("code_survives", caught_at="5 a code issued before the commit", daily=True)
 def code_survives() -> None:
     """A code is judged by the day it is redeemed, not by the day it was issued."""
     from sqlalchemy import and_, select, update
@@ -142,7 +149,9 @@ def code_survives() -> None:
 # ---- applications ----------------------------------------------------------------------------
 
 
-@build("logout_not_delivered", caught_at="5 Quản lý văn bản và điều hành drops its session")
+@build(
+    "logout_not_delivered", caught_at="5 Quản lý văn bản và điều hành drops its session", daily=True
+)
 def logout_not_delivered() -> None:
     """The logout token is made, noted as received, and never sent."""
     from connectors import delivery
@@ -170,7 +179,9 @@ def logout_unsigned() -> None:
     delivery.deliver = deliver
 
 
-@build("account_not_disabled", caught_at="5 the account in Quản lý văn bản và điều hành")
+@build(
+    "account_not_disabled", caught_at="5 the account in Quản lý văn bản và điều hành", daily=True
+)
 def account_not_disabled() -> None:
     """Disabling is believed to have happened and is proven by the belief."""
     from connectors.accounts import proving
@@ -212,7 +223,7 @@ def _believed(_connector: Any, wanted: Any, outcome: Any, **_: Any) -> Any:
     return believed, {}
 
 
-@build("proof_of_another_application", caught_at="6 what was promised is what was done")
+@build("proof_of_another_application", caught_at="6 what was promised is what was done", daily=True)
 def proof_of_another_application() -> None:
     """The effects name the other application."""
     _on_account_effects(lambda due, other: replace(due, target=other.target, label=other.label))
@@ -253,7 +264,7 @@ def crl_not_published() -> None:
     jobs._visible = lambda *_: True
 
 
-@build("ocsp_says_good", caught_at="5 openssl ocsp")
+@build("ocsp_says_good", caught_at="5 openssl ocsp", daily=True)
 def ocsp_says_good() -> None:
     """The responder knows certificates, not what has become of them."""
     from connectors.pki import jobs, ocsp
@@ -279,7 +290,7 @@ def new_request_missing() -> None:
 # ---- the door --------------------------------------------------------------------------------
 
 
-@build("idempotency_ignored", caught_at="4 the same commit twice")
+@build("idempotency_ignored", caught_at="4 the same commit twice", daily=True)
 def idempotency_ignored() -> None:
     """An Idempotency-Key is accepted and forgotten."""
     from directory.changes import repeats
@@ -295,7 +306,9 @@ def stale_preview_accepted() -> None:
     Plan.fingerprint = property(lambda _: "0" * 64)
 
 
-@build("preview_is_silent", caught_at="4 the preview announces what becomes of the account")
+@build(
+    "preview_is_silent", caught_at="4 the preview announces what becomes of the account", daily=True
+)
 def preview_is_silent() -> None:
     """Accounts are changed without having been announced."""
     from connectors.accounts.apply import AccountCutter
@@ -333,7 +346,7 @@ def proof_times_invented() -> None:
     present.effect_as_dict = shown
 
 
-@build("old_capacity", caught_at="7 the unit in the claims is the new one")
+@build("old_capacity", caught_at="7 the unit in the claims is the new one", daily=True)
 def old_capacity() -> None:
     """Claims about a person are made once."""
     from idp.oidc import claims

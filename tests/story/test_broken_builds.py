@@ -157,7 +157,9 @@ def test_the_story_holds_on_the_product(
     assert "All of it is so" in done.stdout
 
 
-@pytest.mark.parametrize("name", BUILDS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if b.daily else pytest.mark.slow) for n, b in BUILDS.items()]
+)
 def test_the_story_stops_where_a_build_is_broken(
     name: str, performances: dict[str, "Future[Told]"]
 ) -> None:

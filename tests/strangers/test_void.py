@@ -167,11 +167,19 @@ CASES = {
 }
 
 
+@pytest.fixture(scope="module")
+def never() -> dict[bool, dict[str, Any]]:
+    """What was answered where nothing was made, on SQLite or not: the world is always the same."""
+    return {}
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_a_cancelled_change_leaves_every_answer_as_if_it_had_never_been(hr: Hr, case: str) -> None:
+def test_a_cancelled_change_leaves_every_answer_as_if_it_had_never_been(
+    hr: Hr, case: str, never: dict[bool, dict[str, Any]]
+) -> None:
     kind, on = CASES[case]
-    days = (TODAY, AFTER)
-    before = _played(hr, lambda: None, days)
+    days, where = (TODAY, AFTER), hr.services.db.is_sqlite
+    before = never[where] = never.get(where) or _played(hr, lambda: None, days)
     after = _played(hr, lambda: _and_back(hr, **kind(hr, on)), days)
     assert _difference(before, after) == []
 

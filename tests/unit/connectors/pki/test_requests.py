@@ -55,7 +55,7 @@ REFUSED = {
     "bad signature": (_bad_signature, "csr_signature"),
     "signed with SHA-1": (lambda: SHA_1, "csr_signature"),
     "RSA 1024": (lambda: csr(rsa_key(1024)), "csr_weak_key"),
-    "RSA 8192": (lambda: csr(_large()), "csr_weak_key"),
+    "RSA 8192": (lambda: RSA_8192, "csr_weak_key"),
     "RSA exponent 3": (
         lambda: csr(rsa.generate_private_key(public_exponent=3, key_size=2048)),
         "csr_weak_key",
@@ -91,8 +91,55 @@ GEjU4fYQYixbpnvnqEr6/5SgaX1G/TuRZQ==
 """
 
 
-def _large() -> rsa.RSAPrivateKey:
-    return rsa_key(4104)  # one step above the limit; 8192 bits take long to make
+RSA_8192 = """-----BEGIN CERTIFICATE REQUEST-----
+MIIIUTCCBDkCAQAwDDEKMAgGA1UEAwwBeDCCBCIwDQYJKoZIhvcNAQEBBQADggQP
+ADCCBAoCggQBALJ/4otrySqmUO+hsD+a66arvVTL/Qw/zNX0Pc5OyOe4bptpt9wV
+wI7FpVbIMVQG1KuTJQL6aZ4kogrpH6txUAn43UyIrDsff0ld3zwN5e3hFPrTnwv2
+9UsvfrzYBMF9+J07EakddL1HvHe0OTs9pr6Lq0gLEpT8ALCJv+NbZhC1Njhyv2GF
+88XuyFYg2C2X8Zy44v1dAbKpATscOFF/3JgcqtgSIBEVAl8bfREKtejKp+vjnvdJ
+LE6dTuZNtIJgo/h0gNjzEtJwtQUQ0Fzf2ul9JXK2O2G0dFwzVwDiy4SSarh2OyvJ
+T0QoU4ZEZsJcRJ066gSQj0ba8l6Cm1zRicKnhCGxAcgw/D+7ifTMxFgJ60sJcHog
+2xPpgz9bpDYpHryAqFPTxo6PxiSj6xGjGzMpEudmsXJvZ7DChYelAQ77dPcDik1o
+aNflj1sigOTqriC+OuNlABgHRjPgLDP02Il9PzZx3+5GFVwTL61DFMbvxRk9ifjR
+WXcyBTYANjJdFTz9z5r/8BBvS4KctW3gggU3aABEw4kAzD5kJZ8GlcVFXHb1js74
+J2OKaCNjSMvotBJSw6msc1CgCwuw1xjAqrZRhPusbAoPhXcu30EhjJDMDBRSjtrr
+5z8mdc/UNMuwgxP78feR39fCCNmbH9Mf33S3Cog9Kn8vdFZq2BXkqa1pqsPGpfOX
+79NDJGLUv1JfJJrk9WzAwYw5buUoJPNA92dropU9hvmy4YpRZtituRSaB+bFcaKz
+somlOdBsFUU+ETTrjTRconU+sQfXgpaOwiyMd/DH7RAX1IEXQX+tuIeGwDlZVh5h
+VIApkOq1cySxcHR10xth7fQKgF9hqsycubXv6sU9bUFfQotVXHbKyHOi2OwOojsN
+4UMfclGgdgiIGbPOhjNfAJP/UIPsshKDUL7t47Y6u8aY9DG8UTxBDQZprF7B82WI
+nPqgaC8PPJPiGU3v91wkyFGB1AtOjjVL+7RG7vRAf4Sqzy99WBAyTDCOD4H1q44i
+KEpFgYq+OjDHCl6L9uki/TmU4kTO7zUaua2pxIE+uisfP3uaWM2I4CGShDuCaym6
+Bva1JA6VACAs9LArwZImx3d5R2HAJPU+cBYzAOcDENcmIWMsLxlDktJ2tpsSuh7w
+94EMsEO9q9tkzQTPgBVe1BFJtK5hGPWe6b4jLvTFskSt8hYqpOOs0XBRKJ90qPeL
+LdD5bvoL2DM0tfz4ColXDasH5CA/16hR0MptjKxIQuISKnQEHOjI9ktK9rfjV+Ez
+u4PeXjP+RevHziEwTHruQ4xpxwrY8fGuN+MXmPTHjmjUFPKJKBjvbMU6/WgQCUE+
+sMnLKVB7/y+I1j0kuUT5nNQNKekeBcWwgbcCAwEAAaAAMA0GCSqGSIb3DQEBCwUA
+A4IEAQCKOShfNwKSlmUGGq6WmnlqRC2w1ZODvX5oHl8fO4Yvo537mcYuTs8klX7C
+PwPy3lt/+hTw0Wn8sXZ0G8AYJ0fGYjIyl8Ep5Jh5yIb6ib+ASNtnMdCZs4dNW7c6
+3qjWq87p2IwN0NuzY3/LzIsmIJPFiFS7qx6K1HUXrjjR8PHCB/uAM8oSPmLn+1nU
+qn88J+rtWgJfVyv9RBZ4v04WuTPB6Oo6v9zmMfOw4JkYPYAXinjlAAYe0fTXaYio
+kOJ7vIDOVUUJkzyieqrD4psTLzrqmfjzxsoyuJtSG/D9lQXQmohX21qkjQB45zcE
+0VHbMS6F/frbki61PghDKDcFfru/jPqEfI0z+O/wphufbgZBXf3ASxqtcjOeyVvN
+eWhPMduSusJnO1Pshf39HVYJXIUvB1vogYNjNBXbtYijE44E6EFSYXYl40w9/zv1
+0oAJSdbXoegM2PJL2Bud8y7/2z9LsEzRJNlIrbUkuNVjnTugrwM3gHWPDoNbl87y
+rCWd3Wyrg5IVEF3RlM79VzLExtJynp79pp2Jb3112nCvs+ijHotNhKRU62DuCAy+
+6QWDus0GvG7+3oyrHcpzbYx1IbOi4CgFJ1tM6d9k1QeQ2oOALFsfM4LITMOoZ5t9
++xn8XoJW/CNblWa64X4JgS6zbCpEpaTsBYbhjJQaKNjKNrUXI/o8ROsqlG+vAg6R
+XyDbIB4fyaDJpufK8OVnh3hYAMenRBpQ4kvqu7921jQota5Nud+jI4SiPvdwEIAN
+o1ZrLDRjM9rtzD02d8+QU1TWRrXRGLjWN7MjDFGUCdbCMNCLlR1Jrvx7yO/5VjVQ
+Txh5EwudJzDB+gLdc+FLXWZLY4LwEoQJWBRcfO58ybpY1HCXSZTX7dmvYYUnvxC5
+BuDE/AIUhONqrNV7BuilgYrkjrfLpFHoiTB39eR7WkoR/4yZTdMzbU4MiMXDSvsl
+mvuDJwBusyKicd0OhKZP/lCmrgFvgqJgtD/Vd9b82qQdmSmu47H0CpMbtKiUtm5f
+d21mMts1dnzsulkqnJ4yEfG6zHpM8nZK1bwh1VPm0rkPBpb8LlOaz08EtFvd1EHj
+awxavfKSKBgSqToWE5GQzfPofwmWveNNRJcqmNhUfjtczLoONC0F7Ts5R/RvI+5+
+VAnNU3wLtMAJDFlUUfHAwuC4YZtNr5D5TW5C7lAScfCUMJQX+3IDnn9c0FFH+xoZ
+ZyrtbObWmKMitOGW5dR2Yu4EsbKMKNkOf/tOhZAxDjE4vz+XHaq0BXDKlkl1I93v
+kQ4OEypvW7wHd56QZkh794/xAHkkjHdntLizJIkkL0dud6sXgn9GZ/UOY2Ai52XK
+FWPEY6SmhOWCe76xI0nBpX/LGHe2
+-----END CERTIFICATE REQUEST-----
+"""
+"""Kept, since such a key takes seconds to make."""
 
 
 @pytest.mark.parametrize("case", REFUSED)
