@@ -126,7 +126,7 @@ def test_nothing_is_written(world: World, client_of_ours: Exchanger) -> None:
     client_of_ours.exchanged()
     with counted(world.services) as cost:
         client_of_ours.exchanged(scope="openid")
-    assert cost == {"SELECT": 2}
+    assert cost == {"SELECT": 1}
     assert len(world.all(Grant)) == 1
 
 
