@@ -215,11 +215,13 @@ class Database:
             pool_use_lifo=True,  # what was used last is known to live
             **common,
         )
+        _plan(hot, _ONCE)
         engines = create_engine(address, pool_size=limits.transactions, **common), hot
         for each in engines:
             _require_utf8(each)  # first: who connects in place of the dialect ends the round
             if not prepared:
                 _prepare_nothing(each)
+            _plan(each, _PLAINLY)
             bounded(each, limits)
             _ask_the_idle(each, limits.trusted)
         return engines
@@ -315,6 +317,20 @@ def _ask_the_idle(engine: Engine, trusted: float) -> None:
                     engine.dialect.do_ping(connection)
             except engine.dialect.loaded_dbapi.Error as error:
                 raise InvalidatePoolError from error  # made anew, and so are the others
+
+
+_ONCE = "-c plan_cache_mode=force_generic_plan"
+"""Hot statements look rows up by their keys. What the server would plan anew, as it does where a value
+is NULL, comes to the same plan, and costs ten times the look."""
+_PLAINLY = "-c jit=off"
+"""No statement of ours runs long enough to win back what compiling it costs: up to a second, which no
+time limit ends. The server compiles by estimates, and of a table with one row it knows nothing."""
+
+
+def _plan(engine: Engine, how: str) -> None:
+    @event.listens_for(engine, "do_connect")
+    def _ask(_dialect: Any, _record: Any, _arguments: Any, options: Any) -> None:
+        options["options"] = f"{options.get('options', '')} {how}".strip()
 
 
 def _prepare_nothing(engine: Engine) -> None:

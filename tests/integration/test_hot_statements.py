@@ -35,7 +35,6 @@ from sqlalchemy.exc import (
     StatementError,
 )
 
-from directory.base import db as databases
 from directory.base import hot
 from directory.base.away import is_away
 from directory.base.bounded import NoAnswer
@@ -215,10 +214,10 @@ def test_each_is_heard_of(services: Any, database: Database) -> None:
 
 @on_postgresql
 def test_a_question_whose_connection_is_gone_is_asked_again_and_a_write_is_not(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, database_url: str
 ) -> None:
-    monkeypatch.setattr(databases, "IDLE", 3600.0)
-    with database.hot() as connection:
+    trusting = Database(database_url, limits=Limits(trusted=3600.0))
+    with trusting.hot() as connection:
         PUT.run(connection, **(EMPTY | {"key": "a", "small": 1}))
         _cut(database, connection)
         assert GET.one(connection, key="a").small == 1
@@ -230,8 +229,9 @@ def test_a_question_whose_connection_is_gone_is_asked_again_and_a_write_is_not(
             RAISE.one(connection, of="a")
         assert is_away(found.value)
         assert found.value.connection_invalidated
-    with database.hot() as connection:
+    with trusting.hot() as connection:
         assert RAISE.one(connection, of="a").small == 2  # that one only
+    trusting.dispose()
 
 
 @on_postgresql
@@ -248,18 +248,17 @@ def test_in_a_transaction_nothing_is_asked_again(database: Database) -> None:
 
 
 @on_postgresql
-def test_after_one_lost_connection_all_are_made_anew(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(databases, "IDLE", 3600.0)
-    with database.hot() as one, database.hot() as other:
+def test_after_one_lost_connection_all_are_made_anew(database: Database, database_url: str) -> None:
+    trusting = Database(database_url, limits=Limits(trusted=3600.0))
+    with trusting.hot() as one, trusting.hot() as other:
         pids = {each.connection.driver_connection.info.backend_pid for each in (one, other)}
-    with database.hot() as one:
+    with trusting.hot() as one:
         _cut(database, one)
         assert ALL.all(one) == []
-        with database.hot() as other:
+        with trusting.hot() as other:
             pid = other.connection.driver_connection.info.backend_pid
             assert pid not in pids
+    trusting.dispose()
 
 
 SLEEP = hot.read(select(func.pg_sleep(bindparam("seconds")).cast(Text).label("slept")))
@@ -324,3 +323,17 @@ def test_what_it_could_not_give_by_name_is_refused(
 ) -> None:
     with database.hot() as connection, pytest.raises((TypeError, ValueError)):
         hot.read(statement()).all(connection)
+
+
+@on_postgresql
+def test_the_server_plans_a_hot_statement_once(database: Database) -> None:
+    with database.hot() as connection:
+        for n in range(9):
+            GET.one(connection, key=None if n % 2 else "a")
+        plans = connection.execute(
+            text(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name = 'hot_0'"
+            )
+        ).one()
+        compiling = connection.execute(text("SHOW jit")).scalar_one()
+    assert (*plans, compiling) == (9, 0, "off")

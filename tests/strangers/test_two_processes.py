@@ -68,6 +68,34 @@ def by_sql(world: World, *statements: str, **values: Any) -> None:
 # ---- clients -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("done", "undone"),
+    [
+        ("client SET enabled = false", "client SET enabled = true"),
+        ("client SET epoch = epoch + 1", "client SET epoch = epoch - 1"),
+        ("application SET enabled = false", "application SET enabled = true"),
+        ("application SET epoch = epoch + 1", "application SET epoch = epoch - 1"),
+    ],
+)
+@pytest.mark.parametrize("shape", list(TokenFormat))
+def test_what_is_said_of_another_client_s_own_token_is_true_at_once(
+    world: World, there: FlaskClient, shape: TokenFormat, done: str, undone: str
+) -> None:
+    """Both clients are read by one statement."""
+    application = world.restricted().application_id
+    machine = world.machine(application_id=application, access_token_format=shape)
+    watching = Flow(there, world.register(introspect_all=True))
+    text = Flow(there, machine).token(grant_type="client_credentials").get_json()["access_token"]
+    row = {"client": machine.id, "application": application}[done.partition(" ")[0]]
+    for change, good in ((done, False), (undone, True), (done, False)):
+        assert watching.introspect(text)["active"] is not good
+        by_sql(world, f"UPDATE {change} WHERE id = :row", row=row)
+        assert watching.introspect(text)["active"] is good
+    by_sql(world, f"UPDATE {undone} WHERE id = :row", row=row)
+    by_sql(world, "UPDATE client SET enabled = false WHERE id = :row", row=watching.party.id)
+    assert watching.post("/oauth2/introspect", {"token": text}).status_code == 401
+
+
 def test_a_disabled_client_is_unknown_at_once(
     world: World, there: FlaskClient, operator: Operator
 ) -> None:

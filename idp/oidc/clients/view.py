@@ -10,7 +10,19 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Connection, Select, Text, bindparam, cast, select, true
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.orm import aliased
 
 from directory.base import hot
 from directory.base.crypto import Keyring
@@ -138,6 +150,9 @@ class ClientView:
         return client_rows.secret_fits(self.secrets, secret, keyring=keyring, now=now)
 
 
+_ONE = select(Installation).limit(literal_column("1"))
+"""There is one row, and the server is told so."""
+_INSTALLATION: Any = aliased(Installation, _ONE.subquery("installation"))
 _NAMES = [f.name for f in fields(ClientView)]
 _AS_JSON = [name for name in _NAMES if isinstance(getattr(Client, name, Client.id).type, JSON)]
 WIDTH = len(_NAMES)
@@ -153,9 +168,9 @@ def columns(client: Any, application: Any, *, prefix: str = "") -> list[ColumnEl
         "application_name": application.name,
         "application_epoch": application.epoch,
         "open_to_all": application.open_to_all,
-        "installation_epoch": Installation.epoch,
-        "rules_revision": Installation.rules_revision,
-        "unconfirmed_since": Installation.unconfirmed_since,
+        "installation_epoch": _INSTALLATION.epoch,
+        "rules_revision": _INSTALLATION.rules_revision,
+        "unconfirmed_since": _INSTALLATION.unconfirmed_since,
         "keys_stamp": STAMP,
         "sector_salt": sectors.salt_of(client.sector),
     }
@@ -173,7 +188,7 @@ def enabled(statement: Select[Any], client: Any, application: Any) -> Select[Any
     """
     return (
         statement.outerjoin(application, application.id == client.application_id)
-        .join(Installation, true())
+        .join(_INSTALLATION, true())
         .where(client.enabled, (client.application_id.is_(None)) | (application.enabled))
     )
 
