@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from directory.base import db
 from directory.base.db import Database
+from directory.base.patience import Limits
 
 
 def _end_all_others(database: Database) -> None:
@@ -25,12 +26,11 @@ def _end_all_others(database: Database) -> None:
 
 @pytest.mark.both_databases
 def test_a_connection_that_waited_is_asked_before_it_is_used(
-    services: Any, monkeypatch: pytest.MonkeyPatch
+    services: Any, database_url: str
 ) -> None:
-    database: Database = services.db
-    if database.is_sqlite:
+    if services.db.is_sqlite:
         pytest.skip("a file has no server that could go away")
-    monkeypatch.setattr(db, "IDLE", 0.0)
+    database = Database(database_url, limits=Limits(trusted=0.0))
     with database.hot() as connection, database.read() as session:
         assert (connection.scalar(text("SELECT 1")), session.scalar(text("SELECT 1"))) == (1, 1)
     _end_all_others(database)
@@ -40,12 +40,11 @@ def test_a_connection_that_waited_is_asked_before_it_is_used(
 
 @pytest.mark.both_databases
 def test_of_requests_that_follow_each_other_only_the_first_notices_a_lost_server(
-    services: Any, monkeypatch: pytest.MonkeyPatch
+    services: Any, database_url: str
 ) -> None:
-    database: Database = services.db
-    if database.is_sqlite:
+    if services.db.is_sqlite:
         pytest.skip("a file has no server that could go away")
-    monkeypatch.setattr(db, "IDLE", 3600.0)
+    database = Database(database_url, limits=Limits(trusted=3600.0))
     with database.hot() as one, database.hot() as other:
         assert (one.scalar(text("SELECT 1")), other.scalar(text("SELECT 1"))) == (1, 1)
     _end_all_others(database)
