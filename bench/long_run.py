@@ -68,6 +68,7 @@ def run(served: Installed, everybody: list[User], operations: int) -> None:
         for mark in MARKS:
             while done < operations * mark:
                 done += sum(threads.map(_round, users))
+            suspended.caller.renew()
             suspended.sign_in(suspended.parties.web)
             for kind in ("suspend", "resume"):
                 _command(served, "change", kind, suspended.person.username, *_DECISION, "--yes")

@@ -156,6 +156,7 @@ class Database:
             connect_args={"timeout": patience, "check_same_thread": False},
             pool_size=limits.both,
             max_overflow=0,
+            pool_use_lifo=True,  # few connections with caches of their own
             pool_timeout=limits.pool,
             hide_parameters=True,  # errors are logged, and parameters are people's data
         )
@@ -176,7 +177,9 @@ class Database:
                 "synchronous=FULL",
                 "foreign_keys=ON",
                 f"busy_timeout={round(patience * 1000)}",
-                "cache_size=-16384",
+                # Of each connection, and given up whenever another one has written: the system's
+                # own cache of the file serves all.
+                "cache_size=-4096",
                 "temp_store=MEMORY",
                 "case_sensitive_like=ON",
             ):
@@ -304,14 +307,23 @@ def _dispose(engines: tuple[Engine, ...]) -> None:
         engine.dispose()
 
 
-def _ask_the_idle(engine: Engine, trusted: float) -> None:
+IDLE = 1.0
+"""Seconds after which a connection is asked whether it is still there, before it is used, where the
+limits do not say otherwise. One that was in use a moment ago is not: to ask costs as much as a SELECT.
+Where the server goes away in between, the first request to notice fails, and all connections are made
+anew.
+"""
+
+
+def _ask_the_idle(engine: Engine, trusted: float | None) -> None:
     @event.listens_for(engine, "checkin")
     def _came_back(_connection: Any, record: Any) -> None:
         record.info["at"] = time.monotonic()
 
     @event.listens_for(engine, "checkout")
     def _goes_out(connection: Any, record: Any, _proxy: Any) -> None:
-        if time.monotonic() - record.info.get("at", math.inf) > trusted:
+        rested = time.monotonic() - record.info.get("at", math.inf)
+        if rested > (IDLE if trusted is None else trusted):
             try:
                 with quickly(connection):
                     engine.dialect.do_ping(connection)

@@ -37,11 +37,8 @@ _ALIVE = {"keepalives": 1, "keepalives_idle": 15, "keepalives_interval": 5, "kee
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds; None: without limit. ``hot`` and ``transactions`` are the sizes of the pools.
-
-    A connection that was not used for ``trusted`` seconds is asked whether it is still there. One
-    that was in use a moment ago is not: to ask costs as much as a SELECT. Where the server goes
-    away in between, the first to notice fails, and all connections are made anew.
+    """Seconds; None: without limit. ``hot`` and ``transactions`` are the sizes of the pools; a
+    connection that rested longer than ``trusted`` is asked whether it is there (None: ``db.IDLE``).
     """
 
     statement: float | None = None
@@ -49,7 +46,7 @@ class Limits:
     pool: float = 30.0
     hot: int = 16
     transactions: int = 16
-    trusted: float = 1.0
+    trusted: float | None = None
 
     @property
     def lock(self) -> float | None:

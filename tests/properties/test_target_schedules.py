@@ -376,7 +376,7 @@ def begin(
         ),
         clock=clock,
     )
-    monkeypatch.setattr(services.outbound, "_transport", Wire(target))
+    monkeypatch.setattr(services.outbound._calling(), "_transport", Wire(target))
     start = clock()
     yield lambda **how: _begin(services, clock, start, target, **how)
     target.extensions["relying_party"].database.close()
