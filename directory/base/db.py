@@ -351,10 +351,17 @@ def _prepare_nothing(engine: Engine) -> None:
         options["prepare_threshold"] = None
 
 
+_WRITTEN = "-c datestyle=ISO -c timezone=UTC -c standard_conforming_strings=on"
+"""How the server writes and reads times and texts for us, whatever its database or our role is set
+to: in a zone east of UTC the last moment of the year 9999 would be one of a year that no date has.
+"""
+
+
 def _require_utf8(engine: Engine) -> None:
     @event.listens_for(engine, "do_connect")
     def _speak(_dialect: Any, _record: Any, _arguments: Any, options: Any) -> None:
         options["client_encoding"] = "utf8"  # whatever PGCLIENTENCODING says
+        options["options"] = f"{options.get('options', '')} {_WRITTEN}".strip()
 
     # Before the dialect looks at the server: of SQL_ASCII the driver gives it bytes for text.
     @event.listens_for(engine, "connect", insert=True)

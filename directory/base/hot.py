@@ -113,6 +113,11 @@ def _sent(
         # As for a cursor of SQLAlchemy's own: the error of its kind, and where the connection is
         # lost, it and all that were made before it go out of their pool.
         connection._handle_dbapi_exception(error, compiled.sql, parameters, None, None)  # noqa: SLF001
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            # Stopped in the middle: the answer still to come is nobody's.
+            connection.invalidate(error)
+        raise
 
 
 @dataclass(frozen=True, eq=False)

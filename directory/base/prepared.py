@@ -5,12 +5,17 @@ called, how its parameters are written and how its columns are read: of a wide r
 as all the rest (docs/performance.md). Values go as text, and the server takes them for what the
 statement says they are: one statement is prepared once, whatever size its numbers have.
 
-The names are forgotten with the connection. Behind a pooler that gives each transaction another one
-nothing may be prepared: then the driver has been told so (``prepare_threshold`` is None, the setting
-``database_prepared``), and statements go with their text.
+A statement's name is made of its text: whatever connection of the server a pooler lends us, no name
+stands for another statement there. Where the server has forgotten it, or a newer node's migration has
+changed what it gives, it has done nothing, and the statement is prepared once more. Behind a pooler
+that gives each transaction another connection nothing may be prepared: then the driver has been told
+so (``prepare_threshold`` is None, the setting ``database_prepared``), and statements go with their
+text.
 """
 
+import hashlib
 from collections.abc import MutableMapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from psycopg import RawCursor, errors, generators
@@ -28,6 +33,8 @@ _BOOLEAN = 16
 _SEEN_FROM_THE_STATEMENT = 0
 """Object ids of types; the second says that there is none."""
 _KEPT = "hot"
+_STALE = (errors.FeatureNotSupported, errors.InvalidSqlStatementName)
+"""What is said of a plan that no longer gives what it gave, and of a name that is not known."""
 
 
 def send(
@@ -45,7 +52,7 @@ def send(
     kept = info.setdefault(_KEPT, {})
     prepared = kept.get(compiled)
     if prepared is None:
-        prepared = kept[compiled] = Prepared(driver, compiled, f"hot_{len(kept)}".encode())
+        prepared = kept[compiled] = Prepared(driver, compiled)
     found: list[Any] = prepared.execute(values)
     return found
 
@@ -53,29 +60,52 @@ def send(
 class Prepared:
     """One statement on one connection."""
 
-    def __init__(self, driver: Bounded, compiled: "Compiled", name: bytes) -> None:
+    def __init__(self, driver: Bounded, compiled: "Compiled") -> None:
         self._driver = driver
         self._sql = compiled.sql.encode()
-        self._name = name if driver.prepare_threshold is not None else None
-        self._known = False
         self._types = [_BOOLEAN if each else _SEEN_FROM_THE_STATEMENT for each in compiled.booleans]
         self._formats = [PyFormat.TEXT] * len(self._types)
         self._transformer = Transformer(driver)
+        self._turn = 0
+        self._name = self._named() if driver.prepare_threshold is not None else None
+        self._known = False
         self._read_before = False
+
+    def _named(self) -> bytes:
+        whole = self._sql + repr(self._types).encode()
+        return f"hot_{hashlib.sha256(whole).hexdigest()[:32]}_{self._turn}".encode()
 
     def execute(self, values: Sequence[Any]) -> list[Any]:
         """Its rows. Raises psycopg.Error."""
         parameters = self._transformer.dump_sequence(values, self._formats)
+        if self._name is None:
+            return self._rows(self._asked(parameters))
+        try:
+            result = self._asked(parameters)
+        except _STALE:
+            # Refused before anything of it was done, and it is a transaction of its own.
+            self._turn += 1  # the old one may be there still
+            self._name = self._named()
+            self._known = self._read_before = False
+            result = self._asked(parameters)
+        return self._rows(result)
+
+    def _asked(self, parameters: Sequence[Any]) -> "PGresult":
         pgconn = self._driver.pgconn
         if self._name is None:
+            self._read_before = False  # nothing holds a table to what it gave
             pgconn.send_query_params(self._sql, parameters, self._types)
-        else:
-            if not self._known:
-                pgconn.send_prepare(self._name, self._sql, self._types)
+            return self._answer()
+        if not self._known:
+            pgconn.send_prepare(self._name, self._sql, self._types)
+            # Who prepared it before us prepared the same.
+            with suppress(errors.DuplicatePreparedStatement):
                 self._answer()
-                self._known = True
-            pgconn.send_query_prepared(self._name, parameters)
-        result = self._answer()
+            self._known = True
+        pgconn.send_query_prepared(self._name, parameters)
+        return self._answer()
+
+    def _rows(self, result: "PGresult") -> list[Any]:
         if result.status != ExecStatus.TUPLES_OK:
             return []
         self._transformer.set_pgresult(result, set_loaders=not self._read_before)
