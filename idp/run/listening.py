@@ -9,6 +9,7 @@ it looks by itself every ``worker_poll_seconds``.
 """
 
 import contextlib
+import errno
 import os
 import selectors
 import stat
@@ -32,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds until what broke is tried again."""
+
+_OURS = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Hear = Callable[[], bool]
 """Take in what has come; whether there was anything for us. Raises OSError when it is broken."""
@@ -111,18 +114,33 @@ class _Ear:
 
 @contextlib.contextmanager
 def _fifo(file: Path) -> Iterator[tuple[int, Hear]]:
-    with contextlib.suppress(FileExistsError):  # of one that was killed
+    with contextlib.suppress(FileExistsError):  # of one that was killed, or that is going
         os.mkfifo(file, 0o600)
     # To write as well: else it would be at its end whenever nobody is writing.
-    fd = os.open(file, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(file, os.O_RDWR | _OURS)
     try:
         if not stat.S_ISFIFO(os.fstat(fd).st_mode):
             raise FileExistsError(f"{file} is no FIFO")
+        os.fchmod(fd, 0o600)
+    except OSError:
+        os.close(fd)  # and what is not ours stays
+        raise
+    try:
         yield fd, lambda: bool(os.read(fd, 65536))
     finally:
-        with contextlib.suppress(OSError):
-            file.unlink()
         os.close(fd)
+        with contextlib.suppress(OSError):
+            _clear(file)
+
+
+def _clear(file: Path) -> None:
+    """Take the FIFO away, unless another worker has come that hears by it."""
+    try:
+        os.close(os.open(file, os.O_WRONLY | _OURS))
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # nobody reads it
+            raise
+        file.unlink()
 
 
 @contextlib.contextmanager

@@ -3,12 +3,13 @@
 A worker that would look by itself in an hour only does what it was rung for.
 """
 
+import os
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -86,6 +87,21 @@ def _ears(db: Database) -> list[int]:
     )
     with db.probe() as connection:
         return list(connection.scalars(asked))
+
+
+@contextmanager
+def _two_hear(has: Services) -> Iterator[None]:
+    """Begun when a second worker hears, too."""
+    ears = 2
+
+    def hear() -> bool:
+        if not has.db.is_sqlite:
+            return len(_ears(has.db)) == ears
+        named = [os.path.realpath(each) for each in Path("/proc/self/fd").iterdir()]
+        return named.count(str(_fifo(has).resolve())) == ears
+
+    assert until(hear, within=20)
+    yield
 
 
 def _fifo(has: Services) -> Path:
@@ -257,6 +273,50 @@ def test_a_file_in_the_pipes_place_is_left_alone(
         live.db.bell.ring()
         assert (pipe.read_text(), other.read_text()) == ("", "")
         pipe.unlink()
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_a_worker_leaves_what_is_no_pipe_where_it_is(
+    database_kind: str, live: Services, tmp_path: Path
+) -> None:
+    pipe, other = _fifo(live), tmp_path / "other"
+    for put in (lambda: pipe.write_text("kept"), lambda: pipe.symlink_to(other)):
+        other.write_text("kept")
+        put()
+        with working(live, heard=False) as done:
+            _enqueue(live.db, "1:1")
+            assert until(lambda: done == ["1:1"], within=20)
+        assert (pipe.read_text(), other.read_text()) == ("kept", "kept")
+        pipe.unlink()
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_a_pipe_that_was_left_is_the_owners_again(database_kind: str, live: Services) -> None:
+    pipe = _fifo(live)
+    os.mkfifo(pipe)
+    pipe.chmod(0o666)
+    with working(live):
+        assert until(lambda: stat.S_IMODE(pipe.lstat().st_mode) == 0o600, within=20)
+    assert not pipe.exists()
+
+
+@pytest.mark.both_databases
+def test_a_worker_that_goes_takes_nothing_from_the_one_that_has_come(live: Services) -> None:
+    other = wiring.build(live.settings)
+    try:
+        with ExitStack() as old:
+            old.enter_context(working(live))
+            with working(other) as done, _two_hear(live):
+                old.close()
+                assert _heard(live)
+                subprocess.run(
+                    [sys.executable, "-c", ELSEWHERE, live.settings.database, "1:1"],
+                    cwd=ROOT,
+                    check=True,
+                )
+                assert until(lambda: done == ["1:1"], within=20)
+    finally:
+        other.db.dispose()
 
 
 # ---- asked while nothing happens -----------------------------------------------------------------
