@@ -43,9 +43,8 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
-from directory.base import private
+from directory.base import private, spoken
 from directory.base.bell import Bell, by_fifo, by_notify, fifo_of
-from directory.base.errors import Misconfigured
 from directory.base.hot import ALONE
 from directory.base.patience import PROBING, UNHURRIED, Limits, bounded, quickly, reachable
 from directory.base.remembered import Remembered
@@ -218,13 +217,13 @@ class Database:
             pool_use_lifo=True,  # what was used last is known to live
             **common,
         )
-        _plan(hot, _ONCE)
+        spoken.plan(hot, spoken.ONCE)
         engines = create_engine(address, pool_size=limits.transactions, **common), hot
         for each in engines:
-            _require_utf8(each)  # first: who connects in place of the dialect ends the round
+            spoken.require_utf8(each)  # first: who connects in place of the dialect ends the round
             if not prepared:
-                _prepare_nothing(each)
-            _plan(each, _PLAINLY)
+                spoken.prepare_nothing(each)
+            spoken.plan(each, spoken.PLAINLY)
             bounded(each, limits)
             _ask_the_idle(each, limits.trusted)
         return engines
@@ -329,52 +328,6 @@ def _ask_the_idle(engine: Engine, trusted: float | None) -> None:
                     engine.dialect.do_ping(connection)
             except engine.dialect.loaded_dbapi.Error as error:
                 raise InvalidatePoolError from error  # made anew, and so are the others
-
-
-_ONCE = "-c plan_cache_mode=force_generic_plan"
-"""Hot statements look rows up by their keys. What the server would plan anew, as it does where a value
-is NULL, comes to the same plan, and costs ten times the look."""
-_PLAINLY = "-c jit=off"
-"""No statement of ours runs long enough to win back what compiling it costs: up to a second, which no
-time limit ends. The server compiles by estimates, and of a table with one row it knows nothing."""
-
-
-def _plan(engine: Engine, how: str) -> None:
-    @event.listens_for(engine, "do_connect")
-    def _ask(_dialect: Any, _record: Any, _arguments: Any, options: Any) -> None:
-        options["options"] = f"{options.get('options', '')} {how}".strip()
-
-
-def _prepare_nothing(engine: Engine) -> None:
-    @event.listens_for(engine, "do_connect")
-    def _tell(_dialect: Any, _record: Any, _arguments: Any, options: Any) -> None:
-        options["prepare_threshold"] = None
-
-
-_WRITTEN = "-c datestyle=ISO -c timezone=UTC -c standard_conforming_strings=on"
-"""How the server writes and reads times and texts for us, whatever its database or our role is set
-to: in a zone east of UTC the last moment of the year 9999 would be one of a year that no date has.
-"""
-
-
-def _require_utf8(engine: Engine) -> None:
-    @event.listens_for(engine, "do_connect")
-    def _speak(_dialect: Any, _record: Any, _arguments: Any, options: Any) -> None:
-        options["client_encoding"] = "utf8"  # whatever PGCLIENTENCODING says
-        options["options"] = f"{options.get('options', '')} {_WRITTEN}".strip()
-
-    # Before the dialect looks at the server: of SQL_ASCII the driver gives it bytes for text.
-    @event.listens_for(engine, "connect", insert=True)
-    def _opened(connection: Any, _record: Any) -> None:
-        found = connection.info.parameter_status("server_encoding")
-        if found != "UTF8":
-            connection.close()
-            raise Misconfigured(
-                "database_encoding",
-                "Cơ sở dữ liệu PostgreSQL có bảng mã {found}, không chứa được tiếng Việt. Hãy tạo cơ "
-                "sở dữ liệu UTF8: createdb -E UTF8 -T template0.",
-                found=found,
-            )
 
 
 def core(where: "Connection | Session") -> Connection:
