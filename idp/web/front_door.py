@@ -77,7 +77,8 @@ class FrontDoor:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """One request (PEP 3333)."""
-        endpoint = self._endpoints.get(environ.get("PATH_INFO", ""))
+        # As ``HttpRequest.path`` and Flask read it: to one slash come however many it begins with.
+        endpoint = self._endpoints.get("/" + environ.get("PATH_INFO", "").lstrip("/"))
         if endpoint is None:
             return self._application(environ, start_response)
         asked = HttpRequest(environ)

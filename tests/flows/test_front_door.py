@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from idp.oidc.clients import GrantType
 from tests.recorded.faults import away, broken, failing
@@ -25,6 +26,7 @@ CALLS = (
     "/oauth2/device_authorization",
     "/oauth2/userinfo",
 )
+HERE = "http://localhost:8000"
 FLASKS = "/oauth2/register"
 """Asked by programs, and answered by Flask."""
 
@@ -116,6 +118,20 @@ def test_nobody_is_told_that_flask_knows_the_address(app: Flask, client: FlaskCl
     for path in (*CALLS, "/oauth2/authorize"):
         with app.test_request_context(path, method="POST"):
             assert app.full_dispatch_request().status_code == 404
+
+
+@pytest.mark.parametrize("before", ["", "//", "///"])
+def test_however_many_slashes_an_address_begins_with_it_is_the_same(
+    app: Flask, before: str
+) -> None:
+    """As at every address of Flask's: clients put an issuer that ends with a slash before a path."""
+    for path in (*CALLS, "/oauth2/authorize"):
+        environ = EnvironBuilder(path, method="POST", base_url=HERE).get_environ()
+        usual = run_wsgi_app(app.wsgi_app, environ.copy())
+        named = {"PATH_INFO": before + path.lstrip("/")}
+        found = run_wsgi_app(app.wsgi_app, environ | named)
+        assert found[1] == usual[1] != "404 NOT FOUND"
+        assert list(found[0]) == list(usual[0])
 
 
 # ---- the same on both ways -----------------------------------------------------------------------
