@@ -222,7 +222,7 @@ def begins_on(timeline: Iterable[Held], on: date) -> date | None:
     held = list(timeline)
     if any(h.in_force(on) for h in held):
         return None
-    return min((h.valid_from for h in held if h.valid_from > on), default=None)
+    return min((h.valid_from for h in held if not_over(h, on)), default=None)
 
 
 def current(where: Connection | Session, user_id: int, on: date) -> list[Held]:

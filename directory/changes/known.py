@@ -31,15 +31,10 @@ FIELD = "person.same_as"
 _MOST = 5
 """Namesakes that are named."""
 _SERVES = {
-    (
-        True,
-        False,
-    ): "{name} ({username}) đang công tác và mang số định danh này: không tiếp nhận lần "
-    "nữa, hãy điều động hoặc bổ nhiệm.",
-    (
-        False,
-        False,
-    ): "{name} ({username}) đang công tác: không tiếp nhận lần nữa, hãy điều động hoặc bổ nhiệm.",
+    (True, False): "{name} ({username}) đang công tác và mang số định danh này: không tiếp nhận "
+    "lần nữa, hãy điều động hoặc bổ nhiệm.",
+    (False, False): "{name} ({username}) đang công tác: không tiếp nhận lần nữa, hãy điều động "
+    "hoặc bổ nhiệm.",
     (True, True): "{name} ({username}) mang số định danh này và sẽ công tác từ ngày {day}: không "
     "tiếp nhận lần nữa.",
     (False, True): "{name} ({username}) sẽ công tác từ ngày {day}: không tiếp nhận lần nữa.",
