@@ -211,6 +211,10 @@ class Server(AuthorizationServer):  # type: ignore[misc]
 
     def handle_error_response(self, request: Request, error: OAuth2Error) -> Answer:
         """The JSON answer to an error; the client's owner is told what it was."""
+        return self.told(request, error)
+
+    def told(self, request: Request, error: OAuth2Error) -> Answer:
+        """The answer to an error of a request that may be kept for its client's owner."""
         request.keep_error(self.provider.refusals, error)
         return self.refuse(error)
 

@@ -177,11 +177,15 @@ def test_a_template_has_no_script_and_no_style_of_its_own(file: Path) -> None:
     assert "javascript:" not in text
 
 
-def test_one_page_uses_a_script_and_works_without_it() -> None:
+def test_two_scripts_are_used_and_nothing_needs_them() -> None:
+    """One sends the form that a button sends, the other shows a button that prints."""
     using = {
         str(file.relative_to(TEMPLATES))
         for file in TEMPLATES.rglob("*.html")
         if "<script" in file.read_text("utf-8")
     }
-    assert using == {"oidc/form_post.html"}
+    assert using == {"oidc/form_post.html", "parts.html"}
     assert "<button" in (TEMPLATES / "oidc/form_post.html").read_text("utf-8")
+    printing = (TEMPLATES / "parts.html").read_text("utf-8")
+    assert printing.count("<script") == 1
+    assert re.search(r"<button[^>]* data-print hidden>", printing)
