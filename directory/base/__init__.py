@@ -6,6 +6,7 @@ outbox | audit      jobs and the audit trail, written in the caller's transactio
 nodes               signs of life of the processes; which releases can serve the schema
 values              one rule for each kind of value that people and files bring
 signed_values       values under a MAC, stored nowhere
+replay_cache        what may be presented once, for all nodes
 checkpoints         the audit trail's head, signed and written down outside the database
 db                  one engine, five ways in: write(), read(), snapshot(), hot(), probe()
 hot                 statements of the hot paths: compiled once, sent straight through the driver
@@ -23,6 +24,8 @@ failpoints          named places where the crash tests may kill a process
 hosts               hosts and addresses, each read to the one name it has
 remembered          what a process keeps of what it has read, good only under a stamp
 rows                facts in time, many values at a time, INSERT … ON CONFLICT
+jws | jwk           what others have signed, and the keys they publish
+strict_json         one JSON object, read strictly
 base64url           bytes as text, spelt in one way
 page_marks          where one page of a list ended
 text                names: tidied, searched, sorted

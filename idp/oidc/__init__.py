@@ -29,9 +29,8 @@
     claims/                     what is told about a person
     connection                  where a request was sent to, and the proofs that came beside it
     opaque_tokens               codes and tokens that are stored nowhere (MACs)
-    known_keys jws              what we sign with, as a process knows it; what others have signed
+    known_keys                  what we sign with, as a process knows it
     signing_keys                the table of our keys: made, rotated, withdrawn
-    strict_json                 one JSON object, read strictly
 
 An arrow only ever points down this list.
 

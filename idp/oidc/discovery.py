@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.tools import Tools
+from directory.base import jws
 from directory.base.config import Settings
 from directory.base.remembered import Remembered
 from idp import assurance
 from idp.factors import registry
-from idp.oidc import claims, jws, resources
+from idp.oidc import claims, resources
 from idp.oidc.authorization.answers import Mode
 from idp.oidc.clients import documents, registration
 from idp.oidc.clients.kinds import SCOPES, AuthMethod, GrantType, ResponseType, SubjectType

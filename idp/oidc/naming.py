@@ -8,10 +8,10 @@ elsewhere                 nothing
 import re
 from collections.abc import Mapping
 
-from idp.oidc import jws
+from directory.base import jws
+from directory.base.jws import Untrusted
 from idp.oidc.asking import NOTHING, Named
 from idp.oidc.clients.kinds import GrantType
-from idp.oidc.jws import Untrusted
 from idp.oidc.opaque_tokens import Handles
 from idp.oidc.signing_keys import ALGORITHMS
 

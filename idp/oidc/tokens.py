@@ -14,8 +14,10 @@ from joserfc import jwt
 from sqlalchemy import Connection
 
 from connectors.tools import Tools
+from directory.base import jws
 from directory.base.crypto import random_id
-from idp.oidc import grants, jws
+from directory.base.jws import Untrusted
+from idp.oidc import grants
 from idp.oidc.active import Active, bound, confirmation
 from idp.oidc.asking import Asking
 from idp.oidc.clients import sectors
@@ -24,7 +26,6 @@ from idp.oidc.clients.kinds import TokenFormat
 from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import API
 from idp.oidc.grants import GrantView
-from idp.oidc.jws import Untrusted
 from idp.oidc.known_keys import KeyList, SigningKeys
 from idp.oidc.opaque_tokens import Access, Handles, Machine, mask, serial
 from idp.oidc.signing_keys import ALGORITHMS

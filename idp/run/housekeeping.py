@@ -27,7 +27,7 @@ from sqlalchemy import delete, select
 from connectors.accounts import handed_back
 from connectors.pki import authority, crl, requests, revocations
 from connectors.pki.tables import Authority, AuthorityKind
-from directory.base import audit, nodes, outbox
+from directory.base import audit, nodes, outbox, replay_cache
 from directory.base.audit import Actor, AuditEntry
 from directory.base.away import is_away, kind_of
 from directory.base.errors import Conflict, InvalidInput
@@ -41,7 +41,6 @@ from idp.oidc import cutter, signing_keys
 from idp.oidc.authorization import pushed
 from idp.oidc.clients import invites, refusals
 from idp.oidc.grant_types import device
-from idp.oidc.proofs import replay_cache
 from idp.services import Services
 from idp.sessions import answers
 from idp.trail import anchor

@@ -6,6 +6,7 @@ import connectors.accounts.orphans
 import connectors.accounts.work_items
 import connectors.pki.tables
 import directory.base.nodes
+import directory.base.replay_cache
 import directory.changes.model
 import directory.changes.proposals
 import idp.factors.passwords
@@ -19,7 +20,6 @@ import idp.oidc.clients.invites
 import idp.oidc.clients.sectors
 import idp.oidc.grant_types.device
 import idp.oidc.grants
-import idp.oidc.proofs.replay_cache
 import idp.oidc.signing_keys
 import idp.sessions
 import idp.sessions.answers

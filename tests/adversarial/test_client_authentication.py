@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from directory.base.replay_cache import UsedOnce
 from idp.oidc.clients import AuthMethod, Options, Profile, TokenFormat
-from idp.oidc.proofs.replay_cache import UsedOnce
 from tests.proving import (
     AWAY,
     TOKEN,

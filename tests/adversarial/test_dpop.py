@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from directory.base.replay_cache import UsedOnce
 from idp.oidc.clients import AuthMethod, GrantType, TokenFormat
 from idp.oidc.grants import Grant
-from idp.oidc.proofs.replay_cache import UsedOnce
 from tests.proving import TOKEN, USERINFO, Holding, b64, hs256, segment, thumbprint_of, unsigned
 from tests.relying_party import REDIRECT, Flow, World, build_world
 from tests.signed_requests import ISSUER, key_for

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
+from directory.base.replay_cache import UsedOnce
 from idp.oidc.clients import AuthMethod, Client, Options, get, rotate_secret
-from idp.oidc.proofs.replay_cache import UsedOnce
 from idp.run import housekeeping
 from tests.proving import TOKEN, Asserting
 from tests.relying_party import OPERATOR, Flow, World, build_world

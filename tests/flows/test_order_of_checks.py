@@ -509,7 +509,7 @@ def test_a_client_without_the_right_has_no_proof_remembered(
     case: Callable[[Column], Case],
 ) -> None:
     """One row for each proof: not for whoever may not use the grant type."""
-    from idp.oidc.proofs.replay_cache import UsedOnce
+    from directory.base.replay_cache import UsedOnce
 
     made = case(Column.CLIENT)
     made.late.append(_without_grant_type)

@@ -13,11 +13,11 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from werkzeug.wrappers import Response
 
+from directory.base import replay_cache
 from directory.people import User
 from idp.factors import passwords
 from idp.oidc.authorization.pushed import URN, PushedRequest
 from idp.oidc.grants import Grant
-from idp.oidc.proofs import replay_cache
 from tests.browser_client import hidden_fields, submit
 from tests.relying_party import REDIRECT, World, build_world
 from tests.signed_requests import (

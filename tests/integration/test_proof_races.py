@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from directory.base.replay_cache import UsedOnce
 from idp.oidc.clients import AuthMethod, Options
-from idp.oidc.proofs.replay_cache import UsedOnce
 from tests.proving import TOKEN, USERINFO, Asserting, Holding
 from tests.relying_party import World, build_world
 from tests.signed_requests import key_for, public

@@ -30,13 +30,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from directory.base import hot
+from directory.base import hot, replay_cache
 from directory.base.crypto import random_id
 from directory.base.db import Base, UTCDateTime
 from directory.base.errors import Misconfigured
 from idp.oidc.authorization.page_error import PageError
 from idp.oidc.clients.view import ClientView
-from idp.oidc.proofs import dpop, replay_cache
+from idp.oidc.proofs import dpop
 from idp.oidc.proofs.dpop import DpopProof
 from idp.oidc.request import LONGEST, Provider
 

@@ -20,11 +20,11 @@ from urllib.parse import urldefrag
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 
 from connectors.errors import ConnectorError
-from idp.oidc import jws
+from directory.base import jws
+from directory.base.jws import Untrusted
 from idp.oidc.clients.call_limits import Slots
 from idp.oidc.clients.keyset import NoKeys, opened
 from idp.oidc.clients.view import ClientView
-from idp.oidc.jws import Untrusted
 from idp.oidc.request import Provider, bounded
 
 TYPES = frozenset({"oauth-authz-req+jwt", "jwt"})

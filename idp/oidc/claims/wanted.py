@@ -12,7 +12,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from pydantic import BaseModel, ValidationError
 
-from idp.oidc import strict_json
+from directory.base import strict_json
 from idp.oidc.claims.scopes import scope_of
 
 PARTS = ("userinfo", "id_token")

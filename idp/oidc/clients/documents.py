@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from directory.base import jws, strict_json
 from directory.base.config import Settings
 from directory.base.errors import InvalidInput
 from directory.base.storable import is_text
-from idp.oidc import jws, strict_json
 from idp.oidc.clients import sorts
 from idp.oidc.clients.client_rows import Client
 from idp.oidc.clients.columns import Registration

@@ -9,27 +9,23 @@ so that nobody makes us call out by sending rubbish.
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, OctKey, RSAKey
-from joserfc.util import base64_to_int
+from joserfc.jwk import Key, OctKey
 
 from connectors.errors import ConnectorError
 from connectors.outbound import Response
 from connectors.tools import Tools
+from directory.base import jws
 from directory.base.errors import DinhdanhError
-from idp.oidc import jws
+from directory.base.jwk import Jwk, usable
+from directory.base.jws import Untrusted
 from idp.oidc.clients.call_limits import Slots
 from idp.oidc.clients.client_rows import secret_lives
 from idp.oidc.clients.view import ClientView
-from idp.oidc.jws import Untrusted
-
-Jwk = Mapping[str, Any]
 
 AGAIN = timedelta(seconds=10)
 """Between two calls that a failure or an unknown key has caused."""
@@ -51,7 +47,6 @@ PATIENCE = 2.0
 """Seconds to wait for another thread that is fetching the same keys."""
 COPIES = 1000
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=\"?(\d{1,9})")
-_CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 
 
 class NoKeys(DinhdanhError):
@@ -85,48 +80,6 @@ def opened(
             raise
     fitting = keys.fitting(client, kid=found.kid, alg=found.alg, now=now)
     return Opened(found.header, jws.claims(found, fitting))
-
-
-def usable(jwk: Jwk, alg: str) -> Key | None:
-    """The public key of a JWK, if signatures of this algorithm may be checked by it.
-
-    Not one for encryption, of another algorithm, of another curve, or too short: RSA from 2048
-    bits (RFC 7518 §3.3) to 4096.
-    """
-    operations = jwk.get("key_ops", ["verify"])
-    if (
-        jwk.get("use", "sig") != "sig"
-        or jwk.get("alg", alg) != alg
-        or not isinstance(operations, list)
-        or "verify" not in operations
-    ):
-        return None
-    kty, names = ("EC", ("x", "y")) if alg in _CURVES else ("RSA", ("n", "e"))
-    numbers = [jwk.get(name) for name in names]
-    if jwk.get("kty") != kty or not all(isinstance(n, str) and len(n) < 1000 for n in numbers):
-        return None
-    if alg not in _CURVES:
-        return _rsa(*numbers)
-    return _ec(_CURVES[alg], *numbers) if jwk.get("crv") == _CURVES[alg] else None
-
-
-@lru_cache(maxsize=COPIES)
-def _rsa(n: str, e: str) -> Key | None:
-    try:
-        modulus, exponent = base64_to_int(n), base64_to_int(e)
-        if not 2048 <= modulus.bit_length() <= 4096 or exponent >= 1 << 33:
-            return None
-        return RSAKey.import_key({"kty": "RSA", "n": n, "e": e})
-    except (JoseError, ValueError):
-        return None
-
-
-@lru_cache(maxsize=COPIES)
-def _ec(crv: str, x: str, y: str) -> Key | None:
-    try:
-        return ECKey.import_key({"kty": "EC", "crv": crv, "x": x, "y": y})
-    except (JoseError, ValueError):
-        return None
 
 
 @dataclass

@@ -12,7 +12,7 @@ What is refused names its field, by the name of ``Registration`` or ``Options``.
 import re
 from typing import Any
 
-from idp.oidc import jws
+from directory.base import jws
 from idp.oidc.clients import jwks, profiles, redirects, sectors, sorts
 from idp.oidc.clients.checks import algorithm, few, require
 from idp.oidc.clients.columns import Registration

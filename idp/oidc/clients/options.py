@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
 
+from directory.base import jws
 from idp.assurance import Level
-from idp.oidc import jws
 from idp.oidc.clients import applies, checks, sorts
 from idp.oidc.clients.fields import OIDC, OURS, RFC7591, By, Field, InConsole, Option, Values
 from idp.oidc.clients.kinds import FAPI, Profile

@@ -8,7 +8,7 @@ FAPI 2.0 Message Signing        signed requests (§5.3.1) and signed responses (
 What the registration leaves open is chosen so that it fits; what it says otherwise is refused.
 """
 
-from idp.oidc import jws
+from directory.base import jws
 from idp.oidc.clients import sorts
 from idp.oidc.clients.checks import require as require_field
 from idp.oidc.clients.columns import Registration

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from directory.base import jws, replay_cache
+from directory.base.jws import Untrusted
 from directory.base.storable import is_text
-from idp.oidc import jws
 from idp.oidc.clients import keyset
 from idp.oidc.clients.kinds import AuthMethod
 from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import ENDPOINTS, places
-from idp.oidc.jws import Untrusted
-from idp.oidc.proofs import replay_cache
 from idp.oidc.request import Provider, Request
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -14,6 +14,7 @@ import structlog
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 
 from directory.base.errors import DinhdanhError
+from directory.base.jws import Untrusted
 from directory.base.storable import is_text
 from idp.oidc import asking, naming
 from idp.oidc.asking import NOTHING
@@ -22,7 +23,6 @@ from idp.oidc.clients.keyset import NoKeys
 from idp.oidc.clients.kinds import AuthMethod
 from idp.oidc.clients.refusals import Reason
 from idp.oidc.clients.view import ClientView
-from idp.oidc.jws import Untrusted
 from idp.oidc.proofs import assertion, mtls
 from idp.oidc.proofs.assertion import Asserted
 from idp.oidc.proofs.mtls import BadCertificate

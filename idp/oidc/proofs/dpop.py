@@ -23,15 +23,13 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from sqlalchemy import Connection
 
 from connectors.tools import Tools
-from directory.base import base64url
+from directory.base import base64url, jws, replay_cache
 from directory.base.config import Settings
 from directory.base.hosts import Host
-from idp.oidc import jws
-from idp.oidc.clients import keyset
+from directory.base.jwk import usable
+from directory.base.jws import Untrusted
 from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import Arrival
-from idp.oidc.jws import Untrusted
-from idp.oidc.proofs import replay_cache
 from idp.oidc.request import Provider, Request
 
 ALGORITHMS = jws.FAPI
@@ -166,7 +164,7 @@ def _key(found: jws.Read) -> Any:
         raise Untrusted("Missing jwk.")
     if _PRIVATE & jwk.keys():
         raise Untrusted("The jwk holds a private key.")
-    key = keyset.usable(jwk, found.alg)
+    key = usable(jwk, found.alg)
     if key is None:
         raise Untrusted("The jwk is no key for this algorithm.")
     return key

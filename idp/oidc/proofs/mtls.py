@@ -25,10 +25,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from directory.base import base64url
+from directory.base import base64url, jws
 from directory.base.config import Settings
 from directory.base.errors import DinhdanhError, Misconfigured
-from idp.oidc import jws
+from directory.base.jwk import usable
 from idp.oidc.clients import dn, keyset
 from idp.oidc.clients.options import Options
 from idp.oidc.clients.view import ClientView
@@ -207,5 +207,5 @@ def _same(jwk: Mapping[str, Any], found: x509.Certificate) -> bool:
     if isinstance(chain, list) and chain:
         return bool(chain[0] == base64.b64encode(found.public_bytes(Encoding.DER)).decode())
     wanted = found.public_key()
-    keys = (keyset.usable(jwk, alg) for alg in jws.ASYMMETRIC)
+    keys = (usable(jwk, alg) for alg in jws.ASYMMETRIC)
     return any(key is not None and key.public_key == wanted for key in keys)

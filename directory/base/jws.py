@@ -27,10 +27,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry, deserialize_compact
 
-from directory.base import base64url
+from directory.base import base64url, strict_json
 from directory.base.errors import DinhdanhError
 from directory.base.storable import is_text
-from idp.oidc import strict_json
 
 ASYMMETRIC = ("RS256", "PS256", "ES256", "ES384", "ES512")
 """What others may sign with by a key pair of theirs. EdDSA is in no Vietnamese list."""
