@@ -60,7 +60,7 @@ class Untrusted(DinhdanhError):
 
 
 @dataclass(frozen=True)
-class Read:
+class Signed:
     """A signed text whose signature nobody has checked yet."""
 
     text: str
@@ -81,7 +81,7 @@ class _Registry(JWSRegistry):
     max_payload_length = LONGEST
 
 
-def read(text: str, *, algorithms: Collection[str]) -> Read:
+def read(text: str, *, algorithms: Collection[str]) -> Signed:
     """A text in compact form, signed by one of these algorithms. Raises Untrusted."""
     parts = text.split(".")
     if len(text) > LONGEST or len(parts) != 3:
@@ -96,10 +96,10 @@ def read(text: str, *, algorithms: Collection[str]) -> Read:
         raise Untrusted("A header parameter is critical and not understood.")
     if any(not _is_text(header[name]) for name in _TEXTS_OF_HEADER if name in header):
         raise Untrusted("A header parameter is of the wrong type.")
-    return Read(text, header, alg)
+    return Signed(text, header, alg)
 
 
-def claims(found: Read, keys: Iterable[Key]) -> dict[str, Any]:
+def claims(found: Signed, keys: Iterable[Key]) -> dict[str, Any]:
     """What it says, if one of the keys has signed it. Raises Untrusted."""
     registry = _Registry(algorithms=[found.alg], strict_check_header=False)
     for key in keys:
@@ -111,7 +111,7 @@ def claims(found: Read, keys: Iterable[Key]) -> dict[str, Any]:
     raise Untrusted("The signature does not fit.")
 
 
-def unverified_claims(found: Read) -> dict[str, Any]:
+def unverified_claims(found: Signed) -> dict[str, Any]:
     """What it says, whoever has signed it: good for a look-up and nothing else. Raises
     Untrusted.
     """

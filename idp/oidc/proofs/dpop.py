@@ -148,14 +148,14 @@ def token_hash(access_token: str) -> str:
     return base64url.encode(hashlib.sha256(access_token.encode()).digest())
 
 
-def _signed(text: str) -> jws.Read:
+def _signed(text: str) -> jws.Signed:
     # §4.3 item 1. Several equal headers reach us joined by a comma (RFC 9110 §5.2).
     if "," in text:
         raise Untrusted("There is more than one DPoP proof.")
     return jws.read(text.strip(), algorithms=ALGORITHMS)
 
 
-def _key(found: jws.Read) -> Any:
+def _key(found: jws.Signed) -> Any:
     """The public key the proof carries. Raises Untrusted."""
     if found.header.get("typ") != TYPE:
         raise Untrusted("The JWT is no DPoP proof.")
