@@ -65,6 +65,8 @@ class Password:
         password = answer.values.get("password", "")
         if not username or not password:
             raise InvalidInput("empty", "Hãy nhập tên đăng nhập và mật khẩu.", field="username")
+        passwords.require_bound(password, field="password")
+        typed = passwords.Typed(has.passwords, password)
 
         def read(connection: Connection) -> Guess[_Known]:
             found = passwords.candidate(connection, username)
@@ -75,7 +77,7 @@ class Password:
         right = guarded(
             has.db,
             read,
-            lambda known: passwords.verify(has.passwords, known.found, password),
+            lambda known: typed.fits(known.found),
             factor=CODE,
             now=asking.now,
             settings=has.settings,
@@ -84,7 +86,7 @@ class Password:
         found = right.about.found if right else None
         if right is None or found is None:
             raise InvalidInput("login_wrong", WRONG, field="username")
-        old, new = found.hash, passwords.rehashed(has.passwords, found, password)
+        old, new = found.hash, typed.renewed()
         attempt = right.attempt
 
         def settle(session: Session) -> None:
@@ -105,15 +107,25 @@ _NAME: dict[str, str | int | bool] = {
 }
 _SECRET: dict[str, str | int | bool] = {
     "autocomplete": "current-password",
+    "autocapitalize": "none",
+    "spellcheck": "false",
     "required": True,
-    "maxlength": 500,
 }
 
 
-def again(has: Services, username: str, given: str, *, now: datetime, actor: Actor) -> bool:
+def again(
+    has: Services,
+    username: str,
+    given: str,
+    *,
+    now: datetime,
+    actor: Actor,
+    field: str = "password",
+) -> bool:
     """Whether somebody signed in has given her password again; counted as at the sign-in, for a
-    stolen session is no way to guess. Raises Locked.
+    stolen session is no way to guess. Raises InvalidInput naming ``field``, Locked.
     """
+    passwords.require_bound(given, field=field)
 
     def read(connection: Connection) -> Guess[Candidate | None]:
         return Guess(f"user:{actor.id}", actor.id, passwords.candidate(connection, username))

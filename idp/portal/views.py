@@ -294,7 +294,9 @@ def _confirm_password() -> None:
     Locked.
     """
     has, given = services(), request.form.get("current", "")
-    if not by_password.again(has, _me().username, given, now=has.clock(), actor=actor()):
+    if not by_password.again(
+        has, _me().username, given, now=has.clock(), actor=actor(), field="current"
+    ):
         raise InvalidInput("password_wrong", "Mật khẩu hiện tại không đúng.", field="current")
 
 

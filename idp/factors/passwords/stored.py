@@ -1,0 +1,121 @@
+"""The table of passwords, and who has one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, ForeignKey, bindparam, delete, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.base import audit
+from directory.base.audit import Actor, Tag
+from directory.base.db import Base, core
+from directory.base.rows import batches, insert_into
+from directory.people import User
+
+
+class PasswordCredential(Base):
+    """A person's password, as a PHC string with its own parameters."""
+
+    __tablename__ = "password_credential"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    hash: Mapped[str]
+    must_change: Mapped[bool]
+    set_at: Mapped[datetime]
+    changed_by: Mapped[str]
+    """Key of the actor: the person herself, an administrator, the operator."""
+    generation: Mapped[int] = mapped_column(default=1, server_default="1")
+    """Raised by each new password, never by a new hash of the same."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What one read gives a sign-in: who has this name, her password, and the epochs now.
+
+    The epochs are read before the password is checked; the session will carry them.
+    """
+
+    user_id: int
+    username: str
+    full_name: str
+    user_epoch: int
+    hash: str | None
+    must_change: bool
+
+
+_CANDIDATE = (
+    select(
+        User.id,
+        User.username,
+        User.full_name,
+        User.access_epoch,
+        PasswordCredential.hash,
+        PasswordCredential.must_change,
+    )
+    .outerjoin(PasswordCredential, PasswordCredential.user_id == User.id)
+    .where(User.username == bindparam("username"))
+)
+
+
+def candidate(connection: Connection | Session, username: str) -> Candidate | None:
+    """The person with this username, with or without a password."""
+    named = {"username": username.strip().lower()}
+    row = core(connection).execute(_CANDIDATE, named).one_or_none()
+    return Candidate(*row[:5], must_change=bool(row[5])) if row else None
+
+
+def store(
+    session: Session,
+    user_id: int,
+    phc: str,
+    *,
+    must_change: bool,
+    now: datetime,
+    actor: Actor,
+) -> None:
+    """Set a person's password to an already computed hash."""
+    columns = {"hash": phc, "must_change": must_change, "set_at": now, "changed_by": actor.key}
+    session.execute(
+        insert_into(session, PasswordCredential)
+        .values(user_id=user_id, **columns)
+        .on_conflict_do_update(
+            index_elements=["user_id"],
+            set_=columns | {"generation": PasswordCredential.generation + 1},
+        )
+    )
+    audit.record(
+        session,
+        Tag.PASSWORD_SET,
+        at=now,
+        actor=actor,
+        subject=("user", user_id),
+        data={"must_change": must_change},
+    )
+
+
+def replace_hash(session: Session, user_id: int, *, old: str, new: str) -> None:
+    """Store the same password under today's parameters, unless it was changed meanwhile."""
+    session.execute(
+        update(PasswordCredential)
+        .where(PasswordCredential.user_id == user_id, PasswordCredential.hash == old)
+        .values(hash=new)
+    )
+
+
+def having(session: Session, user_ids: Iterable[int]) -> list[int]:
+    """Those of these people who have a password."""
+    found: list[int] = []
+    for some in batches(sorted(set(user_ids))):
+        mine = PasswordCredential.user_id.in_(some)
+        found += session.scalars(select(PasswordCredential.user_id).where(mine))
+    return sorted(found)
+
+
+def forget(session: Session, user_ids: Iterable[int]) -> list[int]:
+    """These people have no password any more; whose there was one."""
+    found = having(session, user_ids)
+    for some in batches(found):
+        mine = PasswordCredential.user_id.in_(some)
+        session.execute(delete(PasswordCredential).where(mine))
+    return found

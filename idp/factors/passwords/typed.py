@@ -1,0 +1,72 @@
+"""A password as it was typed, looked at beside a stored hash; and hashes to be stored.
+
+Hashing never happens inside a database transaction on the sign-in path: callers hash or verify
+first and store the result with ``stored.store``. ``set_password`` does both for commands and the
+demo.
+"""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from directory.base.audit import Actor
+from directory.base.crypto import PasswordHasher
+from idp.factors.passwords import stored
+from idp.factors.passwords.canonical import canonical, spellings
+from idp.factors.passwords.stored import Candidate
+
+
+class Typed:
+    """What somebody has typed. It costs the same whoever has the name, or nobody has it, or she
+    has no password: as many hashes as there are ``spellings``, unless one fits.
+    """
+
+    def __init__(self, passwords: PasswordHasher, text: str) -> None:
+        self._passwords, self._text = passwords, text
+        self._old: str | None = None
+        self._as_it_is = False
+
+    def fits(self, found: Candidate | None) -> bool:
+        """Whether it is her password."""
+        hash_ = found.hash if found else None
+        for spelling in spellings(self._text):
+            if self._passwords.verify(hash_, spelling):
+                self._old, self._as_it_is = hash_, spelling == canonical(self._text)
+                return True
+        return False
+
+    def renewed(self) -> str | None:
+        """The hash to keep in place of the one that fitted: None where that is of today's
+        parameters and of the canonical form.
+        """
+        if self._old is None:
+            return None
+        if self._as_it_is and not self._passwords.needs_rehash(self._old):
+            return None
+        return hashed(self._passwords, self._text)
+
+
+def verify(passwords: PasswordHasher, found: Candidate | None, password: str) -> bool:
+    """Whether the password fits; costs the same when nobody has the name or she has none."""
+    return Typed(passwords, password).fits(found)
+
+
+def hashed(passwords: PasswordHasher, password: str) -> str:
+    """The PHC string to store. Call it outside any transaction."""
+    return passwords.hash(canonical(password))
+
+
+def set_password(
+    session: Session,
+    passwords: PasswordHasher,
+    user_id: int,
+    password: str,
+    *,
+    must_change: bool,
+    now: datetime,
+    actor: Actor | None = None,
+) -> None:
+    """Hash and store; for commands and the demo, where the strength is the caller's concern."""
+    phc = hashed(passwords, password)
+    actor = actor or Actor.system()
+    stored.store(session, user_id, phc, must_change=must_change, now=now, actor=actor)
