@@ -79,9 +79,20 @@ class HttpRequest:
         return named if named == FORM else named.partition(";")[0].strip().lower()
 
     @cached_property
-    def query(self) -> str:
-        """What stands behind the question mark."""
+    def legible(self) -> bool:
+        """Whether what stands behind the question mark is text. Other bytes can only be written there
+        with percent signs (RFC 3986 §2); a server in front of us may let them pass.
+        """
         asked: str = self._environ.get("QUERY_STRING", "")
+        try:
+            return asked.isascii() or bool(asked.encode("latin1").decode())
+        except UnicodeDecodeError:
+            return False
+
+    @cached_property
+    def query(self) -> str:
+        """What stands behind the question mark; nothing where it is no text."""
+        asked: str = self._environ.get("QUERY_STRING", "") if self.legible else ""
         return asked if asked.isascii() else asked.encode("latin1").decode()
 
     @cached_property

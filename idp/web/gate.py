@@ -212,7 +212,8 @@ def login_url(
 
 def here() -> str:
     """The path and query of this request, to come back to."""
-    return request.full_path.rstrip("?")
+    asked = this_request()
+    return f"{asked.path}?{asked.query}".rstrip("?")
 
 
 def back_here() -> str:

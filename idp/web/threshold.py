@@ -1,5 +1,6 @@
 """What is looked at of every request before anything else, whichever door it comes through.
 
+what it asks for      an address that is text, else 400
 whom it speaks to     a host of ours, else 421
 where it comes from   for a page's forms no other origin, else 403
 what it says          for a page nothing that no database can hold, else 400
@@ -27,6 +28,8 @@ def refused(
     """The status it is refused with; None where it may come in. ``by_program``: it is asked as
     programs ask there; ``at_program``: programs ask there, though perhaps not in this way.
     """
+    if not asked.legible:
+        return 400
     if asked.path.startswith(ANY_HOST):
         return None
     if not by_program and not _is_text(asked):
