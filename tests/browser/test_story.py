@@ -173,6 +173,7 @@ def test_sign_in_and_transfer_without_scripts(demo: Demo) -> None:
         assert person["name"] in window.text("h1")
 
 
+@pytest.mark.slow  # every page at every width
 def test_pages_do_not_scroll_sideways_on_a_phone(demo: Demo, official: Window) -> None:
     window = official
     window.narrow()

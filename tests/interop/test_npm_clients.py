@@ -1,4 +1,7 @@
-"""openid-client and oauth4webapi: a person signs in, her tokens live and end, she signs out."""
+"""openid-client and oauth4webapi: a person signs in, her tokens live and end, she signs out.
+
+The whole life of a sign-in runs in ``make test``; every further way of asking in ``make test-slow``.
+"""
 
 import contextlib
 import json
@@ -41,6 +44,7 @@ def test_code_flow_userinfo_refresh_introspection_revocation_logout(library, pro
     assert found["introspection_after"] == {"active": False}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [AuthMethod.POST, AuthMethod.NONE])
 def test_other_ways_a_client_names_itself(library, provider, person, method):
     found = sign_in(
@@ -119,6 +123,7 @@ def metadata(columns: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_ask_ends_in_the_same(library, provider, person, way):
     registered, how = arranged(provider, WAYS[way])
@@ -143,6 +148,7 @@ def test_every_way_to_ask_ends_in_the_same(library, provider, person, way):
         assert found["landed"] == ["response"]
 
 
+@pytest.mark.slow
 def test_a_client_registers_itself_and_people_are_asked(library, provider, person):
     private, public = new_key("ES256")
     with served({"keys": [public]}, port=next(provider.ports)) as jwks_uri:
@@ -197,6 +203,7 @@ def served(document: dict[str, Any], *, port: int) -> Iterator[str]:
         yield server.url_for("/keys")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("complete", [False, True], ids=["typed", "scanned"])
 def test_a_device_is_let_in_from_her_browser(library, provider, person, complete):
     registered = provider.register(
@@ -213,6 +220,7 @@ def test_a_device_is_let_in_from_her_browser(library, provider, person, complete
         assert found["refusals"] == ["authorization_pending", "slow_down"][: 1 + complete]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["secret", "key", "DPoP"])
 def test_a_client_acts_on_its_own_account(library, provider, way):
     columns: dict[str, Any] = {}

@@ -18,6 +18,8 @@ from tests.interop import apache
 from tests.interop.story import LIBRARIES, check, party, sign_in
 from tests.interop.tls import Authority, Credential
 
+pytestmark = pytest.mark.slow  # a foreign server
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "interop.md"
 
 

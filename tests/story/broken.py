@@ -6,9 +6,8 @@ The product has no switch for any of this: each build replaces a function or two
 starts the ordinary command line. ``caught_at`` is the beginning of the step at which the story
 must stop: a story that stops elsewhere, or not at all, does not watch what it claims to watch.
 
-Each is a whole performance with its servers, and some wait until the story's patience is over. So
-those that are ``daily``, of each group one or two, are performed by ``make test``, and all others by
-``make test-slow``.
+Each is a whole performance with its servers, and some wait until the story's patience is over: they
+are performed by ``make test-slow``.
 """
 
 import sys
@@ -24,19 +23,16 @@ class Build:
 
     caught_at: str
     breaks: Callable[[], None]
-    daily: bool
 
 
 BUILDS: dict[str, Build] = {}
 
 
-def build(
-    name: str, *, caught_at: str, daily: bool = False
-) -> Callable[[Callable[[], None]], Callable[[], None]]:
+def build(name: str, *, caught_at: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Register a build under a name."""
 
     def register(breaks: Callable[[], None]) -> Callable[[], None]:
-        BUILDS[name] = Build(caught_at, breaks, daily)
+        BUILDS[name] = Build(caught_at, breaks)
         return breaks
 
     return register
@@ -63,7 +59,7 @@ def _rows_stay() -> None:
 # ---- access ----------------------------------------------------------------------------------
 
 
-@build("cut_skipped", caught_at="5 the session at Dinhdanh is dead", daily=True)
+@build("cut_skipped", caught_at="5 the session at Dinhdanh is dead")
 def cut_skipped() -> None:
     """Neither epochs nor ended assignments count, and nothing is marked."""
     _nothing_is_cut()
@@ -114,7 +110,7 @@ def _remember(owner: Any, name: str, key: Callable[..., Any]) -> None:
     setattr(owner, name, cached)
 
 
-@build("code_survives", caught_at="5 a code issued before the commit", daily=True)
+@build("code_survives", caught_at="5 a code issued before the commit")
 def code_survives() -> None:
     """A code is judged by the day it is redeemed, not by the day it was issued."""
     from sqlalchemy import and_, select, update
@@ -149,9 +145,7 @@ def code_survives() -> None:
 # ---- applications ----------------------------------------------------------------------------
 
 
-@build(
-    "logout_not_delivered", caught_at="5 Quản lý văn bản và điều hành drops its session", daily=True
-)
+@build("logout_not_delivered", caught_at="5 Quản lý văn bản và điều hành drops its session")
 def logout_not_delivered() -> None:
     """The logout token is made, noted as received, and never sent."""
     from connectors import delivery
@@ -179,9 +173,7 @@ def logout_unsigned() -> None:
     delivery.deliver = deliver
 
 
-@build(
-    "account_not_disabled", caught_at="5 the account in Quản lý văn bản và điều hành", daily=True
-)
+@build("account_not_disabled", caught_at="5 the account in Quản lý văn bản và điều hành")
 def account_not_disabled() -> None:
     """Disabling is believed to have happened and is proven by the belief."""
     from connectors.accounts import proving
@@ -223,7 +215,7 @@ def _believed(_connector: Any, wanted: Any, outcome: Any, **_: Any) -> Any:
     return believed, {}
 
 
-@build("proof_of_another_application", caught_at="6 what was promised is what was done", daily=True)
+@build("proof_of_another_application", caught_at="6 what was promised is what was done")
 def proof_of_another_application() -> None:
     """The effects name the other application."""
     _on_account_effects(lambda due, other: replace(due, target=other.target, label=other.label))
@@ -264,7 +256,7 @@ def crl_not_published() -> None:
     jobs._visible = lambda *_: True
 
 
-@build("ocsp_says_good", caught_at="5 openssl ocsp", daily=True)
+@build("ocsp_says_good", caught_at="5 openssl ocsp")
 def ocsp_says_good() -> None:
     """The responder knows certificates, not what has become of them."""
     from connectors.pki import jobs, ocsp
@@ -290,7 +282,7 @@ def new_request_missing() -> None:
 # ---- the door --------------------------------------------------------------------------------
 
 
-@build("idempotency_ignored", caught_at="4 the same commit twice", daily=True)
+@build("idempotency_ignored", caught_at="4 the same commit twice")
 def idempotency_ignored() -> None:
     """An Idempotency-Key is accepted and forgotten."""
     from directory.changes import repeats
@@ -306,9 +298,7 @@ def stale_preview_accepted() -> None:
     Plan.fingerprint = property(lambda _: "0" * 64)
 
 
-@build(
-    "preview_is_silent", caught_at="4 the preview announces what becomes of the account", daily=True
-)
+@build("preview_is_silent", caught_at="4 the preview announces what becomes of the account")
 def preview_is_silent() -> None:
     """Accounts are changed without having been announced."""
     from connectors.accounts.apply import AccountCutter
@@ -346,7 +336,7 @@ def proof_times_invented() -> None:
     present.effect_as_dict = shown
 
 
-@build("old_capacity", caught_at="7 the unit in the claims is the new one", daily=True)
+@build("old_capacity", caught_at="7 the unit in the claims is the new one")
 def old_capacity() -> None:
     """Claims about a person are made once."""
     from idp.oidc import claims

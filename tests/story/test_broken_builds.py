@@ -33,6 +33,7 @@ LONGEST = 180.0
 """Seconds a performance may take."""
 
 pytestmark = [
+    pytest.mark.slow,  # the story is told 21 times, each with servers of its own
     pytest.mark.serial,
     pytest.mark.timeout(900),
 ]
@@ -157,9 +158,7 @@ def test_the_story_holds_on_the_product(
     assert "All of it is so" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=() if b.daily else pytest.mark.slow) for n, b in BUILDS.items()]
-)
+@pytest.mark.parametrize("name", BUILDS)
 def test_the_story_stops_where_a_build_is_broken(
     name: str, performances: dict[str, "Future[Told]"]
 ) -> None:

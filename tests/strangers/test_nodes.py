@@ -27,6 +27,8 @@ from tests.wire import Wire
 
 __all__ = ["operator"]
 
+pytestmark = pytest.mark.slow  # several nodes, and how they die
+
 KIND = JobKind.ACCOUNT_APPLY
 on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 

@@ -38,7 +38,8 @@ from tests.scim_fixture import TOKEN, ScimServer, scim_server
 
 __all__ = ["operator", "scim_server"]
 
-pytestmark = pytest.mark.both_databases
+# Whole installations, dumped and put back.
+pytestmark = [pytest.mark.both_databases, pytest.mark.slow]
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 

@@ -27,7 +27,7 @@ from tests.relying_party import OPERATOR, REDIRECT, Flow, Party, World, build_wo
 from tests.serving import until
 
 __all__ = ["operator"]
-pytestmark = pytest.mark.both_databases
+pytestmark = [pytest.mark.both_databases, pytest.mark.slow]  # several processes
 EVERY = (GrantType.CODE, GrantType.REFRESH, GrantType.DEVICE)
 OTHER = "http://localhost:9002/callback"
 

@@ -21,6 +21,8 @@ from tests.relying_party import OPERATOR, build_world
 
 __all__ = ["settings"]
 
+pytestmark = pytest.mark.slow  # several processes
+
 
 def _signed_out(stage: Stage) -> None:
     with stage.world.services.db.write() as session:
