@@ -7,6 +7,7 @@
     operations.py    what is measured, as HTTP requests
     load.py          sends them and says what they cost
     http.py          a keep-alive client that costs next to nothing, and one that counts SQL
+    statements.py    hears what the database is sent (the tests do so as well)
     meter.py         processor time of the server and of the database, from /proc
     installation.py  a state of this product, set up and served by its command line
     revision.py      another state of the tree, checked out for as long as it is measured

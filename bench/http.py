@@ -5,12 +5,12 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 from urllib.parse import urlencode, urlsplit
 
 from flask.testing import FlaskClient
-from sqlalchemy import event
 
+from bench.statements import heard
 from idp.services import Services
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -132,13 +132,8 @@ def counted(services: Services) -> Iterator[list[str]]:
     """The statements executed inside the block, by their first word."""
     words: list[str] = []
 
-    def count(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    def count(statement: str) -> None:
         words.append(statement.split(maxsplit=1)[0].upper())
 
-    for engine in services.db.engines:
-        event.listen(engine, "before_cursor_execute", count)
-    try:
+    with heard(count, *services.db.engines):
         yield words
-    finally:
-        for engine in services.db.engines:
-            event.remove(engine, "before_cursor_execute", count)

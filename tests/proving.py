@@ -4,6 +4,7 @@ Asserting     says who it is by a signed assertion (RFC 7523)
 Holding       proves a DPoP key with every call (RFC 9449)
 Certified     shows a certificate at the TLS edge (RFC 8705, header of RFC 9440)
 Authority     issues certificates for the last
+believing     settings of an installation that believes one
 """
 
 import base64
@@ -18,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -250,6 +252,22 @@ class Authority:
         subject = more.pop("subject", None) or named(common)
         built = _builder(subject, holder, self.certificate.subject, **more)
         return built.sign(self.key, SHA256())
+
+
+@pytest.fixture
+def authority() -> Authority:
+    """Whose certificates the clients of a test have."""
+    return Authority.make()
+
+
+def believing(authority: Authority, folder: Path, **others: Any) -> dict[str, Any]:
+    """Settings of an installation that believes the authority, and a proxy beside it."""
+    return {
+        "client_certificates": True,
+        "client_certificate_ca_file": authority.write(folder / "clients.pem"),
+        "trusted_proxies": ["127.0.0.1"],
+        **others,
+    }
 
 
 def self_signed(key: Any, common: str = "tự ký", **more: Any) -> x509.Certificate:

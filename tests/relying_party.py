@@ -14,9 +14,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from flask.testing import FlaskClient
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from bench.statements import heard
 from directory.base.audit import Actor
 from directory.entitlements import installation
 from directory.people import User
@@ -254,18 +255,13 @@ def counted(services: Any) -> Iterator[dict[str, int]]:
     """Count the statements the database is sent, by their first word."""
     found: dict[str, int] = {}
 
-    def count(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    def count(statement: str) -> None:
         word = statement.split(None, 1)[0].upper()
         if word not in ("BEGIN", "PRAGMA"):
             found[word] = found.get(word, 0) + 1
 
-    for engine in services.db.engines:
-        event.listen(engine, "before_cursor_execute", count)
-    try:
+    with heard(count, *services.db.engines):
         yield found
-    finally:
-        for engine in services.db.engines:
-            event.remove(engine, "before_cursor_execute", count)
 
 
 __all__ = ["REDIRECT", "Client", "Flow", "Party", "World", "build_world", "counted"]

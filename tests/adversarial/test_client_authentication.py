@@ -30,7 +30,9 @@ from tests.proving import (
     Authority,
     Certified,
     as_header,
+    authority,
     b64,
+    believing,
     hs256,
     segment,
     self_signed,
@@ -38,6 +40,8 @@ from tests.proving import (
 )
 from tests.relying_party import Flow, World, build_world
 from tests.signed_requests import BY_ASSERTION, ISSUER, SECURE, dpop, key_for, public, sign
+
+__all__ = ["authority"]
 
 FORM = {"grant_type": "client_credentials"}
 MALLORY = ECKey.generate_key("P-256", {"kid": "own-ec"})
@@ -860,17 +864,8 @@ CASES = [*SIGNATURES, *CLAIMS, *TEXTS, *REQUESTS, *CERTIFICATES]
 
 
 @pytest.fixture
-def authority() -> Authority:
-    return Authority.make()
-
-
-@pytest.fixture
 def settings(make_settings: Any, authority: Authority, tmp_path: Any) -> Any:
-    return make_settings(
-        client_certificates=True,
-        client_certificate_ca_file=authority.write(tmp_path / "clients.pem"),
-        trusted_proxies=["127.0.0.1"],
-    )
+    return make_settings(**believing(authority, tmp_path))
 
 
 @pytest.fixture

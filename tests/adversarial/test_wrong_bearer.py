@@ -19,9 +19,20 @@ from idp.oidc.clients import AuthMethod, GrantType, Options
 from idp.oidc.grant_types.device import DeviceRequest
 from idp.oidc.grants import Grant
 from tests.device_flow import DEVICE, Device
-from tests.proving import TOKEN, Asserting, Authority, Certified, Holding, named
+from tests.proving import (
+    TOKEN,
+    Asserting,
+    Authority,
+    Certified,
+    Holding,
+    authority,
+    believing,
+    named,
+)
 from tests.relying_party import REDIRECT, Flow, Party, World, build_world
 from tests.signed_requests import key_for, public
+
+__all__ = ["authority"]
 
 NOBODYS = "https://nobody.example"
 EXCHANGE = GrantType.EXCHANGE.value
@@ -544,17 +555,8 @@ PAIRS = list(dict.fromkeys((case.held, case.bearer) for case in CASES))
 
 
 @pytest.fixture
-def authority() -> Authority:
-    return Authority.make()
-
-
-@pytest.fixture
 def settings(make_settings: Any, authority: Authority, tmp_path: Any) -> Any:
-    return make_settings(
-        client_certificates=True,
-        client_certificate_ca_file=authority.write(tmp_path / "clients.pem"),
-        trusted_proxies=["127.0.0.1"],
-    )
+    return make_settings(**believing(authority, tmp_path))
 
 
 @pytest.fixture

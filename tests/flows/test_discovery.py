@@ -24,9 +24,21 @@ from idp.run import wiring
 from idp.run.app import create_app
 from idp.sessions import SsoSession
 from tests.browser_client import hidden_fields, submit
-from tests.proving import Asserting, Authority, Certified, Holding, hs256, self_signed, unsigned
+from tests.proving import (
+    Asserting,
+    Authority,
+    Certified,
+    Holding,
+    authority,
+    believing,
+    hs256,
+    self_signed,
+    unsigned,
+)
 from tests.relying_party import REDIRECT, Flow, World, build_world
 from tests.signed_requests import SECURE, key_for, public, sign
+
+__all__ = ["authority"]
 
 ISSUER = "http://localhost:8000"
 PASSWORD = "bếp củi reo vui sớm mai"
@@ -45,11 +57,6 @@ KEYS: dict[str, Any] = {
 """What a client might sign with; the metadata says with which of them it may."""
 
 
-@pytest.fixture
-def authority() -> Authority:
-    return Authority.make()
-
-
 @pytest.fixture(params=["as installed", "everything on"])
 def settings(
     request: pytest.FixtureRequest, make_settings: Any, authority: Authority, tmp_path: Any
@@ -59,10 +66,7 @@ def settings(
     return make_settings(
         response_types=EVERY_RESPONSE_TYPE,
         registration="open",
-        client_certificates=True,
-        client_certificate_ca_file=authority.write(tmp_path / "clients.pem"),
-        trusted_proxies=["127.0.0.1"],
-        mtls_base="https://mtls.localhost:8443",
+        **believing(authority, tmp_path, mtls_base="https://mtls.localhost:8443"),
     )
 
 

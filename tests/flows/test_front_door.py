@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from bench.statements import heard
 from idp.oidc.clients import GrantType
 from tests.recorded.faults import away, broken, failing
 from tests.relying_party import Flow, World, build_world
@@ -56,17 +56,12 @@ def sessions_read(services: Any) -> Iterator[list[str]]:
     """The statements that read a session meanwhile."""
     found: list[str] = []
 
-    def look(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    def look(statement: str) -> None:
         if re.match(r"SELECT .*\bsso_session\b", statement, re.DOTALL):
             found.append(statement)
 
-    for engine in services.db.engines:
-        event.listen(engine, "before_cursor_execute", look)
-    try:
+    with heard(look, *services.db.engines):
         yield found
-    finally:
-        for engine in services.db.engines:
-            event.remove(engine, "before_cursor_execute", look)
 
 
 # ---- who is asked --------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from urllib.parse import quote
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
+from bench.statements import heard
 from directory.assignments import Assignment, HeldAs
 from directory.base.audit import Actor, AuditEntry, Tag
 from directory.base.clock import day_start, local_day
@@ -609,12 +610,6 @@ def test_a_session_is_resolved_by_one_select_and_touched_once_a_minute(
     cookie = client.get_cookie(COOKIE)
     assert cookie is not None
     seen: list[str] = []
-    for engine in services.db.engines:
-        event.listen(
-            engine,
-            "before_cursor_execute",
-            lambda _c, _cur, statement, *_rest: seen.append(statement.split()[0]),
-        )
 
     def resolve(value: str) -> Any:
         seen.clear()
@@ -627,16 +622,17 @@ def test_a_session_is_resolved_by_one_select_and_touched_once_a_minute(
                 settings=services.settings,
             )
 
-    assert resolve(cookie.value).username == person.username
-    assert seen == ["SELECT"]
-    services.clock.advance(seconds=61)
-    resolve(cookie.value)
-    assert seen == ["SELECT", "UPDATE"]
-    resolve(cookie.value)
-    assert seen == ["SELECT"]
-    for forged in (cookie.value[:-1] + "A", cookie.value + "x", "a.1.AAAA", "..", "", "é.1.x"):
-        assert forged == cookie.value or resolve(forged) is None
-        assert seen == [] or forged == cookie.value
+    with heard(lambda said: seen.append(said.split()[0]), *services.db.engines):
+        assert resolve(cookie.value).username == person.username
+        assert seen == ["SELECT"]
+        services.clock.advance(seconds=61)
+        resolve(cookie.value)
+        assert seen == ["SELECT", "UPDATE"]
+        resolve(cookie.value)
+        assert seen == ["SELECT"]
+        for forged in (cookie.value[:-1] + "A", cookie.value + "x", "a.1.AAAA", "..", "", "é.1.x"):
+            assert forged == cookie.value or resolve(forged) is None
+            assert seen == [] or forged == cookie.value
 
 
 def test_signing_out_ends_the_session_everywhere(

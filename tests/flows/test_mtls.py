@@ -22,29 +22,23 @@ from tests.proving import (
     Authority,
     Certified,
     as_header,
+    authority,
+    believing,
     self_signed,
     x5t,
 )
 from tests.relying_party import World, build_world
 from tests.signed_requests import dpop, key_for, public
 
+__all__ = ["authority"]
+
 MTLS = "https://mtls.localhost:8443"
 BOUND = {"tls_client_certificate_bound_access_tokens": True}
 
 
 @pytest.fixture
-def authority() -> Authority:
-    return Authority.make()
-
-
-@pytest.fixture
 def settings(make_settings: Any, authority: Authority, tmp_path: Any) -> Any:
-    return make_settings(
-        client_certificates=True,
-        client_certificate_ca_file=authority.write(tmp_path / "clients.pem"),
-        trusted_proxies=["127.0.0.1"],
-        mtls_base=MTLS,
-    )
+    return make_settings(**believing(authority, tmp_path, mtls_base=MTLS))
 
 
 @pytest.fixture

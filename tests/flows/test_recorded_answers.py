@@ -18,9 +18,11 @@ import pytest
 from flask import Flask
 
 from idp.oidc.clients import ResponseType
-from tests.proving import Authority
+from tests.proving import Authority, authority, believing
 from tests.recorded.recorder import Recorder
 from tests.relying_party import build_world
+
+__all__ = ["authority"]
 
 RECORD = Path(__file__).parents[1] / "recorded"
 SCENES = (
@@ -38,20 +40,12 @@ SCENES = (
 
 
 @pytest.fixture
-def authority() -> Authority:
-    return Authority.make()
-
-
-@pytest.fixture
 def settings(make_settings: Any, authority: Authority, tmp_path: Any, request: Any) -> Any:
     secure = request.node.callspec.params["scene"] == "https"
     return make_settings(
         issuer="https://dangnhap.example.gov.vn" if secure else "http://localhost:8000",
         response_types=[kind.value for kind in ResponseType],
-        client_certificates=True,
-        client_certificate_ca_file=authority.write(tmp_path / "clients.pem"),
-        trusted_proxies=["127.0.0.1"],
-        mtls_base="https://mtls.localhost:8443",
+        **believing(authority, tmp_path, mtls_base="https://mtls.localhost:8443"),
     )
 
 

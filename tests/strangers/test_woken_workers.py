@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, event, text
 
+from bench.statements import heard
 from directory.base import claiming, outbox
 from directory.base.bell import fifo_of
 from directory.base.clock import system_clock
@@ -327,22 +328,17 @@ def counted(db: Database) -> Iterator[list[str]]:
     """What the database is sent, beginnings and ends of transactions included."""
     sent: list[str] = []
 
-    def statement(_connection: Any, _cursor: Any, said: str, *_more: Any) -> None:
-        sent.append(said)
-
     def edge(name: str) -> Callable[..., None]:
         return lambda *_: sent.append(name)
 
-    listeners: list[tuple[Any, str, Callable[..., None]]] = [
-        (engine, "before_cursor_execute", statement) for engine in (*db.engines, db._probe)
-    ]
     # On SQLite we begin by a statement of our own; single statements need neither.
     edges = ("commit", "rollback") if db.is_sqlite else ("begin", "commit", "rollback")
-    listeners += [(db.engine, name, edge(name)) for name in edges]
+    listeners = [(db.engine, name, edge(name)) for name in edges]
     for listener in listeners:
         event.listen(*listener)
     try:
-        yield sent
+        with heard(sent.append, *db.engines, db._probe):
+            yield sent
     finally:
         for listener in listeners:
             event.remove(*listener)
