@@ -20,6 +20,12 @@ class Bounded(psycopg.Connection[Any]):
 
     patience: float | None = None
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        # The driver keeps what a NOTIFY says until somebody asks for it, and nobody does: who listens
+        # (idp.run.listening) takes it from the line. A pooler may lend a connection that was listened on.
+        self.add_notify_handler(_pass_over)
+
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """One exchange with the server. Raises OperationalError."""
         limit = self.patience if timeout is None else timeout
@@ -29,3 +35,7 @@ class Bounded(psycopg.Connection[Any]):
             # What the server still sends would be taken for the answer to another question.
             self.pgconn.finish()
             raise NoAnswer("no answer in time; connection closed") from error
+
+
+def _pass_over(_told: psycopg.Notify) -> None:
+    pass

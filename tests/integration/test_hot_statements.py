@@ -2,6 +2,7 @@
 SQLAlchemy's, and what is repeated is a question whose connection was gone.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -451,3 +452,83 @@ def test_the_server_plans_a_hot_statement_once(database: Database) -> None:
         ).one()
         compiling = connection.execute(text("SHOW jit")).scalar_one()
     assert (*plans, compiling) == (9, 0, "off")
+
+
+@on_postgresql
+@pytest.mark.parametrize("prepared", [True, False])
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_the_server_says_by_the_way_is_no_answer(
+    database: Database, database_url: str, prepared: bool, alone: bool
+) -> None:
+    """Notices, before the answer and in the midst of it."""
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION chatting() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
+                " RAISE NOTICE 'Ngọc'; RAISE WARNING 'Đà'; RETURN 1; END $$"
+            )
+        )
+    said = hot.read(select(func.chatting(type_=Integer).label("one"), KEPT.c.key))
+    own = Database(database_url, prepared=prepared)
+    with own.hot() if alone else own.engine.connect() as connection:
+        for key in "ab":
+            PUT.run(connection, **(EMPTY | {"key": key}))
+        for _ in range(3):
+            assert sorted(said.all(connection)) == [(1, "a"), (1, "b")]
+            connection.exec_driver_sql("DROP TABLE IF EXISTS nothing")  # a notice with no rows
+            assert [row.key for row in ALL.all(connection)] == ["a", "b"]
+    own.dispose()
+
+
+@on_postgresql
+@pytest.mark.parametrize("prepared", [True, False])
+def test_who_is_rung_for_on_a_connection_that_listens_by_mistake_hears_nothing(
+    database: Database, database_url: str, prepared: bool
+) -> None:
+    """A pooler lends us the server's connection of a worker that listened through it."""
+    own = Database(database_url, prepared=prepared)
+    with own.hot() as connection:
+        PUT.run(connection, **(EMPTY | {"key": "a", "small": 1}))
+        connection.exec_driver_sql("LISTEN told")
+        for n in range(1, 4):
+            with database.engine.begin() as other:
+                other.execute(text("SELECT pg_notify('told', 'Ngọc')"))
+            assert RAISE.one(connection, of="a").small == n + 1
+            connection.exec_driver_sql("NOTIFY told, 'ours'")
+            assert GET.one(connection, key="a").small == n + 1
+            assert [row.key for row in ALL.all(connection)] == ["a"]
+        driver = connection.connection.driver_connection
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the driver sees that we pass it over
+            with pytest.raises(NoAnswer):  # nor is any of it kept
+                list(driver.notifies(timeout=0))
+    own.dispose()
+
+
+@on_postgresql
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_setting_that_is_changed_meanwhile_changes_no_answer(
+    database: Database, database_url: str, prepared: bool
+) -> None:
+    """By whoever sets up the role or the database, and on the connection itself, as a pooler does that
+    gives its clients' settings to each connection it lends them.
+    """
+    own = Database(database_url, prepared=prepared)
+    name = database.engine.url.database
+    given = EMPTY | {"key": "a", "small": 1, "at": NOON, "day": date(2026, 2, 3)}
+    with own.hot() as connection:
+        PUT.run(connection, **given)
+        assert GET.one(connection, key="a")._asdict() == given
+        with database.engine.begin() as other:
+            for setting in ("timezone = 'Asia/Ho_Chi_Minh'", "datestyle = 'SQL, DMY'"):
+                other.execute(text(f'ALTER DATABASE "{name}" SET {setting}'))
+                other.execute(text(f'ALTER ROLE CURRENT_USER IN DATABASE "{name}" SET {setting}'))
+        assert GET.one(connection, key="a")._asdict() == given
+        for setting in ("timezone = 'Asia/Ho_Chi_Minh'", "application_name = 'ứng dụng'"):
+            connection.exec_driver_sql(f"SET {setting}")
+            assert GET.one(connection, key="a")._asdict() == given
+            assert RAISE.one(connection, of="a").small == given["small"] + 1
+            given["small"] += 1
+    with own.read() as session:
+        assert GET.one(session.connection(), key="a")._asdict() == given
+    own.dispose()
