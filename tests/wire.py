@@ -3,6 +3,7 @@
 with Wire(server_url) as wire:
     Settings(database_url=wire.url(database_url))
     wire.swallow()    what is sent goes nowhere, in both directions: no answer, no end
+    wire.deafen()     what the server says goes nowhere, and it hears everything
     wire.reset()      every connection ends at once; new ones are taken
     wire.refuse()     every connection ends at once; new ones are refused
     wire.delay(0.2)   every piece comes so many seconds later
@@ -32,7 +33,7 @@ class Wire:
         self._behind: str | tuple[str, int] = (
             f"{folder}/.s.PGSQL.{port}" if folder.startswith("/") else (url.host or "", int(port))
         )
-        self._swallowing = self._refusing = False
+        self._swallowing = self._deaf = self._refusing = False
         self._delay = 0.0
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
@@ -64,6 +65,9 @@ class Wire:
     def swallow(self) -> None:
         self._swallowing = True
 
+    def deafen(self) -> None:
+        self._deaf = True
+
     def reset(self) -> None:
         self._end_all()
 
@@ -75,7 +79,7 @@ class Wire:
         self._delay = seconds
 
     def heal(self) -> None:
-        self._swallowing = self._refusing = False
+        self._swallowing = self._deaf = self._refusing = False
         self._delay = 0.0
 
     @property
@@ -109,8 +113,8 @@ class Wire:
                 continue
             with self._lock:
                 self._ends |= {near, far}
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+            for ends in ((near, far, False), (far, near, True)):
+                threading.Thread(target=self._carry, args=ends, daemon=True).start()
 
     def _reach(self) -> socket.socket:
         if isinstance(self._behind, tuple):
@@ -119,13 +123,13 @@ class Wire:
         far.connect(self._behind)
         return far
 
-    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+    def _carry(self, one: socket.socket, other: socket.socket, answers: bool) -> None:
         lost = False
         try:
             while piece := one.recv(65536):
                 if self._delay:
                     time.sleep(self._delay)
-                lost = lost or self._swallowing
+                lost = lost or self._swallowing or (answers and self._deaf)
                 if not lost:
                     other.sendall(piece)
         except OSError:

@@ -111,7 +111,10 @@ def _sent(
         return compiled.send(pooled.driver_connection, pooled.info, compiled, parameters, alone)
     except connection.dialect.loaded_dbapi.Error as error:
         # As for a cursor of SQLAlchemy's own: the error of its kind, and where the connection is
-        # lost, it and all that were made before it go out of their pool.
+        # lost, it and all that were made before it go out of their pool. There is no public way to
+        # the last: an event of the pool may ask for it while a connection is handed out, and this
+        # one has been. Should a release call it otherwise, tests/integration/test_hot_statements.py
+        # says so.
         connection._handle_dbapi_exception(error, compiled.sql, parameters, None, None)  # noqa: SLF001
     except BaseException as error:
         if not isinstance(error, Exception):

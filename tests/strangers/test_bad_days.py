@@ -6,8 +6,6 @@ over. Real time passes here; what can be seen without is in ``test_database_away
 
 import contextlib
 import json
-import os
-import shutil
 import subprocess
 import threading
 import time
@@ -19,6 +17,7 @@ import pytest
 from sqlalchemy import text
 
 from directory.base.db import unpooled
+from tests.cluster import Cluster
 from tests.conftest import SERVER, missing
 from tests.serving import Serving, until
 from tests.wire import Wire
@@ -205,37 +204,11 @@ def test_a_full_disk_is_told_and_gone_when_there_is_room(small_disk: Path) -> No
         assert done.returncode == 0, done.stderr
 
 
-def _cluster() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return found[-1].parent if found else None
-
-
 @pytest.fixture
-def lonely(tmp_path: Path) -> Iterator[str]:
+def lonely() -> Iterator[str]:
     """The URL of a server whose commits wait for a standby that is not there, once told to."""
-    programs = _cluster()
-    if programs is None or os.geteuid() != 0:
-        missing("PostgreSQL's programs, run by root")
-    assert programs is not None
-    folder = Path("/tmp") / f"dinhdanh-lonely-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    shutil.chown(folder, "postgres")
-    run = ["runuser", "-u", "postgres", "--"]
-    subprocess.run(
-        [*run, str(programs / "initdb"), "-D", str(folder / "data"), "-A", "trust", "-E", "UTF8",
-         "--locale=C.UTF-8", "--no-sync"],
-        check=True, capture_output=True, cwd="/",
-    )  # fmt: skip
-    options = f"-k {folder} -p 5434 -c listen_addresses='' -c fsync=off"
-    control = [*run, str(programs / "pg_ctl"), "-D", str(folder / "data")]
-    subprocess.run(
-        [*control, "-l", str(folder / "log"), "-w", "-o", options, "start"],
-        check=True, capture_output=True, cwd="/",
-    )  # fmt: skip
-    yield f"postgresql://postgres@/postgres?host={folder}&port=5434"
-    subprocess.run([*control, "-m", "immediate", "stop"], capture_output=True, cwd="/")
-    shutil.rmtree(folder, ignore_errors=True)
+    with Cluster() as made:
+        yield made.url
 
 
 def test_a_standby_that_is_missing_stops_no_answer(lonely: str, tmp_path: Path) -> None:
