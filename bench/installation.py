@@ -78,6 +78,8 @@ class Installation:
             "port": urlsplit(issuer).port,
             "data_dir": str(folder / "data"),
         }
+        if "second_factor" in (tree.path / "directory/base/config.py").read_text("utf-8"):
+            settings["second_factor"] = "nobody"  # a full sign-in is one with a password
         if database is not None:
             settings["database_url"] = database.url.render_as_string(hide_password=False)
         lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]

@@ -228,6 +228,7 @@ class Provider:
             "issuer": self.issuer,
             "port": self._port,
             "data_dir": str(self.folder / "data"),
+            "second_factor": "nobody",
             "outbound_allow": sorted(self._allowed),
             **self._chosen,
         }

@@ -14,13 +14,19 @@ Who wants what of a sign-in:
 A demand that was not met is ``unmet_authentication_requirements``, never a lower level told as
 if it were the one asked for. ``reachable``, where it is asked for, is what sign-ins can end with
 (``idp.factors.registry.reachable``).
+
+What the installation asks of people by its own rule (``two_factors``) joins ``least`` wherever a
+sign-in or a session is judged.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+from directory.base import hosts
+from directory.base.config import Settings
 
 
 class Level(StrEnum):
@@ -104,6 +110,42 @@ def combined(begun: Strength, others: Iterable[Strength]) -> frozenset[Strength]
     return frozenset(found)
 
 
+class Because(StrEnum):
+    """Why the installation asks two factors of somebody."""
+
+    ADMINISTERS = "administers"
+    OUTSIDE = "outside"
+    """She comes from outside the agency's networks."""
+    EVERYBODY = "everybody"
+
+
+TWO_FACTORS = Level.AAL2
+"""What that rule asks for."""
+
+
+def two_factors(rule: str, *, administers: bool, inside: bool) -> Because | None:
+    """Why the rule (the setting ``second_factor``) asks two factors of her; None where one is enough.
+
+    everybody        of everybody
+    outside          of administrators always, of others from outside the listed networks
+    administrators   of administrators
+    nobody           of nobody
+    """
+    if rule == "nobody":
+        return None
+    if administers:
+        return Because.ADMINISTERS
+    if rule == "outside" and not inside:
+        return Because.OUTSIDE
+    return Because.EVERYBODY if rule == "everybody" else None
+
+
+def asked_here(settings: Settings, *, administers: bool, ip: str | None) -> Because | None:
+    """Why two factors are asked of somebody who comes from that address; None where one is enough."""
+    inside = hosts.within(hosts.address(ip or ""), settings.inside_networks)
+    return two_factors(settings.second_factor, administers=administers, inside=inside)
+
+
 @dataclass(frozen=True)
 class Demand:
     """What is wanted of a sign-in: by a client and its scopes, by a page, by an operation."""
@@ -122,6 +164,12 @@ class Demand:
     def anew(self) -> bool:
         """Whether it wants a sign-in of its own, however new the last one is."""
         return bool({"login", "select_account"} & self.prompt)
+
+    def raised(self, because: Because | None) -> "Demand":
+        """With what the installation asks of her beside."""
+        if because is None or TWO_FACTORS in self.least:
+            return self
+        return replace(self, least=(*self.least, TWO_FACTORS))
 
     def outlived(self, auth_time: datetime, now: datetime) -> bool:
         """Whether a sign-in of that time is too old. max_age=0 is prompt=login (OIDC Core

@@ -271,6 +271,8 @@ def make_settings(
         "database_url": database_url,
         "keyring_file": _keyring_file,
         "issuer": "http://localhost:8000",
+        # Most tests are about something else, and sign in with a password alone.
+        "second_factor": "nobody",
     }
 
     def make(**others: Any) -> Settings:

@@ -46,6 +46,7 @@ class Serving:
             "DATA_DIR": folder / "var",
             "PORT": self.port,
             "ISSUER": f"http://localhost:{self.port}",
+            "SECOND_FACTOR": "nobody",
         } | settings
         self.environment = {
             "PATH": os.environ["PATH"],

@@ -65,6 +65,9 @@ class Tag(StrEnum):
     LOGIN_LOCK = "login.lock"
     LOGIN_UNLOCK = "login.unlock"
     PASSWORD_SET = "password.set"  # noqa: S105 (a name, not a secret)
+    FACTOR_ENROL = "factor.enrol"
+    FACTOR_RENAME = "factor.rename"
+    FACTOR_END = "factor.end"
     ACTIVATION_ISSUE = "activation.issue"
     ACTIVATION_VOID = "activation.void"
     GRANT_ISSUE = "grant.issue"

@@ -140,6 +140,14 @@ class Settings(BaseSettings):
     lock_for: int = 12 * HOUR
     source_failures: int = 30
     """Failures from one address in ten minutes before that address is throttled."""
+    code_lock_after: int = Field(default=5, ge=1)
+    """Wrong codes of one person, over all sign-ins and addresses, after which no more of that kind
+    are looked at for ``lock_for``. Passwords have a counter of their own."""
+    second_factor: Literal["everybody", "outside", "administrators", "nobody"] = "outside"
+    """Of whom two factors are asked: of everybody; of administrators always and of others from
+    outside ``inside_networks``; of administrators alone; of nobody."""
+    inside_networks: list[str] = []
+    """The agency's own networks, as addresses or with the length of a prefix. Empty: none is."""
     password_min: int = 14
     activation_lifetime: int = 7 * DAY
     change_approval_people: int = 500
@@ -194,7 +202,7 @@ class Settings(BaseSettings):
     def _is_where_to_listen(cls, value: str) -> str:
         return hosts.listening(value)
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "inside_networks")
     @classmethod
     def _are_networks(cls, value: list[str]) -> list[str]:
         for each in value:

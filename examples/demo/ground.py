@@ -143,6 +143,7 @@ class Ground:
             "host": "127.0.0.1",
             "port": self.port,
             "data_dir": str(self.folder),
+            "second_factor": "nobody",
         }
         if self.ca_file:
             values |= {

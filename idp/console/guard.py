@@ -98,6 +98,8 @@ def enter() -> Any:
     view = gate.current_session()
     if view is None:
         return redirect(gate.login_url(gate.back_here()), 303)
+    if (more := gate.asked_more(view)) is not None:
+        return more
     has = services()
     now = has.clock()
     seen, confirmed = _remembered(view)

@@ -3,6 +3,10 @@
 registry        the factors there are: a new one is one line
 factor          Proven, Asking, Form, Answer; the protocol of a factor
 by_password     the password as a factor; the password asked again
+by_totp         codes of an app on her phone: sign-in, and how one is enrolled
+by_recovery_code  ten codes on a sheet of paper, each good once
+enrolled        what people have enrolled: one row each, whichever factor it belongs to
+paper_code      16 digits with a check digit, as paper codes are printed and typed
 guarded         the one check of what can be guessed
 passwords       one form, hashes, strength, forced change
 wordlist        words that make a password easy to guess here

@@ -145,6 +145,8 @@ class Asking:
     every sign-in."""
     state: str
     """Names this visit there; must come back as the parameter ``state``."""
+    enrolled: frozenset[str] = frozenset()
+    """Of which factors she has enrolled something; read once for all of them."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 from directory.base.audit import Actor
 from directory.base.config import Settings
 from directory.base.db import Database
-from directory.base.errors import Locked
 from idp.factors import throttle
 from idp.factors.throttle import Attempt
 
@@ -32,6 +31,8 @@ class Guess(Generic[T]):
     """What wrong ones are counted under."""
     user_id: int | None
     about: T
+    most: int | None = None
+    """How many wrong ones lock it; None: as many as lock an account."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def guarded(
         throttle.check_source(connection, actor.ip or "", now=now, settings=settings)
         guess = read(connection)
     with database.write() as session:
-        attempt = throttle.claim(session, guess.key, now=now, settings=settings)
+        attempt = throttle.claim(session, guess.key, now=now, settings=settings, most=guess.most)
     if throttle.looked_at(database, attempt, lambda: fits(guess.about)):
         return Right(guess.about, attempt)
     with database.write() as session:
@@ -76,5 +77,5 @@ def guarded(
             factor=factor,
         )
     if until is not None:
-        raise Locked(until)
+        raise throttle.locked(attempt, until)
     return None

@@ -2,9 +2,15 @@
 
 from idp.assurance import combined
 from idp.factors.by_password import Password
+from idp.factors.by_recovery_code import ByRecoveryCode
+from idp.factors.by_totp import Totp
 from idp.factors.factor import Factor
 
-FACTORS: tuple[Factor, ...] = (Password(),)
+FACTORS: tuple[Factor, ...] = (
+    Password(),
+    Totp(),
+    ByRecoveryCode(),
+)
 
 
 def factor(code: str) -> Factor | None:

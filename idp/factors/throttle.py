@@ -22,7 +22,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, case, delete, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -68,6 +79,22 @@ class Attempt:
     key: str
     slot: int
     window: timedelta
+    most: int
+    """How many wrong ones lock it."""
+
+
+CODES = ("totp", "recovery_code")
+"""Kinds of codes, each counted by itself for each person, over all sign-ins and addresses."""
+
+
+def code_key(kind: str, user_id: int) -> str:
+    """What wrong codes of a kind are counted under: they mean that her password is known."""
+    return f"{kind}:{user_id}"
+
+
+def locked(attempt: "Attempt", until: datetime) -> Locked:
+    """What whoever must wait is told, by what was guessed at."""
+    return Locked(until, why="code" if attempt.key.startswith(CODES) else "account")
 
 
 def account_key(keyring: Keyring, username: str, user_id: int | None) -> str:
@@ -120,19 +147,24 @@ def claim(
     now: datetime,
     settings: Settings,
     window: timedelta | None = None,
+    most: int | None = None,
 ) -> Attempt:
-    """Admit one attempt on an account: a place is reserved until it is settled. Raises Locked."""
+    """Admit one attempt on an account: a place is reserved until it is settled. ``most`` wrong ones
+    lock it; None: as many as the settings say. Raises Locked.
+    """
     window = window or timedelta(seconds=settings.lock_for)
+    most = settings.lock_after if most is None else most
     slot = int(now.timestamp()) // _SLOT
     row = _CLAIM.one(core(session), of=key, now=now, since=now - window, at=slot)
+    attempt = Attempt(key, row.slot, window, most)
     if row.locked_until is not None and row.locked_until > now:
-        raise Locked(row.locked_until)
-    if row.failures >= settings.lock_after:
-        raise Locked(row.window_start + window)
-    if row.failures + row.reserved + row.reserved_before > settings.lock_after:
+        raise locked(attempt, row.locked_until)
+    if row.failures >= most:
+        raise locked(attempt, row.window_start + window)
+    if row.failures + row.reserved + row.reserved_before > most:
         # Others took the last places, and their outcome is not known: by then it is, or they died.
         raise Locked(datetime.fromtimestamp((row.slot + 2) * _SLOT, now.tzinfo), why="unsettled")
-    return Attempt(key, row.slot, window)
+    return attempt
 
 
 def admit(session: Session, key: str, *, most: int, window: timedelta, now: datetime) -> None:
@@ -185,7 +217,7 @@ def failed(
         session, Tag.LOGIN_FAIL, at=now, actor=actor, subject=subject, data={"factors": [factor]}
     )
     failures = wrong(session, attempt, now=now)
-    if failures < settings.lock_after:
+    if failures < attempt.most:
         return None
     until = now + timedelta(seconds=settings.lock_for)
     session.execute(update(Throttle).where(Throttle.key == attempt.key).values(locked_until=until))
@@ -206,11 +238,13 @@ def succeeded(session: Session, attempt: Attempt) -> None:
 
 
 def unlock(session: Session, user_id: int, *, now: datetime, actor: Actor) -> bool:
-    """An administrator lets a person try again; False if she was not locked."""
-    gone = session.execute(
-        delete(Throttle).where(Throttle.key == f"user:{user_id}").returning(Throttle.locked_until)
-    ).one_or_none()
-    if gone is None or gone.locked_until is None or gone.locked_until <= now:
+    """An administrator lets a person try again, her password and her codes; False if she was not
+    locked.
+    """
+    gone = session.scalars(
+        delete(Throttle).where(Throttle.key.in_(_keys(user_id))).returning(Throttle.locked_until)
+    ).all()
+    if not any(until is not None and until > now for until in gone):
         return False
     audit.record(session, Tag.LOGIN_UNLOCK, at=now, actor=actor, subject=("user", user_id))
     return True
@@ -219,13 +253,17 @@ def unlock(session: Session, user_id: int, *, now: datetime, actor: Actor) -> bo
 def locked_until(
     connection: Connection | Session, user_id: int, *, now: datetime
 ) -> datetime | None:
-    """Until when a person's account is locked, if it is."""
+    """Until when a person's account is locked, if it is: her password, or one kind of her codes."""
     until: datetime | None = connection.execute(
-        select(Throttle.locked_until).where(
-            Throttle.key == f"user:{user_id}", Throttle.locked_until > now
+        select(func.max(Throttle.locked_until)).where(
+            Throttle.key.in_(_keys(user_id)), Throttle.locked_until > now
         )
     ).scalar_one_or_none()
     return until
+
+
+def _keys(user_id: int) -> list[str]:
+    return [f"user:{user_id}", *(code_key(kind, user_id) for kind in CODES)]
 
 
 def purge(session: Session, *, now: datetime, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 views           records what a person enters, redirects to /login/<flow>; never to a step
 proving         the page and the answers of whichever factor is asked for
+enrolling       the step at which somebody enrols her second factor
 locked          the page that says how long to wait
 flow            the stored state of one sign-in; finishing it, once
 unwritten       a sign-in in which nothing was proven yet: its address says it all
@@ -9,5 +10,5 @@ waiting         pages that have waited: carried on, or begun again
 flow_rows       the table of flows
 policy          next_step(proven, demand, policy): pure; what is asked for, in which order
 
-/login ──begin──▶ /login/<flow> ──▶ PROVE (again, until the demand is met) ▶ CHANGE_PASSWORD ▶ CAPACITY ▶ DONE ──▶ return_to
+/login ──begin──▶ /login/<flow> ──▶ PROVE (again, until the demand is met) ▶ CHANGE_PASSWORD ▶ ENROL ▶ CAPACITY ▶ DONE ──▶ return_to
 """

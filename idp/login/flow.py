@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, or_, update
 from sqlalchemy.orm import Session
 
 from directory import assignments, people, permissions
@@ -27,7 +27,8 @@ from directory.base.failpoints import failpoint
 from directory.people import Standing
 from directory.permissions import Do
 from idp import sessions
-from idp.factors import by_password
+from idp.assurance import TWO_FACTORS, Because, reaches
+from idp.factors import by_password, enrolled
 from idp.factors.factor import Epochs, Factor, Passed, Proven, Source, reached
 from idp.login import policy
 from idp.login.flow_rows import (
@@ -94,21 +95,25 @@ def load(
     """The flow as this browser may see it. Raises NotFound when it is unknown, too old or
     another browser's: the three look the same.
     """
-    found = find(connection, flow_id, browser=browser)
+    found = find(connection, flow_id, browser=browser, now=now)
     if found is None or found.expires_at <= now:
         raise unknown()
     return found
 
 
-def find(connection: Connection | Session, flow_id: str, *, browser: str) -> FlowState | None:
+def find(
+    connection: Connection | Session, flow_id: str, *, browser: str, now: datetime
+) -> FlowState | None:
     """The flow as this browser may see it, while we remember it, also when it is over."""
-    row = core(connection).execute(LOAD, {"flow": flow_id, "browser": browser}).one_or_none()
+    asked = {"flow": flow_id, "browser": browser, "today": local_day(now)}
+    row = core(connection).execute(LOAD, asked).one_or_none()
     return None if row is None else _state(row)
 
 
 def _state(row: Any) -> FlowState:
     values = dict(row._mapping)  # noqa: SLF001 (its public name)
     kept, at = values.pop("proven"), values.pop("password_at")
+    values["holds_role"] = bool(values.get("holds_role"))
     epochs = Epochs(values.pop("user_epoch") or 0, values.pop("installation_epoch") or 0)
     whole = [Proven.read(each) for each in kept["by"]] if kept else []
     proven = [one for one in whole if one.epochs == epochs and kept["user"] == row.user_id]
@@ -123,41 +128,6 @@ def unknown() -> NotFound:
     return NotFound(
         "flow_unknown", "Lượt đăng nhập này đã hết hạn hoặc thuộc về một trình duyệt khác."
     )
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A sign-in of this browser that is over."""
-
-    return_to: str
-    given_up: bool
-
-
-def ended(
-    connection: Connection | Session,
-    flow_id: str,
-    *,
-    browser: str,
-    now: datetime,
-    settings: Settings,
-) -> Ended | None:
-    """A sign-in of this browser whose time is over, while we remember it."""
-    row = (
-        core(connection)
-        .execute(
-            select(LoginFlow.return_to, LoginFlow.created_at, LoginFlow.expires_at).where(
-                LoginFlow.id == flow_id,
-                LoginFlow.browser == browser,
-                LoginFlow.expires_at <= now,
-            )
-        )
-        .one_or_none()
-    )
-    if row is None:
-        return None
-    # Whoever gives a sign-in up ends it before its time, and its page is not to begin it again.
-    whole = timedelta(seconds=settings.flow_lifetime)
-    return Ended(row.return_to, given_up=row.expires_at - row.created_at < whole)
 
 
 def bind(session: Session, flow_id: str, browser: str) -> None:
@@ -266,13 +236,14 @@ def policy_for(
     *,
     ways: Sequence[Factor],
     acting: SessionView | None,
+    because: Because | None = None,
     now: datetime,
 ) -> Policy:
     """Read what ``next_step`` needs to know of a sign-in and its person."""
     if flow.user_id is None:
         return Policy(ways=tuple(ways), finished=flow.done_at is not None)
     user = people.standing(where, flow.user_id)
-    return _policy(where, flow, user, ways=ways, acting=acting, now=now)
+    return _policy(where, flow, user, ways=ways, acting=acting, because=because, now=now)
 
 
 def _policy(
@@ -282,6 +253,7 @@ def _policy(
     *,
     ways: Sequence[Factor],
     acting: SessionView | None,
+    because: Because | None,
     now: datetime,
 ) -> Policy:
     today = local_day(now)
@@ -299,6 +271,10 @@ def _policy(
         capacities=tuple(h.id for h in held),
         administers=granted is not None and bool(granted.reaches),
         kept_out=closed and not runs,
+        because=because,
+        may_begin=because is not None
+        and not reaches(reached(flow.proven).acr, TWO_FACTORS)
+        and enrolled.may_begin(where, user.id),
         must_change=flow.must_change,
         chosen=flow.assignment_id if flow.capacity_chosen else None,
         acting=acting.assignment_id if same and acting else None,
@@ -311,6 +287,7 @@ def finish(  # noqa: PLR0913 (one keyword per fact)
     *,
     browser: str,
     ways: Sequence[Factor],
+    because: Because | None = None,
     acting: SessionView | None,
     source: Source,
     now: datetime,
@@ -328,7 +305,7 @@ def finish(  # noqa: PLR0913 (one keyword per fact)
         raise _done()
     state = replace(_state(taken), done_at=None)
     user = people.standing(connection, taken.user_id)
-    rule = _policy(connection, state, user, ways=ways, acting=acting, now=now)
+    rule = _policy(connection, state, user, ways=ways, acting=acting, because=because, now=now)
     if policy.next_step(state.proven, state.demand, rule) is not Step.DONE:
         raise Conflict("flow_incomplete", "Lượt đăng nhập này chưa hoàn tất.")
     if any(one.epochs.user != user.access_epoch for one in state.proven):

@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     Boolean,
+    Date,
     ForeignKey,
     Text,
     bindparam,
+    exists,
     func,
     or_,
     select,
@@ -20,9 +22,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from directory.assignments import Assignment
 from directory.base.db import Base, Key, UTCDateTime
 from directory.base.rows import for_each_dialect
 from directory.entitlements import Installation
+from directory.permissions import AdminRole, counting
 
 
 class LoginFlow(Base):
@@ -57,6 +61,16 @@ class LoginFlow(Base):
 
 
 _NOW = bindparam("now", type_=UTCDateTime())
+_TODAY: Any = bindparam("today", type_=Date())
+_HOLDS_ROLE = (
+    exists(
+        select(AdminRole.id)
+        .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
+        .where(AdminRole.user_id == LoginFlow.user_id, counting(_TODAY))
+    )
+    .correlate(LoginFlow)
+    .label("holds_role")
+)
 _FLOW: BindParameter[str] = bindparam("flow", type_=Text())
 BEGIN = for_each_dialect(
     lambda insert: insert(LoginFlow).on_conflict_do_nothing(index_elements=["id"])
@@ -80,7 +94,7 @@ STATE = (
     # In the same statement: whoever is signing in while a backup is put back is told so.
     select(Installation.unconfirmed_since).scalar_subquery().label("unconfirmed_since"),
 )
-LOAD = select(*STATE).where(
+LOAD = select(*STATE, _HOLDS_ROLE).where(
     LoginFlow.id == _FLOW,
     or_(LoginFlow.browser.is_(None), LoginFlow.browser == bindparam("browser")),
 )

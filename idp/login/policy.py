@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from idp.assurance import Demand, combined
+from idp.assurance import Because, Demand, combined
 from idp.factors.factor import Factor, Proven, reached
 
 
@@ -16,6 +16,8 @@ class Step(StrEnum):
     PROVE = "prove"
     """Something is to be proven: ``asked`` says by what."""
     CHANGE_PASSWORD = "change_password"  # noqa: S105
+    ENROL = "enrol"
+    """Two factors are asked of her, and she has not enrolled her second yet."""
     CAPACITY = "capacity"
     DONE = "done"
     """Nothing is missing: the session may start."""
@@ -49,6 +51,8 @@ class FlowState:
     done_at: datetime | None = None
     unconfirmed_since: datetime | None = None
     """Since when only administrators are let in (``Installation``)."""
+    holds_role: bool = False
+    """Whether its person has an administrative role today, in whichever capacity."""
     name: str = ""
     """Its name in addresses, where that is not its id: nothing of it is written yet, or was not
     when it began."""
@@ -83,6 +87,10 @@ class Policy:
     administers: bool = False
     kept_out: bool = False
     """Whether only administrators of all of it are let in, and she is none."""
+    because: Because | None = None
+    """Why the installation asks two factors of her here, if it does."""
+    may_begin: bool = False
+    """Whether she may enrol a first second factor on the strength of what she has proven."""
     must_change: bool = False
     """Whether what she proved herself with is for one time."""
     chosen: int | None = None
@@ -107,6 +115,8 @@ def next_step(proven: Sequence[Proven], demand: Demand, policy: Policy) -> Step:
         return Step.PROVE
     if policy.must_change:
         return Step.CHANGE_PASSWORD
+    if policy.may_begin and demand.raised(policy.because).short_of(reached(proven).acr):
+        return Step.ENROL
     if _must_choose(policy):
         return Step.CAPACITY
     return Step.DONE
@@ -121,6 +131,7 @@ def ways_left(proven: Sequence[Proven], demand: Demand, policy: Policy) -> tuple
     have, used = reached(proven), {one.factor for one in proven}
     left = [way for way in policy.ways if way.code not in used]
     ends = combined(have, [way.gives for way in left])
+    demand = demand.raised(policy.because)
     if not demand.worth_asking(have.acr, [end.acr for end in ends]):
         return ()
     return tuple(way for way in left if have | way.gives != have)

@@ -5,6 +5,7 @@ It knows no factor: what the page asks for and what an answer proves, the factor
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -22,9 +23,9 @@ from sqlalchemy.orm import Session
 
 from directory.base.crypto import random_id
 from directory.base.errors import InvalidInput, Misconfigured
-from idp.assurance import Demand, Level
-from idp.factors import registry
-from idp.factors.factor import Answer, Asking, Elsewhere, Factor, Form, Passed, Source
+from idp.assurance import Because, Demand, Level, asked_here
+from idp.factors import enrolled, registry
+from idp.factors.factor import Answer, Asking, Elsewhere, Factor, Form, Passed, Source, reached
 from idp.login import flow as flows
 from idp.login import unwritten
 from idp.login.policy import FlowState, Policy, Step, next_step, ways_left
@@ -60,9 +61,22 @@ def step_of(flow: FlowState, policy: Policy) -> Step:
     return next_step(flow.proven, flow.demand, policy)
 
 
-def ways(where: Connection | Session, flow: FlowState, now: datetime) -> tuple[Factor, ...]:
-    """By which factors whoever signs in could prove herself now."""
-    asking = _asking(flow, now)
+def because_of(flow: FlowState) -> Because | None:
+    """Why the installation asks two factors of whoever signs in here, once it is known who does."""
+    if flow.user_id is None:
+        return None
+    return asked_here(services().settings, administers=flow.holds_role, ip=source().ip)
+
+
+def ways(
+    where: Connection | Session, flow: FlowState, because: Because | None, now: datetime
+) -> tuple[Factor, ...]:
+    """By which factors whoever signs in could prove herself now; none once nothing more is wanted."""
+    wanted, asking = flow.demand.raised(because), _asking(flow, now)
+    if flow.user_id is not None and flow.proven:
+        if not wanted.wishes_more_than(reached(flow.proven).acr):
+            return ()
+        asking = replace(asking, enrolled=enrolled.kinds(where, flow.user_id))
     return tuple(one for one in registry.FACTORS if one.offers(where, asking))
 
 
@@ -109,7 +123,7 @@ def page(flow: FlowState, policy: Policy, *, error: InvalidInput | None = None) 
             one for one in ways_left(flow.proven, flow.demand, policy) if one.code != factor.code
         ],
         party=party,
-        why=_why(flow, has),
+        why=_why(flow, has) or more(flow, policy),
         error=error_text(error) if error else None,
     )
 
@@ -132,6 +146,11 @@ def _why(flow: FlowState, has: Services) -> str:
         wanted = flow.demand.anew or flow.demand.outlived(view.auth_time, has.clock())
         found = Why.APPLICATION if wanted else None
     return asked_again.sentence(found, has.settings) if found else ""
+
+
+def more(flow: FlowState, policy: Policy) -> str:
+    """Why whoever has proven something is asked for more."""
+    return asked_again.for_two_factors(policy.because) if flow.proven else ""
 
 
 def _filled_in(form: Form) -> dict[str, str]:

@@ -145,7 +145,7 @@ def load(
         if is_address(name):
             raise flows.unknown()
         return flows.load(connection, name, browser=browser, now=now)
-    found = flows.find(connection, told.id, browser=browser)
+    found = flows.find(connection, told.id, browser=browser, now=now)
     if (found or told).expires_at <= now:
         raise flows.unknown()
     return replace(found, name=name) if found is not None else told

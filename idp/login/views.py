@@ -25,8 +25,8 @@ from directory.base.errors import (
 from directory.people import User
 from idp import sessions
 from idp.factors import passwords, slips, throttle
+from idp.login import enrolling, locked, proving, unwritten, waiting
 from idp.login import flow as flows
-from idp.login import locked, proving, unwritten, waiting
 from idp.login.policy import FlowState, Policy, Step
 from idp.web import asked_again, gate, i18n, language_switch, page_policy
 from idp.web.gate import services
@@ -113,6 +113,23 @@ def record(flow_id: str) -> Any:
     return _acted(flow, policy, step, act)
 
 
+@blueprint.post("/login/<flow_id>/enrol")
+def enrol(flow_id: str) -> Any:
+    """Enrol the second factor that is asked for, by the first code of it."""
+    try:
+        flow, policy = _load(flow_id)
+    except NotFound as error:
+        return waiting.anew(flow_id) or _again(error, 404)
+    step = proving.step_of(flow, policy)
+    return _acted(flow, policy, step, lambda: step is Step.ENROL and enrolling.confirmed(flow))
+
+
+@blueprint.get("/login/<flow_id>/enrol")
+def enrolled_page(flow_id: str) -> Any:
+    """Its form, looked at once more."""
+    return redirect(url_for("login.show", flow_id=flow_id), 303)
+
+
 @blueprint.get("/login/back/<code>")
 def returned(code: str) -> Any:
     """Back from another address, where a factor was to be proven."""
@@ -139,12 +156,20 @@ def _acted(flow: FlowState, policy: Policy, step: Step, act: Callable[[], Any]) 
     try:
         away = act()
     except InvalidInput as error:
+        if error.code == "code_spent" and _went_on(flow):
+            return redirect(url_for("login.show", flow_id=flow.at), 303)
         return _page(flow, policy, step, error=error), 422
     except Locked as error:
         return locked.page(flow, error)
     except Conflict as error:
         return _again(error, 409, return_to=flow.return_to)
     return away or redirect(url_for("login.show", flow_id=flow.at), 303)
+
+
+def _went_on(flow: FlowState) -> bool:
+    """Whether the code that is used up was used up by this very sign-in: the button was pressed twice."""
+    now, _ = _load(flow.at)
+    return len(now.proven) > len(flow.proven)
 
 
 def _load(flow_id: str) -> tuple[FlowState, Policy]:
@@ -160,8 +185,15 @@ def _load(flow_id: str) -> tuple[FlowState, Policy]:
             now=has.clock(),
             settings=has.settings,
         )
-        ways = proving.ways(connection, flow, has.clock())
-        policy = flows.policy_for(connection, flow, ways=ways, acting=acting, now=has.clock())
+        because = proving.because_of(flow)
+        policy = flows.policy_for(
+            connection,
+            flow,
+            ways=proving.ways(connection, flow, because, has.clock()),
+            acting=acting,
+            because=because,
+            now=has.clock(),
+        )
     if flow.browser is None:
         with has.db.write() as session:
             flows.bind(session, flow.id, browser)
@@ -234,6 +266,8 @@ _RECORD = {
 def _page(flow: FlowState, policy: Policy, step: Step, *, error: InvalidInput | None = None) -> Any:
     if step is Step.PROVE:
         return proving.page(flow, policy, error=error)
+    if step is Step.ENROL:
+        return enrolling.page(flow, policy, error=error)
     has = services()
     about: dict[str, Any] = {
         "flow": flow,
@@ -262,6 +296,7 @@ def _finish(flow: FlowState, policy: Policy) -> Any:
                 flow.id,
                 browser=gate.browser_id(),
                 ways=policy.ways,
+                because=policy.because,
                 acting=gate.current_session(),
                 source=proving.source(),
                 now=now,

@@ -9,6 +9,8 @@ import directory.base.nodes
 import directory.base.replay_cache
 import directory.changes.model
 import directory.changes.proposals
+import idp.factors.by_recovery_code
+import idp.factors.enrolled
 import idp.factors.passwords
 import idp.factors.slips
 import idp.factors.throttle

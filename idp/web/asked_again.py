@@ -4,6 +4,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from directory.base.config import Settings
+from idp.assurance import Because
 from idp.web.i18n import duration, gettext
 
 
@@ -49,3 +50,14 @@ def sentence(why: Why, settings: Settings) -> str:
     if why is Why.STRONGER:
         return gettext("Việc này cần cách xác thực mạnh hơn lần đăng nhập vừa rồi.")
     return gettext("Ứng dụng này yêu cầu bạn đăng nhập lại.")
+
+
+def for_two_factors(because: Because | None) -> str:
+    """Why one factor is not enough; None where it is not the installation that asks for two."""
+    if because is Because.ADMINISTERS:
+        return gettext("Cần hai cách xác thực vì bạn có vai trò quản trị.")
+    if because is Because.OUTSIDE:
+        return gettext("Cần hai cách xác thực vì bạn đăng nhập từ ngoài mạng của cơ quan.")
+    if because is Because.EVERYBODY:
+        return gettext("Cơ quan yêu cầu hai cách xác thực cho mọi lần đăng nhập.")
+    return gettext("Nơi bạn đang mở đòi mức xác thực cao hơn.")

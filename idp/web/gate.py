@@ -28,7 +28,10 @@ from werkzeug.exceptions import MethodNotAllowed
 from directory.base import signed_values
 from directory.base.audit import Actor
 from directory.base.crypto import random_id
+from directory.base.errors import NotAllowed
 from directory.base.hosts import Host
+from idp.assurance import TWO_FACTORS, asked_here, reaches
+from idp.factors import enrolled
 from idp.web import exchange, threshold
 from idp.web.asked_again import Why
 from idp.web.exchange import BODY_LIMIT, Answer, HttpRequest
@@ -227,7 +230,22 @@ def back_here() -> str:
 
 
 def require_session(view: Callable[P, R]) -> Callable[P, R]:
-    """Only for signed-in people: others are sent to sign in and come back."""
+    """Only for people who are signed in, as strongly as the installation asks of them: others are
+    sent to sign in and come back.
+    """
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        found = current_session()
+        if found is None:
+            return cast("R", redirect(login_url(back_here()), 303))
+        return cast("R", asked_more(found)) or view(*args, **kwargs)
+
+    return guarded
+
+
+def require_any_session(view: Callable[P, R]) -> Callable[P, R]:
+    """Only for people who are signed in, however weakly: where they look after that itself."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -236,6 +254,31 @@ def require_session(view: Callable[P, R]) -> Callable[P, R]:
         return view(*args, **kwargs)
 
     return guarded
+
+
+def asked_more(view: "SessionView") -> Any:
+    """Where whoever signed in with one factor goes when the installation asks two of her here; None
+    where what she has is enough. Costs nothing then.
+
+    Raises NotAllowed where there is no second that she could prove or enrol.
+    """
+    if reaches(view.acr, TWO_FACTORS):
+        return None
+    has, source = services(), client_address()[0]
+    if asked_here(has.settings, administers=view.administers, ip=source) is None:
+        return None
+    with has.db.hot() as connection:
+        can = enrolled.kinds(connection, view.user_id) or enrolled.may_begin(
+            connection, view.user_id
+        )
+    if not can:
+        raise NotAllowed(
+            "second_factor_lost",
+            "Bạn đã báo mất cách xác thực thứ hai. Để dùng tiếp, hãy đến bộ phận tổ chức cán bộ của "
+            "đơn vị đề nghị đặt lại cách xác thực.",
+            missing="second_factor",
+        )
+    return redirect(login_url(back_here(), least=TWO_FACTORS), 303)
 
 
 # ---- the request itself ------------------------------------------------------------------

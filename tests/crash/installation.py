@@ -338,6 +338,7 @@ def build(folder: Path, *, database_url: str = "", people: int = 12) -> Installa
         "issuer": f"http://localhost:{port}",
         "port": port,
         "data_dir": str(folder / "data"),
+        "second_factor": "nobody",
         "database_url": database_url,
         "outbound_allow": [f"localhost:{port}", f"localhost:{app_port}"],
     }

@@ -23,6 +23,7 @@ from idp.oidc.signing_keys import ALGORITHMS
 from idp.run import wiring
 from idp.run.app import create_app
 from idp.sessions import SsoSession
+from tests.authenticator import Authenticator
 from tests.browser_client import hidden_fields, submit
 from tests.proving import (
     Asserting,
@@ -314,8 +315,13 @@ def acr_values_supported(p: Provider) -> None:
     flow = p.flow()
     flow.browser = p.browser.application.test_client()
     page = flow.browser.get(flow.ask().headers["Location"])
-    answer = submit(flow.browser, page, username=username, password=PASSWORD)
-    back = flow.browser.get(answer.headers["Location"])
+    has.settings.second_factor = "everybody"  # who has no app yet enrols one there
+    page = flow.browser.get(
+        submit(flow.browser, page, username=username, password=PASSWORD).headers["Location"]
+    )
+    code = Authenticator.scan(page.text).code(has.clock())
+    submit(flow.browser, page, f"{page.request.path}/enrol", code=code)
+    back = flow.browser.get(page.request.path)
     told = flow.told(flow.browser.get(back.headers["Location"]))
     acr = p.jwt(flow.redeem(told["code"]).get_json()["id_token"]).claims["acr"]
     assert acr in p.told["acr_values_supported"]
@@ -326,7 +332,7 @@ def acr_values_supported(p: Provider) -> None:
 
     for value in p.told["acr_values_supported"]:
         assert "code" in essential(value)
-    for value in ("urn:vn:aal:2", "phr", "urn:mace:incommon:iap:silver"):
+    for value in ("urn:vn:aal:3", "phr", "urn:mace:incommon:iap:silver"):
         assert essential(value)["error"] == "unmet_authentication_requirements"
 
 

@@ -37,7 +37,7 @@ from tests.factories import make_assignment, make_user
 from tests.relying_party import Flow, World, build_world
 
 PASSWORD = "bếp củi reo vui sớm mai"
-AAL1, AAL2, AAL3 = (f"urn:vn:aal:{n}" for n in (1, 2, 3))
+AAL1, AAL2, AAL3, AAL4 = (f"urn:vn:aal:{n}" for n in (1, 2, 3, 4))
 
 
 @dataclass
@@ -197,8 +197,9 @@ def test_a_factor_of_one_file_is_on_the_page_in_the_token_and_in_the_trail(
     world: World, knocks: Knocks, client: FlaskClient, name: str
 ) -> None:
     document = client.get("/.well-known/openid-configuration").get_json()
-    # Knowledge and inherence together: the third level of Nghị định 69/2024/NĐ-CP.
-    assert document["acr_values_supported"] == [AAL1, AAL2, AAL3]
+    # Knowledge and inherence together: the third level of Nghị định 69/2024/NĐ-CP; with an app, the
+    # fourth.
+    assert document["acr_values_supported"] == [AAL1, AAL2, AAL3, AAL4]
     party = world.register(id_token_alg="ES256", options=Options(minimum_acr=AAL3))
     flow = Flow(client, party)
     page = client.get(flow.ask().headers["Location"])

@@ -433,7 +433,7 @@ def test_finishing_starts_one_session_however_often_it_is_asked(
         )
         found = passwords.candidate(session, person.username)
         assert found is not None
-        flow = flows.find(session, flow_id, browser="b")
+        flow = flows.find(session, flow_id, browser="b", now=now)
         assert flow is not None
         epochs = Epochs(found.user_epoch, 1)
         flows.record(session, flow, Passed(found.user_id, by_password.proven(now, epochs)))

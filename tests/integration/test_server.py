@@ -42,6 +42,7 @@ class Instance:
             "DINHDANH_DATA_DIR": str(data_dir),
             "DINHDANH_PORT": str(self.port),
             "DINHDANH_ISSUER": f"http://localhost:{self.port}",
+            "DINHDANH_SECOND_FACTOR": "nobody",
         }
         self.main = None
 

@@ -161,6 +161,7 @@ def build(folder: Path, **settings: Any) -> Provider:
         "issuer": f"http://localhost:{port}",
         "port": port,
         "data_dir": str(folder / "data"),
+        "second_factor": "nobody",
         "outbound_allow": [f"localhost:{each}" for each in others],
         "source_failures": 1000,
         "mail_domains": ["thanhhoa.example"],

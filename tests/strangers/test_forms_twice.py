@@ -19,6 +19,7 @@ from sqlalchemy import text
 
 from directory.permissions import Role
 from tests import hr_world
+from tests.authenticator import Authenticator
 from tests.browser_client import hidden_fields, open_login, sign_in
 from tests.flows.test_console_clients import silent
 from tests.hr_world import OPERATOR, PASSWORD, Hr, text_of
@@ -286,8 +287,19 @@ def by_hand(hr: Hr, action: str, **fields: Any) -> Form:
     return admin(hr, "/console/work-items", where, digest=item.digest, **fields)
 
 
+def app_of_hers(hr: Hr) -> Form:
+    hr.services.settings.second_factor = "everybody"
+    browser = hr.app.test_client()
+    page = open_login(browser, "/portal/profile")
+    typed = hidden_fields(page.text) | {"username": hr.names["lan"], "password": PASSWORD}
+    where = browser.post(page.request.path, data=typed).headers["Location"]
+    code = Authenticator.scan(browser.get(where).text).code(hr.clock())
+    return filled(browser, where, f"{where}/enrol", code=code)
+
+
 CASES: dict[str, Callable[[Hr], Form]] = {
     "login.record": password_form,
+    "login.enrol": app_of_hers,
     "login.activated": slip_form,
     "portal.end_sessions": other_session,
     "portal.revoke_consent": consent,

@@ -23,6 +23,7 @@ from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.errors import NotFound
 from directory.base.storable import is_text
+from idp.assurance import Because, asked_here
 from idp.factors import registry
 from idp.login import unwritten
 from idp.login.flow import consume_completed
@@ -63,7 +64,8 @@ def signed_in(checked: CheckedRequest) -> SignIn | TooWeak | None:
     """
     if checked.view is None and checked.quiet:
         raise LoginRequiredError
-    demand, view = checked.demand, checked.view
+    view = checked.view
+    checked.demand = demand = checked.demand.raised(_asked_here(checked))
     met = view is not None and demand.met_by(view.acr)
     # Nobody is made to sign in for what no sign-in of today reaches.
     if met or demand.can_be_met(registry.reachable()):
@@ -74,6 +76,14 @@ def signed_in(checked: CheckedRequest) -> SignIn | TooWeak | None:
         if met:
             return None
     return _too_weak(checked, view)
+
+
+def _asked_here(checked: CheckedRequest) -> Because | None:
+    """Why the installation asks two factors of her at this address; of whom, the sign-in finds out."""
+    view, settings = checked.view, checked.provider.tools.settings
+    if view is None:
+        return None
+    return asked_here(settings, administers=view.administers, ip=checked.request.source[0])
 
 
 def entitled(checked: CheckedRequest) -> NotEntitled | None:

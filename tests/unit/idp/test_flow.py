@@ -53,7 +53,7 @@ class Case:
             assert found is not None
             epochs = Epochs(found.user_epoch, 1)
             passed = Passed(self.user.id, by_password.proven(self.clock(), epochs))
-            flow = flows.find(session, self.flow_id, browser="b")
+            flow = flows.find(session, self.flow_id, browser="b", now=self.clock())
             assert flow is not None
             flows.record(session, flow, passed)
 

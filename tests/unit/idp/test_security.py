@@ -264,7 +264,7 @@ def test_a_stronger_sign_in_is_asked_for_by_going_there(app: Flask) -> None:
 def test_nobody_is_sent_to_sign_in_for_what_nobody_reaches(app: Flask) -> None:
     @app.get("/fails")
     def fails() -> str:
-        raise NeedsStepUp("urn:vn:aal:2")
+        raise NeedsStepUp("urn:vn:aal:3")
 
     answer = app.test_client().get("/fails")
     assert answer.status_code == 401

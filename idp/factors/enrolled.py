@@ -1,0 +1,329 @@
+"""What a person has enrolled to prove herself with: one row each, whichever factor it belongs to.
+
+A row belongs to one person, has a name that she gave it and ends once, for a reason that is kept:
+
+    removed     by herself
+    replaced    by newer ones of its kind
+    used_up     nothing of it is left
+    lost        she reported it; what is demanded of her stays what it was
+    made_good   lost, and since then she has proven herself as strongly as before
+    reset       by an officer, for her to begin anew
+    change:<id> she is in service again, and begins anew
+
+Nothing here opens a door: whether she may act is asked where it is used, as for her password.
+Whoever has reported a loss may enrol nothing on the strength of less than she had (``may_begin``):
+a stolen password must not be a way down.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    ForeignKey,
+    Index,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from directory.base import audit
+from directory.base.audit import Actor, Tag
+from directory.base.db import AUTOINCREMENT, Base, Key, UTCDateTime, core
+from directory.base.errors import InvalidInput, NotFound
+from directory.base.rows import batches, insert_into
+from directory.base.text import clean
+from directory.entitlements import Installation
+from directory.people import User
+from idp.factors.factor import Epochs
+
+NAME_LONGEST = 60
+"""Characters of the name that she gives it."""
+
+
+class EnrolledFactor(Base):
+    """One thing that one person proves herself with."""
+
+    __tablename__ = "enrolled_factor"
+    __table_args__ = (
+        Index("ix_enrolled_factor_user", "user_id", "ended_at"),
+        AUTOINCREMENT,
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    kind: Mapped[str]
+    """The code of its factor (``idp.factors.registry``)."""
+    name: Mapped[str]
+    origin: Mapped[str] = mapped_column(unique=True)
+    """Keyed hash of the act that enrolled it: a form sent twice enrols once."""
+    secret: Mapped[str | None]
+    """Sealed by the keyring."""
+    public: Mapped[dict[str, Any] | None]
+    """What anybody may know of it."""
+    counter: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """The newest that was spent: only ever raised, by ``spend``."""
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    ended_as: Mapped[str | None]
+
+
+@dataclass(frozen=True)
+class HeldFactor:
+    """One that a person has, as she is shown it."""
+
+    id: int
+    kind: str
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+LIVE = EnrolledFactor.ended_at.is_(None)
+"""The condition of one that has not ended."""
+_KINDS = (
+    select(EnrolledFactor.kind)
+    .where(EnrolledFactor.user_id == bindparam("user"), LIVE)
+    .group_by(EnrolledFactor.kind)
+)
+_SPEND = (
+    update(EnrolledFactor)
+    .where(
+        EnrolledFactor.id == bindparam("factor"),
+        EnrolledFactor.counter < bindparam("step", type_=BigInteger()),
+        LIVE,
+    )
+    .values(
+        counter=bindparam("step", type_=BigInteger()),
+        last_used_at=bindparam("now", type_=UTCDateTime()),
+    )
+    .returning(EnrolledFactor.id)
+)
+# An outer join: epochs are read where she has none of the kind, too.
+_OF_KIND = (
+    select(
+        User.access_epoch,
+        select(Installation.epoch).scalar_subquery().label("installation"),
+        EnrolledFactor.id,
+        EnrolledFactor.secret,
+    )
+    .outerjoin(
+        EnrolledFactor,
+        and_(EnrolledFactor.user_id == User.id, EnrolledFactor.kind == bindparam("kind"), LIVE),
+    )
+    .where(User.id == bindparam("user"))
+    .order_by(EnrolledFactor.id)
+)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Those of one kind that a person has, and the epochs before anything is looked at."""
+
+    epochs: Epochs
+    sealed: Mapping[int, str]
+
+
+def kinds(where: Connection | Session, user_id: int) -> frozenset[str]:
+    """Of which factors she has enrolled something. One SELECT."""
+    return frozenset(core(where).execute(_KINDS, {"user": user_id}).scalars())
+
+
+def secrets_of(where: Connection | Session, user_id: int, kind: str) -> Secrets:
+    """Her sealed secrets of one kind, by the row, with the epochs. One SELECT."""
+    rows = core(where).execute(_OF_KIND, {"user": user_id, "kind": kind}).all()
+    epochs = Epochs(rows[0].access_epoch, rows[0].installation) if rows else Epochs(0, 0)
+    return Secrets(epochs, {row.id: row.secret for row in rows if row.id is not None})
+
+
+def held(where: Connection | Session, user_id: int) -> list[HeldFactor]:
+    """What a person has, oldest first."""
+    rows = core(where).execute(
+        select(
+            EnrolledFactor.id,
+            EnrolledFactor.kind,
+            EnrolledFactor.name,
+            EnrolledFactor.created_at,
+            EnrolledFactor.last_used_at,
+        )
+        .where(EnrolledFactor.user_id == user_id, LIVE)
+        .order_by(EnrolledFactor.id)
+    )
+    return [HeldFactor(*row) for row in rows]
+
+
+def count_ever(where: Connection | Session, user_id: int) -> int:
+    """How many she has ever enrolled."""
+    counted = select(func.count()).where(EnrolledFactor.user_id == user_id)
+    return int(core(where).execute(counted).scalar_one())
+
+
+def may_begin(where: Connection | Session, user_id: int) -> bool:
+    """Whether she has nothing enrolled, and nothing that she has lost stands in the way: then her
+    password is enough to enrol the first.
+    """
+    in_the_way = or_(LIVE, EnrolledFactor.ended_as == "lost")
+    found = select(EnrolledFactor.id).where(EnrolledFactor.user_id == user_id, in_the_way)
+    return core(where).execute(found.limit(1)).first() is None
+
+
+def enrol(  # noqa: PLR0913 (one keyword per column)
+    session: Session,
+    user_id: int,
+    *,
+    kind: str,
+    name: str,
+    origin: str,
+    now: datetime,
+    actor: Actor,
+    secret: str | None = None,
+    public: Mapping[str, Any] | None = None,
+) -> int | None:
+    """The id of a new one; None where this very act has enrolled it before. A loss that she has
+    reported is made good by it: the caller has seen her prove herself as strongly as before.
+    """
+    made: int | None = session.execute(
+        insert_into(session, EnrolledFactor)
+        .values(
+            user_id=user_id,
+            kind=kind,
+            name=named(name),
+            origin=origin,
+            secret=secret,
+            public=dict(public) if public is not None else None,
+            counter=0,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["origin"])
+        .returning(EnrolledFactor.id)
+    ).scalar_one_or_none()
+    if made is not None:
+        make_good(session, user_id)
+        _record(session, Tag.FACTOR_ENROL, user_id, now=now, actor=actor, kind=kind)
+    return made
+
+
+def make_good(session: Session, user_id: int) -> None:
+    """What this person has lost stands in no way any more."""
+    session.execute(
+        update(EnrolledFactor)
+        .where(EnrolledFactor.user_id == user_id, EnrolledFactor.ended_as == "lost")
+        .values(ended_as="made_good")
+        .execution_options(synchronize_session=False)
+    )
+
+
+def spend(session: Session, factor_id: int, step: int, *, now: datetime) -> bool:
+    """Use up one step, and all before it; False where it is used up, or the factor has ended. One
+    UPDATE: of many at once, one is told True.
+    """
+    spent = {"factor": factor_id, "step": step, "now": now}
+    return core(session).execute(_SPEND, spent).one_or_none() is not None
+
+
+def rename(
+    session: Session, user_id: int, factor_id: int, name: str, *, now: datetime, actor: Actor
+) -> None:
+    """Call it something else. Raises NotFound, InvalidInput."""
+    changed = session.execute(
+        update(EnrolledFactor)
+        .where(EnrolledFactor.id == factor_id, EnrolledFactor.user_id == user_id, LIVE)
+        .values(name=named(name))
+        .returning(EnrolledFactor.kind)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    if changed is None:
+        raise unknown()
+    _record(session, Tag.FACTOR_RENAME, user_id, now=now, actor=actor, kind=changed)
+
+
+def end(  # noqa: PLR0913 (one keyword per fact)
+    session: Session,
+    user_ids: Iterable[int],
+    *,
+    why: str,
+    now: datetime,
+    actor: Actor,
+    only: int | None = None,
+    kind: str | None = None,
+    change_id: str | None = None,
+) -> list[int]:
+    """End what these people have: ``only`` this one, or those of a kind. Whose it was, each once."""
+    whose: list[int] = []
+    narrower = [EnrolledFactor.id == only] if only is not None else []
+    narrower += [EnrolledFactor.kind == kind] if kind is not None else []
+    for part in batches(sorted(set(user_ids))):
+        rows = session.execute(
+            update(EnrolledFactor)
+            .where(EnrolledFactor.user_id.in_(part), LIVE, *narrower)
+            .values(ended_at=now, ended_as=why)
+            .returning(EnrolledFactor.user_id, EnrolledFactor.kind)
+            .execution_options(synchronize_session=False)
+        ).all()
+        for user_id, ended in sorted((row.user_id, row.kind) for row in rows):
+            whose.append(user_id)
+            _record(
+                session,
+                Tag.FACTOR_END,
+                user_id,
+                now=now,
+                actor=actor,
+                kind=ended,
+                change_id=change_id,
+                reason=why.partition(":")[0],
+            )
+    return sorted(set(whose))
+
+
+def having(session: Session, user_ids: Iterable[int]) -> list[int]:
+    """Those of these people who have something enrolled."""
+    found: set[int] = set()
+    for part in batches(sorted(set(user_ids))):
+        mine = EnrolledFactor.user_id.in_(part)
+        found.update(session.scalars(select(EnrolledFactor.user_id).where(mine, LIVE)))
+    return sorted(found)
+
+
+def named(name: str) -> str:
+    """A name as it is stored. Raises InvalidInput."""
+    name = clean(name)
+    if not name or len(name) > NAME_LONGEST:
+        raise InvalidInput(
+            "factor_name", "Tên dài từ 1 đến {most} ký tự.", field="name", most=NAME_LONGEST
+        )
+    return name
+
+
+def unknown() -> NotFound:
+    """She has no such thing, or no longer."""
+    return NotFound("factor_unknown", "Không còn cách đăng nhập này. Hãy tải lại trang.")
+
+
+def _record(
+    session: Session,
+    tag: Tag,
+    user_id: int,
+    *,
+    now: datetime,
+    actor: Actor,
+    kind: str,
+    change_id: str | None = None,
+    **more: str,
+) -> None:
+    audit.record(
+        session,
+        tag,
+        at=now,
+        actor=actor,
+        subject=("user", user_id),
+        change_id=change_id,
+        data={"factors": [kind], **more},
+    )

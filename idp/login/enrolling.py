@@ -1,0 +1,77 @@
+"""The step at which somebody enrols her second factor: two are asked of her, and she has one.
+
+Nothing is written until her first code fits. Then the app, her sheet of recovery codes and the proof
+are one transaction, and the page that answers shows the sheet once.
+"""
+
+from typing import Any
+
+from flask import render_template, request, url_for
+
+from directory import people
+from directory.base.audit import Actor
+from directory.base.errors import Conflict, InvalidInput
+from idp.factors import by_recovery_code, by_totp, enrolled
+from idp.factors.factor import Passed
+from idp.login import flow as flows
+from idp.login import proving
+from idp.login.policy import FlowState, Policy
+from idp.web import gate
+from idp.web.gate import services
+from idp.web.i18n import error_text, gettext
+
+
+def page(flow: FlowState, policy: Policy, *, error: InvalidInput | None = None) -> Any:
+    """The secret, as a picture and in letters, and where the first code is typed."""
+    has = services()
+    with has.db.read() as session:
+        username = people.standing(session, flow.user_id or 0).username
+    return render_template(
+        "login/enrol.html",
+        flow=flow,
+        offer=by_totp.offer(has, flow.user_id or 0, username, flow.id),
+        why=proving.more(flow, policy),
+        error=error_text(error) if error else None,
+    )
+
+
+def confirmed(flow: FlowState) -> Any:
+    """The first code fits: the app is hers. The page with her recovery codes; None where the same
+    form was sent before. Raises InvalidInput, Conflict.
+    """
+    has, now = services(), services().clock()
+    user_id = flow.user_id or 0
+    with has.db.write() as session:
+        user = people.lock(session, [user_id])[0]
+        actor = Actor("user", user.id, user.username, *gate.client_address())
+        epochs = flow.proven[-1].epochs
+        if user.access_epoch != epochs.user:
+            raise Conflict(
+                "login_overtaken", "Thông tin công tác của bạn vừa thay đổi. Hãy đăng nhập lại."
+            )
+        if not enrolled.may_begin(session, user_id):
+            # Another sign-in of hers, or of somebody who knows her password, was first.
+            return None
+        name = gettext("Ứng dụng xác thực")
+        if not by_totp.confirm(
+            session,
+            has,
+            user_id,
+            flow.id,
+            request.form.get("code", ""),
+            name=name,
+            now=now,
+            actor=actor,
+        ):
+            return None
+        codes = by_recovery_code.issue(session, has.keyring, user_id, now=now, actor=actor)
+        flows.record(session, flow, Passed(user_id, by_totp.proven(now, epochs)))
+    return render_template(
+        "login/recovery_codes.html",
+        codes=codes,
+        username=user.username,
+        full_name=user.full_name,
+        made_at=now,
+        onward=url_for("login.show", flow_id=flow.at),
+        asked_where=gate.absolute("/"),
+    )
