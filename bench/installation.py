@@ -70,13 +70,17 @@ class Tree:
 class Installation:
     """One installation of a tree, in a folder of its own."""
 
-    def __init__(self, tree: Tree, folder: Path, issuer: str, database: Database | None) -> None:
+    def __init__(
+        self, tree: Tree, folder: Path, issuer: str, database: Database | None, **more: object
+    ) -> None:
+        """``more``: other settings by their names."""
         self.tree, self.folder, self.issuer = tree, folder, issuer
         self.config = folder / "dinhdanh.toml"
         settings = {
             "issuer": issuer,
             "port": urlsplit(issuer).port,
             "data_dir": str(folder / "data"),
+            **more,
         }
         if "second_factor" in (tree.path / "directory/base/config.py").read_text("utf-8"):
             settings["second_factor"] = "nobody"  # a full sign-in is one with a password
@@ -191,11 +195,11 @@ def installed(tree: Tree, database: Database | None, people: int) -> Iterator[In
         made = Installation(tree, Path(folder), issuer, database)
         parties, slips = made.prepare(people)
         with made.serving() as pid:
-            who = [_with_password(issuer, name, link) for name, link in slips.items()]
+            who = [with_password(issuer, name, link) for name, link in slips.items()]
             yield Installed(tree.label, parties, who, pid, database, config=made.config)
 
 
-def _with_password(issuer: str, username: str, link: str) -> Person:
+def with_password(issuer: str, username: str, link: str) -> Person:
     """She chooses a password by her slip."""
     path, password = urlsplit(link).path, secrets.token_urlsafe(18)
     with http.Connection(issuer) as browser:

@@ -65,16 +65,14 @@ class Limits:
 
     @property
     def at_server(self) -> str:
-        """As the server's own settings, in milliseconds."""
+        """As the server's own settings, in milliseconds; 0 is none, whatever the role has."""
         given = {
             "statement_timeout": self.statement,
             "lock_timeout": self.lock,
             "idle_in_transaction_session_timeout": self.transaction,
         }
         return " ".join(
-            f"-c {name}={math.ceil(value * 1000)}"
-            for name, value in given.items()
-            if value is not None
+            f"-c {name}={math.ceil((value or 0) * 1000)}" for name, value in given.items()
         )
 
 
