@@ -295,6 +295,7 @@ WAITING = "SELECT count(*) FROM job WHERE state IN ('ready', 'running') AND run_
 CONNECTED = (
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND backend_type = 'client backend'"
 )
 
 
