@@ -5,7 +5,7 @@
     nothing   what says whether all is well, and what is ready beforehand, waits for no place
 
 The server's threads are cheap while they wait (one costs some 60 KB), and there are enough of them
-for all of these together; who is refused hears 503 with Retry-After. How long a connection may
+for all of these together; who is refused hears 503 with Retry-After, and the headers of every answer. How long a connection may
 take, or say nothing, is the business of ``idp.run.connections``, which asks ``Gate.moments`` here.
 """
 
@@ -17,6 +17,12 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+
+from werkzeug.http import HTTP_STATUS_CODES
+
+from idp.web import page_policy
+from idp.web.exchange import Answer, HttpRequest
+from idp.web.front_door import Count
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -53,8 +59,11 @@ def threads(places: int) -> int:
 class Gate:
     """WSGI middleware; one per process."""
 
-    def __init__(self, application: "WSGIApplication", *, places: int) -> None:
+    def __init__(
+        self, application: "WSGIApplication", *, places: int, secure: bool, count: Count
+    ) -> None:
         self._application = application
+        self._secure, self._count = secure, count
         # In C, and first come first served; a semaphore costs ten times as much.
         self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(places):
@@ -94,18 +103,18 @@ class Gate:
         if length or chunked:
             body = self._read(environ, length)
             if body is None:
-                return _refuse(environ, start_response)
+                return self._sent(environ, start_response, _busy(environ))
             size = len(body) if body is not _TOO_LARGE else 0
             if length is not None and len(body) < min(length, LARGEST):
                 self._hold(-size)
-                return _half(start_response)
+                return self._sent(environ, start_response, _half())
             environ["wsgi.input"] = io.BytesIO(body)
         token = self._enter(size)
         if free:
             return self._answer(environ, start_response, token, place=False)
         if not self._place():
             self._leave(token, place=False)
-            return _refuse(environ, start_response)
+            return self._sent(environ, start_response, _busy(environ))
         return self._answer(environ, start_response, token, place=True)
 
     def _answer(
@@ -125,6 +134,21 @@ class Gate:
             self._leave(token, place=place)
             return answer
         return _Streamed(answer, lambda: self._leave(token, place=place))
+
+    def _sent(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse", answer: Answer
+    ) -> list[bytes]:
+        """A refusal, with the headers of every answer, counted as every answer is."""
+        asked = HttpRequest(environ)
+        there = {name.lower() for name, _ in answer.headers}
+        answer.headers += page_policy.headers(
+            asked, there, mimetype=answer.mimetype, secure=self._secure
+        )
+        self._count(asked, "other", answer.status)
+        start_response(
+            f"{answer.status} {HTTP_STATUS_CODES[answer.status].upper()}", answer.headers
+        )
+        return [answer.body]
 
     # ---- bodies --------------------------------------------------------------------------------
 
@@ -238,7 +262,7 @@ def _announced(environ: "WSGIEnvironment") -> tuple[int | None, bool]:
     return (int(text) if text.isdecimal() else None), chunked
 
 
-def _refuse(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+def _busy(environ: "WSGIEnvironment") -> Answer:
     if "text/html" in environ.get("HTTP_ACCEPT", ""):
         kind, body = "text/html; charset=utf-8", _PAGE.encode()
     else:
@@ -248,13 +272,10 @@ def _refuse(environ: "WSGIEnvironment", start_response: "StartResponse") -> list
         ("Content-Type", kind),
         ("Content-Length", str(len(body))),
         ("Retry-After", RETRY_AFTER),
-        ("Cache-Control", "no-store"),
     ]
-    start_response("503 Service Unavailable", headers)
-    return [body]
+    return Answer(503, headers, body)
 
 
-def _half(start_response: "StartResponse") -> list[bytes]:
+def _half() -> Answer:
     """The rest of the body never came (RFC 9112 §8): what came is no request."""
-    start_response("400 Bad Request", [("Content-Length", "0")])
-    return [b""]
+    return Answer(400, [("Content-Length", "0")])

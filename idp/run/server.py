@@ -179,7 +179,12 @@ def _run(
 
 def _mind(app: "Flask", settings: Settings, port: int) -> None:
     """Count the application's requests and close connections that bring none."""
-    counted = admission.Gate(app.wsgi_app, places=settings.web_threads)
+    counted = admission.Gate(
+        app.wsgi_app,
+        places=settings.web_threads,
+        secure=settings.secure,
+        count=health.requests(app).answered,
+    )
     app.wsgi_app = counted  # type: ignore[method-assign]
     minded = connections.Connections(
         counted,

@@ -44,7 +44,7 @@ def _gate(busy: threading.Event, held: "list[int]", *, streams: bool = False) ->
         start_response("200 OK", [])
         return iter([b"done"]) if streams else [b"done"]
 
-    return Gate(application, places=1)
+    return Gate(application, places=1, secure=False, count=lambda *_: None)
 
 
 def test_while_everybody_waits_no_more_bodies_are_taken_than_there_is_room_for() -> None:
