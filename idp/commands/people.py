@@ -1,4 +1,6 @@
-"""``dinhdanh user admin | slip``: the first administrator, and slips for people at the counter."""
+"""``dinhdanh user admin | slip | reset``: the first administrator, and what people come to the
+counter for.
+"""
 
 import getpass
 from datetime import timedelta
@@ -17,7 +19,9 @@ from directory.changes.model import Spec
 from directory.changes.newcomer import person_row
 from directory.people import User
 from directory.permissions import Role
-from idp.factors import slips
+from idp import sessions
+from idp.factors import enrolled, slips, throttle
+from idp.oidc.logout import enqueue_logout
 from idp.run import installation
 from idp.services import Services
 from idp.web.i18n import gettext, moment
@@ -72,6 +76,30 @@ def user_slip(username: str) -> None:
     services.db.dispose()
     until = moment(now + timedelta(seconds=lifetime))
     _print_slip(services.settings.issuer, username, token, until=until)
+
+
+@user.command("reset")
+@click.argument("username")
+def user_reset(username: str) -> None:
+    """Đặt lại cách xác thực thứ hai. / End what USERNAME has enrolled besides her password, and her
+    sessions; she begins anew at her next sign-in.
+    """
+    services = installation.opened(load_settings())
+    now, actor = services.clock(), Actor.operator(getpass.getuser())
+    with services.db.write() as session:
+        person = people.by_username(session, username)
+        if person is None:
+            raise NotFound("user_unknown", "Không tìm thấy người dùng.")
+        epoch = people.lock(session, [person.id])[0].access_epoch
+        enrolled.end(session, [person.id], why="reset", now=now, actor=actor)
+        enrolled.make_good(session, person.id)
+        throttle.unlock(session, person.id, now=now, actor=actor)
+        _, gone = sessions.cut_others(
+            session, person.id, epoch=epoch, keep=None, now=now, actor=actor, reason="factor"
+        )
+        enqueue_logout(session, gone, now=now, reason="factor")
+    services.db.dispose()
+    click.echo(gettext("Đã đặt lại cách xác thực thứ hai."))
 
 
 def _print_slip(issuer: str, username: str, token: str, *, until: str) -> None:

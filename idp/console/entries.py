@@ -23,7 +23,7 @@ _WORDED = {
     "bloc": ("bloc",),
     "effect": ("effect",),
     "kind": ("change", "kind", "job", "unit_kind"),
-    "reason": ("reason", "leave.reason", "slip"),
+    "reason": ("reason", "leave.reason", "slip", "way_end"),
     "role": ("role",),
     "tier": ("tier",),
     "unit_kind": ("unit_kind",),

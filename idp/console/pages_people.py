@@ -1,6 +1,4 @@
-"""What the pages about people ask: lists, one person with everything she holds, the CSV; and what
-an HR officer does for her sign-in: a new activation slip, an end to a lock.
-"""
+"""What the pages about people ask: lists, one person with everything she holds, the CSV."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +9,10 @@ from sqlalchemy.orm import Session
 
 from connectors.pki import issued
 from connectors.pki.issued import CertificateView
-from directory import assignments, entitlements, permissions, search, tree
+from directory import assignments, entitlements, search, tree
 from directory.assignments import Position
-from directory.base.audit import Actor
 from directory.base.clock import local_day
-from directory.base.config import Settings
 from directory.base.crypto import Keyring
-from directory.base.errors import NotAllowed
 from directory.base.rows import in_force
 from directory.changes import history, kind, returning
 from directory.changes.kind import Kind
@@ -29,7 +24,8 @@ from directory.search import Found, Page, PersonView, SearchFilter
 from directory.units import OrgUnit
 from idp import sessions
 from idp.console import entries
-from idp.factors import slips, throttle
+from idp.factors import enrolled, slips, throttle
+from idp.factors.enrolled import HeldFactor
 from idp.sessions import SessionView
 
 
@@ -96,6 +92,8 @@ class Whole:
     actors: dict[int, str]
     roles: list[tuple[str, str | None]]
     """Administrative roles today: (role, name of the unit or None for the installation)."""
+    ways: list[HeldFactor]
+    """What she has enrolled to sign in besides her password."""
     locked_until: datetime | None
     """Until when she is not let in after too many wrong attempts, if she is not."""
     may_change: bool
@@ -127,6 +125,7 @@ def whole(
             changes,
             actors,
             [],
+            [],
             None,
             may_change=_may_take_back(session, granted, found),
             offered=_offered(found, on),
@@ -143,6 +142,7 @@ def whole(
         changes,
         actors,
         _roles(session, user_id, on),
+        enrolled.held(session, user_id),
         throttle.locked_until(session, user_id, now=now),
         may_change=granted.may(Do.CHANGE, path) and not herself,
         offered=_offered(found, on),
@@ -190,31 +190,3 @@ def _roles(session: Session, user_id: int, on: date) -> list[tuple[str, str | No
         .order_by(AdminRole.id)
     )
     return [(row.role, row.name) for row in rows]
-
-
-def issue_slip(
-    session: Session,
-    user_id: int,
-    *,
-    actor: Actor,
-    keyring: Keyring,
-    settings: Settings,
-    now: datetime,
-) -> str:
-    """The token of a new activation slip. Raises NotFound, NotAllowed."""
-    _require_reset(session, user_id, actor, now)
-    return slips.issue(
-        session, keyring, user_id, now=now, lifetime=settings.activation_lifetime, actor=actor
-    )
-
-
-def unlock(session: Session, user_id: int, *, actor: Actor, now: datetime) -> bool:
-    """Let a person try to sign in again; False if she was not locked. Raises NotFound, NotAllowed."""
-    _require_reset(session, user_id, actor, now)
-    return throttle.unlock(session, user_id, now=now, actor=actor)
-
-
-def _require_reset(session: Session, user_id: int, actor: Actor, now: datetime) -> None:
-    granted = permissions.rights(session, actor, local_day(now))
-    if not whole(session, granted, user_id, now=now).may_reset:
-        raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="source")

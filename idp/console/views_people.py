@@ -1,4 +1,4 @@
-"""People: the list, one person, the CSV, activation slips, the end of a lock."""
+"""People: the list, one person, the CSV, activation slips, the end of a lock, a factor reset."""
 
 import csv
 import io
@@ -10,10 +10,10 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 
 from connectors.accounts import mapping
 from directory import search
-from directory.base.errors import InvalidInput
+from directory.base.errors import Conflict, InvalidInput
 from directory.people import UserStatus
 from directory.search import Found, SearchFilter
-from idp.console import forms, guard, pages_people, timeline
+from idp.console import forms, guard, pages_people, pages_sign_in, timeline
 from idp.console.guard import asker
 from idp.web import form_keys, gate, language_switch
 from idp.web.gate import services
@@ -161,15 +161,19 @@ def activation(user_id: int) -> Any:
     except InvalidInput as error:
         flash(error_text(error), "bad")
         return redirect(url_for("console.person", user_id=user_id), 303)
-    with has.db.write() as session:
-        token = pages_people.issue_slip(
-            session,
-            user_id,
-            actor=who.actor,
-            keyring=has.keyring,
-            settings=has.settings,
-            now=who.now,
-        )
+    try:
+        with has.db.write() as session:
+            token = pages_sign_in.issue_slip(
+                session,
+                user_id,
+                actor=who.actor,
+                keyring=has.keyring,
+                settings=has.settings,
+                now=who.now,
+            )
+    except Conflict as error:
+        flash(error_text(error), "bad")
+        return redirect(url_for("console.person", user_id=user_id), 303)
     with has.db.read() as session:
         page = pages_people.whole(session, who.rights, user_id, now=who.now)
     return render_template(
@@ -190,11 +194,35 @@ def unlock(user_id: int) -> Any:
         flash(error_text(error), "bad")
         return back
     with has.db.write() as session:
-        ended = pages_people.unlock(session, user_id, actor=who.actor, now=who.now)
+        ended = pages_sign_in.unlock(session, user_id, actor=who.actor, now=who.now)
     if ended:
         flash(gettext("Đã mở khóa đăng nhập. Người này có thể đăng nhập lại ngay."), "good")
     else:
         flash(gettext("Người này không bị khóa đăng nhập."), "wait")
+    return back
+
+
+def reset(user_id: int) -> Any:
+    """End what somebody has enrolled besides her password, for her to begin anew."""
+    has, who = services(), asker()
+    back = redirect(url_for("console.person", user_id=user_id), 303)
+    try:
+        guard.confirm_password()
+        with has.db.write() as session:
+            gone = pages_sign_in.reset_factors(session, user_id, actor=who.actor, now=who.now)
+            gate.sessions_ended(session, gone or (), now=who.now, reason="factor")
+    except (InvalidInput, Conflict) as error:
+        flash(error_text(error), "bad")
+        return back
+    if gone is None:
+        flash(gettext("Người này không có cách xác thực thứ hai nào."), "wait")
+    else:
+        flash(
+            gettext(
+                "Đã đặt lại cách xác thực thứ hai. Lần đăng nhập tới người này thêm cách mới bằng mật khẩu của mình."
+            ),
+            "good",
+        )
     return back
 
 
@@ -208,6 +236,12 @@ def install(blueprint: Blueprint) -> None:
         "/people/<int(max=999999999999999):user_id>/activation",
         "activation",
         activation,
+        methods=["POST"],
+    )
+    blueprint.add_url_rule(
+        "/people/<int(max=999999999999999):user_id>/second-factor",
+        "reset_factors",
+        reset,
         methods=["POST"],
     )
     blueprint.add_url_rule(

@@ -74,6 +74,8 @@ class EnrolledFactor(Base):
     last_used_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     ended_as: Mapped[str | None]
+    ended_by: Mapped[str | None]
+    """Key of the actor."""
 
 
 @dataclass(frozen=True)
@@ -264,7 +266,7 @@ def end(  # noqa: PLR0913 (one keyword per fact)
         rows = session.execute(
             update(EnrolledFactor)
             .where(EnrolledFactor.user_id.in_(part), LIVE, *narrower)
-            .values(ended_at=now, ended_as=why)
+            .values(ended_at=now, ended_as=why, ended_by=actor.key)
             .returning(EnrolledFactor.user_id, EnrolledFactor.kind)
             .execution_options(synchronize_session=False)
         ).all()
@@ -281,6 +283,25 @@ def end(  # noqa: PLR0913 (one keyword per fact)
                 reason=why.partition(":")[0],
             )
     return sorted(set(whose))
+
+
+def lost(where: Connection | Session, user_id: int) -> bool:
+    """Whether she has reported a loss that is not made good."""
+    found = select(EnrolledFactor.id).where(
+        EnrolledFactor.user_id == user_id, EnrolledFactor.ended_as == "lost"
+    )
+    return core(where).execute(found.limit(1)).first() is not None
+
+
+def reset_by(where: Connection | Session, user_id: int, actor: Actor, *, since: datetime) -> bool:
+    """Whether this officer has reset what she had enrolled since then."""
+    found = select(EnrolledFactor.id).where(
+        EnrolledFactor.user_id == user_id,
+        EnrolledFactor.ended_as == "reset",
+        EnrolledFactor.ended_by == actor.key,
+        EnrolledFactor.ended_at > since,
+    )
+    return core(where).execute(found.limit(1)).first() is not None
 
 
 def having(session: Session, user_ids: Iterable[int]) -> list[int]:

@@ -1,5 +1,5 @@
-"""SlipCutter: what a change does to the slips its people could still use, and to the password of
-whoever begins anew.
+"""SlipCutter: what a change does to the slips its people could still use, and to the password and
+whatever else is enrolled of whoever begins anew.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,16 @@ from directory.base.rows import batches
 from directory.changes.effects import Due, Foreseen, State
 from directory.changes.model import Change, Person, Plan
 from directory.changes.table import TABLE, Action, Column, Event
-from idp.factors import passwords, slips
+from idp.factors import enrolled, passwords, slips
 from idp.factors.slips import Activation, open_at
 
 LABEL = "Phiếu kích hoạt"
 VOID = "slip.void"
 FORGOTTEN = "password.void"
 FORGOTTEN_LABEL = "Mật khẩu"
+ENROLLED = "factor.void"
+ENROLLED_LABEL = "Cách xác thực thứ hai"
+_ANEW = {FORGOTTEN: FORGOTTEN_LABEL, ENROLLED: ENROLLED_LABEL}
 
 
 class SlipCutter:
@@ -49,16 +52,9 @@ class SlipCutter:
             )
             for user_id in sorted(counts)
         ] + [
-            Foreseen(
-                Column.SLIPS,
-                FORGOTTEN,
-                user_id,
-                str(user_id),
-                FORGOTTEN_LABEL,
-                count=1,
-                counted=True,
-            )
-            for user_id in passwords.having(session, _anew(plan.people))
+            Foreseen(Column.SLIPS, kind, user_id, str(user_id), _ANEW[kind], count=1, counted=True)
+            for kind, having in ((FORGOTTEN, passwords.having), (ENROLLED, enrolled.having))
+            for user_id in having(session, _anew(plan.people))
         ]
 
     def cut(self, session: Session, plan: Plan, change: Change) -> Sequence[Due]:
@@ -66,9 +62,18 @@ class SlipCutter:
         anew = _anew(plan.people)
         ending = anew if plan.scheduled else _ending(plan.people)
         forgotten = passwords.forget(session, anew)
+        void = enrolled.end(
+            session,
+            anew,
+            why=f"change:{change.id}",
+            now=plan.now,
+            actor=_actor(change),
+            change_id=change.id,
+        )
         return [
             *_ended(session, ending, change, plan.now),
-            *(_password_void(user_id) for user_id in forgotten),
+            *(_void(FORGOTTEN, user_id) for user_id in forgotten),
+            *(_void(ENROLLED, user_id) for user_id in void),
         ]
 
     def due(self, session: Session, change: Change, users: Sequence[int]) -> Sequence[Due]:
@@ -90,13 +95,13 @@ def _anew(concerned: Iterable[Person]) -> list[int]:
     return [p.id for p in concerned if not p.new and p.orders(Column.SLIPS) == Action.ANEW]
 
 
-def _password_void(user_id: int) -> Due:
+def _void(kind: str, user_id: int) -> Due:
     return Due(
         Column.SLIPS,
-        FORGOTTEN,
+        kind,
         user_id,
         str(user_id),
-        FORGOTTEN_LABEL,
+        _ANEW[kind],
         final=State.ACKNOWLEDGED,
         state=State.ACKNOWLEDGED,
     )
@@ -104,6 +109,10 @@ def _password_void(user_id: int) -> Due:
 
 def _ends_slips(event: Event) -> bool:
     return TABLE[event][Column.SLIPS] == Action.END_ALL
+
+
+def _actor(change: Change) -> Actor:
+    return Actor(change.actor_kind, change.actor_id, change.actor_label)
 
 
 def _ended(
@@ -114,7 +123,7 @@ def _ended(
     *,
     before: datetime | None = None,
 ) -> list[Due]:
-    actor = Actor(change.actor_kind, change.actor_id, change.actor_label)
+    actor = _actor(change)
     gone = slips.void(
         session,
         users,

@@ -173,6 +173,17 @@ def unknown() -> NotFound:
     return NotFound("activation_unknown", "Phiếu kích hoạt không đúng, đã dùng hoặc đã hết hạn.")
 
 
+def issued_by(session: Session, user_id: int, actor: Actor, *, since: datetime) -> bool:
+    """Whether this officer has given the person a slip since then."""
+    found = select(Activation.id).where(
+        Activation.user_id == user_id,
+        Activation.issuer_kind == actor.kind,
+        Activation.issuer_id == actor.id,
+        Activation.issued_at > since,
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
 def given_by(session: Session, user_ids: Iterable[int], *, since: datetime) -> set[int]:
     """Who gave these people the slips that they have used since then."""
     found = session.scalars(

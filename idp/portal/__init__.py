@@ -1,6 +1,8 @@
 """Everybody's own pages: applications, sessions, capacity, certificates, profile, signing out.
 
 views           routes; they hold no query
+views_ways      my ways to sign in: added, renamed, taken away, lost
 pages           what each page shows, read in one go
 pages_consents  what she has allowed applications, and what they hold on her behalf
+pages_ways      what the page about them shows, and what touching one asks for
 """

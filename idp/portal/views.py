@@ -12,13 +12,14 @@ from idp.factors import by_password, passwords, slips
 from idp.oidc import frontchannel
 from idp.oidc import logout as endings
 from idp.oidc.routes import signing_out
-from idp.portal import pages, pages_consents
+from idp.portal import pages, pages_consents, views_ways
 from idp.sessions import SessionView
 from idp.web import gate, unwritten
 from idp.web.gate import actor, current_session, require_session, services
 from idp.web.i18n import error_text, gettext
 
 blueprint = Blueprint("portal", __name__)
+views_ways.install(blueprint)
 
 
 def _me() -> SessionView:

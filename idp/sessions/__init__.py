@@ -9,14 +9,14 @@ A session acts in one capacity. ``switch`` ends the row and starts another under
 ``renew`` keeps the row (and what hangs on it) but changes the cookie after a fresh sign-in.
 Whoever ends sessions tells the relying parties: these functions return what they ended.
 
-    lifecycle       start, renew, switch, end
+    lifecycle       start, renew, switch, lower, end
     answers         what forms were answered with, until it may be forgotten
     devices         a browser by the name its owner knows
     session_rows    the table, the one condition, peek, resolve, living
 """
 
 from idp.sessions.devices import describe_browser
-from idp.sessions.lifecycle import Capacity, cut_others, end, end_many, renew, start, switch
+from idp.sessions.lifecycle import Capacity, cut_others, end, end_many, lower, renew, start, switch
 from idp.sessions.session_rows import (
     COLUMNS,
     GOOD,
@@ -51,6 +51,7 @@ __all__ = [
     "handle",
     "is_control",
     "living",
+    "lower",
     "named",
     "peek",
     "renew",

@@ -18,6 +18,7 @@ from directory.base.errors import Conflict
 from directory.base.failpoints import failpoint
 from directory.base.rows import batches
 from directory.people import Standing, User
+from idp.assurance import Level
 from idp.factors.factor import Proven, Source, methods, reached
 from idp.sessions import answers
 from idp.sessions.session_rows import (
@@ -264,8 +265,9 @@ def cut_others(
     keep: str | None,
     now: datetime,
     actor: Actor,
+    reason: str = "password",
 ) -> tuple[int, list[str]]:
-    """A password was set: everything issued to the person before is dead, but for the session
+    """A password was set, or a factor lost: everything issued to the person before is dead, but for the session
     ``keep``. Gives the new epoch and the sessions ended.
 
     Raises Conflict when her epoch is no longer the one the caller acts under: her access was cut
@@ -285,4 +287,25 @@ def cut_others(
     read_anew(session)
     others = [row.id for row in living(session, [user_id], now=now) if row.id != keep]
     session.execute(update(SsoSession).where(SsoSession.id == keep).values(user_epoch=raised))
-    return raised, end_many(session, others, now=now, reason="password", actor=actor)
+    return raised, end_many(session, others, now=now, reason=reason, actor=actor)
+
+
+def lower(session: Session, view: SessionView, *, keyring: Keyring) -> str:
+    """The session goes on with what its password proved alone, under a new cookie, which is given.
+
+    Raises Conflict if it died meanwhile.
+    """
+    generation = session.execute(
+        update(SsoSession)
+        .where(SsoSession.id == view.id, SsoSession.ended_at.is_(None))
+        .values(
+            generation=SsoSession.generation + 1,
+            acr=Level.AAL1.value,
+            amr=[way for way in view.amr if way == "pwd"],
+        )
+        .returning(SsoSession.generation)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    if generation is None:
+        raise Conflict("session_ended", "Phiên đăng nhập đã kết thúc. Hãy đăng nhập lại.")
+    return handle(keyring, view.id, generation)

@@ -176,6 +176,14 @@ AUDIT: dict[str, dict[str, str]] = {
         "role": "Vai trò quản trị thay đổi",
         "change": "Thay đổi về công tác",
     },
+    "way_end": {
+        "removed": "tự bỏ",
+        "replaced": "có cái mới thay",
+        "used_up": "đã dùng hết",
+        "lost": "báo mất",
+        "reset": "cán bộ đặt lại",
+        "change": "trở lại công tác",
+    },
     "tier": {
         "province": "Cấp tỉnh",
         "commune": "Cấp xã",

@@ -272,13 +272,18 @@ def asked_more(view: "SessionView") -> Any:
             connection, view.user_id
         )
     if not can:
-        raise NotAllowed(
-            "second_factor_lost",
-            "Bạn đã báo mất cách xác thực thứ hai. Để dùng tiếp, hãy đến bộ phận tổ chức cán bộ của "
-            "đơn vị đề nghị đặt lại cách xác thực.",
-            missing="second_factor",
-        )
+        raise second_factor_lost()
     return redirect(login_url(back_here(), least=TWO_FACTORS), 303)
+
+
+def second_factor_lost() -> NotAllowed:
+    """What whoever has reported a loss is told, where her password alone leads nowhere."""
+    return NotAllowed(
+        "second_factor_lost",
+        "Bạn đã báo mất cách xác thực thứ hai. Để dùng tiếp, hãy đến bộ phận tổ chức cán bộ của "
+        "đơn vị đề nghị đặt lại cách xác thực.",
+        missing="second_factor",
+    )
 
 
 # ---- the request itself ------------------------------------------------------------------

@@ -104,6 +104,7 @@ _SAID: dict[str, dict[str, str]] = {
         "role.restore": "Giữ lại vai trò quản trị",
         "slip.void": "Hủy phiếu kích hoạt",
         "password.void": "Hủy mật khẩu cũ",
+        "factor.void": "Hủy cách xác thực thứ hai cũ",
     },
     "reason": {
         "unspecified": "Không nêu lý do",

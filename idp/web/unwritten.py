@@ -46,7 +46,7 @@ _OF_NO_USE = {
     "session",
     "assignment",
 }
-_SECRET = {"password", "again", "current"}
+_SECRET = {"password", "again", "current", "code"}
 
 
 def back() -> str:

@@ -4,32 +4,26 @@ What is right is said by RFC 6238 (tests/authenticator.py is an app of its own),
 what went wrong for others.
 """
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from directory.base.audit import AuditEntry
 from directory.people import User
 from directory.permissions import Role
-from idp import sessions
 from idp.factors.by_recovery_code import RecoveryCode
 from idp.factors.enrolled import EnrolledFactor
 from idp.login.flow_rows import LoginFlow
 from tests import hr_world
 from tests.authenticator import Authenticator
-from tests.browser_client import open_login, shown, submit
+from tests.browser_client import open_login, submit
 from tests.hr_world import PASSWORD, Hr
 from tests.relying_party import Flow, World
+from tests.someone import INSIDE, OUTSIDE, Someone, trail
 
 AAL1, AAL2 = "urn:vn:aal:1", "urn:vn:aal:2"
-INSIDE = {"REMOTE_ADDR": "10.20.30.40"}
-OUTSIDE = {"REMOTE_ADDR": "203.0.113.9"}
-PAPER = re.compile(r"<li><code>((?:\d{4} ){3}\d{4})</code></li>")
 
 
 @pytest.fixture
@@ -44,82 +38,12 @@ def hr(services: Any, clock: Any, app: Flask) -> Hr:
     return hr_world.build(services, clock, app)
 
 
-class Someone:
-    """A person at a browser of her own."""
-
-    def __init__(self, hr: Hr, who: str, network: dict[str, str] = INSIDE) -> None:
-        self.hr, self.who = hr, who
-        self.client: FlaskClient = hr.app.test_client()
-        self.client.environ_base |= network
-        self.app: Authenticator | None = None
-        self.codes: list[str] = []
-
-    @property
-    def id(self) -> int:
-        return self.hr.people[self.who]
-
-    def password(self, where: str = "/portal/profile", **fields: str) -> Any:
-        """Name and password; the page that follows."""
-        page = open_login(self.client, where)
-        given = {"username": self.hr.names[self.who], "password": PASSWORD} | fields
-        answer = submit(self.client, page, **given)
-        assert answer.status_code == 303, answer.text
-        return self.client.get(answer.headers["Location"])
-
-    def enrol(self, page: Any) -> Any:
-        """Scan what the page shows, and type the first code."""
-        self.app = Authenticator.scan(page.text)
-        return self.type(page, self.app.code(self.hr.clock()))
-
-    def type(self, page: Any, code: str) -> Any:
-        """Type a code into the form of a page."""
-        action = re.search(r'<form method="post"(?: action="([^"]+)")?>', page.text)
-        assert action is not None, page.text
-        answer = submit(self.client, page, action[1] or "", code=code)
-        return shown(self.client, answer)
-
-    def onward(self, page: Any) -> Any:
-        """From the sheet of codes to the end of the sign-in."""
-        self.codes = PAPER.findall(page.text)
-        [link] = re.findall(r'<a class="btn btn-primary" href="([^"]+)"', page.text)
-        return self.client.get(link)
-
-    def whole(self, where: str = "/portal/profile") -> Any:
-        """Enrol in the midst of a sign-in, to its end."""
-        return self.onward(self.enrol(self.password(where)))
-
-    def code(self) -> str:
-        """What her app shows now."""
-        assert self.app is not None
-        return self.app.code(self.hr.clock())
-
-    def session(self) -> sessions.SsoSession | None:
-        """Her newest living session."""
-        with self.hr.services.db.read() as session:
-            found = sessions.living(session, [self.id], now=self.hr.clock())
-            return found[-1] if found else None
-
-    def again(self, network: dict[str, str] | None = None) -> "Someone":
-        """The same person, with the same phone, at another browser."""
-        other = Someone(self.hr, self.who, network or dict(self.client.environ_base))
-        other.app, other.codes = self.app, self.codes
-        return other
-
-
 @pytest.fixture
 def someone(hr: Hr) -> Any:
     def make(who: str = "admin", network: dict[str, str] = INSIDE) -> Someone:
         return Someone(hr, who, network)
 
     return make
-
-
-def trail(hr: Hr, tag: str) -> list[dict[str, Any]]:
-    with hr.services.db.read() as session:
-        rows = session.scalars(
-            select(AuditEntry.data).where(AuditEntry.tag == tag).order_by(AuditEntry.id)
-        )
-        return list(rows)
 
 
 # ---- who is asked ----------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from tests.authenticator import Authenticator
 from tests.browser_client import hidden_fields, open_login, sign_in
 from tests.flows.test_console_clients import silent
 from tests.hr_world import OPERATOR, PASSWORD, Hr, text_of
+from tests.someone import Someone
 
 NEW = "con trâu đội nón lá"
 SECRET = re.compile(r'id="client-secret">([^<]+)<')
@@ -297,11 +298,43 @@ def app_of_hers(hr: Hr) -> Form:
     return filled(browser, where, f"{where}/enrol", code=code)
 
 
+def of_my_ways(hr: Hr, action: str, **fields: Any) -> Form:
+    """Somebody signed in with two factors; in ``action`` the number of her app."""
+    hr.services.settings.second_factor = "everybody"
+    admin = Someone(hr, "admin")
+    admin.whole()
+    hr.clock.advance(minutes=1)
+    with hr.services.db.read() as session:
+        app = session.scalar(text("SELECT id FROM enrolled_factor WHERE kind = 'totp'"))
+    return filled(admin.client, "/portal/ways", f"/portal/ways/{action.format(app)}", **fields)
+
+
+def one_more_app(hr: Hr) -> Form:
+    form = of_my_ways(hr, "app")
+    code = Authenticator.scan(form.browser.get(form.action).text).code(hr.clock())
+    return filled(form.browser, form.action, code=code, name="Máy thứ hai")
+
+
+def reset(hr: Hr) -> Form:
+    of_my_ways(hr, "app")
+    hr.services.settings.second_factor = "nobody"
+    with hr.services.db.write() as session:
+        session.execute(
+            text("UPDATE enrolled_factor SET user_id = :lan"), {"lan": hr.people["lan"]}
+        )
+    return person(hr, "lan", "/second-factor")
+
+
 CASES: dict[str, Callable[[Hr], Form]] = {
     "login.record": password_form,
     "login.enrol": app_of_hers,
     "login.activated": slip_form,
     "portal.end_sessions": other_session,
+    "portal.add_app": one_more_app,
+    "portal.new_codes": lambda hr: of_my_ways(hr, "codes"),
+    "portal.rename_way": lambda hr: of_my_ways(hr, "{}/rename", name="Máy mới"),
+    "portal.remove_way": lambda hr: of_my_ways(hr, "{}/remove"),
+    "portal.lost_way": lambda hr: of_my_ways(hr, "{}/lost"),
     "portal.revoke_consent": consent,
     "portal.switch_capacity": capacity,
     "portal.request_certificate": request_certificate,
@@ -315,6 +348,7 @@ CASES: dict[str, Callable[[Hr], Form]] = {
     "console.people_search": lambda hr: filled(hr.browser("admin"), "/console/people", q="lan"),
     "console.activation": lambda hr: person(hr, "lan", "/activation"),
     "console.unlock": lock,
+    "console.reset_factors": reset,
     "console.change_confirm": change,
     "console.join_send": joined,
     "console.unit_change_confirm": of_unit,
@@ -334,7 +368,7 @@ CASES: dict[str, Callable[[Hr], Form]] = {
     "console.retry_logout": logout_again,
     "console.retry_logouts": logouts_again,
 }
-QUIET = {"portal.revoke_consent", "console.people_search"}
+QUIET = {"portal.revoke_consent", "portal.remove_way", "console.people_search"}
 """Nothing was there to be changed, or ever is; it is enough that the second says what the first said."""
 
 

@@ -1,0 +1,271 @@
+"""My ways to sign in: what I have, what I add, rename, take away or have lost.
+
+Whatever is touched asks for a sign-in of a moment ago that proved as much as it gives; the first of
+all, and the report of a loss, ask for any. Who is signed in too weakly for the rest of the pages gets
+here, and sees what there is to be done.
+"""
+
+from datetime import timedelta
+from typing import Any, cast
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+
+from directory import people
+from directory.base.errors import Conflict, InvalidInput, NotAllowed
+from idp import sessions
+from idp.assurance import TWO_FACTORS, asked_here, reaches
+from idp.factors import by_recovery_code, by_totp, enrolled, registry
+from idp.portal import pages_ways
+from idp.sessions import SessionView
+from idp.web import gate
+from idp.web.gate import actor, current_session, require_any_session, services
+from idp.web.i18n import error_text, gettext
+
+MOST_APPS = 5
+"""Apps one person may have at once."""
+
+
+def _me() -> SessionView:
+    """The session of a guarded view."""
+    return cast("SessionView", current_session())
+
+
+def _here() -> Any:
+    return redirect(url_for("portal.ways"), 303)
+
+
+@require_any_session
+def ways() -> str:
+    """What I have to prove myself with, and what happened to it."""
+    has, me = services(), _me()
+    with has.db.read() as session:
+        shown = pages_ways.ways(session, me.user_id, now=has.clock())
+    return render_template(
+        "portal/ways.html",
+        shown=shown,
+        titles={one.code: gettext(one.title) for one in registry.FACTORS},
+        room=len(shown.apps) < MOST_APPS,
+    )
+
+
+def _proven_anew() -> Any:
+    """Where whoever is to prove herself as strongly as what she touches goes; None where she has, a
+    moment ago. Raises NotAllowed where she cannot.
+    """
+    has, me = services(), _me()
+    with has.db.read() as session:
+        least = pages_ways.asked_for(session, me.user_id)
+        stranded = enrolled.lost(session, me.user_id) and not enrolled.kinds(session, me.user_id)
+    fresh = has.clock() - me.auth_time < timedelta(seconds=has.settings.sudo_window)
+    if fresh and reaches(me.acr, least):
+        return None
+    if stranded:
+        raise gate.second_factor_lost()
+    return redirect(gate.login_url(gate.back_here(), prompt="login", least=least), 303)
+
+
+# ---- apps ------------------------------------------------------------------------------------
+
+
+@require_any_session
+def new_app() -> Any:
+    """The secret for one more app; the same until it is confirmed."""
+    return _proven_anew() or _app_page()
+
+
+def _app_page(error: InvalidInput | None = None) -> str:
+    has, me = services(), _me()
+    with has.db.read() as session:
+        offer = by_totp.offer(has, me.user_id, me.username, _within(session, me))
+    return render_template(
+        "portal/way_app.html",
+        offer=offer,
+        name=request.form.get("name", ""),
+        error=error_text(error) if error else None,
+        field=error.field if error else None,
+    )
+
+
+def _within(session: Any, me: SessionView) -> str:
+    """What the next enrolment of this session is known by."""
+    return f"{me.id}.{enrolled.count_ever(session, me.user_id)}"
+
+
+@require_any_session
+def add_app() -> Any:
+    """The first code of one more app."""
+    if (elsewhere := _proven_anew()) is not None:
+        return elsewhere
+    has, me, now = services(), _me(), services().clock()
+    codes: Any = None
+    try:
+        with has.db.write() as session:
+            person = people.lock(session, [me.user_id])[0]
+            if person.access_epoch != me.user_epoch:
+                raise _overtaken()
+            if not reaches(me.acr, TWO_FACTORS) and not enrolled.may_begin(session, me.user_id):
+                # Somebody who knows the password too was first.
+                return _here()
+            held = enrolled.held(session, me.user_id)
+            if sum(one.kind == by_totp.CODE for one in held) >= MOST_APPS:
+                raise Conflict(
+                    "apps_many", "Đã có {most} ứng dụng. Hãy bỏ bớt trước.", most=MOST_APPS
+                )
+            made = by_totp.confirm(
+                session,
+                has,
+                me.user_id,
+                _within(session, me),
+                request.form.get("code", ""),
+                name=request.form.get("name", "").strip() or gettext("Ứng dụng xác thực"),
+                now=now,
+                actor=actor(),
+            )
+            if made and by_recovery_code.CODE not in {one.kind for one in held}:
+                codes = by_recovery_code.issue(
+                    session, has.keyring, me.user_id, now=now, actor=actor()
+                )
+    except InvalidInput as error:
+        return _app_page(error), 422
+    return _sheet(codes) if codes else _here()
+
+
+def _overtaken() -> Conflict:
+    return Conflict(
+        "login_overtaken", "Thông tin công tác của bạn vừa thay đổi. Hãy đăng nhập lại."
+    )
+
+
+# ---- paper -----------------------------------------------------------------------------------
+
+
+@require_any_session
+def new_codes() -> Any:
+    """A new sheet of recovery codes; the one before it is void."""
+    if (elsewhere := _proven_anew()) is not None:
+        return elsewhere
+    has, me = services(), _me()
+    with has.db.write() as session:
+        people.lock(session, [me.user_id])
+        others = enrolled.kinds(session, me.user_id) - {by_recovery_code.CODE}
+        if not others or not reaches(me.acr, TWO_FACTORS):
+            raise NotAllowed(
+                "codes_alone",
+                "Hãy thêm ứng dụng xác thực trước khi tạo mã dự phòng.",
+                missing="factor",
+            )
+        codes = by_recovery_code.issue(
+            session, has.keyring, me.user_id, now=has.clock(), actor=actor()
+        )
+    return _sheet(codes)
+
+
+def _sheet(codes: Any) -> str:
+    has, me = services(), _me()
+    return render_template(
+        "portal/recovery_codes.html",
+        codes=codes,
+        username=me.username,
+        full_name=me.full_name,
+        made_at=has.clock(),
+        asked_where=gate.absolute("/"),
+    )
+
+
+# ---- what there is ---------------------------------------------------------------------------
+
+
+@require_any_session
+def rename(factor_id: int) -> Any:
+    """Call it something else."""
+    if (elsewhere := _proven_anew()) is not None:
+        return elsewhere
+    has, me = services(), _me()
+    name = request.form.get("name", "")
+    try:
+        with has.db.write() as session:
+            enrolled.rename(session, me.user_id, factor_id, name, now=has.clock(), actor=actor())
+    except InvalidInput as error:
+        flash(error_text(error), "bad")
+        return _here()
+    flash(gettext("Đã đổi tên."), "good")
+    return _here()
+
+
+@require_any_session
+def remove(factor_id: int) -> Any:
+    """I do not use it any more. Raises NotFound."""
+    if (elsewhere := _proven_anew()) is not None:
+        return elsewhere
+    has, me, now = services(), _me(), services().clock()
+    with has.db.write() as session:
+        people.lock(session, [me.user_id])
+        others = [
+            one
+            for one in enrolled.held(session, me.user_id)
+            if one.id != factor_id and one.kind != by_recovery_code.CODE
+        ]
+        if not others and _two_are_asked(me):
+            flash(
+                gettext("Đây là cách xác thực thứ hai duy nhất của bạn. Hãy thêm cách khác trước."),
+                "wait",
+            )
+            return _here()
+        ended = enrolled.end(
+            session, [me.user_id], why="removed", only=factor_id, now=now, actor=actor()
+        )
+        if not ended:
+            raise enrolled.unknown()
+        if not others:  # a sheet by itself is no way to sign in that anybody would keep
+            enrolled.end(session, [me.user_id], why="removed", now=now, actor=actor())
+    flash(gettext("Đã bỏ cách đăng nhập này."), "good")
+    return _here()
+
+
+def _two_are_asked(me: SessionView) -> bool:
+    settings, source = services().settings, gate.client_address()[0]
+    return asked_here(settings, administers=me.administers, ip=source) is not None
+
+
+@require_any_session
+def lost(factor_id: int) -> Any:
+    """It is gone, or somebody else may have it: it is cut at once, and every session but this one,
+    which goes on as one of the password alone. What is asked of her stays. Raises NotFound.
+    """
+    has, me, now = services(), _me(), services().clock()
+    with has.db.write() as session:
+        ended = enrolled.end(
+            session, [me.user_id], why="lost", only=factor_id, now=now, actor=actor()
+        )
+        if not ended:
+            raise enrolled.unknown()
+        _, others = sessions.cut_others(
+            session,
+            me.user_id,
+            epoch=me.user_epoch,
+            keep=me.id,
+            now=now,
+            actor=actor(),
+            reason="factor",
+        )
+        cookie = sessions.lower(session, me, keyring=has.keyring)
+        gate.sessions_ended(session, others, now=now, reason="factor")
+    flash(
+        gettext("Đã khóa ngay cách đăng nhập này và kết thúc các phiên đăng nhập khác của bạn."),
+        "good",
+    )
+    response = _here()
+    gate.set_session_cookie(response, cookie)
+    return response
+
+
+def install(blueprint: Blueprint) -> None:
+    """Register the pages."""
+    one = "/portal/ways/<int(max=999999999999999):factor_id>"
+    blueprint.add_url_rule("/portal/ways", "ways", ways)
+    blueprint.add_url_rule("/portal/ways/app", "new_app", new_app)
+    blueprint.add_url_rule("/portal/ways/app", "add_app", add_app, methods=["POST"])
+    blueprint.add_url_rule("/portal/ways/codes", "new_codes", new_codes, methods=["POST"])
+    blueprint.add_url_rule(f"{one}/rename", "rename_way", rename, methods=["POST"])
+    blueprint.add_url_rule(f"{one}/remove", "remove_way", remove, methods=["POST"])
+    blueprint.add_url_rule(f"{one}/lost", "lost_way", lost, methods=["POST"])
