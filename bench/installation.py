@@ -102,7 +102,9 @@ class Installation:
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"{self.tree.label}: {' '.join(words)}: {done.stderr[-2000:]}")
+            raise RuntimeError(
+                f"{self.tree.label}: {' '.join(words)}: {(done.stderr or done.stdout)[-2000:]}"
+            )
         return done.stdout
 
     def prepare(self, people: int) -> tuple[Parties, dict[str, str]]:

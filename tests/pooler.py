@@ -66,18 +66,26 @@ class Pooler:
         (self._folder / "users").write_text(f'"{role}" ""\n', "utf-8")
 
     def __enter__(self) -> Self:
-        as_nobody: list[str] = []
         if os.geteuid() == 0:
             for each in (self._folder, *self._folder.iterdir()):
                 shutil.chown(each, "postgres")
-            as_nobody = ["runuser", "-u", "postgres", "--"]
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Begin, and wait until it answers."""
+        as_nobody = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         self._process = subprocess.Popen(
             [*as_nobody, str(PROGRAM), "-q", str(self._folder / "ini")],
             cwd="/",
             stderr=subprocess.DEVNULL,
         )
         assert until(self._answers, within=20), self.log()
-        return self
+
+    def stop(self) -> None:
+        """End every connection, and be gone."""
+        self._process.terminate()
+        self._process.wait(20)
 
     def __exit__(
         self,
@@ -85,8 +93,7 @@ class Pooler:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.terminate()
-        self._process.wait(20)
+        self.stop()
         shutil.rmtree(self._folder)
         self._block.release()
 

@@ -12,6 +12,7 @@ db                  one engine, five ways in: write(), read(), snapshot(), hot()
 hot                 statements of the hot paths: compiled once, sent straight through the driver
 prepared            the same on PostgreSQL: prepared once on each connection
 patience            how long the database is waited for, by kind of work
+pooled              whether a pooler lends us its connections, and for how long
 spoken              how PostgreSQL is spoken to on each connection
 bounded             a connection of PostgreSQL's driver that gives up waiting
 crypto              keyring, encryption at rest, keyed hashes, argon2id

@@ -8,7 +8,7 @@ from sqlalchemy import exists, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from directory import entitlements
-from directory.base import checkpoints, nodes, private
+from directory.base import checkpoints, nodes, pooled, private
 from directory.base.clock import local_day
 from directory.base.config import HOUR, MINUTE, Settings, load_settings
 from directory.base.crypto import Keyring
@@ -161,8 +161,14 @@ def _pool_problems(services: Services) -> Iterator[str]:
     """
     settings = services.settings
     try:
+        pooled.require_right(settings.database, prepared=settings.database_prepared)
         with services.db.probe() as connection:
+            if pooled.between(connection):
+                return  # which lends few to many
             room = nodes.connections_allowed(connection)
+    except DinhdanhError as error:
+        yield error_text(error)
+        return
     except SQLAlchemyError:
         return  # said by the check of the database itself
     beside = 1  # looks whether all is well

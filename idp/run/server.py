@@ -28,7 +28,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from directory.base import outbox, patience
+from directory.base import outbox, patience, pooled
 from directory.base.config import Settings
 from idp.oidc.known_keys import SigningKeys
 from idp.run import admission, connections, health, installation, logs, schema, supervisor, wiring
@@ -96,6 +96,7 @@ def _locks(settings: Settings, names: list[str]) -> Iterator[None]:
 def _require_installed(settings: Settings) -> None:
     services = wiring.build(settings)
     try:
+        pooled.require_right(settings.database, prepared=settings.database_prepared)
         with services.db.hot() as connection:
             schema.require(connection)
         installation.require(services)

@@ -19,6 +19,7 @@ from bench.load import Served, measure
 from bench.operations import OPERATIONS
 from dinhdanh import ports
 from directory.base import patience
+from directory.base import pooled as pooled_
 from directory.base.clock import system_clock
 from directory.base.db import Database, unpooled
 from directory.base.outbox import Job
@@ -229,6 +230,64 @@ def test_at_the_server_itself_commands_have_no_limit_whatever_the_role_has(
         database.dispose()
 
 
+@on_postgresql
+def test_it_is_seen_who_lends_his_connections_by_transaction(
+    pooler: Pooler, mode: str, database_url: str
+) -> None:
+    there = pooler.url(str(make_url(database_url).database))
+    assert pooled_.by_transaction(there) is (mode == "transaction")
+    assert pooled_.by_transaction(database_url) is False
+    for url, is_between in ((there, True), (database_url, False)):
+        database = Database(url, prepared=False)
+        with database.hot() as connection:
+            assert pooled_.between(connection) is is_between
+        database.dispose()
+
+
+@on_postgresql
+@pytest.mark.parametrize("size", [1, 2, 20])
+@pytest.mark.parametrize("mode", ["transaction"], indirect=True)
+def test_it_is_seen_however_many_he_lends(
+    role: str, mode: str, size: int, database_url: str
+) -> None:
+    with Pooler(SERVER, role, size=size) as lending:
+        there = lending.url(str(make_url(database_url).database))
+        database = Database(there, prepared=False)
+        with ExitStack() as held:  # as many of them as there are in use by others
+            for _ in range(min(size - 1, 5)):
+                connection = held.enter_context(database.engine.connect())
+                connection.execute(text("SELECT 1"))
+        assert pooled_.by_transaction(there)
+        database.dispose()
+
+
+@on_postgresql
+def test_what_is_lost_behind_the_pooler_or_with_it(
+    pooler: Pooler, pooled: Any, services: Any, clock: Any
+) -> None:
+    browser = create_app(pooled).test_client()
+    world = build_world(services, clock)
+    world.sign_in(browser)
+    flow = Flow(browser, world.register(introspect_all=True))
+    held = flow.tokens()
+    services.db.dispose()
+    ended = text(
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with services.db.probe() as connection:
+        assert connection.scalar(ended)
+    # The pooler says so at the next use, or has seen it: what asks first is asked once more.
+    assert flow.introspect(held["access_token"])["active"] is True
+    held = flow.refresh(held["refresh_token"]).get_json()
+    pooler.stop()
+    answer = flow.post("/oauth2/introspect", {"token": held["access_token"]})
+    assert (answer.status_code, answer.get_json()["error"]) == (503, "temporarily_unavailable")
+    pooler.start()
+    assert flow.introspect(held["access_token"])["active"] is True
+    assert flow.refresh(held["refresh_token"]).status_code == 200
+
+
 # ---- a whole installation ------------------------------------------------------------------------
 
 
@@ -264,6 +323,7 @@ def test_an_installation_of_two_web_processes_and_a_worker_does_everything(behin
             web_processes=2,
         )
         parties, slips = made.prepare(2)
+        _refuses_to_prepare(made)
         with made.serving() as pid:
             people = [with_password(issuer, *slip) for slip in slips.items()]
             served = Served("pooled", parties, people, pid, None)
@@ -289,6 +349,17 @@ def test_an_installation_of_two_web_processes_and_a_worker_does_everything(behin
         assert not [line for line in log.splitlines() if '"level": "error"' in line], log
         assert "Traceback" not in log
     assert until(lambda: not _count(behind, CONNECTED), within=20)
+
+
+def _refuses_to_prepare(made: Installation) -> None:
+    """Neither ``serve`` nor ``check`` puts up with it."""
+    right = made.config.read_text("utf-8")
+    made.config.write_text(right.replace("database_prepared = false", "database_prepared = true"))
+    for command in ("serve", "check"):
+        with pytest.raises(RuntimeError, match="database_prepared = false") as refused:
+            made.say(command)
+        assert "Traceback" not in str(refused.value)
+    made.config.write_text(right, "utf-8")
 
 
 WAITING = "SELECT count(*) FROM job WHERE state IN ('ready', 'running') AND run_at <= now()"

@@ -27,6 +27,7 @@ DRIVERS = re.compile(
 )
 SPEAK_TO_DRIVERS = {
     "directory/base/hot.py",
+    "directory/base/pooled.py",  # for which of the server's processes it was told of
     "directory/base/prepared.py",
     "idp/run/listening.py",  # for what the server says by itself
 }
