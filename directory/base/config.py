@@ -148,7 +148,10 @@ class Settings(BaseSettings):
     outside ``inside_networks``; of administrators alone; of nobody."""
     inside_networks: list[str] = []
     """The agency's own networks, as addresses or with the length of a prefix. Empty: none is."""
-    password_min: int = 14
+    password_min: int = Field(default=14, ge=8, le=128)
+    """Characters of a password that is all that is asked of somebody."""
+    password_min_beside_second: int = Field(default=8, ge=8, le=128)
+    """Of one beside which a second factor is demanded."""
     activation_lifetime: int = 7 * DAY
     change_approval_people: int = 500
     """A change of more people than this needs a second person."""

@@ -9,7 +9,6 @@ enrolled        what people have enrolled: one row each, whichever factor it bel
 paper_code      16 digits with a check digit, as paper codes are printed and typed
 guarded         the one check of what can be guessed
 passwords       one form, hashes, strength, forced change
-wordlist        words that make a password easy to guess here
 slips           activation slips and links: how a password comes about, and what voids them
 slip_cutter     what a change does to them
 throttle        guessing slowed down: per person, source and installation

@@ -28,7 +28,7 @@ from idp.factors import passwords, slips, throttle
 from idp.login import enrolling, locked, proving, unwritten, waiting
 from idp.login import flow as flows
 from idp.login.policy import FlowState, Policy, Step
-from idp.web import asked_again, gate, i18n, language_switch, page_policy
+from idp.web import asked_again, gate, i18n, judged, language_switch, page_policy
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
 
@@ -213,9 +213,8 @@ def _change(flow: FlowState, _policy: Policy) -> None:
     """Set the new password that the first sign-in demands. Raises InvalidInput."""
     has = services()
     with has.db.read() as session:
-        user = people.get(session, flow.user_id or 0)
-        found = passwords.candidate(session, user.username)
-    phc = _new_password(user, unlike=found)
+        user, choosing = _choosing(session, flow.user_id or 0)
+    phc = _new_password(choosing)
     now = has.clock()
     ip, port = gate.client_address()
     actor = Actor("user", user.id, user.username, ip, port)
@@ -229,17 +228,27 @@ def _change(flow: FlowState, _policy: Policy) -> None:
         gate.sessions_ended(session, ended, now=now, reason="password")
 
 
-def _new_password(user: User, *, unlike: passwords.Candidate | None) -> str:
+def _choosing(session: Any, user_id: int) -> tuple[User, passwords.Choosing]:
+    """A person who is about to choose another password than her present one."""
+    has, user = services(), people.get(session, user_id)
+    return user, passwords.choosing(session, user, settings=has.settings, now=has.clock())
+
+
+def _new_password(choosing: passwords.Choosing) -> str:
     """The hash of a checked new password from the form. Raises InvalidInput."""
-    has = services()
-    return passwords.chosen_hash(
-        has.passwords,
-        request.form.get("password", ""),
-        again=request.form.get("again", ""),
-        user=user,
-        unlike=unlike,
-        settings=has.settings,
-    )
+    given, again = request.form.get("password", ""), request.form.get("again", "")
+    return choosing.hash(services().passwords, given, again=again)
+
+
+@blueprint.post("/login/<flow_id>/judged")
+def judge(flow_id: str) -> Any:
+    """What is to be said of the new password that is being typed. Raises NotFound, Locked."""
+    flow, policy = _load(flow_id)
+    if proving.step_of(flow, policy) is not Step.CHANGE_PASSWORD:
+        raise flows.unknown()
+    with services().db.read() as session:
+        user, choosing = _choosing(session, flow.user_id or 0)
+    return judged.answer(choosing, user.id)
 
 
 def _capacity(flow: FlowState, policy: Policy) -> None:
@@ -274,14 +283,16 @@ def _page(flow: FlowState, policy: Policy, step: Step, *, error: InvalidInput | 
         "step": step.value,
         "error": error_text(error) if error else None,
         "field": error.field if error else None,
-        "settings": has.settings,
     }
     if step is Step.CAPACITY:
         with has.db.read() as session:
             held = flows.capacities(session, flow.user_id or 0, now=has.clock())
         return render_template("login/capacity.html", held=held, **about)
     if step is Step.CHANGE_PASSWORD:
-        return render_template("login/change.html", **about)
+        with has.db.read() as session:
+            user, choosing = _choosing(session, flow.user_id or 0)
+        about |= {"username": user.username, "choosing": choosing}
+        return render_template("login/change.html", reasons=judged.reasons(error), **about)
     return make_response(render_template("login/refused.html", **about), 403)
 
 
@@ -330,26 +341,39 @@ def _again(error: DinhdanhError, status: int, *, return_to: str = "/") -> Any:
 @blueprint.get("/activate/<token>")
 def activate(token: str) -> Any:
     """The page of a printed slip; looking does not use it up."""
-    owner = _owner(token)
-    return render_template("login/activate.html", owner=owner, settings=services().settings)
+    return _activation(token, *_owner(token))
+
+
+def _activation(
+    token: str, owner: User, choosing: passwords.Choosing, error: InvalidInput | None = None
+) -> str:
+    return render_template(
+        "login/activate.html",
+        owner=owner,
+        choosing=choosing,
+        judge=url_for("login.judge_first", token=token),
+        error=error_text(error) if error else None,
+        field=error.field if error else None,
+        reasons=judged.reasons(error),
+    )
+
+
+@blueprint.post("/activate/<token>/judged")
+def judge_first(token: str) -> Any:
+    """What is to be said of the first password that is being typed. Raises NotFound, Locked."""
+    owner, choosing = _owner(token)
+    return judged.answer(choosing, owner.id)
 
 
 @blueprint.post("/activate/<token>")
 def activated(token: str) -> Any:
     """Set the first password by a printed slip, once."""
     has = services()
-    owner = _owner(token)
+    owner, choosing = _owner(token)
     try:
-        phc = _new_password(owner, unlike=None)
+        phc = _new_password(choosing)
     except InvalidInput as error:
-        page = render_template(
-            "login/activate.html",
-            owner=owner,
-            error=error_text(error),
-            field=error.field,
-            settings=has.settings,
-        )
-        return page, 422
+        return _activation(token, owner, choosing, error), 422
     now = has.clock()
     ip, port = gate.client_address()
     actor = Actor("user", owner.id, owner.username, ip, port)
@@ -365,13 +389,16 @@ def activated(token: str) -> Any:
     return render_template("login/activated.html", owner=owner)
 
 
-def _owner(token: str) -> User:
+def _owner(token: str) -> tuple[User, passwords.Choosing]:
+    """Whose slip it is, and what is asked of her password. Raises NotFound."""
     has = services()
     with has.db.read() as session:
         owner = slips.owner(session, has.keyring, token[:100], now=has.clock())
-    if owner is None:
-        raise slips.unknown()
-    return owner
+        if owner is None:
+            raise slips.unknown()
+        return owner, passwords.choosing(
+            session, owner, settings=has.settings, now=has.clock(), first=True
+        )
 
 
 @blueprint.get("/lang/<code>")

@@ -7,14 +7,16 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from connectors.pki import issued, requests
 from directory.base.clock import local_day
 from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotFound
+from directory.people import User
 from idp import sessions
 from idp.factors import by_password, passwords, slips
+from idp.factors.passwords import Choosing
 from idp.oidc import frontchannel
 from idp.oidc import logout as endings
 from idp.oidc.routes import signing_out
 from idp.portal import pages, pages_consents, views_ways
 from idp.sessions import SessionView
-from idp.web import gate, unwritten
+from idp.web import gate, judged, unwritten
 from idp.web.gate import actor, current_session, require_session, services
 from idp.web.i18n import error_text, gettext
 
@@ -247,16 +249,35 @@ def my_profile() -> Any:
 
 def _profile(*, error: DinhdanhError | None = None) -> Any:
     has, me = services(), _me()
+    wrong = error if isinstance(error, InvalidInput) else None
     with has.db.read() as session:
         shown = pages.profile(session, me.user_id)
+        choosing = _choosing(session, shown.user)
     return render_template(
         "portal/profile.html",
         shown=shown,
         today=local_day(has.clock()),
-        settings=has.settings,
+        choosing=choosing,
         error=error_text(error) if error else None,
-        field=error.field if isinstance(error, InvalidInput) else None,
+        field=wrong.field if wrong else None,
+        reasons=judged.reasons(wrong),
     )
+
+
+def _choosing(session: Any, user: User) -> Choosing:
+    """Me, about to choose another password."""
+    has = services()
+    return passwords.choosing(session, user, settings=has.settings, now=has.clock())
+
+
+@blueprint.post("/portal/profile/judged")
+@require_session
+def judge_password() -> Any:
+    """What is to be said of the new password that I am typing. Raises Locked."""
+    has, me = services(), _me()
+    with has.db.read() as session:
+        choosing = _choosing(session, pages.profile(session, me.user_id).user)
+    return judged.answer(choosing, me.user_id)
 
 
 @blueprint.post("/portal/profile/password")
@@ -266,17 +287,11 @@ def change_password() -> Any:
     has, me, now = services(), _me(), services().clock()
     with has.db.read() as session:
         user = pages.profile(session, me.user_id).user
-        found = passwords.candidate(session, me.username)
+        choosing = _choosing(session, user)
+    given, again = request.form.get("password", ""), request.form.get("again", "")
     try:
         _confirm_password()
-        phc = passwords.chosen_hash(
-            has.passwords,
-            request.form.get("password", ""),
-            again=request.form.get("again", ""),
-            user=user,
-            unlike=found,
-            settings=has.settings,
-        )
+        phc = choosing.hash(has.passwords, given, again=again)
     except InvalidInput as error:
         return _profile(error=error), 422
     with has.db.write() as session:

@@ -4,6 +4,7 @@ front_door      what is answered before Flask
 away            what whoever asks is told while the database is away
 unwritten       a form that came when its sender had to sign in again: nothing of it is lost
 language_switch the switch between the languages leads back to the page it stands on
+judged          what is said of a new password, sent or being typed
 form_keys       a form sent twice acts once; what is shown once survives a reload
 pages           what every page shares
 page_policy     what a page may load, and who may frame it

@@ -81,6 +81,11 @@ def only_shows() -> None:
     g.only_shown = True
 
 
+def nothing_is_kept() -> None:
+    """This answer is for a script of the page: nothing is written, and it is not put aside."""
+    g.nothing_written = True
+
+
 def _digest() -> str | None:
     """What this form is kept under; None for one without a key, or of no page of ours."""
     key = request.form.get(FIELD, "")

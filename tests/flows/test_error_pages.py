@@ -177,8 +177,10 @@ def test_a_template_has_no_script_and_no_style_of_its_own(file: Path) -> None:
     assert "javascript:" not in text
 
 
-def test_two_scripts_are_used_and_nothing_needs_them() -> None:
-    """One sends the form that a button sends, the other shows a button that prints."""
+def test_three_scripts_are_used_and_nothing_needs_them() -> None:
+    """One sends the form that a button sends, the others show a button that prints, and one that shows
+    a password; what this one says while a password is typed, the page says when it was sent.
+    """
     using = {
         str(file.relative_to(TEMPLATES))
         for file in TEMPLATES.rglob("*.html")
@@ -186,6 +188,7 @@ def test_two_scripts_are_used_and_nothing_needs_them() -> None:
     }
     assert using == {"oidc/form_post.html", "parts.html"}
     assert "<button" in (TEMPLATES / "oidc/form_post.html").read_text("utf-8")
-    printing = (TEMPLATES / "parts.html").read_text("utf-8")
-    assert printing.count("<script") == 1
-    assert re.search(r"<button[^>]* data-print hidden>", printing)
+    parts = (TEMPLATES / "parts.html").read_text("utf-8")
+    assert parts.count("<script") == 2
+    assert re.search(r"<button[^>]* data-print hidden>", parts)
+    assert re.search(r"<button[^>]* data-shows [^>]*hidden>", parts)

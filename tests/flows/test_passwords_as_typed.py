@@ -11,8 +11,9 @@ from sqlalchemy import select, update
 from directory.base.audit import Actor
 from idp.factors import passwords, slips
 from idp.factors.passwords import PasswordCredential
+from idp.run import wiring
 from tests import factories
-from tests.browser_client import open_login, sign_in, submit
+from tests.browser_client import hidden_fields, open_login, sign_in, submit
 
 PASSWORD = "bếp lửa reo thanh hòa 36"
 LONG = "ế" * 1366
@@ -158,3 +159,111 @@ def test_no_field_of_a_password_cuts_or_helps_with_spelling(
         assert 'autocapitalize="none"' in field
         assert 'spellcheck="false"' in field
         assert re.search(r'autocomplete="(current|new)-password"', field)
+
+
+def _judged(client: FlaskClient, page: Any, where: str, password: str) -> Any:
+    return client.post(
+        where, data={"csrf_token": hidden_fields(page.text)["csrf_token"], "password": password}
+    )
+
+
+def _said(text: str) -> list[str]:
+    """The sentences of a verdict on a page or a fragment."""
+    found = re.search(
+        r'<p class="judged.*?</p>(\s*<ul class="judged-reasons">.*?</ul>)?', text, re.DOTALL
+    )
+    return re.sub(r"<svg.*?</svg>|<[^>]+>", "\n", found[0]).split("\n") if found else []
+
+
+@pytest.mark.both_databases
+def test_what_is_said_while_typing_is_said_when_it_was_sent(
+    client: FlaskClient, make_person: Any, services: Any, keyring: Any
+) -> None:
+    person = make_person(must_change=True)
+    with services.db.write() as session:
+        unit = factories.make_unit(session, "Văn phòng Tỉnh ủy Quỳ Hợp")
+        factories.make_assignment(session, person, unit, kind="concurrent")
+        token = slips.issue(
+            session, keyring, person.id, now=services.clock(), lifetime=3600, actor=Actor.system()
+        )
+    first = submit(client, open_login(client), username=person.username, password=PASSWORD)
+    where = first.headers["Location"]
+    for page, judge in (
+        (client.get(where), f"{where}/judged"),
+        (client.get(f"/activate/{token}"), f"/activate/{token}/judged"),
+    ):
+        assert f'data-judged="{judge}"' in page.text
+        for weak in ("Thanhhoas@2025-2026", "van phong tinh uy quy hop", "matkhau123 matkhau456"):
+            typed = _judged(client, page, judge, weak)
+            assert typed.status_code == 200
+            sent = submit(client, page, password=weak, again=weak)
+            assert sent.status_code == 422
+            assert _said(sent.text) == _said(typed.text)
+            assert 'data-verdict="weak"' in typed.text
+            assert weak not in sent.text + typed.text
+        assert "tên đơn vị của bạn" in _judged(client, page, judge, "quy hop 1").text
+        assert "Ký tự 1–9 là địa danh" in _judged(client, page, judge, "Thanhhoas@2025-2026").text
+        strong = _judged(client, page, judge, "gạch bông rêu phơi thóc mới")
+        assert 'data-verdict="strong"' in strong.text
+        assert 'data-verdict="short"' in _judged(client, page, judge, "rêu 7").text
+        assert "4096 byte" in _judged(client, page, judge, LONG).text
+
+
+def test_a_signed_in_person_hears_it_in_her_language(client: FlaskClient, make_person: Any) -> None:
+    person = make_person()
+    sign_in(client, person.username, PASSWORD)
+    client.set_cookie("lang", "en")
+    page = client.get("/portal/profile")
+    assert 'data-judged="/portal/profile/judged"' in page.text
+    said = _judged(client, page, "/portal/profile/judged", "Thanhhoa@2025-2026").text
+    assert "Characters 1–8 are the name of a place" in said
+    assert "<html" not in said
+
+
+def test_nobody_is_told_without_a_live_page_and_its_token(
+    client: FlaskClient, make_person: Any, services: Any
+) -> None:
+    person = make_person(must_change=True)
+    page = open_login(client)
+    other = client.application.test_client()
+    assert (
+        _judged(client, page, page.request.path + "/judged", "x").status_code == 404
+    )  # not that step
+    where = submit(client, page, username=person.username, password=PASSWORD).headers["Location"]
+    page = client.get(where)
+    assert client.post(f"{where}/judged", data={"password": "x"}).status_code == 400
+    assert _judged(other, open_login(other), f"{where}/judged", "x").status_code == 404
+    assert _judged(other, open_login(other), "/activate/khongco/judged", "x").status_code == 404
+    assert _judged(other, open_login(other), "/portal/profile/judged", "x").status_code == 303
+    assert _judged(client, page, f"{where}/judged", "x").status_code == 200
+    services.clock.advance(seconds=services.settings.flow_lifetime)
+    assert _judged(client, page, f"{where}/judged", "x").status_code == 404
+
+
+def test_typing_is_judged_so_often_and_no_more(
+    client: FlaskClient, make_person: Any, services: Any
+) -> None:
+    person = make_person()
+    sign_in(client, person.username, PASSWORD)
+    page = client.get("/portal/profile")
+    told = [
+        _judged(client, page, "/portal/profile/judged", "rêu 7").status_code for _ in range(242)
+    ]
+    assert told == [200] * 240 + [429] * 2
+    services.clock.advance(minutes=10, seconds=1)
+    assert _judged(client, page, "/portal/profile/judged", "rêu 7").status_code in (200, 303)
+
+
+def test_nothing_of_what_is_typed_is_kept_or_logged(
+    client: FlaskClient, make_person: Any, services: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    person = make_person()
+    sign_in(client, person.username, PASSWORD)
+    page = client.get("/portal/profile")
+    marked = "dauhieubimat"
+    with caplog.at_level("DEBUG"):
+        _judged(client, page, "/portal/profile/judged", f"{marked} 2025")
+    assert marked not in caplog.text
+    with services.db.read() as session:
+        for table in wiring.metadata().sorted_tables:
+            assert marked not in str(session.execute(select(table)).all())

@@ -1,43 +1,63 @@
-"""A new password: chosen by a person, or made for her."""
+"""A new password that a person chooses."""
 
-import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
 
 from directory.base.config import Settings
 from directory.base.crypto import PasswordHasher
 from directory.base.errors import InvalidInput
 from directory.people import User
+from idp.factors.passwords import own, stored
 from idp.factors.passwords.canonical import canonical
+from idp.factors.passwords.own import Own
 from idp.factors.passwords.stored import Candidate
-from idp.factors.passwords.strength import about, check_strength
+from idp.factors.passwords.strength import Judgement, Rule, check_strength, judge, rule
 from idp.factors.passwords.typed import hashed, verify
-from idp.factors.wordlist import SYLLABLES
 
 
-def chosen_hash(
-    passwords: PasswordHasher,
-    password: str,
-    *,
-    again: str,
+@dataclass(frozen=True)
+class Choosing:
+    """Who chooses: what is asked of her new password, and what is known of her."""
+
+    by: Rule
+    own: Own
+    unlike: Candidate | None
+    """Whose present password the new one must not be; None where she gives none."""
+
+    def judged(self, password: str) -> Judgement:
+        """What is to be said of it while she types. Raises InvalidInput for one too long."""
+        return judge(password, by=self.by, own=self.own)
+
+    def hash(self, passwords: PasswordHasher, password: str, *, again: str) -> str:
+        """The hash of what she typed twice. Raises InvalidInput. Outside transactions."""
+        check_strength(password, by=self.by, own=self.own)
+        if canonical(password) != canonical(again):
+            raise InvalidInput(
+                "password_differs", "Hai lần nhập mật khẩu không giống nhau.", field="again"
+            )
+        if self.unlike is not None and verify(passwords, self.unlike, password):
+            raise InvalidInput(
+                "password_same", "Mật khẩu mới phải khác mật khẩu cũ.", field="password"
+            )
+        return hashed(passwords, password)
+
+
+def choosing(
+    session: Session,
     user: User,
-    unlike: Candidate | None,
+    *,
     settings: Settings,
-) -> str:
-    """The hash of a new password a person typed twice. Raises InvalidInput. Outside transactions.
-
-    ``unlike`` is her present one, which the new one must not be.
+    now: datetime,
+    second_factor: bool = False,
+    first: bool = False,
+) -> Choosing:
+    """A person about to choose. ``second_factor``: whether one is demanded of her besides;
+    ``first``: whether whatever she had before is forgotten.
     """
-    check_strength(password, settings=settings, about=about(user))
-    if canonical(password) != canonical(again):
-        raise InvalidInput(
-            "password_differs", "Hai lần nhập mật khẩu không giống nhau.", field="again"
-        )
-    if unlike is not None and verify(passwords, unlike, password):
-        raise InvalidInput("password_same", "Mật khẩu mới phải khác mật khẩu cũ.", field="password")
-    return hashed(passwords, password)
-
-
-def generate_password() -> str:
-    """A password people can copy from paper: five syllables and four digits, 48 bits."""
-    words = [secrets.choice(SYLLABLES) for _ in range(5)]
-    digits = "".join(secrets.choice("23456789") for _ in range(4))
-    return "-".join([*words, digits])
+    return Choosing(
+        rule(settings, second_factor=second_factor),
+        own.about(session, user, now=now),
+        None if first else stored.candidate(session, user.username),
+    )

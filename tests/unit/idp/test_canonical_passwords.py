@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from directory.base.crypto import HashCost, PasswordHasher
 from directory.base.errors import InvalidInput
 from idp.factors import passwords
+from idp.factors.passwords.own import words_of
 
 OLD_AND_NEW = (
     *("òa oà", "óa oá", "ỏa oả", "õa oã", "ọa oạ", "òe oè", "óe oé", "ỏe oẻ", "õe oẽ", "ọe oẹ"),
@@ -146,12 +147,13 @@ def test_a_new_password_is_kept_in_its_canonical_form() -> None:
     assert hasher.looked == 1
 
 
-def test_the_bound_is_one_when_set_and_when_signing_in(settings: Any) -> None:
+def test_the_bound_is_counted_in_bytes(settings: Any) -> None:
     long, longer = "ế" * 1365, "ế" * 1366  # three bytes each: 4095, 4098
     passwords.require_bound(long, field="password")
+    asked = passwords.Choosing(passwords.rule(settings, second_factor=False), words_of(), None)
     for act in (
         lambda: passwords.require_bound(longer, field="password"),
-        lambda: passwords.check_strength(longer, settings=settings),
+        lambda: asked.judged(longer),
     ):
         with pytest.raises(InvalidInput) as refused:
             act()

@@ -1,5 +1,6 @@
 """Passwords are long, not guessable, kept as argon2id, and slips work once."""
 
+import unicodedata
 from typing import Any
 
 import pytest
@@ -8,10 +9,10 @@ from directory.base.audit import Actor
 from directory.base.crypto import HashCost, PasswordHasher
 from directory.base.errors import InvalidInput, NotFound
 from idp.factors import passwords, slips
+from idp.factors.passwords.own import words_of
 from tests import factories
 
 OPERATOR = Actor.operator("root")
-ABOUT = ("Nguyễn Thị Hồng Hạnh", "hanhnth", "1985-03-12")
 
 
 @pytest.fixture(scope="module")
@@ -19,59 +20,47 @@ def hasher() -> PasswordHasher:
     return PasswordHasher()
 
 
-@pytest.mark.parametrize(
-    "password",
-    [
-        "MatKhau@123456",
-        "matkhaumatkhau",
-        "Mật khẩu của tôi",
-        "maatj khaaur 123",
-        "NguyenThiHongHanh",
-        "hanhnth12031985",
-        "ThanhHoa@2026!!",
-        "thanhhoa36thanhhoa",
-        "qwertyuiopasdfgh",
-        "12345678901234",
-        "aaaaaaaaaaaaaaaa",
-        "abcabcabcabcabc",
-        "P@ssw0rdP@ssw0rd",
-        "1qaz2wsx3edc4rfv",
-        "dinhdanhvneid2026",
-        "nguyentranphamhoang",
-    ],
-)
-def test_guessable_passwords_are_refused(password: str, settings: Any) -> None:
-    with pytest.raises(InvalidInput) as refused:
-        passwords.check_strength(password, settings=settings, about=ABOUT)
-    assert refused.value.code in ("password_weak", "password_short")
+@pytest.fixture
+def choosing(make_settings: Any) -> Any:
+    def make(*, second_factor: bool = False, **settings: Any) -> passwords.Choosing:
+        by = passwords.rule(make_settings(**settings), second_factor=second_factor)
+        return passwords.Choosing(by, words_of("Nguyễn Thị Hồng Hạnh"), None)
+
+    return make
 
 
-@pytest.mark.parametrize(
-    "password",
-    [
-        "con trâu đội nón lá",
-        "bếp củi reo vui sớm mai",
-        "xanh-tre-nứa-7-ghềnh",
-        "kT9#vLw2!qZm4Rx",
-    ],
-)
-def test_strong_passwords_are_accepted(password: str, settings: Any) -> None:
-    passwords.check_strength(password, settings=settings, about=ABOUT)
-
-
-def test_length_is_that_of_the_settings(make_settings: Any) -> None:
+def test_length_is_that_of_the_settings(choosing: Any, hasher: PasswordHasher) -> None:
     short = "bếp-củi-reo-7"
     with pytest.raises(InvalidInput, match="14"):
-        passwords.check_strength(short, settings=make_settings())
-    passwords.check_strength(short, settings=make_settings(password_min=8))
+        choosing().hash(hasher, short, again=short)
+    choosing(second_factor=True).hash(hasher, short, again=short)
+    with pytest.raises(InvalidInput, match="20"):
+        choosing(second_factor=True, password_min_beside_second=20).hash(hasher, short, again=short)
 
 
-def test_generated_passwords_are_accepted_and_differ(settings: Any) -> None:
+def test_length_is_that_of_the_canonical_form(choosing: Any, hasher: PasswordHasher) -> None:
+    """Fourteen keys of a keyboard that sends marks apart are no fourteen characters."""
+    apart = unicodedata.normalize("NFD", "ghềnh thác 7")
+    assert len(apart) > 14
+    with pytest.raises(InvalidInput, match="14"):
+        choosing().hash(hasher, apart, again=apart)
+
+
+def test_two_spellings_typed_one_after_the_other_are_the_same(
+    choosing: Any, hasher: PasswordHasher
+) -> None:
+    old, new = "bếp lửa reo hòa thuận 7", "bếp lửa reo hoà thuận 7"
+    choosing().hash(hasher, old, again=new)
+    with pytest.raises(InvalidInput) as refused:
+        choosing().hash(hasher, old, again=new + " ")
+    assert refused.value.field == "again"
+
+
+def test_generated_passwords_are_accepted_and_differ(choosing: Any) -> None:
     made = {passwords.generate_password() for _ in range(200)}
     assert len(made) == 200
-    for password in made:
-        assert len(password) > 14
-        passwords.check_strength(password, settings=settings, about=ABOUT)
+    asked = choosing()
+    assert all(asked.judged(password).accepted for password in made)
 
 
 def test_two_spellings_of_one_password_are_one(hasher: PasswordHasher) -> None:
