@@ -146,6 +146,12 @@ def asked_here(settings: Settings, *, administers: bool, ip: str | None) -> Beca
     return two_factors(settings.second_factor, administers=administers, inside=inside)
 
 
+def asked_everywhere(settings: Settings, *, administers: bool) -> bool:
+    """Whether two factors are asked of somebody wherever she comes from."""
+    anywhere = bool(settings.inside_networks)
+    return two_factors(settings.second_factor, administers=administers, inside=anywhere) is not None
+
+
 @dataclass(frozen=True)
 class Demand:
     """What is wanted of a sign-in: by a client and its scopes, by a page, by an operation."""

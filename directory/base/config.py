@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     password_min: int = Field(default=14, ge=8, le=128)
     """Characters of a password that is all that is asked of somebody."""
     password_min_beside_second: int = Field(default=8, ge=8, le=128)
-    """Of one beside which a second factor is demanded."""
+    """Of one beside which a second factor is demanded wherever its owner comes from."""
     activation_lifetime: int = 7 * DAY
     change_approval_people: int = 500
     """A change of more people than this needs a second person."""

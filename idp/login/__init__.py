@@ -2,6 +2,7 @@
 
 views           records what a person enters, redirects to /login/<flow>; never to a step
 proving         the page and the answers of whichever factor is asked for
+changing        the step at which a temporary password is replaced
 enrolling       the step at which somebody enrols her second factor
 locked          the page that says how long to wait
 flow            the stored state of one sign-in; finishing it, once

@@ -25,7 +25,7 @@ from directory.base.errors import (
 from directory.people import User
 from idp import sessions
 from idp.factors import passwords, slips, throttle
-from idp.login import enrolling, locked, proving, unwritten, waiting
+from idp.login import changing, enrolling, locked, proving, unwritten, waiting
 from idp.login import flow as flows
 from idp.login.policy import FlowState, Policy, Step
 from idp.web import asked_again, gate, i18n, judged, language_switch, page_policy
@@ -210,34 +210,7 @@ def _allow_form(flow: FlowState) -> None:
 
 
 def _change(flow: FlowState, _policy: Policy) -> None:
-    """Set the new password that the first sign-in demands. Raises InvalidInput."""
-    has = services()
-    with has.db.read() as session:
-        user, choosing = _choosing(session, flow.user_id or 0)
-    phc = _new_password(choosing)
-    now = has.clock()
-    ip, port = gate.client_address()
-    actor = Actor("user", user.id, user.username, ip, port)
-    with has.db.write() as session:
-        epoch, ended = sessions.cut_others(
-            session, user.id, epoch=flow.user_epoch, keep=None, now=now, actor=actor
-        )
-        flows.record_change(session, flow, user_epoch=epoch)
-        slips.void(session, [user.id], why="password", now=now, actor=actor)
-        passwords.store(session, user.id, phc, must_change=False, now=now, actor=actor)
-        gate.sessions_ended(session, ended, now=now, reason="password")
-
-
-def _choosing(session: Any, user_id: int) -> tuple[User, passwords.Choosing]:
-    """A person who is about to choose another password than her present one."""
-    has, user = services(), people.get(session, user_id)
-    return user, passwords.choosing(session, user, settings=has.settings, now=has.clock())
-
-
-def _new_password(choosing: passwords.Choosing) -> str:
-    """The hash of a checked new password from the form. Raises InvalidInput."""
-    given, again = request.form.get("password", ""), request.form.get("again", "")
-    return choosing.hash(services().passwords, given, again=again)
+    changing.change(flow)
 
 
 @blueprint.post("/login/<flow_id>/judged")
@@ -246,8 +219,7 @@ def judge(flow_id: str) -> Any:
     flow, policy = _load(flow_id)
     if proving.step_of(flow, policy) is not Step.CHANGE_PASSWORD:
         raise flows.unknown()
-    with services().db.read() as session:
-        user, choosing = _choosing(session, flow.user_id or 0)
+    user, choosing = changing.who_chooses(flow)
     return judged.answer(choosing, user.id)
 
 
@@ -289,8 +261,7 @@ def _page(flow: FlowState, policy: Policy, step: Step, *, error: InvalidInput | 
             held = flows.capacities(session, flow.user_id or 0, now=has.clock())
         return render_template("login/capacity.html", held=held, **about)
     if step is Step.CHANGE_PASSWORD:
-        with has.db.read() as session:
-            user, choosing = _choosing(session, flow.user_id or 0)
+        user, choosing = changing.who_chooses(flow)
         about |= {"username": user.username, "choosing": choosing}
         return render_template("login/change.html", reasons=judged.reasons(error), **about)
     return make_response(render_template("login/refused.html", **about), 403)
@@ -371,7 +342,7 @@ def activated(token: str) -> Any:
     has = services()
     owner, choosing = _owner(token)
     try:
-        phc = _new_password(choosing)
+        phc = changing.new_password(choosing)
     except InvalidInput as error:
         return _activation(token, owner, choosing, error), 422
     now = has.clock()

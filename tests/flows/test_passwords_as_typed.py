@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from directory.base.audit import Actor
+from directory.permissions import Role
 from idp.factors import passwords, slips
 from idp.factors.passwords import PasswordCredential
 from idp.run import wiring
@@ -18,6 +19,12 @@ from tests.browser_client import hidden_fields, open_login, sign_in, submit
 PASSWORD = "bếp lửa reo thanh hòa 36"
 LONG = "ế" * 1366
 """4098 bytes."""
+
+
+@pytest.fixture
+def settings(make_settings: Any, request: pytest.FixtureRequest) -> Any:
+    marked = request.node.get_closest_marker("settings")
+    return make_settings(**(marked.kwargs if marked else {}))
 
 
 @pytest.fixture
@@ -267,3 +274,32 @@ def test_nothing_of_what_is_typed_is_kept_or_logged(
     with services.db.read() as session:
         for table in wiring.metadata().sorted_tables:
             assert marked not in str(session.execute(select(table)).all())
+
+
+NETWORKS = ["10.0.0.0/8"]
+
+
+@pytest.mark.parametrize(
+    ("administers", "least"),
+    [
+        pytest.param(administers, least, marks=pytest.mark.settings(**settings))
+        for settings, administers, least in (
+            ({"second_factor": "nobody"}, True, 14),
+            ({"second_factor": "everybody", "inside_networks": NETWORKS}, False, 8),
+            ({"second_factor": "administrators"}, False, 14),
+            ({"second_factor": "administrators"}, True, 8),
+            ({"second_factor": "outside", "inside_networks": NETWORKS}, False, 14),
+            ({"second_factor": "outside", "inside_networks": NETWORKS}, True, 8),
+            ({"second_factor": "outside"}, False, 8),  # nobody is inside
+        )
+    ],
+)
+def test_it_may_be_shorter_where_a_second_factor_is_asked_for_everywhere(
+    services: Any, administers: bool, least: int
+) -> None:
+    with services.db.write() as session:
+        user = factories.make_user(session)
+        if administers:
+            factories.make_role(session, user, Role.AUDITOR)
+        asked = passwords.choosing(session, user, settings=services.settings, now=services.clock())
+    assert asked.by.least == least

@@ -5,10 +5,14 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from directory import permissions
+from directory.base.audit import Actor
+from directory.base.clock import local_day
 from directory.base.config import Settings
 from directory.base.crypto import PasswordHasher
 from directory.base.errors import InvalidInput
 from directory.people import User
+from idp.assurance import asked_everywhere
 from idp.factors.passwords import own, stored
 from idp.factors.passwords.canonical import canonical
 from idp.factors.passwords.own import Own
@@ -50,14 +54,16 @@ def choosing(
     *,
     settings: Settings,
     now: datetime,
-    second_factor: bool = False,
     first: bool = False,
 ) -> Choosing:
-    """A person about to choose. ``second_factor``: whether one is demanded of her besides;
-    ``first``: whether whatever she had before is forgotten.
+    """A person about to choose; ``first``: whatever she had before is forgotten.
+
+    Her password may be shorter where two factors are asked of her wherever she comes from.
     """
+    granted = permissions.rights(session, Actor("user", user.id), local_day(now))
+    two = asked_everywhere(settings, administers=bool(granted.reaches))
     return Choosing(
-        rule(settings, second_factor=second_factor),
+        rule(settings, second_factor=two),
         own.about(session, user, now=now),
         None if first else stored.candidate(session, user.username),
     )
