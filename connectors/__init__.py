@@ -1,6 +1,7 @@
 """The outside world: everything that keeps accounts, certificates or devices of its own.
 
     accounts/       a person's account at an application: wanted, compared, made right, proven
+    eid/            electronic identities: upstreams that vouch for who somebody is (VNeID)
     pki/            profiles, authority, CRL, OCSP, trust
     delivery        delivers logout tokens
     tools           what work on the outside is given

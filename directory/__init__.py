@@ -8,6 +8,7 @@
     access          whether something issued to a person is still good, decided at use
     entitlements    applications, rules, account links; desired_accounts is pure
     assignments     positions, posts and who fills them, in time
+    eid_links       a person's electronic identities at others
     people          the natural persons, their identifiers, epochs and dated cuts
     units           the organisational tree in time
     base/           clock, errors, config, crypto, db, audit, outbox; knows nothing of the domain

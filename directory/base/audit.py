@@ -82,6 +82,11 @@ class Tag(StrEnum):
     JOB_RETRIED = "job.retried"
     KEY_ROTATE = "key.rotate"
     FEED_LOAD = "feed.load"
+    EID_UPSTREAM = "eid.upstream"
+    EID_LINK = "eid.link"
+    EID_UNLINK = "eid.unlink"
+    EID_REFUSE = "eid.refuse"
+    EID_REVIEW = "eid.review"
     INSTALLATION_RESTORED = "installation.restored"
     INSTALLATION_CONFIRMED = "installation.confirmed"
 

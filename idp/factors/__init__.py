@@ -7,6 +7,7 @@ by_totp         codes of an app on her phone: sign-in, and how one is enrolled
 by_recovery_code  ten codes on a sheet of paper, each good once
 enrolled        what people have enrolled: one row each, whichever factor it belongs to
 paper_code      16 digits with a check digit, as paper codes are printed and typed
+by_eid          an electronic identity (VNeID), vouched for at another address
 guarded         the one check of what can be guessed
 passwords       one form, hashes, strength, forced change
 slips           activation slips and links: how a password comes about, and what voids them

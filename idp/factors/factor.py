@@ -5,6 +5,7 @@
     Answer      what came back: the fields, a redirect's parameters, the TLS edge's word
     Passed      who she is, and what was proven
     Elsewhere   she is to prove it at another address, and comes back with an answer
+    Further     something is left to ask, on the factor's own form
 
 A factor that answers by redirect gives ``Elsewhere`` to the press of its button and ``Passed`` to
 what comes back; one that is checked at the TLS edge looks at ``Answer.certificate``; one that must
@@ -122,6 +123,9 @@ class Form:
     button: str
     fields: tuple[Field, ...] = ()
     help: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    """(what it is, what it says) of what she is to look at before she presses the button; the first
+    of each pair is translated when it is shown."""
     leads_to: str = ""
     """A URL at the origin that ``Elsewhere`` leads to: the page lets its form end there."""
     kept: Mapping[str, str] = field(default_factory=dict)
@@ -147,6 +151,8 @@ class Asking:
     """Names this visit there; must come back as the parameter ``state``."""
     enrolled: frozenset[str] = frozenset()
     """Of which factors she has enrolled something; read once for all of them."""
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """Of ``Further``, for the form that it leads to."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,8 @@ class Answer:
     """Of the form or of ``Elsewhere``."""
     returned: bool = False
     """Whether it comes from where ``Elsewhere`` led."""
+    query: str = ""
+    """What it came back with, as it was spelt: where ``+`` may be a plus."""
     certificate: str | None = None
     """The header ``Client-Cert`` (RFC 9440), where it comes from a proxy we believe."""
 
@@ -180,6 +188,13 @@ class Elsewhere:
 
     url: str
     kept: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Further:
+    """Something is left to ask: ``begin`` is asked for a form with ``Asking.kept``."""
+
+    kept: Mapping[str, str]
 
 
 class Factor(Protocol):
@@ -207,7 +222,9 @@ class Factor(Protocol):
     def begin(self, has: "Services", asking: Asking) -> Form:
         """What the page asks for."""
 
-    def check(self, has: "Services", asking: Asking, answer: Answer) -> Passed | Elsewhere:
+    def check(
+        self, has: "Services", asking: Asking, answer: Answer
+    ) -> Passed | Elsewhere | Further:
         """What the answer proves. Raises InvalidInput and Locked; runs outside transactions.
 
         What can be guessed is checked by ``guarded`` and nothing else.

@@ -22,10 +22,20 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from directory.base.crypto import random_id
-from directory.base.errors import InvalidInput, Misconfigured
+from directory.base.errors import InvalidInput, Misconfigured, NotFound
 from idp.assurance import Because, Demand, Level, asked_here
 from idp.factors import enrolled, registry
-from idp.factors.factor import Answer, Asking, Elsewhere, Factor, Form, Passed, Source, reached
+from idp.factors.factor import (
+    Answer,
+    Asking,
+    Elsewhere,
+    Factor,
+    Form,
+    Further,
+    Passed,
+    Source,
+    reached,
+)
 from idp.login import flow as flows
 from idp.login import unwritten
 from idp.login.policy import FlowState, Policy, Step, next_step, ways_left
@@ -38,6 +48,8 @@ from idp.web.i18n import error_text
 _KEPT = "sign-in-kept"
 _AWAY = "away"
 """The cookie of whoever proves something at another address."""
+_FURTHER = "further"
+"""The cookie of whoever has something left to answer (``Further``)."""
 _PROMPTS = ("login", "select_account")
 RETURNED = "login.returned"
 
@@ -77,13 +89,18 @@ def ways(
         if not wanted.wishes_more_than(reached(flow.proven).acr):
             return ()
         asking = replace(asking, enrolled=enrolled.kinds(where, flow.user_id))
-    return tuple(one for one in registry.FACTORS if one.offers(where, asking))
+    there = registry.every(services(), where, now)
+    return tuple(one for one in there if one.offers(where, asking))
 
 
-def _asking(flow: FlowState, now: datetime, state: str = "") -> Asking:
+def _asking(
+    flow: FlowState, now: datetime, state: str = "", kept: Mapping[str, str] | None = None
+) -> Asking:
     acting = gate.current_session()
     hint = str(flow.request.get("login_hint") or "") or (acting.username if acting else "")
-    return Asking(flow.id, flow.user_id, flow.demand, hint, source(), now, _back, state)
+    return Asking(
+        flow.id, flow.user_id, flow.demand, hint, source(), now, _back, state, kept=kept or {}
+    )
 
 
 def _back(code: str) -> str:
@@ -96,6 +113,11 @@ def chosen(flow: FlowState, policy: Policy, code: str | None) -> Factor | None:
     return next((one for one in offered if code in (None, one.code)), None)
 
 
+def returning(flow: FlowState, policy: Policy, code: str) -> Factor | None:
+    """The factor that whoever is back had been sent for, also where it is gone meanwhile."""
+    return chosen(flow, policy, code) or registry.gone(code)
+
+
 # ---- the page --------------------------------------------------------------------------------
 
 
@@ -106,7 +128,8 @@ def page(flow: FlowState, policy: Policy, *, error: InvalidInput | None = None) 
     factor = chosen(flow, policy, posted) or chosen(flow, policy, None)
     if factor is None:
         raise Misconfigured("no_factor", "Chưa có cách nào để đăng nhập.")
-    form = factor.begin(has, _asking(flow, has.clock()))
+    further = {} if error else _further(flow, factor)
+    form = factor.begin(has, _asking(flow, has.clock(), kept=further))
     page_policy.allow_form_to(form.leads_to)
     shown = _filled_in(form)
     party: Any = flow.request.get("party") or {}
@@ -190,6 +213,8 @@ def answered(flow: FlowState, factor: Factor) -> Any:
     outcome = factor.check(services(), _asking(flow, services().clock(), state), answer)
     if isinstance(outcome, Elsewhere):
         return _leave(flow, factor, outcome, state)
+    if isinstance(outcome, Further):
+        return _ask_further(flow, factor, outcome)
     _record(flow, outcome)
     return None
 
@@ -219,6 +244,38 @@ def _leave(flow: FlowState, factor: Factor, to: Elsewhere, state: str) -> Any:
     return response
 
 
+def _ask_further(flow: FlowState, factor: Factor, more: Further) -> Any:
+    """To the page of what is left to ask. Looking at it does nothing, and it can be looked at again."""
+    has = services()
+    told = [flow.id, factor.code, dict(more.kept)]
+    where = url_for("login.show", flow_id=flow.at, way=factor.code)
+    response = make_response(redirect(where, 303))
+    sealed = has.keyring.encrypt(_FURTHER, json.dumps(told).encode())
+    name = gate.cookie_name(_FURTHER)
+    gate.set_cookie(response, name, sealed, max_age=has.settings.flow_lifetime)
+    return response
+
+
+def _further(flow: FlowState, factor: Factor) -> dict[str, str]:
+    """What is left to ask of this factor in this sign-in; nothing for any other."""
+    value = request.cookies.get(gate.cookie_name(_FURTHER), "")
+    try:
+        told = json.loads(services().keyring.decrypt(_FURTHER, value)) if value else []
+    except Misconfigured:
+        return {}
+    return dict(told[2]) if told[:2] == [flow.id, factor.code] else {}
+
+
+def elsewhere() -> NotFound:
+    """Whoever is back is not where she left, or has been back before. Nothing of the sign-in that she
+    left is used up.
+    """
+    return NotFound(
+        "flow_elsewhere",
+        "Trình duyệt này không phải là nơi lượt đăng nhập bắt đầu, hoặc lượt đó đã xong.",
+    )
+
+
 def left(code: str) -> tuple[str, dict[str, str]] | None:
     """(sign-in, what was kept) of whoever comes back for this factor; None for anybody else."""
     value = request.cookies.get(gate.cookie_name(_AWAY), "")
@@ -243,13 +300,21 @@ def left(code: str) -> tuple[str, dict[str, str]] | None:
     return told[0], dict(told[3])
 
 
-def came_back(flow: FlowState, factor: Factor, kept: Mapping[str, str]) -> None:
-    """What another address says, checked and recorded. Raises InvalidInput, Locked, Conflict."""
+def came_back(flow: FlowState, factor: Factor, kept: Mapping[str, str]) -> Any:
+    """What another address says, checked and recorded; the page of what is left to ask. Raises
+    InvalidInput, Locked, Conflict.
+    """
     state = request.args.get("state", "")
-    answer = Answer(request.args.to_dict(), kept, returned=True, certificate=_certificate())
+    query = request.query_string.decode("latin-1")
+    answer = Answer(
+        request.args.to_dict(), kept, returned=True, query=query, certificate=_certificate()
+    )
     outcome = factor.check(services(), _asking(flow, services().clock(), state), answer)
     if isinstance(outcome, Elsewhere):
         raise InvalidInput(
             "way_unfinished", "Cách đăng nhập này chưa hoàn tất. Hãy thử lại.", field=""
         )
+    if isinstance(outcome, Further):
+        return _ask_further(flow, factor, outcome)
     _record(flow, outcome)
+    return None

@@ -135,18 +135,17 @@ def returned(code: str) -> Any:
     """Back from another address, where a factor was to be proven."""
     came = proving.left(code)
     if came is None:
-        return _again(flows.unknown(), 404)
+        return _again(proving.elsewhere(), 404, here=True)
     flow_id, kept = came
     try:
         flow, policy = _load(flow_id)
     except NotFound as error:
         return waiting.anew(flow_id) or _again(error, 404)
     step = proving.step_of(flow, policy)
-    factor = proving.chosen(flow, policy, code) if step is Step.PROVE else None
+    factor = proving.returning(flow, policy, code) if step is Step.PROVE else None
 
-    def act() -> None:
-        if factor is not None:
-            proving.came_back(flow, factor, kept)
+    def act() -> Any:
+        return proving.came_back(flow, factor, kept) if factor is not None else None
 
     return _acted(flow, policy, step, act)
 
@@ -300,9 +299,11 @@ def _finish(flow: FlowState, policy: Policy) -> Any:
     return response
 
 
-def _again(error: DinhdanhError, status: int, *, return_to: str = "/") -> Any:
+def _again(error: DinhdanhError, status: int, *, return_to: str = "/", here: bool = False) -> Any:
     """What happened, and a way to begin anew."""
-    page = render_template("login/again.html", sentence=error_text(error), return_to=return_to)
+    page = render_template(
+        "login/again.html", sentence=error_text(error), return_to=return_to, here=here
+    )
     return make_response(page, status)
 
 

@@ -4,11 +4,14 @@ from sqlalchemy import MetaData
 
 import connectors.accounts.orphans
 import connectors.accounts.work_items
+import connectors.eid.reviews
+import connectors.eid.upstreams
 import connectors.pki.tables
 import directory.base.nodes
 import directory.base.replay_cache
 import directory.changes.model
 import directory.changes.proposals
+import directory.eid_links
 import idp.factors.by_recovery_code
 import idp.factors.enrolled
 import idp.factors.passwords

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
+from directory import eid_links
+from directory.base.audit import Actor
 from directory.changes import lines, personal
 from directory.changes.asks import Ask, Fields
 from directory.changes.drafting import Draft, Ground, people_of, require_over
@@ -19,7 +21,6 @@ from directory.people import User, UserStatus
 from directory.permissions import visible_people
 
 _FORMS = ("citizen_hash", "citizen_sealed", "citizen_masked")
-_EID = ("eid_issuer", "eid_subject", "eid_level", "eid_verified_at")
 
 
 class Asks(Fields):
@@ -113,9 +114,12 @@ def write(session: Session, plan: Plan, change: Change) -> Plan:
     said = _said(plan.spec)
     for person in plan.people:
         columns = {name: said[person.id][name] for name in _FORMS}
-        if person.event == Event.NUMBER:
-            columns |= dict.fromkeys(_EID)
         session.execute(update(User).where(User.id == person.id).values(**columns))
+    ended = [person.id for person in plan.people if person.event == Event.NUMBER]
+    actor = Actor(change.actor_kind, change.actor_id, change.actor_label)
+    eid_links.end(
+        session, ended, why=f"change:{change.id}", now=plan.now, actor=actor, change_id=change.id
+    )
     return lines.write(session, plan, change)
 
 

@@ -1,0 +1,233 @@
+"""An electronic identity as a factor: an upstream vouches, at another address, for who she is.
+
+Each upstream is a factor of its own, ``eid-<name>``, at its own way back, so that the answer of one is
+never taken for another's (RFC 9700 §4.4). Its first use shows what would be linked and asks for a
+POST; what is asked then holds upstream, subject, number and epochs, and is sealed for this sign-in in
+this browser. Nothing here can be guessed: it neither counts towards a lock nor is stopped by one.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from connectors.eid import upstreams, visits
+from connectors.eid.calling import Calls
+from connectors.eid.profiles import Party, Wanted
+from connectors.eid.refusals import Refused, Why
+from connectors.eid.upstreams import Offered
+from connectors.eid.visits import Known
+from connectors.eid.vouched import Vouched
+from directory import eid_links
+from directory.base import audit
+from directory.base.audit import Actor, Tag
+from directory.base.errors import InvalidInput, NotFound
+from directory.eid_links import Identity
+from idp.assurance import Strength
+from idp.factors.factor import (
+    Answer,
+    Asking,
+    Elsewhere,
+    Epochs,
+    Factor,
+    Form,
+    Further,
+    Passed,
+    Proven,
+)
+from idp.services import Services
+
+PREFIX = "eid-"
+CONFIRM = timedelta(minutes=5)
+"""How long what would be linked may be looked at."""
+
+
+class ByEid:
+    """One upstream."""
+
+    first = True
+
+    def __init__(self, upstream: Offered) -> None:
+        self._upstream = upstream
+        self.code = PREFIX + upstream.name
+        self.title = upstream.title
+        # Rests on nothing here: its word is never raised by ours.
+        self.gives = Strength(upstream.ceiling)
+
+    def offers(self, _where: Connection | Session, asking: Asking) -> bool:
+        """Not where somebody wants to know that she was asked anew and upstream cannot say so."""
+        fresh = asking.demand.anew or asking.demand.max_age is not None
+        return self._upstream.tells_when or not fresh
+
+    def begin(self, _has: Services, asking: Asking) -> Form:
+        """A button that leads there; after the first visit what would be linked."""
+        if asking.kept:
+            return self._confirmation(asking.kept)
+        return Form(
+            lead="Bạn sẽ được đưa tới nơi xác thực rồi quay lại đây.",
+            button=self.title,
+            leads_to=self._upstream.leads_to,
+        )
+
+    def _confirmation(self, kept: Mapping[str, str]) -> Form:
+        known = json.loads(kept["known"])
+        return Form(
+            lead="Đây là lần đầu bạn dùng tài khoản này. Hãy xem có đúng là bạn không, rồi liên kết.",
+            button="Đúng là tôi, liên kết",
+            help="Không phải bạn? Đừng liên kết. Hãy chọn cách đăng nhập khác và báo bộ phận tổ chức"
+            " cán bộ.",
+            facts=(
+                ("Nơi xác thực", self.title),
+                ("Họ tên ở nơi xác thực", kept["full_name"]),
+                ("Hồ sơ được liên kết", f"{known['full_name']} ({known['username']})"),
+                ("Số định danh cá nhân", known["masked"]),
+            ),
+            kept=dict(kept),
+        )
+
+    def check(self, has: Services, asking: Asking, answer: Answer) -> Passed | Elsewhere | Further:
+        """Raises InvalidInput: with the reason, and audited with more of it."""
+        try:
+            if answer.returned:
+                return self._back(has, asking, answer)
+            if answer.kept:
+                return self._confirmed(has, asking, answer.kept)
+            return self._leave(has, asking)
+        except Refused as refused:
+            self._audit(has, asking, refused)
+            raise InvalidInput(
+                refused.code, refused.message, field="", title=self.title
+            ) from refused
+
+    def _leave(self, has: Services, asking: Asking) -> Elsewhere:
+        profile, party = visits.spoken_to(has.db, has.keyring, self._upstream.name)
+        demand = asking.demand
+        age = None if demand.max_age is None else int(demand.max_age.total_seconds())
+        wanted = Wanted(
+            asking.back(self.code),
+            asking.state,
+            anew=demand.anew or age == 0,
+            max_age=age or None,
+            levels=(*demand.least, *demand.essential, *demand.voluntary),
+        )
+        begun = visits.begin(_calls(has, asking), profile, party, wanted)
+        return Elsewhere(begun.url, begun.kept)
+
+    def _back(self, has: Services, asking: Asking, answer: Answer) -> Passed | Further:
+        profile, party = visits.spoken_to(has.db, has.keyring, self._upstream.name)
+        found = visits.vouched(
+            has.db,
+            _calls(has, asking),
+            profile,
+            party,
+            redirect_uri=asking.back(self.code),
+            query=answer.query,
+            state=asking.state,
+            kept=answer.kept,
+        )
+        known = visits.correlate(
+            has.db,
+            has.keyring,
+            party,
+            found,
+            expected=asking.user_id,
+            now=asking.now,
+            actor=_actor(asking),
+        )
+        at = found.at or asking.now
+        if known.linked:
+            return self._passed(asking, party, known, at=at, level=found.strength)
+        return Further(_kept(known, found, at, asking.now))
+
+    def _confirmed(self, has: Services, asking: Asking, kept: Mapping[str, str]) -> Passed:
+        """She has seen it and pressed the button."""
+        _, party = visits.spoken_to(has.db, has.keyring, self._upstream.name)
+        if asking.now >= datetime.fromisoformat(kept["seen"]) + CONFIRM:
+            raise Refused(Why.TOO_LATE)
+        told = json.loads(kept["known"])
+        known = Known(**told | {"identity": Identity(**told["identity"])})
+        if known.identity.upstream != party.name or known.identity.issuer != party.issuer:
+            raise Refused(Why.UNTRUSTED, "confirmation of another upstream")
+        if asking.user_id not in (None, known.user_id):
+            raise Refused(Why.OTHER_PERSON)
+        at = datetime.fromisoformat(kept["at"])
+        return self._passed(asking, party, known, at=at, level=int(kept["level"]))
+
+    def _passed(
+        self, asking: Asking, party: Party, known: Known, *, at: datetime, level: int
+    ) -> Passed:
+        proven = Proven(
+            self.code, at, Epochs(known.user_epoch, known.installation_epoch), level, ("eid",)
+        )
+
+        def settle(session: Session) -> None:
+            _require_enabled(session, party.name)
+            actor = Actor(
+                "user", known.user_id, known.username, asking.source.ip, asking.source.port
+            )
+            if known.linked:
+                eid_links.use(session, known.user_id, known.identity, now=asking.now)
+            else:
+                eid_links.make(session, known.user_id, known.identity, now=asking.now, actor=actor)
+
+        return Passed(known.user_id, proven, settle)
+
+    def _audit(self, has: Services, asking: Asking, refused: Refused) -> None:
+        data = {"upstream": self._upstream.name, "why": refused.why.value}
+        with has.db.write() as session:
+            audit.record(
+                session,
+                Tag.EID_REFUSE,
+                at=asking.now,
+                actor=_actor(asking),
+                subject=("eid", self._upstream.name),
+                data=data | ({"detail": refused.detail} if refused.detail else {}),
+            )
+
+
+def _kept(known: Known, found: Vouched, at: datetime, now: datetime) -> dict[str, str]:
+    return {
+        "known": json.dumps(asdict(known)),
+        "full_name": found.full_name,
+        "level": str(found.strength),
+        "at": at.isoformat(),
+        "seen": now.isoformat(),
+    }
+
+
+def _require_enabled(session: Session, name: str) -> None:
+    """Raises Conflict for one that has been disabled since."""
+    try:
+        enabled = upstreams.get(session, name).enabled
+    except NotFound:
+        enabled = False
+    if not enabled:
+        raise eid_links.overtaken()
+
+
+def _calls(has: Services, asking: Asking) -> Calls:
+    return Calls(has.outbound, has.db.remembered, asking.now)
+
+
+def _actor(asking: Asking) -> Actor:
+    return Actor("anonymous", None, "", asking.source.ip, asking.source.port)
+
+
+class Eid:
+    """The upstreams there are, each a factor."""
+
+    def members(
+        self, has: Services, where: Connection | Session, now: datetime
+    ) -> tuple[Factor, ...]:
+        """Those that people may choose now."""
+        return tuple(map(ByEid, upstreams.offered(where, has.db.remembered, now)))
+
+    def gone(self, code: str) -> Factor | None:
+        """One that cannot be chosen any more, by its code: it says so itself."""
+        name = code.removeprefix(PREFIX)
+        if name == code or not upstreams.NAME.fullmatch(name):
+            return None
+        return ByEid(Offered(name, name, 1, "", tells_when=False))
