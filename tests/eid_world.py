@@ -53,8 +53,7 @@ class EidWorld:
                 replace(has, outbound=Several(self.at, *self.others))
             )
         with has.db.write() as session:
-            upstreams.add(
-                session,
+            row = upstreams.made(
                 has.keyring,
                 name=name,
                 title="VNeID" if name == "vneid" else name,
@@ -64,8 +63,8 @@ class EidWorld:
                 secret=SECRET,
                 key=pem() if upstream.profile == "vneid2026" else None,
                 now=self.world.clock(),
-                actor=OPERATOR,
             )
+            upstreams.add(session, row, actor=OPERATOR)
         self.world.clock.advance(seconds=6)  # the list of a process is so old at most
 
     def disable(self, name: str = "vneid") -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from urllib.parse import unquote_to_bytes
 
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.refusals import EidRefused, Why
 
 LONGEST = 16 * 1024
 _ERRORS = frozenset(
@@ -29,9 +29,9 @@ _ERRORS = frozenset(
 
 
 def fields(query: str, names: Collection[str], *, plus_is_plus: bool = False) -> dict[str, str]:
-    """The parameters of these names, each at most once. Raises Refused."""
+    """The parameters of these names, each at most once. Raises EidRefused."""
     if len(query) > LONGEST:
-        raise Refused(Why.CALLBACK, "query too long")
+        raise EidRefused(Why.CALLBACK, "query too long")
     found: dict[str, str] = {}
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
@@ -39,7 +39,7 @@ def fields(query: str, names: Collection[str], *, plus_is_plus: bool = False) ->
         if name not in names:
             continue
         if name in found:
-            raise Refused(Why.CALLBACK, f"{name} twice")
+            raise EidRefused(Why.CALLBACK, f"{name} twice")
         found[name] = _decoded(value, plus_is_plus=plus_is_plus)
     return found
 
@@ -47,23 +47,23 @@ def fields(query: str, names: Collection[str], *, plus_is_plus: bool = False) ->
 def _decoded(value: str, *, plus_is_plus: bool) -> str:
     raw = value if plus_is_plus else value.replace("+", " ")
     if re.search(r"%(?![0-9A-Fa-f]{2})", raw):
-        raise Refused(Why.CALLBACK, "bad encoding")
+        raise EidRefused(Why.CALLBACK, "bad encoding")
     try:
         return unquote_to_bytes(raw).decode("utf-8")
     except UnicodeDecodeError as exc:
-        raise Refused(Why.CALLBACK, "bad encoding") from exc
+        raise EidRefused(Why.CALLBACK, "bad encoding") from exc
 
 
 def code(found: dict[str, str]) -> str:
-    """The code that was given. Raises Refused where upstream says no, or gives none."""
+    """The code that was given. Raises EidRefused where upstream says no, or gives none."""
     if "error" in found:
         error = found["error"]
         if error == "access_denied":
-            raise Refused(Why.DECLINED)
+            raise EidRefused(Why.DECLINED)
         if error in ("temporarily_unavailable", "server_error"):
-            raise Refused(Why.UNREACHABLE, error)
-        raise Refused(Why.CALLBACK, error if error in _ERRORS else "unknown error")
+            raise EidRefused(Why.UNREACHABLE, error)
+        raise EidRefused(Why.CALLBACK, error if error in _ERRORS else "unknown error")
     given = found.get("code", "")
     if not given or not re.fullmatch(r"[\x21-\x7e]{1,4096}", given):
-        raise Refused(Why.CALLBACK, "no code")
+        raise EidRefused(Why.CALLBACK, "no code")
     return given

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from connectors import deadline
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.refusals import EidRefused, Why
 from connectors.errors import ConnectorError, Misconfigured, Transient
 from connectors.outbound import Outbound, Response
 from directory.base import strict_json
@@ -43,9 +43,9 @@ class Calls:
 
 @contextmanager
 def speaking() -> Iterator[None]:
-    """One visit's calls. Raises Refused where too many speak already."""
+    """One visit's calls. Raises EidRefused where too many speak already."""
     if not _places.acquire(timeout=PATIENCE):
-        raise Refused(Why.BUSY)
+        raise EidRefused(Why.BUSY)
     try:
         with deadline.within(LONGEST):
             yield
@@ -61,7 +61,7 @@ def call(
     form: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """One answer, whatever its status. Raises Refused where none comes."""
+    """One answer, whatever its status. Raises EidRefused where none comes."""
     said = {"Accept": "application/json", **(headers or {})}
     content = None
     if form is not None:
@@ -70,57 +70,57 @@ def call(
     try:
         answer = calls.outbound.request(method, url, headers=said, content=content, timeout=SLOWEST)
     except Transient as exc:
-        raise Refused(Why.UNREACHABLE, "no answer") from exc
+        raise EidRefused(Why.UNREACHABLE, "no answer") from exc
     except Misconfigured as exc:
-        raise Refused(Why.MISCONFIGURED, "address or TLS certificate") from exc
+        raise EidRefused(Why.MISCONFIGURED, "address or TLS certificate") from exc
     except ConnectorError as exc:
-        raise Refused(Why.GARBAGE, "unreadable answer") from exc
+        raise EidRefused(Why.GARBAGE, "unreadable answer") from exc
     if len(answer.body) > LARGEST:
-        raise Refused(Why.GARBAGE, "answer too long")
+        raise EidRefused(Why.GARBAGE, "answer too long")
     return answer
 
 
 def good(answer: Response, *, of: str) -> Response:
-    """This answer, if it is 2xx. Raises Refused."""
+    """This answer, if it is 2xx. Raises EidRefused."""
     status = answer.status
     if 200 <= status < 300:
         return answer
     if status in (408, 425, 429) or status >= 500:
-        raise Refused(Why.UNREACHABLE, f"{of} answered {status}")
+        raise EidRefused(Why.UNREACHABLE, f"{of} answered {status}")
     if status in (401, 403) or 300 <= status < 400:
-        raise Refused(Why.MISCONFIGURED, f"{of} answered {status}")
-    raise Refused(Why.GARBAGE, f"{of} answered {status}")
+        raise EidRefused(Why.MISCONFIGURED, f"{of} answered {status}")
+    raise EidRefused(Why.GARBAGE, f"{of} answered {status}")
 
 
 def token(answer: Response) -> Response:
-    """The token endpoint's answer, if it is one. Raises Refused."""
+    """The token endpoint's answer, if it is one. Raises EidRefused."""
     if answer.status == 400:
         try:
             error = strict_json.read(answer.body).get("error")
         except strict_json.Unreadable:
             error = None
         if error == "invalid_grant":
-            raise Refused(Why.CODE_REFUSED)
+            raise EidRefused(Why.CODE_REFUSED)
         if error in ("invalid_client", "unauthorized_client", "unsupported_grant_type"):
-            raise Refused(Why.MISCONFIGURED, f"token: {error}")
+            raise EidRefused(Why.MISCONFIGURED, f"token: {error}")
     return good(answer, of="token")
 
 
 def told(answer: Response, *, of: str) -> dict[str, Any]:
-    """The JSON object of an answer. Raises Refused."""
+    """The JSON object of an answer. Raises EidRefused."""
     try:
         return strict_json.read(good(answer, of=of).body)
     except strict_json.Unreadable as exc:
-        raise Refused(Why.GARBAGE, f"{of}: no JSON object") from exc
+        raise EidRefused(Why.GARBAGE, f"{of}: no JSON object") from exc
 
 
 def bearer(said: Mapping[str, Any]) -> str:
-    """The access token of an answer. Raises Refused."""
+    """The access token of an answer. Raises EidRefused."""
     found, kind = said.get("access_token"), said.get("token_type", "Bearer")
     if not isinstance(found, str) or not re.fullmatch(r"[\x21-\x7e]{1,8192}", found):
-        raise Refused(Why.GARBAGE, "token: no access token")
+        raise EidRefused(Why.GARBAGE, "token: no access token")
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise Refused(Why.GARBAGE, "token: not a bearer token")
+        raise EidRefused(Why.GARBAGE, "token: not a bearer token")
     return found
 
 

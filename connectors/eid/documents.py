@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from joserfc.jwk import Key
 
 from connectors.eid.calling import Calls, call, told
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.refusals import EidRefused, Why
 from connectors.eid.settings import require_address
 from directory.base import jws
 from directory.base.jwk import usable
@@ -39,13 +39,13 @@ class _Copy:
 
 
 def metadata(calls: Calls, issuer: str) -> dict[str, Any]:
-    """What an OpenID Provider says of itself. Raises Refused, also for another issuer's."""
+    """What an OpenID Provider says of itself. Raises EidRefused, also for another issuer's."""
     url = issuer.rstrip("/") + WELL_KNOWN
 
     def fetch() -> dict[str, Any]:
         said = told(call(calls, "GET", url), of="metadata")
         if said.get("issuer") != issuer:
-            raise Refused(Why.UNTRUSTED, "metadata: another issuer")
+            raise EidRefused(Why.UNTRUSTED, "metadata: another issuer")
         return said
 
     found: dict[str, Any] = _kept(calls, url, fetch).said
@@ -53,19 +53,19 @@ def metadata(calls: Calls, issuer: str) -> dict[str, Any]:
 
 
 def endpoint(said: Mapping[str, Any], name: str, issuer: str) -> str:
-    """An address that metadata give. Raises Refused; https stays https."""
+    """An address that metadata give. Raises EidRefused; https stays https."""
     found = str(said.get(name))
     try:
         require_address(found)
     except ValueError as exc:
-        raise Refused(Why.MISCONFIGURED, f"metadata: no {name}") from exc
+        raise EidRefused(Why.MISCONFIGURED, f"metadata: no {name}") from exc
     if urlsplit(issuer).scheme == "https" != urlsplit(found).scheme:
-        raise Refused(Why.MISCONFIGURED, f"metadata: {name} is not https")
+        raise EidRefused(Why.MISCONFIGURED, f"metadata: {name} is not https")
     return found
 
 
 def claims(calls: Calls, url: str, found: jws.Signed) -> dict[str, Any]:
-    """What a text says that a key of this set has signed. Raises Refused."""
+    """What a text says that a key of this set has signed. Raises EidRefused."""
     before: _Copy | None = calls.remembered.newest(("eid", url))
     copy = _kept(calls, url, lambda: _keys(calls, url))
     said = _opened(found, _fitting(copy.said, found))
@@ -73,12 +73,12 @@ def claims(calls: Calls, url: str, found: jws.Signed) -> dict[str, Any]:
         renewed = _keep(calls, url, _keys(calls, url), not_before=calls.now + AGAIN)
         said = _opened(found, _fitting(renewed.said, found))
     if said is None:
-        raise Refused(Why.UNTRUSTED, "no key fits the signature")
+        raise EidRefused(Why.UNTRUSTED, "no key fits the signature")
     return said
 
 
 def key_set(calls: Calls, url: str) -> Sequence[Mapping[str, Any]]:
-    """The keys that are published there. Raises Refused."""
+    """The keys that are published there. Raises EidRefused."""
     found: Sequence[Mapping[str, Any]] = _kept(calls, url, lambda: _keys(calls, url)).said
     return found
 
@@ -100,7 +100,7 @@ def _fitting(keys: Sequence[Mapping[str, Any]], found: jws.Signed) -> list[Key]:
 def _keys(calls: Calls, url: str) -> list[dict[str, Any]]:
     keys = told(call(calls, "GET", url), of="keys").get("keys")
     if not isinstance(keys, list) or len(keys) > MOST_KEYS:
-        raise Refused(Why.GARBAGE, "keys: no key set")
+        raise EidRefused(Why.GARBAGE, "keys: no key set")
     return [key for key in keys if isinstance(key, dict)]
 
 

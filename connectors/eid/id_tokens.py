@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.eid.calling import Calls
 from connectors.eid.documents import claims as signed_claims
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.refusals import EidRefused, Why
 from directory.base import base64url, jws
 
 SKEW = timedelta(seconds=60)
@@ -41,13 +41,13 @@ def checked(
     access_token: str = "",
     code: str = "",
 ) -> dict[str, Any]:
-    """The claims of an ID token. Raises Refused."""
+    """The claims of an ID token. Raises EidRefused."""
     if not isinstance(text, str):
-        raise Refused(Why.UNTRUSTED, "no id_token")
+        raise EidRefused(Why.UNTRUSTED, "no id_token")
     try:
         found = jws.read(text, algorithms=expected.algorithms)
     except jws.Untrusted as exc:
-        raise Refused(Why.UNTRUSTED, f"id_token: {exc.why}") from exc
+        raise EidRefused(Why.UNTRUSTED, f"id_token: {exc.why}") from exc
     said = signed_claims(calls, keys, found)
     _for_us(said, expected)
     _for_now(said, expected, calls.now)
@@ -58,34 +58,34 @@ def checked(
 
 def _for_us(said: Mapping[str, Any], expected: Expected) -> None:
     if said.get("iss") != expected.issuer:
-        raise Refused(Why.UNTRUSTED, "id_token: another issuer")
+        raise EidRefused(Why.UNTRUSTED, "id_token: another issuer")
     # Others in the audience could be handed this token and bring it to us: none is trusted with that.
     if said.get("aud") not in (expected.client_id, [expected.client_id]):
-        raise Refused(Why.UNTRUSTED, "id_token: another audience")
+        raise EidRefused(Why.UNTRUSTED, "id_token: another audience")
     if "azp" in said and said["azp"] != expected.client_id:
-        raise Refused(Why.UNTRUSTED, "id_token: another party")
+        raise EidRefused(Why.UNTRUSTED, "id_token: another party")
     nonce = said.get("nonce")
     if not isinstance(nonce, str) or not compare_digest(nonce.encode(), expected.nonce.encode()):
-        raise Refused(Why.UNTRUSTED, "id_token: nonce")
+        raise EidRefused(Why.UNTRUSTED, "id_token: nonce")
 
 
 def _for_now(said: Mapping[str, Any], expected: Expected, now: datetime) -> None:
     ends, made = jws.moment(said.get("exp")), jws.moment(said.get("iat"))
     if ends is None or ends <= now - SKEW:
-        raise Refused(Why.UNTRUSTED, "id_token: expired")
+        raise EidRefused(Why.UNTRUSTED, "id_token: expired")
     if made is None or not expected.began - SKEW <= made <= now + SKEW:
-        raise Refused(Why.UNTRUSTED, "id_token: not made for this visit")
+        raise EidRefused(Why.UNTRUSTED, "id_token: not made for this visit")
     begins = jws.moment(said.get("nbf"))
     if begins is not None and begins > now + SKEW:
-        raise Refused(Why.UNTRUSTED, "id_token: not yet valid")
+        raise EidRefused(Why.UNTRUSTED, "id_token: not yet valid")
     asked = jws.moment(said.get("auth_time"))
     if "auth_time" in said and (asked is None or asked > now + SKEW):
-        raise Refused(Why.UNTRUSTED, "id_token: auth_time")
+        raise EidRefused(Why.UNTRUSTED, "id_token: auth_time")
     if expected.max_age is None:
         return
     oldest = expected.began - timedelta(seconds=expected.max_age) - SKEW
     if asked is None or asked < oldest:
-        raise Refused(Why.STALE, "no auth_time" if asked is None else "auth_time too old")
+        raise EidRefused(Why.STALE, "no auth_time" if asked is None else "auth_time too old")
 
 
 def _hash(said: Mapping[str, Any], name: str, of: str) -> None:
@@ -94,4 +94,4 @@ def _hash(said: Mapping[str, Any], name: str, of: str) -> None:
         return
     digest = hashlib.sha256(of.encode()).digest()
     if said[name] != base64url.encode(digest[: len(digest) // 2]):
-        raise Refused(Why.UNTRUSTED, f"id_token: {name}")
+        raise EidRefused(Why.UNTRUSTED, f"id_token: {name}")

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.refusals import EidRefused, Why
 from directory.base import strict_json
 
 _BLOCK = 16
@@ -40,15 +40,15 @@ def private_key(pem: bytes) -> RSAPrivateKey:
 
 
 def opened_code(key: RSAPrivateKey, sealed: str, wrapped: str) -> str:
-    """An authorization code. Raises Refused: UNDECRYPTABLE, whatever is wrong."""
+    """An authorization code. Raises EidRefused: UNDECRYPTABLE, whatever is wrong."""
     plain = _opened(key, sealed, wrapped)
     if plain is None or not _CODE.fullmatch(plain):
-        raise Refused(Why.UNDECRYPTABLE)
+        raise EidRefused(Why.UNDECRYPTABLE)
     return plain.decode("ascii")
 
 
 def opened_body(key: RSAPrivateKey, body: bytes) -> dict[str, object]:
-    """The JSON object inside ``{"data": …, "key": …}``. Raises Refused: UNDECRYPTABLE, also for
+    """The JSON object inside ``{"data": …, "key": …}``. Raises EidRefused: UNDECRYPTABLE, also for
     what was not encrypted at all.
     """
     try:
@@ -61,7 +61,7 @@ def opened_body(key: RSAPrivateKey, body: bytes) -> dict[str, object]:
         return strict_json.read(_opened(key, data, wrapped) or b"")
     except strict_json.Unreadable:
         # Without a cause: which step failed is nobody's business.
-        raise Refused(Why.UNDECRYPTABLE) from None
+        raise EidRefused(Why.UNDECRYPTABLE) from None
 
 
 def _opened(key: RSAPrivateKey, sealed: str, wrapped: str) -> bytes | None:

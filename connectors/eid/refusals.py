@@ -76,7 +76,7 @@ SENTENCES: dict[Why, str] = {
 """What happened, and what to do: message ids, ``title`` is what people call the upstream."""
 
 
-class Refused(DinhdanhError):
+class EidRefused(DinhdanhError):
     """Somebody is not let in. ``detail`` is short, in English and of our own words: for the audit
     trail, where whoever runs the connection looks.
     """

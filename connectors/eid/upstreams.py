@@ -16,8 +16,8 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from connectors.eid.opening import private_key
-from connectors.eid.profiles import PROFILES, Party, Profile
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.profiles import PROFILES, EidProfile, Party
+from connectors.eid.refusals import EidRefused, Why
 from connectors.eid.settings import Settings, level_of, require_address
 from directory.base import audit
 from directory.base.audit import Actor, Tag
@@ -66,8 +66,7 @@ class Offered:
     """Whether one can know that she was asked there for this sign-in."""
 
 
-def add(  # noqa: PLR0913 (one keyword per column)
-    session: Session,
+def made(  # noqa: PLR0913 (one keyword per column)
     keyring: Keyring,
     *,
     name: str,
@@ -78,31 +77,21 @@ def add(  # noqa: PLR0913 (one keyword per column)
     secret: str | None,
     key: bytes | None,
     now: datetime,
-    actor: Actor,
 ) -> Upstream:
-    """A new upstream; ``said`` are its settings as far as its profile's own are not meant. Raises
-    InvalidInput naming the setting, Conflict for a name that was given before.
+    """A new upstream, for ``add``; ``said`` are its settings as far as its profile's own are not
+    meant. Raises InvalidInput naming the setting.
     """
     if not NAME.fullmatch(name):
         raise InvalidInput(
             "eid_name", "Tên chỉ gồm chữ thường, chữ số và dấu gạch nối.", field="name"
         )
-    if session.scalar(select(Upstream.id).where(Upstream.name == name)) is not None:
-        raise Conflict("eid_name_taken", "Đã có nơi xác thực tên {name}.", name=name)
     chosen = PROFILES[profile]
     settings = _checked(chosen, issuer, said)
     if chosen.needs_key and key is None:
         raise InvalidInput("eid_key", "Cách kết nối này cần khóa riêng.", field="key-file")
     if key is not None:
-        try:
-            private_key(key)
-        except ValueError as exc:
-            raise InvalidInput(
-                "eid_key",
-                "Khóa riêng phải là RSA từ 2048 bit, dạng PEM, không mật khẩu.",
-                field="key-file",
-            ) from exc
-    row = Upstream(
+        _require_key(key)
+    return Upstream(
         name=name,
         title=title,
         profile=profile,
@@ -113,13 +102,29 @@ def add(  # noqa: PLR0913 (one keyword per column)
         enabled=True,
         created_at=now,
     )
+
+
+def _require_key(key: bytes) -> None:
+    try:
+        private_key(key)
+    except ValueError as exc:
+        raise InvalidInput(
+            "eid_key",
+            "Khóa riêng phải là RSA từ 2048 bit, dạng PEM, không mật khẩu.",
+            field="key-file",
+        ) from exc
+
+
+def add(session: Session, row: Upstream, *, actor: Actor) -> None:
+    """Let it vouch from now on. Raises Conflict for a name that was given before."""
+    if session.scalar(select(Upstream.id).where(Upstream.name == row.name)) is not None:
+        raise Conflict("eid_name_taken", "Đã có nơi xác thực tên {name}.", name=row.name)
     session.add(row)
     session.flush()
-    _audit(session, row, "added", now, actor)
-    return row
+    _audit(session, row, "added", row.created_at, actor)
 
 
-def _checked(profile: Profile, issuer: str, said: Mapping[str, Any]) -> Settings:
+def _checked(profile: EidProfile, issuer: str, said: Mapping[str, Any]) -> Settings:
     """The settings, whole. Raises InvalidInput."""
     try:
         require_address(issuer)
@@ -153,6 +158,11 @@ def enable(session: Session, name: str, *, enabled: bool, now: datetime, actor: 
         _audit(session, row, "enabled" if enabled else "disabled", now, actor)
 
 
+def leads_to(row: Upstream, where: str) -> None:
+    """Where its sign-in page is: the page with the button must be let lead there."""
+    row.settings = {**row.settings, "leads_to": where}
+
+
 def _audit(session: Session, row: Upstream, what: str, now: datetime, actor: Actor) -> None:
     audit.record(
         session,
@@ -162,7 +172,7 @@ def _audit(session: Session, row: Upstream, what: str, now: datetime, actor: Act
         subject=("eid", row.name),
         data={
             "what": what,
-            "profile": row.profile,
+            "protocol": row.profile,
             "issuer": row.issuer,
             "ceiling": row.settings["ceiling"],
             "assume": row.settings["assume"],
@@ -183,20 +193,20 @@ def every(session: Session) -> list[Upstream]:
     return list(session.scalars(select(Upstream).order_by(Upstream.name)))
 
 
-def profile(row: Upstream) -> Profile:
-    """How it is spoken to. Raises Refused where no profile of this release is."""
+def profile(row: Upstream) -> EidProfile:
+    """How it is spoken to. Raises EidRefused where no profile of this release is."""
     found = PROFILES.get(row.profile)
     if found is None:
-        raise Refused(Why.MISCONFIGURED, "unknown profile")
+        raise EidRefused(Why.MISCONFIGURED, "unknown profile")
     return found
 
 
 def party(row: Upstream, keyring: Keyring) -> Party:
-    """The upstream as it is spoken to, its secrets opened. Raises Refused."""
+    """The upstream as it is spoken to, its secrets opened. Raises EidRefused."""
     try:
         settings = Settings.model_validate(row.settings)
     except ValidationError as exc:
-        raise Refused(Why.MISCONFIGURED, "settings of another release") from exc
+        raise EidRefused(Why.MISCONFIGURED, "settings of another release") from exc
     secret, key = (
         keyring.decrypt(_PURPOSE, sealed) if sealed else b""
         for sealed in (row.secret_sealed, row.key_sealed)

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from connectors.eid import reviews, upstreams
 from connectors.eid.calling import Calls
-from connectors.eid.profiles import Back, Begun, Party, Profile, Wanted
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.profiles import Back, Begun, EidProfile, Party, Visit
+from connectors.eid.refusals import EidRefused, Why
 from connectors.eid.reviews import Decision
 from connectors.eid.vouched import Vouched
 from directory import eid_links, people
@@ -51,24 +51,24 @@ class Known:
     """Whether she has been linked before; else she is to be shown what would be."""
 
 
-def spoken_to(database: Database, keyring: Keyring, name: str) -> tuple[Profile, Party]:
-    """An upstream that is enabled at this moment. Raises Refused."""
+def spoken_to(database: Database, keyring: Keyring, name: str) -> tuple[EidProfile, Party]:
+    """An upstream that is enabled at this moment. Raises EidRefused."""
     with database.read() as session:
         try:
             row = upstreams.get(session, name)
         except NotFound as exc:
-            raise Refused(Why.DISABLED, "unknown upstream") from exc
+            raise EidRefused(Why.DISABLED, "unknown upstream") from exc
         if not row.enabled:
-            raise Refused(Why.DISABLED)
+            raise EidRefused(Why.DISABLED)
         return upstreams.profile(row), upstreams.party(row, keyring)
 
 
-def begin(calls: Calls, profile: Profile, party: Party, wanted: Wanted) -> Begun:
-    """Where she goes. Raises Refused."""
+def begin(calls: Calls, profile: EidProfile, party: Party, wanted: Visit) -> Begun:
+    """Where she goes. Raises EidRefused."""
     if (wanted.anew or wanted.max_age is not None) and not (
         profile.tells_when or party.settings.asks_anew
     ):
-        raise Refused(Why.STALE, "upstream cannot say when she was asked")
+        raise EidRefused(Why.STALE, "upstream cannot say when she was asked")
     begun = profile.begin(calls, party, wanted)
     return replace(begun, kept={**begun.kept, "began": calls.now.isoformat()})
 
@@ -76,7 +76,7 @@ def begin(calls: Calls, profile: Profile, party: Party, wanted: Wanted) -> Begun
 def vouched(  # noqa: PLR0913 (what came back, one keyword each)
     database: Database,
     calls: Calls,
-    profile: Profile,
+    profile: EidProfile,
     party: Party,
     *,
     redirect_uri: str,
@@ -84,11 +84,11 @@ def vouched(  # noqa: PLR0913 (what came back, one keyword each)
     state: str,
     kept: Mapping[str, str],
 ) -> Vouched:
-    """What upstream says of whoever is back. Raises Refused."""
+    """What upstream says of whoever is back. Raises EidRefused."""
     now = calls.now
     began = datetime.fromisoformat(kept["began"])
     if not began <= now < began + LONGEST:
-        raise Refused(Why.TOO_LATE)
+        raise EidRefused(Why.TOO_LATE)
     _once(database, "eid-visit", party.name, state, now + LONGEST)
     back = Back(redirect_uri, query, kept, began)
     _once(database, "eid-code", party.name, profile.code_of(back), now + _REMEMBERED)
@@ -101,7 +101,7 @@ def _once(database: Database, kind: str, whose: str, what: str, until: datetime)
     with database.hot() as connection:
         digest = replay_cache.digest(kind, whose, what)
         if not replay_cache.first(connection, digest, until=until):
-            raise Refused(Why.REPLAYED)
+            raise EidRefused(Why.REPLAYED)
 
 
 def correlate(
@@ -115,7 +115,7 @@ def correlate(
     actor: Actor,
 ) -> Known:
     """Who she is here; ``expected`` is whose the proofs of this sign-in are so far. A difference of
-    name or birth date is put before somebody. Raises Refused.
+    name or birth date is put before somebody. Raises EidRefused.
     """
     with database.read() as session:
         known = _known(session, keyring, party, found, expected, now)
@@ -126,11 +126,11 @@ def correlate(
     if decision is Decision.ACCEPTED:
         return known
     if decision is Decision.DECLINED:
-        raise Refused(Why.DECLINED_REVIEW)
+        raise EidRefused(Why.DECLINED_REVIEW)
     with database.write() as session:
         user = people.get(session, known.user_id)
         reviews.ask(session, keyring, user, known.identity, found, now=now, actor=actor)
-    raise Refused(Why.DIFFERS)
+    raise EidRefused(Why.DIFFERS)
 
 
 def _known(
@@ -145,16 +145,16 @@ def _known(
     subject = eid_links.digest(keyring, found.issuer, found.subject)
     before = eid_links.of_subject(session, found.issuer, subject)
     if before is not None and (user is None or before != (user.id, user.citizen_hash)):
-        raise Refused(Why.OTHER_NUMBER)
+        raise EidRefused(Why.OTHER_NUMBER)
     if user is None or user.citizen_hash is None:
-        raise Refused(Why.UNKNOWN_PERSON)
+        raise EidRefused(Why.UNKNOWN_PERSON)
     if expected is not None and user.id != expected:
-        raise Refused(Why.OTHER_PERSON)
+        raise EidRefused(Why.OTHER_PERSON)
     if not user.may_act(local_day(now)):
-        raise Refused(Why.INACTIVE)
+        raise EidRefused(Why.INACTIVE)
     linked = before == (user.id, user.citizen_hash)
     if not linked and eid_links.has(session, user.id, party.name):
-        raise Refused(Why.OTHER_SUBJECT)
+        raise EidRefused(Why.OTHER_SUBJECT)
     identity = Identity(
         party.name, found.issuer, subject, user.citizen_hash, found.level, found.via
     )

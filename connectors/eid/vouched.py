@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.refusals import EidRefused, Why
 from connectors.eid.settings import Claims, Settings, level_of
 from directory.base import text
 from directory.base.storable import is_text
@@ -66,46 +66,46 @@ class Said:
 
 
 def said(claims: Mapping[str, Any], names: Claims) -> Said:
-    """Number, name, birth date and level. Raises Refused where one is missing or unreadable."""
+    """Number, name, birth date and level. Raises EidRefused where one is missing or unreadable."""
     kind = claims.get(names.kind) if names.kind else None
     if kind is not None and (isinstance(kind, bool) or str(kind).lower() not in _PERSON):
-        raise Refused(Why.ORGANISATION)
+        raise EidRefused(Why.ORGANISATION)
     level = _level(claims.get(names.level))
     if level < LEAST_LEVEL:
-        raise Refused(Why.LEVEL, f"level {level}")
+        raise EidRefused(Why.LEVEL, f"level {level}")
     number = claims.get(names.number)
     if not isinstance(number, str) or not _NUMBER.fullmatch(number):
-        raise Refused(Why.INCOMPLETE, "number")
+        raise EidRefused(Why.INCOMPLETE, "number")
     return Said(
         number, _name(claims.get(names.full_name)), birth(claims.get(names.birth_date)), level
     )
 
 
 def subject(value: Any) -> str:
-    """An identifier of a person at an upstream. Raises Refused."""
+    """An identifier of a person at an upstream. Raises EidRefused."""
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_SUBJECT or not is_text(value):
-        raise Refused(Why.INCOMPLETE, "subject")
+        raise EidRefused(Why.INCOMPLETE, "subject")
     return value
 
 
 def _level(value: Any) -> int:
-    """1 or 2; what is more than 2 is 2. Raises Refused for what is no number."""
+    """1 or 2; what is more than 2 is 2. Raises EidRefused for what is no number."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]", value):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Refused(Why.LEVEL, "no level" if value is None else "unreadable level")
+        raise EidRefused(Why.LEVEL, "no level" if value is None else "unreadable level")
     return min(max(value, 0), LEAST_LEVEL)
 
 
 def _name(value: Any) -> str:
     name = text.clean(value) if isinstance(value, str) and is_text(value) else ""
     if not 0 < len(name) <= _LONGEST_NAME:
-        raise Refused(Why.INCOMPLETE, "name")
+        raise EidRefused(Why.INCOMPLETE, "name")
     return name
 
 
 def birth(value: Any) -> str:
-    """A birth date as ISO date, or its year where only that is known. Raises Refused."""
+    """A birth date as ISO date, or its year where only that is known. Raises EidRefused."""
     value = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if isinstance(value, str):
         if re.fullmatch(r"(18|19|20|21)\d\d", value):
@@ -116,7 +116,7 @@ def birth(value: Any) -> str:
                     return date(*(int(found[part]) for part in "ymd")).isoformat()
                 except ValueError:
                     break
-    raise Refused(Why.INCOMPLETE, "birth date")
+    raise EidRefused(Why.INCOMPLETE, "birth date")
 
 
 def strength(settings: Settings, acr: Any) -> tuple[int, bool]:

@@ -25,6 +25,7 @@ PARTS = {
     "check": ("ops",),
     "client": ("clients",),
     "effects": ("directory",),
+    "eid": ("eid",),
     "eid-simulator": ("eid_simulator",),
     "feed": ("directory",),
     "keys": ("keys",),

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from connectors.eid import upstreams, visits
 from connectors.eid.calling import Calls
-from connectors.eid.profiles import Party, Wanted
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.profiles import Party, Visit
+from connectors.eid.refusals import EidRefused, Why
 from connectors.eid.upstreams import Offered
 from connectors.eid.visits import Known
 from connectors.eid.vouched import Vouched
@@ -96,7 +96,7 @@ class ByEid:
             if answer.kept:
                 return self._confirmed(has, asking, answer.kept)
             return self._leave(has, asking)
-        except Refused as refused:
+        except EidRefused as refused:
             self._audit(has, asking, refused)
             raise InvalidInput(
                 refused.code, refused.message, field="", title=self.title
@@ -106,7 +106,7 @@ class ByEid:
         profile, party = visits.spoken_to(has.db, has.keyring, self._upstream.name)
         demand = asking.demand
         age = None if demand.max_age is None else int(demand.max_age.total_seconds())
-        wanted = Wanted(
+        wanted = Visit(
             asking.back(self.code),
             asking.state,
             anew=demand.anew or age == 0,
@@ -146,13 +146,13 @@ class ByEid:
         """She has seen it and pressed the button."""
         _, party = visits.spoken_to(has.db, has.keyring, self._upstream.name)
         if asking.now >= datetime.fromisoformat(kept["seen"]) + CONFIRM:
-            raise Refused(Why.TOO_LATE)
+            raise EidRefused(Why.TOO_LATE)
         told = json.loads(kept["known"])
         known = Known(**told | {"identity": Identity(**told["identity"])})
         if known.identity.upstream != party.name or known.identity.issuer != party.issuer:
-            raise Refused(Why.UNTRUSTED, "confirmation of another upstream")
+            raise EidRefused(Why.UNTRUSTED, "confirmation of another upstream")
         if asking.user_id not in (None, known.user_id):
-            raise Refused(Why.OTHER_PERSON)
+            raise EidRefused(Why.OTHER_PERSON)
         at = datetime.fromisoformat(kept["at"])
         return self._passed(asking, party, known, at=at, level=int(kept["level"]))
 
@@ -175,7 +175,7 @@ class ByEid:
 
         return Passed(known.user_id, proven, settle)
 
-    def _audit(self, has: Services, asking: Asking, refused: Refused) -> None:
+    def _audit(self, has: Services, asking: Asking, refused: EidRefused) -> None:
         data = {"upstream": self._upstream.name, "why": refused.why.value}
         with has.db.write() as session:
             audit.record(

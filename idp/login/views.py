@@ -135,7 +135,7 @@ def returned(code: str) -> Any:
     """Back from another address, where a factor was to be proven."""
     came = proving.left(code)
     if came is None:
-        return _again(proving.elsewhere(), 404, here=True)
+        return _again(proving.elsewhere(), 404, in_this_browser=True)
     flow_id, kept = came
     try:
         flow, policy = _load(flow_id)
@@ -299,10 +299,15 @@ def _finish(flow: FlowState, policy: Policy) -> Any:
     return response
 
 
-def _again(error: DinhdanhError, status: int, *, return_to: str = "/", here: bool = False) -> Any:
+def _again(
+    error: DinhdanhError, status: int, *, return_to: str = "/", in_this_browser: bool = False
+) -> Any:
     """What happened, and a way to begin anew."""
     page = render_template(
-        "login/again.html", sentence=error_text(error), return_to=return_to, here=here
+        "login/again.html",
+        sentence=error_text(error),
+        return_to=return_to,
+        in_this_browser=in_this_browser,
     )
     return make_response(page, status)
 

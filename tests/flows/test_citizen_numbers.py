@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from flask import Flask
 from sqlalchemy import select
 
-from directory import people
-from directory.base.audit import AuditEntry
+from directory import eid_links, people
+from directory.base.audit import Actor, AuditEntry
 from directory.changes.model import Change, ChangeLine
 from directory.people import User
 from idp.commands import changes as commands
@@ -59,7 +59,6 @@ def by_two(hr: Hr, **body: Any) -> Any:
     row = api.post("/api/v1/proposals", sent, key=secrets.token_hex(8))
     assert row.status_code == 201, row.text
     with hr.services.db.write() as session:
-        from directory.base.audit import Actor
         from directory.changes import approval
         from idp import approving
 
@@ -82,6 +81,8 @@ def test_another_number_takes_two_ends_everything_and_undoes_the_link(hr: Hr) ->
         user = session.get_one(User, hr.people["lan"])
         user.eid_issuer, user.eid_subject, user.eid_level = "https://vneid.example", "s1", 2
         user.eid_verified_at = datetime(2026, 1, 1, tzinfo=UTC)
+        was = eid_links.Identity("vneid", "https://vneid.example", "s1", str(user.citizen_hash), 2)
+        eid_links.make(session, user.id, was, now=hr.clock(), actor=Actor.system())
     api = hr.api(hr.token())
     plan = api.plan(**ask(hr))
     assert codes(plan) == {"always_two"}
@@ -94,6 +95,8 @@ def test_another_number_takes_two_ends_everything_and_undoes_the_link(hr: Hr) ->
     assert stored(hr, "lan") == NEW
     after = hr.user("lan")
     assert (after.eid_issuer, after.eid_subject, after.eid_level) == (None, None, None)
+    with hr.services.db.read() as session:
+        assert session.scalars(select(eid_links.EidLink)).all() == []
     assert lan.get("/portal/profile").status_code == 303
 
 

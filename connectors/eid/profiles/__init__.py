@@ -7,10 +7,10 @@ profile         what a profile says, and what it is given
 """
 
 from connectors.eid.profiles import dvcqg, standard, vneid2026
-from connectors.eid.profiles.profile import Back, Begun, Party, Profile, Wanted
+from connectors.eid.profiles.profile import Back, Begun, EidProfile, Party, Visit
 
-__all__ = ["PROFILES", "Back", "Begun", "Party", "Profile", "Wanted"]
+__all__ = ["PROFILES", "Back", "Begun", "EidProfile", "Party", "Visit"]
 
-PROFILES: dict[str, Profile] = {
+PROFILES: dict[str, EidProfile] = {
     one.code: one for one in (standard.PROFILE, dvcqg.PROFILE, vneid2026.PROFILE)
 }

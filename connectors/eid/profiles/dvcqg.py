@@ -10,9 +10,9 @@ from typing import Any
 
 from connectors.eid import callbacks, calling, documents, id_tokens
 from connectors.eid.calling import Calls
-from connectors.eid.profiles.profile import Back, Begun, Party, Profile, Wanted
+from connectors.eid.profiles.profile import Back, Begun, EidProfile, Party, Visit
 from connectors.eid.profiles.standard import expected, short, with_query
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.refusals import EidRefused, Why
 from connectors.eid.vouched import Vouched, said, strength, subject
 from directory.base.crypto import random_secret
 
@@ -45,7 +45,7 @@ def _defaults(issuer: str) -> Mapping[str, Any]:
     }
 
 
-def begin(_calls: Calls, party: Party, wanted: Wanted) -> Begun:
+def begin(_calls: Calls, party: Party, wanted: Visit) -> Begun:
     """The authorization request."""
     nonce = random_secret()
     asked = {
@@ -62,12 +62,12 @@ def begin(_calls: Calls, party: Party, wanted: Wanted) -> Begun:
 
 
 def code_of(back: Back) -> str:
-    """The authorization code. Raises Refused."""
+    """The authorization code. Raises EidRefused."""
     return callbacks.code(callbacks.fields(back.query, _NAMES))
 
 
 def vouch(calls: Calls, party: Party, back: Back) -> Vouched:
-    """Code → tokens → userinfo, of one subject. Raises Refused."""
+    """Code → tokens → userinfo, of one subject. Raises EidRefused."""
     code, at = code_of(back), party.settings.endpoints
     form = {
         "grant_type": "authorization_code",
@@ -98,7 +98,7 @@ def vouch(calls: Calls, party: Party, back: Back) -> Vouched:
         )
     who = subject(told.get("sub"))
     if signed and signed.get("sub") != who:
-        raise Refused(Why.UNTRUSTED, "userinfo: another subject")
+        raise EidRefused(Why.UNTRUSTED, "userinfo: another subject")
     known = said(told, party.settings.claims)
     level, assumed = strength(party.settings, signed.get("acr"))
     hint = given.get("id_token")
@@ -126,13 +126,13 @@ def leave(_calls: Calls, party: Party, hint: str, back: str) -> str:
 
 
 def look(calls: Calls, party: Party) -> None:
-    """Its keys can be had. Raises Refused."""
+    """Its keys can be had. Raises EidRefused."""
     with calling.speaking():
         if party.settings.signs:
             documents.key_set(calls, party.settings.endpoints["jwks"])
 
 
-PROFILE = Profile(
+PROFILE = EidProfile(
     code="dvcqg",
     says="the National Public Service Portal (xacthuc.dichvucong.gov.vn); to be confirmed",
     defaults=_defaults,

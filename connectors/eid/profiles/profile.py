@@ -25,7 +25,7 @@ class Party:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Visit:
     """One visit, as whoever signs in needs it."""
 
     redirect_uri: str
@@ -57,7 +57,7 @@ class Back:
 
 
 @dataclass(frozen=True)
-class Profile:
+class EidProfile:
     """How one sort of upstream is spoken to."""
 
     code: str
@@ -66,15 +66,15 @@ class Profile:
     """For the command line, in English."""
     defaults: Callable[[str], Mapping[str, Any]]
     """Settings that are meant where nothing else is said, by issuer."""
-    begin: Callable[[Calls, Party, Wanted], Begun]
+    begin: Callable[[Calls, Party, Visit], Begun]
     code_of: Callable[[Back], str]
-    """What may be brought once. Raises Refused where there is none."""
+    """What may be brought once. Raises EidRefused where there is none."""
     vouch: Callable[[Calls, Party, Back], Vouched]
-    """Raises Refused, whatever is wrong."""
+    """Raises EidRefused, whatever is wrong."""
     leave: Callable[[Calls, Party, str, str], str]
     """Where she ends her sign-in there (hint, way back); nothing where that cannot be."""
     look: Callable[[Calls, Party], None]
-    """Whether it can be spoken to. Raises Refused."""
+    """Whether it can be spoken to. Raises EidRefused."""
     tells_when: bool = False
     """Whether upstream signs when she was asked."""
     needs_key: bool = False

@@ -12,8 +12,8 @@ from urllib.parse import urlencode, urlsplit
 from connectors.eid import callbacks, calling, documents, id_tokens
 from connectors.eid.calling import Calls
 from connectors.eid.id_tokens import Expected
-from connectors.eid.profiles.profile import Back, Begun, Party, Profile, Wanted
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.profiles.profile import Back, Begun, EidProfile, Party, Visit
+from connectors.eid.refusals import EidRefused, Why
 from connectors.eid.settings import Endpoint
 from connectors.eid.vouched import Vouched, said, strength, subject
 from directory.base import base64url, jws
@@ -47,8 +47,8 @@ def _at(calls: Calls, party: Party, name: Endpoint) -> str:
     return documents.endpoint(documents.metadata(calls, party.issuer), member, party.issuer)
 
 
-def begin(calls: Calls, party: Party, wanted: Wanted) -> Begun:
-    """The authorization request. Raises Refused where upstream's metadata cannot be had."""
+def begin(calls: Calls, party: Party, wanted: Visit) -> Begun:
+    """The authorization request. Raises EidRefused where upstream's metadata cannot be had."""
     with calling.speaking():
         where = _at(calls, party, "authorization")
     nonce, verifier = random_secret(), random_secret()
@@ -77,7 +77,7 @@ def begin(calls: Calls, party: Party, wanted: Wanted) -> Begun:
     return Begun(with_query(where, asked), kept)
 
 
-def _levels(party: Party, wanted: Wanted) -> str:
+def _levels(party: Party, wanted: Visit) -> str:
     """What is demanded in upstream's words."""
     words = [theirs for theirs, ours in party.settings.acr.items() if ours in wanted.levels]
     return " ".join(words) or party.settings.acr_values
@@ -89,12 +89,12 @@ def with_query(where: str, asked: Mapping[str, str]) -> str:
 
 
 def code_of(back: Back) -> str:
-    """The authorization code. Raises Refused."""
+    """The authorization code. Raises EidRefused."""
     return callbacks.code(callbacks.fields(back.query, _NAMES))
 
 
 def vouch(calls: Calls, party: Party, back: Back) -> Vouched:
-    """Code → tokens → ID token → userinfo. Raises Refused."""
+    """Code → tokens → ID token → userinfo. Raises EidRefused."""
     with calling.speaking():
         found = callbacks.fields(back.query, _NAMES)
         _from_whom(calls, party, found)
@@ -143,16 +143,16 @@ def expected(party: Party, back: Back, issuer: str) -> Expected:
 
 
 def _from_whom(calls: Calls, party: Party, found: Mapping[str, str]) -> None:
-    """RFC 9207: whose answer it is, where that is said or promised. Raises Refused."""
+    """RFC 9207: whose answer it is, where that is said or promised. Raises EidRefused."""
     if "iss" in found:
         if found["iss"] != party.issuer:
-            raise Refused(Why.UNTRUSTED, "callback: another issuer")
+            raise EidRefused(Why.UNTRUSTED, "callback: another issuer")
         return
     if {"authorization", "token", "jwks"} <= party.settings.endpoints.keys():
         return
     published = documents.metadata(calls, party.issuer)
     if published.get("authorization_response_iss_parameter_supported") is True:
-        raise Refused(Why.UNTRUSTED, "callback: no issuer")
+        raise EidRefused(Why.UNTRUSTED, "callback: no issuer")
 
 
 def _tokens(calls: Calls, party: Party, back: Back, code: str) -> dict[str, Any]:
@@ -181,17 +181,17 @@ def _userinfo(calls: Calls, party: Party, access: str, who: str) -> dict[str, An
     answer = calling.call(calls, "GET", where, headers={"Authorization": f"Bearer {access}"})
     found = calling.told(answer, of="userinfo")
     if found.get("sub") != who:
-        raise Refused(Why.UNTRUSTED, "userinfo: another subject")
+        raise EidRefused(Why.UNTRUSTED, "userinfo: another subject")
     return found
 
 
 def agreed(signed: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Both together. Raises Refused where one contradicts the other about the person."""
+    """Both together. Raises EidRefused where one contradicts the other about the person."""
     own = {"iss", "aud", "exp", "iat", "nbf", "auth_time", "nonce", "acr", "amr", "azp", "jti"}
     own |= {"at_hash", "c_hash", "sid"}
     for name in (signed.keys() & more.keys()) - own:
         if signed[name] != more[name]:
-            raise Refused(Why.UNTRUSTED, "userinfo contradicts the id_token")
+            raise EidRefused(Why.UNTRUSTED, "userinfo contradicts the id_token")
     return {**more, **signed}
 
 
@@ -209,21 +209,21 @@ def leave(calls: Calls, party: Party, hint: str, back: str) -> str:
     """RP-Initiated Logout 1.0; nothing where upstream has no such address."""
     try:
         where = _at(calls, party, "end_session")
-    except Refused:
+    except EidRefused:
         return ""
     asked = {"client_id": party.settings.client_id, "post_logout_redirect_uri": back}
     return with_query(where, ({"id_token_hint": hint} if hint else {}) | asked)
 
 
 def look(calls: Calls, party: Party) -> None:
-    """Metadata and keys can be had and make sense. Raises Refused."""
+    """Metadata and keys can be had and make sense. Raises EidRefused."""
     with calling.speaking():
         for name in ("authorization", "token"):
             _at(calls, party, name)
         documents.key_set(calls, _at(calls, party, "jwks"))
 
 
-PROFILE = Profile(
+PROFILE = EidProfile(
     code="standard",
     says="any OpenID Provider, by discovery",
     defaults=_defaults,

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from connectors.eid import callbacks, calling, opening
 from connectors.eid.calling import Calls
-from connectors.eid.profiles.profile import Back, Begun, Party, Profile, Wanted
+from connectors.eid.profiles.profile import Back, Begun, EidProfile, Party, Visit
 from connectors.eid.profiles.standard import with_query
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.refusals import EidRefused, Why
 from connectors.eid.vouched import Vouched, said, strength, subject
 from connectors.outbound import Response
 
@@ -46,7 +46,7 @@ def _defaults(issuer: str) -> Mapping[str, Any]:
     }
 
 
-def begin(_calls: Calls, party: Party, wanted: Wanted) -> Begun:
+def begin(_calls: Calls, party: Party, wanted: Visit) -> Begun:
     """The authorization request."""
     asked = {
         "response_type": "code",
@@ -63,12 +63,12 @@ def _found(back: Back) -> dict[str, str]:
 
 
 def code_of(back: Back) -> str:
-    """The code as it came, encrypted. Raises Refused."""
+    """The code as it came, encrypted. Raises EidRefused."""
     return callbacks.code(_found(back))
 
 
 def vouch(calls: Calls, party: Party, back: Back) -> Vouched:
-    """Code opened → token → userinfo, each body opened. Raises Refused."""
+    """Code opened → token → userinfo, each body opened. Raises EidRefused."""
     key = _key(party)
     found = _found(back)
     wrapped = found.get("encrypt_key", "")
@@ -108,7 +108,7 @@ def vouch(calls: Calls, party: Party, back: Back) -> Vouched:
 
 def _key(party: Party) -> RSAPrivateKey:
     if party.key is None:
-        raise Refused(Why.MISCONFIGURED, "no private key")
+        raise EidRefused(Why.MISCONFIGURED, "no private key")
     return party.key
 
 
@@ -123,11 +123,11 @@ def leave(_calls: Calls, party: Party, _hint: str, back: str) -> str:
 
 
 def look(_calls: Calls, party: Party) -> None:
-    """The key is there; nothing of its can be asked without a person. Raises Refused."""
+    """The key is there; nothing of its can be asked without a person. Raises EidRefused."""
     _key(party)
 
 
-PROFILE = Profile(
+PROFILE = EidProfile(
     code="vneid2026",
     says="VNeID directly, as public code of 2026 speaks to it; to be confirmed",
     defaults=_defaults,

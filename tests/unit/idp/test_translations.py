@@ -106,6 +106,8 @@ def wanted() -> dict[str, str]:
     found |= dict.fromkeys((one.title for one in registry.FACTORS), "idp/factors")
     file = "directory/changes/proposals.py"
     found |= dict.fromkeys(_constants(file, "SENTENCES"), file)
+    file = "connectors/eid/refusals.py"
+    found |= dict.fromkeys(_constants(file, "SENTENCES"), file)
     return {sentence: file for sentence, file in found.items() if sentence}
 
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from connectors.eid import opening
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.refusals import EidRefused, Why
 from tests.upstream import ours, wrapped
 
 BODY = b'{"citizenPid": "038190001234"}'
@@ -18,7 +18,7 @@ BODY = b'{"citizenPid": "038190001234"}'
 
 def answer(act: Any, *given: Any) -> str:
     """All that an outsider can be told of it."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EidRefused) as caught:
         act(ours(), *given)
     refused = caught.value
     assert refused.__cause__ is None

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connectors.eid.refusals import Refused, Why
+from connectors.eid.refusals import EidRefused, Why
 from connectors.eid.settings import Claims, Settings
 from connectors.eid.vouched import birth, said, same_birth, same_name, strength
 
@@ -25,7 +25,7 @@ def test_a_level_below_two_or_unreadable_lets_nobody_in(level: Any, good: bool) 
     if good:
         assert said(PERSON | {"l": level}, CLAIMS).level == 2
         return
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EidRefused) as caught:
         said(PERSON | {"l": level}, CLAIMS)
     assert caught.value.why is Why.LEVEL
 
@@ -50,7 +50,7 @@ def test_a_birth_date_in_the_forms_that_are_seen(written: Any, read: str) -> Non
     ["", None, "17-05-1990", "1990-13-01", "31/02/1990", "0000", "90", True, 1.5, ["1990"], "٢٠٠٠"],
 )
 def test_a_birth_date_that_is_none(written: Any) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(EidRefused):
         birth(written)
 
 
