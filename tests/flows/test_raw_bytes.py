@@ -15,8 +15,11 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from idp.run import logs
+from tests.proving import Authority, authority, believing
 from tests.recorded.faults import away, failing
 from tests.relying_party import World, build_world
+
+__all__ = ["authority"]
 
 HERE = "http://localhost:8000"
 FORM = "application/x-www-form-urlencoded"
@@ -99,6 +102,12 @@ ELSEWHERE_IN_IT: dict[str, Spoil] = {
     "boundary": lambda _: _body(b"a=1", f"multipart/form-data; boundary={RAW}"),
     "length": lambda _: _body(b"a=1") | {"CONTENT_LENGTH": RAW},
 }
+
+
+@pytest.fixture
+def settings(make_settings: Any, authority: Authority, tmp_path: Any) -> Any:
+    """Where everything is read that can be sent: certificates, and what a proxy says."""
+    return make_settings(**believing(authority, tmp_path), registration="open")
 
 
 @pytest.fixture
