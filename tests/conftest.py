@@ -6,6 +6,7 @@
     new_installation  a folder in which ``dinhdanh migrate`` was run
     services    everything a request, a job or a command needs, ready to work
     app client  the web application, one for all tests of a process, and a test client
+    another_app  a second one, of other services: another process, other settings
     slapd       a private OpenLDAP server (contract and integration tests)
 
 A test marked ``both_databases`` runs once on SQLite and once on the PostgreSQL server that
@@ -19,7 +20,7 @@ import gc
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -98,6 +99,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_turn)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """The collector finds nothing in what is only being read."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish() -> None:
     """What has been read stays: the collector need not go through it again and again."""
     gc.freeze()
@@ -107,6 +118,11 @@ def pytest_collection_finish() -> None:
 def pytest_sessionfinish() -> None:
     """What is read at the end (Hypothesis) looks for itself among what the collector sees."""
     gc.unfreeze()
+
+
+def pytest_unconfigure() -> None:
+    """Every database is gone."""
+    databases.leave()
 
 
 def _turn(item: pytest.Item) -> int:
@@ -132,6 +148,14 @@ def _closed_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
     pytest_socket.disable_socket(allow_unix_socket=True)
     yield
     pytest_socket.enable_socket()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all processes of this run
+    once.templates(folder / "templates")
 
 
 @pytest.fixture
@@ -310,26 +334,45 @@ def services(settings: Settings, clock: FrozenClock) -> Iterator[Services]:
     built.db.dispose()
 
 
-@pytest.fixture(scope="session")
-def _application() -> tuple[WebApplication, dict[str, Any]]:
+class _Application:
     """One for all tests of a process: what it takes from an installation is given for each test
     (``WebApplication.serve``). Nothing can be added to it: it has been asked once.
     """
-    made = WebApplication()
-    configured = dict(made.config)
-    with made.test_request_context("/"), suppress(KeyError):  # which installation?
-        made.full_dispatch_request()
-    return made, configured
+
+    def __init__(self) -> None:
+        self._made = WebApplication()
+        self._configured = dict(self._made.config)
+        with self._made.test_request_context("/"), suppress(KeyError):  # which installation?
+            self._made.full_dispatch_request()
+
+    def serving(self, services: Services, *, testing: bool) -> Flask:
+        """It, answering for this installation and for no other."""
+        self._made.config.clear()
+        self._made.config.update(self._configured, TESTING=testing)
+        self._made.serve(services)
+        return self._made
+
+
+@pytest.fixture(scope="session")
+def _application() -> _Application:
+    return _Application()
+
+
+@pytest.fixture(scope="session")
+def _another_application() -> _Application:
+    return _Application()
 
 
 @pytest.fixture
-def app(services: Services, _application: tuple[WebApplication, dict[str, Any]]) -> Flask:
+def app(services: Services, _application: _Application) -> Flask:
     """The web application. A test that adds to it makes its own (``idp.run.app.create_app``)."""
-    made, configured = _application
-    made.config.clear()
-    made.config.update(configured, TESTING=True)
-    made.serve(services)
-    return made
+    return _application.serving(services, testing=True)
+
+
+@pytest.fixture
+def another_app(_another_application: _Application) -> Callable[[Services], Flask]:
+    """The application beside ``app``: what it is given last it serves, as ``create_app`` would."""
+    return lambda services: _another_application.serving(services, testing=False)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ where nothing but rows can differ from the template: whatever a test did to a ta
 sequence or a setting left its transaction's number in the catalogues, and that database is dropped.
 """
 
+import os
 import secrets
 from collections.abc import Iterable
 from typing import Any
@@ -38,11 +39,26 @@ _SETTINGS = (
 )
 
 
+_administrators: dict[tuple[str, int], psycopg.Connection[Any]] = {}
+"""Kept by server and process: to connect costs as much as what is done then."""
+
+
 def administer(server: str, *statements: str) -> None:
     """Run statements on the server, each by itself."""
-    with psycopg.connect(_plain(server, None), autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement)
+    which = (server, os.getpid())  # a forked process has its own
+    connection = _administrators.get(which)
+    if connection is None or connection.closed:
+        connection = psycopg.connect(_plain(server, None), autocommit=True)
+        _administrators[which] = connection
+    for statement in statements:
+        connection.execute(statement)
+
+
+def leave() -> None:
+    """This process is done with the servers."""
+    mine = [which for which in _administrators if which[1] == os.getpid()]
+    for which in mine:
+        _administrators.pop(which).close()
 
 
 def _plain(server: str, name: str | None) -> str:

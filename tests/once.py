@@ -3,6 +3,7 @@
     trust        the system's certificates are read
     statements   a statement is compiled for a kind of database
     docstrings   the SCIM models are read, and what is written about each of their fields
+    templates    a page's template is compiled: once for all processes of a run
 
 The product does each of these once, when its process starts; the tests open a database for every
 test. Nothing that a database *holds* is shared. (The application is one for all tests of a process,
@@ -18,11 +19,14 @@ import os
 import socketserver
 import sys
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
 import werkzeug.serving
+from flask import Flask
 from httpx2._transports import default as transports
+from jinja2 import FileSystemBytecodeCache
 from pydantic._internal import _docs_extraction
 from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -43,6 +47,14 @@ def share() -> None:
     gc.set_threshold(20_000, 10, 20)
     for server in (socketserver.BaseServer, werkzeug.serving.BaseWSGIServer):
         server.serve_forever.__defaults__ = (0.02,)  # the seconds between two looks
+
+
+def templates(folder: Path) -> None:
+    """50 ms for each template of each application; kept in a folder of this run alone, for what is
+    kept does not tell with which options it was compiled.
+    """
+    folder.mkdir(exist_ok=True)
+    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": FileSystemBytecodeCache(folder)}
 
 
 def _remembered(make: Callable[..., Any], said: Callable[..., Hashable]) -> Callable[..., Any]:

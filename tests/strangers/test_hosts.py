@@ -8,6 +8,7 @@ port left out. An address of IPv4 that comes as IPv6 (a socket that listens on `
 import http.client
 import socket
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +17,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from idp.run.app import create_app
+from idp.services import Services
 from tests.browser_client import hidden_fields, sign_in
 from tests.command_line import Operator, operator
 from tests.hr_world import PASSWORD, build
@@ -43,23 +44,25 @@ ISSUERS = [
 """None: the Origin is the issuer."""
 
 
-def world_at(make_settings: Any, services: Any, clock: Any, **others: Any) -> Any:
+def world_at(make_settings: Any, another_app: Any, clock: Any, **others: Any) -> Any:
     """An installation with these settings, and people in it."""
     from idp.run import wiring
 
     built = wiring.build(make_settings(**others), clock=clock)
-    app = create_app(built)
+    app = another_app(built)
     app.testing = True
     return build(built, clock, app)
 
 
 @pytest.fixture
-def built(make_settings: Any, services: Any, clock: Any) -> Any:
+def built(
+    make_settings: Any, services: Any, clock: Any, another_app: Callable[[Services], Flask]
+) -> Any:
     """Makes the world of other settings."""
     made: list[Any] = []
 
     def make(**others: Any) -> Any:
-        made.append(world_at(make_settings, services, clock, **others))
+        made.append(world_at(make_settings, another_app, clock, **others))
         return made[-1]
 
     yield make

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import make_url, text
 
@@ -27,7 +28,7 @@ from directory.base.config import Settings
 from directory.base.db import unpooled
 from directory.entitlements import Application
 from idp.run import performing, wiring
-from idp.run.app import create_app
+from idp.services import Services
 from tests import hr_world
 from tests.browser_client import hidden_fields, open_login, submit
 from tests.command_line import Operator, Outcome, operator
@@ -153,10 +154,11 @@ def drill(
     scim_server: ScimServer,
     tmp_path: Path,
     operator: Operator,
+    another_app: Callable[[Services], Flask],
 ) -> Iterator[Drill]:
     """Lan uses an application; it keeps accounts; a client works on its own; a slip is printed."""
     services = _services(settings, clock)
-    app = create_app(services)
+    app = another_app(services)
     hr = hr_world.build(services, clock, app)
     with services.db.write() as session:
         application = session.query(Application).filter_by(code="vanban").one()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
@@ -19,7 +20,7 @@ from directory.changes import rules
 from directory.entitlements import Application
 from idp.oidc.clients import Client, GrantType, Options, SubjectType, TokenFormat
 from idp.run import wiring
-from idp.run.app import create_app
+from idp.services import Services
 from tests.command_line import Operator, operator
 from tests.factories import make_application
 from tests.process_memory import Memory
@@ -39,10 +40,12 @@ def world(services: Any, clock: Any) -> World:
 
 
 @pytest.fixture
-def there(services: Any, clock: Any, world: World) -> Iterator[FlaskClient]:
+def there(
+    services: Any, clock: Any, world: World, another_app: Callable[[Services], Flask]
+) -> Iterator[FlaskClient]:
     """Another process that has served requests before; somebody is signed in."""
     other = wiring.build(services.settings, clock=clock)
-    browser = create_app(other).test_client()
+    browser = another_app(other).test_client()
     world.sign_in(browser)
     Flow(browser, world.restricted()).tokens()
     browser.get("/oauth2/jwks")

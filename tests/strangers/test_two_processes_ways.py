@@ -5,15 +5,16 @@ Ways, states and what is excused are those of tests/flows/test_grant_matrix.py. 
 gone every way before; what it remembers of that is put back before each request.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 
 from idp import sessions
 from idp.run import wiring
-from idp.run.app import create_app
+from idp.services import Services
 from idp.sessions.session_rows import SsoSession
 from tests.flows.test_grant_matrix import EVERY, OK, STATES, Stage, prepared, set_up, settings
 from tests.process_memory import Memory
@@ -36,10 +37,10 @@ HERE = STATES | {"session ended": _signed_out}
 
 
 @pytest.fixture
-def stage(services: Any, clock: Any) -> Iterator[Stage]:
+def stage(services: Any, clock: Any, another_app: Callable[[Services], Flask]) -> Iterator[Stage]:
     world = build_world(services, clock)
     other = wiring.build(services.settings, clock=clock)
-    yield set_up(world, create_app(other).test_client())
+    yield set_up(world, another_app(other).test_client())
     other.db.dispose()
 
 
