@@ -44,7 +44,7 @@ PEOPLE = (
         "038985000001",
         "1985-03-12",
         "female",
-        note=Said("Tài khoản bình thường, mức độ 2", "An ordinary account, level 2"),
+        note=Said("Tài khoản bình thường", "An ordinary account"),
     ),
     Person(
         "hien",
@@ -89,7 +89,7 @@ PEOPLE = (
         "1993-07-14",
         "male",
         level=1,
-        note=Said("Tài khoản mức độ 1: phải bị từ chối", "A level 1 account: must be refused"),
+        note=Said("Phải bị từ chối", "Must be refused"),
     ),
     Person(
         "minh",

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import re
+import runpy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from dinhdanh.eid_simulator.faults.registry import FAULTS
 from dinhdanh.eid_simulator.people import WrongFile
 from dinhdanh.eid_simulator.simulation import MOUNTS, Mount, Settings
 
+ROOT = Path(__file__).parents[2]
 BASE = "http://localhost:8470"
 BACK = "https://app.example.vn/callback"
 KEY = ECKey.generate_key("P-256", {"kid": "its-key"})
@@ -468,6 +470,14 @@ def test_every_fault_is_said_in_both_languages_and_can_be_marked_where_it_happen
         for profile, page in pages.items():
             offered = f'value="{fault.code}"' in page
             assert offered is (profile in fault.profiles and fault.per_sign_in), fault.code
+
+
+def test_the_document_says_what_the_simulator_says_of_itself() -> None:
+    """scripts/eid-simulator-document writes its tables."""
+    script = runpy.run_path(str(ROOT / "scripts/eid-simulator-document"))
+    text = (ROOT / "docs/eid-simulator.md").read_text("utf-8")
+    assert script["written"](text) == text
+    assert all(f"`{code}`" in text for code in FAULTS)
 
 
 # ---- files -------------------------------------------------------------------------------------
