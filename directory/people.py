@@ -5,6 +5,7 @@ carries the epoch it was issued under and is good only while that is equal, and 
 lies between its issue and now. Both are evaluated at use.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -196,11 +197,14 @@ def by_ref(session: Session, ref: int | str, *, field: str = "user") -> User:
     return user
 
 
+def folded(username: str) -> str:
+    """A user name as it is looked up, however it was typed: ``BOB `` is ``bob``."""
+    return unicodedata.normalize("NFKC", username.strip()[:200]).lower()
+
+
 def by_username(session: Session, username: str) -> User | None:
     """A person by exact username, as typed at sign-in (case does not matter)."""
-    return session.scalars(
-        select(User).where(User.username == username.strip().lower())
-    ).one_or_none()
+    return session.scalars(select(User).where(User.username == folded(username))).one_or_none()
 
 
 def by_citizen_number(session: Session, keyring: Keyring, number: str) -> User | None:

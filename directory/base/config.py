@@ -136,10 +136,20 @@ class Settings(BaseSettings):
     """Scope → the least assurance whoever uses it must have signed in with."""
     scope_max_age: dict[str, int] = {}
     """Scope → how long ago she may have signed in, in seconds (RFC 9470)."""
-    lock_after: int = 5
+    lock_after: int = Field(default=5, ge=1)
+    """Wrong passwords of one name from one address, or in a session, after which no more are looked
+    at there for ``lock_for``."""
     lock_for: int = 12 * HOUR
-    source_failures: int = 30
-    """Failures from one address in ten minutes before that address is throttled."""
+    name_failures: int = Field(default=20, ge=1)
+    """Wrong passwords of one name in a day, over all browsers in which that person has never signed in."""
+    browser_failures: int = Field(default=10, ge=1)
+    """Wrong passwords of one name from a browser in which she has signed in, after which it counts
+    as one that is not known."""
+    known_browser_days: int = Field(default=90, ge=1)
+    """So long it is known in which browsers somebody has signed in."""
+    source_failures: int = Field(default=30, ge=1)
+    """Names that go wrong at one address in ten minutes before nothing more is looked at from there;
+    from half of them on each further attempt waits."""
     code_lock_after: int = Field(default=5, ge=1)
     """Wrong codes of one person, over all sign-ins and addresses, after which no more of that kind
     are looked at for ``lock_for``. Passwords have a counter of their own."""

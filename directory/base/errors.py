@@ -138,14 +138,18 @@ class NeedsStepUp(DinhdanhError):
 class Locked(DinhdanhError):
     """Refused until the given moment, and nothing of what was sent has been looked at.
 
-    ``why``: the account is locked after wrong passwords, or one kind of its ``code``s; the ``source`` is, by whoever else asks
-    from there; attempts before this one are ``unsettled``; or too many asked (``rate``).
+    ``why``: the account is locked after wrong passwords, one kind of its ``code``s, what is asked
+    ``again`` in a session, or a ``browser`` that was known; the ``source`` is, by whoever else asks from there,
+    or it is ``slowed``; attempts before this one are ``unsettled``; or too many asked (``rate``).
     """
 
     status = 429
     SENTENCES: ClassVar[dict[str, str]] = {
         "account": "Đã khóa tạm thời vì nhập sai nhiều lần.",
         "code": "Đã khóa tạm thời cách xác thực này vì nhập sai mã nhiều lần.",
+        "again": "Đã nhập sai mật khẩu xác nhận nhiều lần. Hãy đăng xuất rồi đăng nhập lại để tiếp tục.",
+        "browser": "Đã khóa tạm thời vì nhập sai nhiều lần.",
+        "slowed": "Từ địa chỉ mạng này vừa có nhiều lượt nhập sai nên mỗi lượt phải chờ một lát. Thông tin bạn gửi chưa được kiểm tra.",
         "source": "Từ địa chỉ mạng này vừa có quá nhiều lượt nhập sai. Thông tin bạn gửi chưa được kiểm tra.",
         "unsettled": "Các lượt thử trước chưa có kết quả. Thông tin bạn gửi chưa được kiểm tra.",
         "rate": "Quá nhiều yêu cầu trong thời gian ngắn. Hãy thử lại sau.",

@@ -246,7 +246,13 @@ def _has_administrator(services: Services) -> bool:
 def _weaker_than_level3(settings: Settings) -> Iterator[str]:
     """What a system of level 3 (NĐ 331/2026/NĐ-CP, TCVN 14423:2026) asks for and this installation does not do."""
     least = {"lock_for": 12 * HOUR, "password_min": 14}
-    most = {"lock_after": 5, "session_idle": 15 * MINUTE, "admin_idle": 5 * MINUTE}
+    most = {
+        "lock_after": 5,
+        "name_failures": 20,
+        "browser_failures": 10,
+        "session_idle": 15 * MINUTE,
+        "admin_idle": 5 * MINUTE,
+    }
     for name, bound in least.items():
         if getattr(settings, name) < bound:
             yield f"{name} = {getattr(settings, name)} < {bound}"

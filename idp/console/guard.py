@@ -171,7 +171,7 @@ def require(allowed: bool) -> None:
 def confirm_password() -> None:
     """The password of the form fits, or was given a moment ago. Raises InvalidInput, Locked.
 
-    Failures count as failures to sign in: a stolen session is no way to guess.
+    Failures count by themselves, for this sign-in: a stolen session is no way to guess.
     """
     who = asker()
     if request.form.get(unwritten.RESUMED):
@@ -182,7 +182,6 @@ def confirm_password() -> None:
         )
     if who.confirmed:
         return
-    has = services()
     given = request.form.get("password", "")
     if not given:
         raise InvalidInput(
@@ -190,6 +189,13 @@ def confirm_password() -> None:
             "Chưa có gì được ghi. Hãy nhập lại mật khẩu để xác nhận.",
             field="password",
         )
-    if not by_password.again(has, who.view.username, given, now=who.now, actor=who.actor):
+    if not _again(who, given):
         raise InvalidInput("password_wrong", "Mật khẩu không đúng.", field="password")
     g.console = replace(who, confirmed_at=who.now)
+
+
+def _again(who: Asker, given: str) -> bool:
+    view = who.view
+    return by_password.again(
+        services(), view.username, given, signed_in=view.auth_time, now=who.now, actor=who.actor
+    )

@@ -26,6 +26,7 @@ from idp import sessions
 from idp.console import entries
 from idp.factors import enrolled, slips, throttle
 from idp.factors.enrolled import HeldFactor
+from idp.factors.throttle import Lock
 from idp.sessions import SessionView
 
 
@@ -94,8 +95,8 @@ class Whole:
     """Administrative roles today: (role, name of the unit or None for the installation)."""
     ways: list[HeldFactor]
     """What she has enrolled to sign in besides her password."""
-    locked_until: datetime | None
-    """Until when she is not let in after too many wrong attempts, if she is not."""
+    locks: list[Lock]
+    """What of her sign-in is closed after too many wrong attempts."""
     may_change: bool
     offered: list[Kind]
     """The kinds of change her page offers, as she stands."""
@@ -126,7 +127,7 @@ def whole(
             actors,
             [],
             [],
-            None,
+            [],
             may_change=_may_take_back(session, granted, found),
             offered=_offered(found, on),
             may_reset=False,
@@ -143,7 +144,7 @@ def whole(
         actors,
         _roles(session, user_id, on),
         enrolled.held(session, user_id),
-        throttle.locked_until(session, user_id, now=now),
+        throttle.locks(session, user_id, now=now),
         may_change=granted.may(Do.CHANGE, path) and not herself,
         offered=_offered(found, on),
         may_reset=slips.entitled(session, granted, found, on=on),

@@ -12,5 +12,8 @@ guarded         the one check of what can be guessed
 passwords       one form, hashes, strength, forced change
 slips           activation slips and links: how a password comes about, and what voids them
 slip_cutter     what a change does to them
-throttle        guessing slowed down: per person, source and installation
+throttle        guessing slowed down: places taken, outcomes counted, locks
+limits          what is counted, how far it goes, and who waits; pure
+counts          the counters: their table and its statements
+known_browser   a browser shows who has signed in there
 """

@@ -1,6 +1,5 @@
 """The password as a factor: the first of them, and the form that a sign-in begins with."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -8,9 +7,8 @@ from sqlalchemy.orm import Session
 
 from directory.base.audit import Actor
 from directory.base.errors import InvalidInput
-from directory.entitlements import installation_epoch
 from idp.assurance import Means, Strength
-from idp.factors import passwords, throttle
+from idp.factors import known_browser, limits, passwords, throttle
 from idp.factors.factor import Answer, Asking, Epochs, Field, Form, Passed, Proven
 from idp.factors.guarded import Guess, guarded
 from idp.factors.passwords import Candidate
@@ -24,14 +22,6 @@ WRONG = "Tên đăng nhập hoặc mật khẩu không đúng."
 def proven(at: datetime, epochs: Epochs) -> Proven:
     """What a password that fits proves."""
     return Proven(CODE, at, epochs, level=1, amr=("pwd",), means=(Means.KNOWLEDGE,))
-
-
-@dataclass(frozen=True)
-class _Known:
-    """Whom a name means, and the epochs before her password is looked at."""
-
-    found: Candidate | None
-    installation_epoch: int
 
 
 class Password:
@@ -68,33 +58,29 @@ class Password:
         passwords.require_bound(password, field="password")
         typed = passwords.Typed(has.passwords, password)
 
-        def read(connection: Connection) -> Guess[_Known]:
-            found = passwords.candidate(connection, username)
-            user_id = found.user_id if found else None
-            key = throttle.account_key(has.keyring, username, user_id)
-            return Guess(key, user_id, _Known(found, installation_epoch(connection)))
+        def read(connection: Connection) -> Guess[Candidate | None]:
+            return _guess(has, asking, username, passwords.candidate(connection, username))
 
         right = guarded(
             has.db,
             read,
-            lambda known: typed.fits(known.found),
+            typed.fits,
             factor=CODE,
             now=asking.now,
-            settings=has.settings,
             actor=Actor("anonymous", None, "", asking.source.ip, asking.source.port),
         )
-        found = right.about.found if right else None
+        found = right.about if right else None
         if right is None or found is None:
             raise InvalidInput("login_wrong", WRONG, field="username")
         old, new = found.hash, typed.renewed()
         attempt = right.attempt
 
         def settle(session: Session) -> None:
-            throttle.succeeded(session, attempt)
+            throttle.succeeded(session, attempt, now=asking.now)
             if new and old:
                 passwords.replace_hash(session, found.user_id, old=old, new=new)
 
-        epochs = Epochs(found.user_epoch, right.about.installation_epoch)
+        epochs = Epochs(found.user_epoch, found.installation_epoch)
         return Passed(found.user_id, proven(asking.now, epochs), settle, found.must_change)
 
 
@@ -113,22 +99,47 @@ _SECRET: dict[str, str | int | bool] = {
 }
 
 
+def _guess(
+    has: Services, asking: Asking, username: str, found: Candidate | None
+) -> Guess[Candidate | None]:
+    """What a wrong password counts against: her browser, where it is one of hers."""
+    user_id, settings = found.user_id if found else None, has.settings
+    who = throttle.who(has.keyring, username, user_id)
+    anywhere = limits.of_name(who, asking.source.ip or "", settings)
+    browser = None
+    if found is not None:
+        browser = known_browser.of_person(
+            has.keyring,
+            asking.known,
+            found.user_id,
+            found.user_epoch,
+            now=asking.now,
+            settings=settings,
+        )
+    if browser is None:
+        return Guess(anywhere, user_id, found)
+    return Guess(limits.of_browser(who, browser, settings), user_id, found, anywhere)
+
+
 def again(
     has: Services,
     username: str,
     given: str,
     *,
+    signed_in: datetime,
     now: datetime,
     actor: Actor,
     field: str = "password",
 ) -> bool:
-    """Whether somebody signed in has given her password again; counted as at the sign-in, for a
-    stolen session is no way to guess. Raises InvalidInput naming ``field``, Locked.
+    """Whether somebody signed in has given her password again. Wrong ones count by themselves, for
+    this sign-in: a stolen session is no way to guess, and none to keep her from signing in. Raises InvalidInput
+    naming ``field``, Locked. ``signed_in`` is when the actor did.
     """
     passwords.require_bound(given, field=field)
+    counted = limits.of_confirming(actor.id or 0, signed_in, has.settings)
 
     def read(connection: Connection) -> Guess[Candidate | None]:
-        return Guess(f"user:{actor.id}", actor.id, passwords.candidate(connection, username))
+        return Guess(counted, actor.id, passwords.candidate(connection, username))
 
     right = guarded(
         has.db,
@@ -136,11 +147,10 @@ def again(
         lambda found: passwords.verify(has.passwords, found, given),
         factor=CODE,
         now=now,
-        settings=has.settings,
         actor=actor,
     )
     if right is None:
         return False
     with has.db.write() as session:
-        throttle.succeeded(session, right.attempt)
+        throttle.succeeded(session, right.attempt, now=now)
     return True

@@ -19,7 +19,7 @@ from directory.base.errors import InvalidInput
 from directory.entitlements import Installation
 from directory.people import User
 from idp.assurance import Means, Strength
-from idp.factors import enrolled, paper_code, throttle
+from idp.factors import enrolled, limits, paper_code, throttle
 from idp.factors.enrolled import LIVE, EnrolledFactor
 from idp.factors.factor import Answer, Asking, Epochs, Field, Form, Passed, Proven
 from idp.factors.guarded import Guess, guarded
@@ -84,8 +84,7 @@ class ByRecoveryCode:
 
         def read(connection: Connection) -> Guess[_Found]:
             found = _find(connection, has.keyring, user_id, given)
-            key = throttle.code_key(CODE, user_id)
-            return Guess(key, user_id, found, has.settings.code_lock_after)
+            return Guess(limits.of_codes(CODE, user_id, has.settings), user_id, found)
 
         right = guarded(
             has.db,
@@ -93,7 +92,6 @@ class ByRecoveryCode:
             lambda found: found.code_id is not None,
             factor=CODE,
             now=asking.now,
-            settings=has.settings,
             actor=Actor("anonymous", None, "", asking.source.ip, asking.source.port),
         )
         if right is None:
@@ -107,7 +105,7 @@ class ByRecoveryCode:
                 raise InvalidInput(
                     "code_spent", "Mã này đã dùng rồi. Hãy dùng một mã khác.", field="code"
                 )
-            throttle.succeeded(session, right.attempt)
+            throttle.succeeded(session, right.attempt, now=asking.now)
 
         return Passed(user_id, proven(asking.now, found.epochs), settle)
 

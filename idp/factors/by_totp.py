@@ -28,7 +28,7 @@ from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput
 from directory.base.hosts import Host
 from idp.assurance import Means, Strength
-from idp.factors import enrolled, paper_code, throttle
+from idp.factors import enrolled, limits, paper_code, throttle
 from idp.factors.enrolled import Secrets
 from idp.factors.factor import Answer, Asking, Epochs, Field, Form, Passed, Proven
 from idp.factors.guarded import Guess, guarded
@@ -77,9 +77,7 @@ class Totp:
 
         def read(connection: Connection) -> Guess[Secrets]:
             found = enrolled.secrets_of(connection, user_id, CODE)
-            return Guess(
-                throttle.code_key(CODE, user_id), user_id, found, has.settings.code_lock_after
-            )
+            return Guess(limits.of_codes(CODE, user_id, has.settings), user_id, found)
 
         right = guarded(
             has.db,
@@ -87,7 +85,6 @@ class Totp:
             lambda found: _matching(has.keyring, found.sealed, given, asking.now) is not None,
             factor=CODE,
             now=asking.now,
-            settings=has.settings,
             actor=Actor("anonymous", None, "", asking.source.ip, asking.source.port),
         )
         if right is None:
@@ -97,7 +94,7 @@ class Totp:
         def settle(session: Session) -> None:
             if matched is None or not enrolled.spend(session, *matched, now=asking.now):
                 raise spent()
-            throttle.succeeded(session, right.attempt)
+            throttle.succeeded(session, right.attempt, now=asking.now)
 
         return Passed(user_id, proven(asking.now, right.about.epochs), settle)
 

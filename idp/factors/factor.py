@@ -153,6 +153,8 @@ class Asking:
     """Of which factors she has enrolled something; read once for all of them."""
     kept: Mapping[str, str] = field(default_factory=dict)
     """Of ``Further``, for the form that it leads to."""
+    known: str = ""
+    """What her browser shows of who has signed in there (``known_browser``)."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """The one check of what can be guessed: slowed down, looked at, counted.
 
-    the source has not failed too often → whom it is about is read → a place is taken on the account
-    → looked at → right: the place is given back by whoever goes on (``throttle.succeeded``)
-                  wrong: counted against account and source, audited, perhaps locked
+    whom it is about is read → a place is taken on each of its counters (``limits``) → looked at
+      → right: the places are given back by whoever goes on (``throttle.succeeded``)
+        wrong: counted, audited, perhaps closed
 
-Sign-in, the console's password asked again and the portal's change of password come here alike.
+Sign-in, the console's password asked again and the portal's change of password come here alike. What
+cannot be guessed (a passkey, a certificate, another provider's word) never does: it adds nothing
+to a lock, and none stops it.
 """
 
 from collections.abc import Callable
@@ -15,9 +17,10 @@ from typing import Generic, TypeVar
 from sqlalchemy import Connection
 
 from directory.base.audit import Actor
-from directory.base.config import Settings
 from directory.base.db import Database
+from directory.base.errors import Locked
 from idp.factors import throttle
+from idp.factors.limits import Limit
 from idp.factors.throttle import Attempt
 
 T = TypeVar("T")
@@ -27,12 +30,12 @@ T = TypeVar("T")
 class Guess(Generic[T]):
     """What is about to be looked at."""
 
-    key: str
-    """What wrong ones are counted under."""
+    counted: tuple[Limit, ...]
+    """What wrong ones count against."""
     user_id: int | None
     about: T
-    most: int | None = None
-    """How many wrong ones lock it; None: as many as lock an account."""
+    otherwise: tuple[Limit, ...] = ()
+    """Instead of a browser that has been wrong too often to be known any longer."""
 
 
 @dataclass(frozen=True)
@@ -50,32 +53,33 @@ def guarded(
     *,
     factor: str,
     now: datetime,
-    settings: Settings,
     actor: Actor,
 ) -> Right[T] | None:
     """What was read, if it fits; None if not. ``fits`` runs outside transactions; ``factor`` is
     whose check it is, for the audit.
 
-    Raises Locked while source or account must wait, and when this failure locks the account.
+    Raises Locked while it must wait, and when this failure closes something.
     """
     with database.hot() as connection:
-        throttle.check_source(connection, actor.ip or "", now=now, settings=settings)
         guess = read(connection)
-    with database.write() as session:
-        attempt = throttle.claim(session, guess.key, now=now, settings=settings, most=guess.most)
+    attempt = _claimed(database, guess, now)
     if throttle.looked_at(database, attempt, lambda: fits(guess.about)):
         return Right(guess.about, attempt)
     with database.write() as session:
-        throttle.count_source(session, actor.ip or "", now=now)
-        until = throttle.failed(
-            session,
-            attempt,
-            now=now,
-            settings=settings,
-            user_id=guess.user_id,
-            actor=actor,
-            factor=factor,
+        closed = throttle.failed(
+            session, attempt, now=now, user_id=guess.user_id, actor=actor, factor=factor
         )
-    if until is not None:
-        raise throttle.locked(attempt, until)
+    if closed is not None and closed.why != "browser":
+        raise closed
     return None
+
+
+def _claimed(database: Database, guess: Guess[T], now: datetime) -> Attempt:
+    try:
+        with database.write() as session:
+            return throttle.claim(session, guess.counted, now=now)
+    except Locked:
+        if not guess.otherwise:
+            raise
+    with database.write() as session:
+        return throttle.claim(session, guess.otherwise, now=now)

@@ -1,14 +1,13 @@
-"""Guessing is slowed down per source first, then per account.
+"""Guessing slowed down: an attempt takes its places, and what comes of it is counted.
 
-Order matters: a source with ``source_failures`` failures in ten minutes is answered 429 before
-the account is looked at, so that a flood from one address does not lock people out. Then every
-attempt on an account *reserves a place before* the password is checked, so that a hundred parallel
-guesses are not a hundred guesses. The outcome settles it: right forgets what was wrong before,
-wrong counts, anything else gives the place back. Where the process dies in between, the place
-comes back by itself within ``_SLOT * 2`` seconds: an outage locks nobody out.
+Every attempt *reserves a place* on each of its counters (``limits``) before anything is looked at, so that
+a hundred parallel guesses are not a hundred guesses. The outcome settles it: right forgets what was
+wrong before, wrong counts, anything else gives the places back. Where the process dies in between, they
+come back by themselves within a minute: an outage locks nobody out. What is refused takes
+no place: a flood from a closed source counts against nobody.
 
-A lock stands in one place, ``locked_until`` of the account's row: sign-in and console read it
-there, and the audit is written with it.
+A lock stands in one place, ``locked_until`` of a counter's row: sign-in and console read it there, and
+the audit is written with it.
 
 A name that nobody has is counted under a keyed hash and locks exactly like a real one. Therefore
 the page may say "locked" at once, without the password being right, and still tells an outsider
@@ -16,170 +15,113 @@ nothing about who exists. What was typed is never stored: it is sometimes a pass
 """
 
 import contextlib
-import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    and_,
-    bindparam,
-    case,
-    delete,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, and_, delete, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
-from directory.base import audit, hosts, hot
+from directory.base import audit
 from directory.base.audit import Actor, Tag
-from directory.base.config import Settings
 from directory.base.crypto import Keyring
-from directory.base.db import Base, Database, Key, UTCDateTime, core
+from directory.base.db import Database, core
 from directory.base.errors import Locked
-from directory.base.rows import for_each_dialect
-
-SOURCE_WINDOW = timedelta(minutes=10)
-
-
-_SLOT = 30
-"""Seconds. A reserved place counts in the slot it was taken in and in the next."""
-
+from directory.base.rows import batches
+from directory.people import folded
+from idp.factors import counts, limits
+from idp.factors.counts import Throttle
+from idp.factors.limits import SLOT, WHY, Counted, Kind, Limit
 
 T = TypeVar("T")
 
 
-class Throttle(Base):
-    """Failures of one source or on one account since ``window_start``."""
+@dataclass(frozen=True)
+class Place:
+    """On one counter."""
 
-    __tablename__ = "throttle"
-
-    key: Mapped[str] = mapped_column(primary_key=True)
-    window_start: Mapped[datetime] = mapped_column(index=True)
-    failures: Mapped[int]
-    locked_until: Mapped[datetime | None]
-    slot: Mapped[int] = mapped_column(Key, default=0, server_default="0")
-    """The half minute in which a place was last reserved, counted from 1970."""
-    reserved: Mapped[int] = mapped_column(default=0, server_default="0")
-    """Attempts of that slot whose outcome is not known."""
-    reserved_before: Mapped[int] = mapped_column(default=0, server_default="0")
-    """Those of the slot before it."""
+    limit: Limit
+    slot: int
+    failures: int
+    """Wrong ones before this attempt."""
+    began: datetime
+    """When the first of them was."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt on an account that was admitted and is not settled yet."""
+    """An attempt that was admitted and is not settled yet."""
 
-    key: str
-    slot: int
-    window: timedelta
-    most: int
-    """How many wrong ones lock it."""
+    places: tuple[Place, ...]
 
 
-CODES = ("totp", "recovery_code")
-"""Kinds of codes, each counted by itself for each person, over all sign-ins and addresses."""
-
-
-def code_key(kind: str, user_id: int) -> str:
-    """What wrong codes of a kind are counted under: they mean that her password is known."""
-    return f"{kind}:{user_id}"
-
-
-def locked(attempt: "Attempt", until: datetime) -> Locked:
-    """What whoever must wait is told, by what was guessed at."""
-    return Locked(until, why="code" if attempt.key.startswith(CODES) else "account")
-
-
-def account_key(keyring: Keyring, username: str, user_id: int | None) -> str:
-    """What attempts on an account are counted under, also when nobody has that name."""
+def who(keyring: Keyring, username: str, user_id: int | None) -> str:
+    """Whom attempts on a name are counted for, also when nobody has it."""
     if user_id is not None:
         return f"user:{user_id}"
-    return "name:" + keyring.keyed_hash("throttle", username.strip().lower()[:200])
-
-
-_OF_SOURCE = hot.read(
-    select(Throttle.window_start, Throttle.failures).where(
-        Throttle.key == bindparam("key"),
-        Throttle.window_start > bindparam("since", type_=UTCDateTime()),
-    )
-)
-_FORGET = hot.write(delete(Throttle).where(Throttle.key == bindparam("key")))
-
-
-def check_source(
-    connection: Connection | Session, ip: str, *, now: datetime, settings: Settings
-) -> None:
-    """Raises Locked while this address has failed too often."""
-    row = _OF_SOURCE.one(core(connection), key=source_key(ip), since=now - SOURCE_WINDOW)
-    if row is not None and row.failures >= settings.source_failures:
-        raise Locked(row.window_start + SOURCE_WINDOW, why="source")
-
-
-def count_source(session: Session, ip: str, *, now: datetime) -> int:
-    """Count one failure of this address; how many it has in the window."""
-    failures, _ = _count(session, source_key(ip), now=now, window=SOURCE_WINDOW)
-    return failures
+    return "name:" + keyring.keyed_hash("throttle", folded(username))
 
 
 def source_key(ip: str) -> str:
-    """What failures of an address are counted under. An IPv6 subscriber has a whole /64
-    (RFC 6177 §2), an IPv4 one may come written as IPv6.
-    """
-    found = hosts.address(ip)
-    if found is None:
-        return f"source:{ip}"
-    if isinstance(found, ipaddress.IPv6Address):
-        return f"source:{ipaddress.IPv6Network((found, 64), strict=False)}"
-    return f"source:{found}"
+    """What requests of an address are counted under: of IPv6 those of its /64."""
+    return f"source:{limits.networks(ip)[0]}"
 
 
-def claim(
-    session: Session,
-    key: str,
-    *,
-    now: datetime,
-    settings: Settings,
-    window: timedelta | None = None,
-    most: int | None = None,
-) -> Attempt:
-    """Admit one attempt on an account: a place is reserved until it is settled. ``most`` wrong ones
-    lock it; None: as many as the settings say. Raises Locked.
+def claim(session: Session, of: Sequence[Limit], *, now: datetime) -> Attempt:
+    """Admit one attempt: a place is reserved on each counter until it is settled. Raises Locked, and
+    the transaction is to be rolled back.
     """
-    window = window or timedelta(seconds=settings.lock_for)
-    most = settings.lock_after if most is None else most
-    slot = int(now.timestamp()) // _SLOT
-    row = _CLAIM.one(core(session), of=key, now=now, since=now - window, at=slot)
-    attempt = Attempt(key, row.slot, window, most)
-    if row.locked_until is not None and row.locked_until > now:
-        raise locked(attempt, row.locked_until)
-    if row.failures >= most:
-        raise locked(attempt, row.window_start + window)
-    if row.failures + row.reserved + row.reserved_before > most:
-        # Others took the last places, and their outcome is not known: by then it is, or they died.
-        raise Locked(datetime.fromtimestamp((row.slot + 2) * _SLOT, now.tzinfo), why="unsettled")
-    return attempt
+    rows = _sent(session, counts.claiming, of, now=now, at=int(now.timestamp()) // SLOT)
+    # The source is told first: whoever sits behind a closed one learns nothing about a name.
+    for limit in sorted(of, key=lambda one: one.kind is not Kind.SOURCE):
+        row = rows[limit.key]
+        refused = limits.refusal(limit, now, _counted(row, limit))
+        if refused is not None:
+            raise refused
+    found = (rows[limit.key] for limit in of)
+    return Attempt(
+        tuple(
+            Place(limit, row.slot, row.failures, row.window_start)
+            for limit, row in zip(of, found, strict=True)
+        )
+    )
+
+
+def _sent(
+    session: Session, statement: Any, of: Sequence[Limit], *, now: datetime, **values: Any
+) -> dict[str, Any]:
+    for n, limit in enumerate(of):
+        values |= {f"key{n}": limit.key, f"end{n}": now + limit.window, f"about{n}": limit.about}
+    found = statement(len(of)).all(core(session), now=now, **values)
+    return {row.key: row for row in found}
+
+
+def _counted(row: Any, limit: Limit) -> Counted:
+    return Counted(
+        row.failures,
+        row.reserved + row.reserved_before,
+        row.slot,
+        row.window_end or row.window_start + limit.window,
+        row.locked_until,
+        row.last_at,
+    )
 
 
 def admit(session: Session, key: str, *, most: int, window: timedelta, now: datetime) -> None:
     """Count one more of something of which ``most`` are let through in a window. Raises Locked."""
-    failures, _ = _count(session, key, now=now, window=window)
-    if failures > most:
-        began = session.scalars(select(Throttle.window_start).where(Throttle.key == key)).one()
-        raise Locked(began + window, why="rate")
+    row = _settled(session, [(Limit(Kind.SOURCE, key, most, window), 0, 1, 0)], now=now)[key]
+    if row.failures > most:
+        raise Locked(row.window_end, why="rate")
 
 
 def release(session: Session, attempt: Attempt) -> None:
-    """The attempt was no guess: its place is free again. Wrong ones before it still count: else
+    """The attempt was no guess: its places are free again. Wrong ones before it still count: else
     whoever knows one right answer could guess between two of them for ever.
     """
-    _RELEASE.run(core(session), of=attempt.key, at=attempt.slot)
+    now = max(place.began for place in attempt.places)
+    _settled(session, [(place.limit, place.slot, 0, 0) for place in attempt.places], now=now)
 
 
 def looked_at(database: Database, attempt: Attempt, check: Callable[[], T]) -> T:
@@ -194,11 +136,30 @@ def looked_at(database: Database, attempt: Attempt, check: Callable[[], T]) -> T
         raise
 
 
-def wrong(session: Session, attempt: Attempt, *, now: datetime) -> int:
-    """The attempt was looked at and did not fit; how many have not in this window."""
-    _RELEASE.run(core(session), of=attempt.key, at=attempt.slot)
-    failures, _ = _count(session, attempt.key, now=now, window=attempt.window)
-    return failures
+def wrong(session: Session, attempt: Attempt, *, now: datetime) -> Locked | None:
+    """The attempt was looked at and did not fit: it counts. What closes by it, if anything does.
+
+    First what is hers, then the source, by which of hers it was.
+    """
+    own = [p for p in attempt.places if p.limit.kind is not Kind.SOURCE]
+    rows = _settled(session, [(p.limit, p.slot, 1, 0) for p in own], now=now)
+    first = own[0].limit
+    at_source = limits.weight(rows[first.key].failures) if first.kind is Kind.HERE else 1
+    more = [(p.limit, p.slot, at_source, 0) for p in attempt.places if p not in own]
+    if more:
+        _settled(session, more, now=now)
+    closed = [
+        _closed(session, p.limit, rows[p.limit.key].window_end, now=now)
+        for p in own
+        if rows[p.limit.key].failures >= p.limit.most
+    ]
+    return max(closed, key=lambda one: one.until) if closed else None
+
+
+def _closed(session: Session, limit: Limit, ends: datetime, *, now: datetime) -> Locked:
+    until = ends if limit.lasts is None else now + limit.lasts
+    session.execute(update(Throttle).where(Throttle.key == limit.key).values(locked_until=until))
+    return Locked(until, why=WHY[limit.kind])
 
 
 def failed(
@@ -206,181 +167,137 @@ def failed(
     attempt: Attempt,
     *,
     now: datetime,
-    settings: Settings,
     user_id: int | None,
     actor: Actor,
     factor: str,
-) -> datetime | None:
-    """What was given did not fit; until when the account is locked now, if it is."""
+) -> Locked | None:
+    """What was given did not fit: counted, and audited; what closes by it, if anything does."""
     subject = ("user", user_id if user_id is not None else "unknown")
     audit.record(
         session, Tag.LOGIN_FAIL, at=now, actor=actor, subject=subject, data={"factors": [factor]}
     )
-    failures = wrong(session, attempt, now=now)
-    if failures < attempt.most:
-        return None
-    until = now + timedelta(seconds=settings.lock_for)
-    session.execute(update(Throttle).where(Throttle.key == attempt.key).values(locked_until=until))
-    audit.record(
-        session,
-        Tag.LOGIN_LOCK,
-        at=now,
-        actor=actor,
-        subject=subject,
-        data={"until": until.isoformat(), "failures": failures},
+    closed = wrong(session, attempt, now=now)
+    if closed is not None:
+        audit.record(
+            session,
+            Tag.LOGIN_LOCK,
+            at=now,
+            actor=actor,
+            subject=subject,
+            data={"until": closed.until.isoformat(), "of": closed.why},
+        )
+    return closed
+
+
+def succeeded(session: Session, attempt: Attempt, *, now: datetime) -> None:
+    """It fitted: what was wrong before is forgotten, but for those of other places, and what it had
+    counted against the source is taken back. One statement.
+    """
+    first, *others = attempt.places
+    if not others:
+        counts.FORGET.run(core(session), key=first.limit.key)
+        return
+    _settled(
+        session, [(p.limit, p.slot, 0, _taken_back(p, first)) for p in attempt.places], now=now
     )
-    return until
 
 
-def succeeded(session: Session, attempt: Attempt) -> None:
-    """The password fitted: earlier failures are forgotten."""
-    _FORGET.run(core(session), key=attempt.key)
+def _taken_back(place: Place, first: Place) -> int:
+    if place == first:
+        return counts.ALL
+    if place.limit.kind is Kind.SOURCE and place.began <= first.began:
+        return limits.weights(first.failures)
+    return 0
+
+
+def _settled(
+    session: Session, of: Sequence[tuple[Limit, int, int, int]], *, now: datetime
+) -> dict[str, Any]:
+    """Of each counter: its limit, the slot of its place, wrong ones to count, and to take back."""
+    values: dict[str, Any] = {}
+    for n, (_, at, plus, minus) in enumerate(of):
+        values |= {f"at{n}": at, f"plus{n}": plus, f"minus{n}": minus}
+    return _sent(session, counts.settling, [one[0] for one in of], now=now, **values)
+
+
+# ---- locks -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Something of hers that is closed."""
+
+    until: datetime
+    of: Kind
+    source: str = ""
+    """From where, if from one place."""
 
 
 def unlock(session: Session, user_id: int, *, now: datetime, actor: Actor) -> bool:
-    """An administrator lets a person try again, her password and her codes; False if she was not
-    locked.
-    """
-    gone = session.scalars(
-        delete(Throttle).where(Throttle.key.in_(_keys(user_id))).returning(Throttle.locked_until)
+    """An administrator lets a person try again, whatever of hers was closed; False if nothing was."""
+    whose = f"user:{user_id}"
+    hers = or_(Throttle.about == whose, Throttle.key == whose)
+    # In the order in which attempts take their places, and no row that comes about meanwhile: neither
+    # waits for the other for ever.
+    found = session.execute(
+        select(Throttle.key, Throttle.locked_until)
+        .where(hers)
+        .order_by(Throttle.key == whose, Throttle.key)
+        .with_for_update()
     ).all()
+    for some in batches(row.key for row in found):
+        session.execute(delete(Throttle).where(Throttle.key.in_(some)))
+    gone = [row.locked_until for row in found]
     if not any(until is not None and until > now for until in gone):
         return False
     audit.record(session, Tag.LOGIN_UNLOCK, at=now, actor=actor, subject=("user", user_id))
     return True
 
 
+def locks(connection: Connection | Session, user_id: int, *, now: datetime) -> list[Lock]:
+    """What of a person's sign-in is closed, the longest first. What she confirms in a session, and
+    a browser that has become like any other, is no lock of her sign-in.
+    """
+    whose = f"user:{user_id}"
+    rows: Any = connection.execute(
+        select(Throttle.key, Throttle.locked_until)
+        .where(or_(Throttle.about == whose, Throttle.key == whose), Throttle.locked_until > now)
+        .order_by(Throttle.locked_until.desc(), Throttle.key)
+    )
+    found = []
+    for key, until in rows:
+        name, _, source = key.partition("@")
+        if key == whose:
+            found.append(Lock(until, Kind.NAME))
+        elif name == whose and source:
+            found.append(Lock(until, Kind.HERE, source))
+        elif not key.startswith((whose, "again:")):
+            found.append(Lock(until, Kind.CODE))
+    return found
+
+
 def locked_until(
     connection: Connection | Session, user_id: int, *, now: datetime
 ) -> datetime | None:
-    """Until when a person's account is locked, if it is: her password, or one kind of her codes."""
-    until: datetime | None = connection.execute(
-        select(func.max(Throttle.locked_until)).where(
-            Throttle.key.in_(_keys(user_id)), Throttle.locked_until > now
+    """Until when something of a person's sign-in is closed, if anything is."""
+    found = locks(connection, user_id, now=now)
+    return found[0].until if found else None
+
+
+def purge(session: Session, *, now: datetime) -> None:
+    """Forget what no longer counts, and what nothing is counted in."""
+    settled = int(now.timestamp()) // SLOT - 2
+    over = or_(Throttle.locked_until.is_(None), Throttle.locked_until <= now)
+    done = select(Throttle.key).where(
+        or_(
+            and_(Throttle.window_end <= now, over),
+            # Of the release before: no window of it was longer.
+            and_(Throttle.window_end.is_(None), Throttle.window_start <= now - limits.DAY, over),
+            and_(Throttle.failures == 0, Throttle.slot < settled, over),
         )
-    ).scalar_one_or_none()
-    return until
-
-
-def _keys(user_id: int) -> list[str]:
-    return [f"user:{user_id}", *(code_key(kind, user_id) for kind in CODES)]
-
-
-def purge(session: Session, *, now: datetime, settings: Settings) -> None:
-    """Forget what no longer counts."""
+    )
     session.execute(
-        delete(Throttle).where(
-            Throttle.window_start < now - timedelta(seconds=settings.lock_for),
-            or_(Throttle.locked_until.is_(None), Throttle.locked_until < now),
-        )
+        delete(Throttle)
+        .where(Throttle.key.in_(done.with_for_update(skip_locked=True)))
+        .execution_options(synchronize_session=False)
     )
-
-
-def _count(
-    session: Session, key: str, *, now: datetime, window: timedelta
-) -> tuple[int, datetime | None]:
-    """One atomic upsert: a new window when the old one or its lock is over, else one more."""
-    row = _COUNT.one(core(session), of=key, now=now, since=now - window)
-    return row.failures, row.locked_until
-
-
-_NOW = bindparam("now", type_=UTCDateTime())
-_OVER = or_(
-    and_(
-        Throttle.locked_until.is_(None),
-        Throttle.window_start <= bindparam("since", type_=UTCDateTime()),
-    ),
-    Throttle.locked_until <= _NOW,
-)
-"""A window that has run out, or a lock."""
-
-
-def _counting(insert: Any) -> Any:
-    now, over = _NOW, _OVER
-    return (
-        insert(Throttle)
-        .values(
-            key=bindparam("of"),
-            window_start=now,
-            failures=1,
-            slot=0,
-            reserved=0,
-            reserved_before=0,
-        )
-        .on_conflict_do_update(
-            index_elements=["key"],
-            set_={
-                "failures": case((over, 1), else_=Throttle.failures + 1),
-                "window_start": case((over, now), else_=Throttle.window_start),
-                "locked_until": case((over, None), else_=Throttle.locked_until),
-            },
-        )
-        .returning(Throttle.failures, Throttle.locked_until)
-    )
-
-
-def _claiming(insert: Any) -> Any:
-    at = bindparam("at", type_=BigInteger())
-    # Another node's clock may be a moment ahead: its slot is ours then.
-    here = or_(Throttle.slot == at, Throttle.slot == at + 1)
-    return (
-        insert(Throttle)
-        .values(
-            key=bindparam("of"),
-            window_start=_NOW,
-            failures=0,
-            slot=at,
-            reserved=1,
-            reserved_before=0,
-        )
-        .on_conflict_do_update(
-            index_elements=["key"],
-            set_={
-                "failures": case((_OVER, 0), else_=Throttle.failures),
-                "window_start": case((_OVER, _NOW), else_=Throttle.window_start),
-                "locked_until": case((_OVER, None), else_=Throttle.locked_until),
-                "reserved": case((here, Throttle.reserved + 1), else_=1),
-                "reserved_before": case(
-                    (here, Throttle.reserved_before),
-                    (Throttle.slot == at - 1, Throttle.reserved),
-                    else_=0,
-                ),
-                "slot": case((here, Throttle.slot), else_=at),
-            },
-        )
-        .returning(
-            Throttle.failures,
-            Throttle.window_start,
-            Throttle.locked_until,
-            Throttle.slot,
-            Throttle.reserved,
-            Throttle.reserved_before,
-        )
-    )
-
-
-_COUNT = hot.write(for_each_dialect(_counting))
-_CLAIM = hot.write(for_each_dialect(_claiming))
-_RELEASE = hot.write(
-    update(Throttle)
-    .where(Throttle.key == bindparam("of"))
-    .values(
-        reserved=case(
-            (
-                and_(Throttle.slot == bindparam("at", type_=BigInteger()), Throttle.reserved > 0),
-                Throttle.reserved - 1,
-            ),
-            else_=Throttle.reserved,
-        ),
-        reserved_before=case(
-            (
-                and_(
-                    Throttle.slot == bindparam("at", type_=BigInteger()) + 1,
-                    Throttle.reserved_before > 0,
-                ),
-                Throttle.reserved_before - 1,
-            ),
-            else_=Throttle.reserved_before,
-        ),
-    )
-)

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from directory.base.crypto import random_id
 from directory.base.errors import InvalidInput, Misconfigured, NotFound
 from idp.assurance import Because, Demand, Level, asked_here
-from idp.factors import enrolled, registry
+from idp.factors import enrolled, known_browser, registry
 from idp.factors.factor import (
     Answer,
     Asking,
@@ -40,10 +40,10 @@ from idp.login import flow as flows
 from idp.login import unwritten
 from idp.login.policy import FlowState, Policy, Step, next_step, ways_left
 from idp.services import Services
+from idp.sessions import SessionView
 from idp.web import asked_again, gate, page_policy, threshold
 from idp.web.asked_again import Why
 from idp.web.gate import services
-from idp.web.i18n import error_text
 
 _KEPT = "sign-in-kept"
 _AWAY = "away"
@@ -99,8 +99,32 @@ def _asking(
     acting = gate.current_session()
     hint = str(flow.request.get("login_hint") or "") or (acting.username if acting else "")
     return Asking(
-        flow.id, flow.user_id, flow.demand, hint, source(), now, _back, state, kept=kept or {}
+        flow.id,
+        flow.user_id,
+        flow.demand,
+        hint,
+        source(),
+        now,
+        _back,
+        state,
+        kept=kept or {},
+        known=known_here(),
     )
+
+
+def known_here() -> str:
+    """What this browser shows of who has signed in there."""
+    return request.cookies.get(gate.cookie_name(known_browser.PURPOSE), "")
+
+
+def know_again(response: Any, view: SessionView, *, now: datetime) -> None:
+    """From now on this is a browser in which she has signed in."""
+    has = services()
+    shown = known_browser.signed_in(
+        has.keyring, known_here(), view.user_id, view.user_epoch, now=now
+    )
+    name = gate.cookie_name(known_browser.PURPOSE)
+    gate.set_cookie(response, name, shown, max_age=has.settings.known_browser_days * 86400)
 
 
 def _back(code: str) -> str:
@@ -121,7 +145,7 @@ def returning(flow: FlowState, policy: Policy, code: str) -> Factor | None:
 # ---- the page --------------------------------------------------------------------------------
 
 
-def page(flow: FlowState, policy: Policy, *, error: InvalidInput | None = None) -> Any:
+def page(flow: FlowState, policy: Policy, *, error: str | None = None) -> Any:
     """What one factor asks for, and the others by name."""
     has = services()
     posted = request.form.get("step") or request.args.get("way")
@@ -142,13 +166,17 @@ def page(flow: FlowState, policy: Policy, *, error: InvalidInput | None = None) 
         shown=shown,
         focus=next((name for name, value in shown.items() if not value), ""),
         kept=_sealed(flow, factor, form.kept) if form.kept else "",
-        others=[
-            one for one in ways_left(flow.proven, flow.demand, policy) if one.code != factor.code
-        ],
+        others=others(flow, policy, factor.code),
         party=party,
         why=_why(flow, has) or more(flow, policy),
-        error=error_text(error) if error else None,
+        error=error,
     )
+
+
+def others(flow: FlowState, policy: Policy, code: str | None = None) -> list[Factor]:
+    """The ways she has besides that of this code; of none, besides the one that was tried."""
+    tried = code or request.form.get("step")
+    return [one for one in ways_left(flow.proven, flow.demand, policy) if one.code != tried]
 
 
 def _why(flow: FlowState, has: Services) -> str:

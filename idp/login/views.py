@@ -159,7 +159,9 @@ def _acted(flow: FlowState, policy: Policy, step: Step, act: Callable[[], Any]) 
             return redirect(url_for("login.show", flow_id=flow.at), 303)
         return _page(flow, policy, step, error=error), 422
     except Locked as error:
-        return locked.page(flow, error)
+        if step is Step.PROVE and error.why in locked.SHORT:
+            return locked.answer(proving.page(flow, policy, error=locked.said(error)), error)
+        return locked.page(flow, error, others=proving.others(flow, policy))
     except Conflict as error:
         return _again(error, 409, return_to=flow.return_to)
     return away or redirect(url_for("login.show", flow_id=flow.at), 303)
@@ -245,7 +247,7 @@ _RECORD = {
 
 def _page(flow: FlowState, policy: Policy, step: Step, *, error: InvalidInput | None = None) -> Any:
     if step is Step.PROVE:
-        return proving.page(flow, policy, error=error)
+        return proving.page(flow, policy, error=error_text(error) if error else None)
     if step is Step.ENROL:
         return enrolling.page(flow, policy, error=error)
     has = services()
@@ -296,6 +298,7 @@ def _finish(flow: FlowState, policy: Policy) -> Any:
     browser_state.update(kept | {OF: done.view.user_id})
     response = redirect(done.return_to, 303)
     gate.set_session_cookie(response, done.cookie_value)
+    proving.know_again(response, done.view, now=now)
     return response
 
 

@@ -306,12 +306,16 @@ def change_password() -> Any:
 
 
 def _confirm_password() -> None:
-    """The present password, guessed no more often here than at sign-in. Raises InvalidInput,
-    Locked.
-    """
-    has, given = services(), request.form.get("current", "")
+    """The present password, which a stolen session is no way to guess. Raises InvalidInput, Locked."""
+    has, me, given = services(), _me(), request.form.get("current", "")
     if not by_password.again(
-        has, _me().username, given, now=has.clock(), actor=actor(), field="current"
+        has,
+        me.username,
+        given,
+        signed_in=me.auth_time,
+        now=has.clock(),
+        actor=actor(),
+        field="current",
     ):
         raise InvalidInput("password_wrong", "Mật khẩu hiện tại không đúng.", field="current")
 

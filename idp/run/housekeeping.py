@@ -184,7 +184,7 @@ def purge(services: Services, now: datetime) -> None:
         over = now - timedelta(seconds=services.settings.flow_lifetime)
         session.execute(delete(LoginFlow).where(LoginFlow.expires_at < over))
         session.execute(delete(Idempotency).where(Idempotency.expires_at < now))
-        throttle.purge(session, now=now, settings=services.settings)
+        throttle.purge(session, now=now)
         invites.purge(session, now=now)
         nodes.forget(session, now=now)
         session.execute(delete(Job).where(Job.state == "done", Job.finished_at < now - JOBS_KEPT))

@@ -13,10 +13,10 @@ import directory.changes.model
 import directory.changes.proposals
 import directory.eid_links
 import idp.factors.by_recovery_code
+import idp.factors.counts
 import idp.factors.enrolled
 import idp.factors.passwords
 import idp.factors.slips
-import idp.factors.throttle
 import idp.login.flow_rows
 import idp.oidc.authorization.consent
 import idp.oidc.authorization.pushed

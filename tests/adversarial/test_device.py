@@ -6,6 +6,7 @@ The page is the only thing between an attacker's own device and somebody else's 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from directory.assignments import Assignment
 from directory.base.clock import local_day
 from directory.entitlements import Installation
 from directory.people import User
-from idp.factors.throttle import Throttle
+from idp.factors.counts import Throttle
 from idp.oidc import rate_limit
 from idp.oidc.authorization import consent
 from idp.oidc.clients import AuthMethod, Client, GrantType, Options
@@ -658,6 +659,7 @@ def test_guesses_are_few_from_one_address(scene: Scene) -> None:
             Throttle(
                 key="source:127.0.0.1",
                 window_start=scene.world.clock(),
+                window_end=scene.world.clock() + timedelta(minutes=10),
                 failures=limit - 1,
                 locked_until=None,
             )

@@ -15,7 +15,7 @@ from directory.people import User
 from directory.permissions import Role
 from directory.units import OrgUnit
 from idp.console import timeline
-from idp.factors.throttle import Throttle
+from idp.factors.counts import Throttle
 from tests import hr_world
 from tests.browser_client import Page, hidden_fields, sign_in
 from tests.factories import make_application, make_rule, make_unit

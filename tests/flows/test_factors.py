@@ -25,7 +25,7 @@ from directory.people import User
 from directory.units import OrgUnit
 from idp import sessions
 from idp.assurance import Means, Strength, reaches
-from idp.factors import guarded, passwords, registry
+from idp.factors import guarded, limits, passwords, registry
 from idp.factors.factor import Answer, Asking, Elsewhere, Epochs, Field, Form, Passed, Proven
 from idp.login.flow_rows import LoginFlow
 from idp.oidc.clients import Options
@@ -67,7 +67,8 @@ class Knocks:
         def read(connection: Any) -> Any:
             user_id = self.of.get(knocked)
             epochs = _epochs(connection, user_id) if user_id else None
-            return guarded.Guess(f"knocks:{asking.source.ip}", asking.user_id, (user_id, epochs))
+            counted = limits.of_codes("knocks", 0, has.settings)
+            return guarded.Guess(counted, asking.user_id, (user_id, epochs))
 
         right = guarded.guarded(
             has.db,
@@ -75,7 +76,6 @@ class Knocks:
             lambda found: found[0] is not None,
             factor=self.code,
             now=asking.now,
-            settings=has.settings,
             actor=Actor("anonymous", None, "", asking.source.ip, asking.source.port),
         )
         if right is None:

@@ -151,60 +151,79 @@ def ask_again(hr: Hr, browser: Any, password: str = PASSWORD) -> Any:
 
 
 @pytest.mark.both_databases
-@pytest.mark.parametrize("where", ["sign-in", "portal", "console"])
-def test_a_lock_is_the_same_at_the_sign_in_in_the_console_and_in_the_audit(
-    hr: Hr, where: str
-) -> None:
-    who = "admin" if where == "console" else "lan"
+def test_a_lock_is_the_same_at_the_sign_in_in_the_console_and_in_the_audit(hr: Hr) -> None:
     hr.grant("plain", hr_world.Role.ADMINISTRATOR)
-    browser = hr.browser(who)
-    wrong = {
-        "sign-in": lambda: attempt(hr, who, "sai rồi"),
-        "portal": lambda: change_password(hr, browser, "sai rồi"),
-        "console": lambda: ask_again(hr, browser, "sai rồi"),
-    }[where]
-    answers = [wrong() for _ in range(hr.services.settings.lock_after)]
+    answers = [attempt(hr, "lan", "sai rồi") for _ in range(hr.services.settings.lock_after)]
     assert answers[-1].status_code == 429
     until = hr.clock() + timedelta(seconds=hr.services.settings.lock_for)
     said = (until + timedelta(hours=7)).strftime("%d/%m/%Y %H:%M")
     assert said in text_of(answers[-1].text)
-    assert said in text_of(attempt(hr, who).text)
+    assert said in text_of(attempt(hr, "lan").text)
     colleague = hr.browser("plain")
-    page = colleague.get(f"/console/people/{hr.people[who]}")
+    page = colleague.get(f"/console/people/{hr.people['lan']}")
     assert f"Đăng nhập đang bị khóa đến {said}" in text_of(page.text)
+    assert "từ địa chỉ 127.0.0.1, bằng trình duyệt mới" in text_of(page.text)
     (lock,) = trail(hr, "login.lock")
     data = lock.data if isinstance(lock.data, dict) else json.loads(lock.data)
     assert datetime.fromisoformat(data["until"]) == until
     assert len(trail(hr, "login.fail")) == hr.services.settings.lock_after
-    assert not signs_in(hr, who)
+    assert not signs_in(hr)
     ended = colleague.post(
-        f"/console/people/{hr.people[who]}/unlock",
+        f"/console/people/{hr.people['lan']}/unlock",
         data=hidden_fields(page.text) | {"password": PASSWORD},
     )
     assert ended.status_code == 303
-    assert signs_in(hr, who)
+    assert signs_in(hr)
     assert len(trail(hr, "login.unlock")) == 1
 
 
-class TestAnAddress:
-    @pytest.fixture
-    def settings(self, make_settings: Any) -> Any:
-        return make_settings(source_failures=3, lock_after=10)
+class TestThePasswordAskedAgain:
+    """In a session it has a limit of its own, and the sign-in has another."""
 
-    @pytest.mark.parametrize("where", ["sign-in", "portal", "console"])
-    def test_a_wrong_password_counts_wherever_it_is_given(self, hr: Hr, where: str) -> None:
+    ACTS = pytest.mark.parametrize("where", ["portal", "console"])
+
+    def act(self, hr: Hr, where: str, browser: Any, password: str = PASSWORD) -> Any:
+        return {"portal": change_password, "console": ask_again}[where](hr, browser, password)
+
+    @ACTS
+    @pytest.mark.both_databases
+    def test_wrong_ones_close_it_for_that_sign_in_and_say_how_to_go_on(
+        self, hr: Hr, where: str
+    ) -> None:
         browser = hr.browser("admin")
-        wrong = {
-            "sign-in": lambda: attempt(hr, "admin", "sai rồi"),
-            "portal": lambda: change_password(hr, browser, "sai rồi"),
-            "console": lambda: ask_again(hr, browser, "sai rồi"),
-        }[where]
-        for _ in range(hr.services.settings.source_failures):
-            assert wrong().status_code != 429
-        assert attempt(hr, "lan").status_code == 429
-        again = {"portal": change_password, "console": ask_again}
-        for act in again.values():
-            assert act(hr, browser).status_code == 429
+        wrong = [self.act(hr, where, browser, "sai rồi") for _ in range(6)]
+        told = {"portal": 422, "console": 303}[where]
+        assert [one.status_code for one in wrong] == [told] * 4 + [429] * 2
+        assert "đăng nhập lại để tiếp tục" in text_of(wrong[-1].text)
+        assert self.act(hr, where, browser).status_code == 429
+        assert len(trail(hr, "login.lock")) == 1
+        hr.clock.advance(seconds=1)
+        assert signs_in(hr, "admin")
+        assert self.act(hr, where, hr.browser("admin")).status_code == 303
+
+    @ACTS
+    def test_it_is_asked_while_the_sign_in_is_locked(self, hr: Hr, where: str) -> None:
+        browser = hr.browser("admin")
+        for _ in range(5):
+            attempt(hr, "admin", "sai rồi")
+        assert not signs_in(hr, "admin")
+        assert self.act(hr, where, browser).status_code == 303
+
+    def test_going_on_in_another_capacity_gives_no_more_guesses(self, hr: Hr) -> None:
+        """A session's id is no way around: it changes with the capacity, the sign-in does not."""
+        with hr.services.db.write() as session:
+            other = hr_world.make_assignment(
+                session,
+                session.get_one(hr_world.User, hr.people["lan"]),
+                session.get_one(hr_world.OrgUnit, hr.units["b"]),
+                kind="concurrent",
+            )
+            post = other.id
+        browser = hr.browser("lan", assignment=hr.posts["lan"])
+        for _ in range(4):
+            assert change_password(hr, browser, "sai rồi").status_code == 422
+        submit(browser, browser.get("/portal/capacity"), assignment=str(post))
+        assert change_password(hr, browser, "sai rồi").status_code == 429
 
 
 def test_a_closed_source_is_not_told_that_her_password_is_wrong(hr: Hr) -> None:

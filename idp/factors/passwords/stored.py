@@ -7,11 +7,12 @@ from datetime import datetime
 from sqlalchemy import Connection, ForeignKey, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from directory.base import audit
+from directory.base import audit, hot
 from directory.base.audit import Actor, Tag
 from directory.base.db import Base, core
 from directory.base.rows import batches, insert_into
-from directory.people import User
+from directory.entitlements import Installation
+from directory.people import User, folded
 
 
 class PasswordCredential(Base):
@@ -42,9 +43,10 @@ class Candidate:
     user_epoch: int
     hash: str | None
     must_change: bool
+    installation_epoch: int = 0
 
 
-_CANDIDATE = (
+_CANDIDATE = hot.read(
     select(
         User.id,
         User.username,
@@ -52,6 +54,7 @@ _CANDIDATE = (
         User.access_epoch,
         PasswordCredential.hash,
         PasswordCredential.must_change,
+        select(Installation.epoch).scalar_subquery().label("epoch"),
     )
     .outerjoin(PasswordCredential, PasswordCredential.user_id == User.id)
     .where(User.username == bindparam("username"))
@@ -59,10 +62,19 @@ _CANDIDATE = (
 
 
 def candidate(connection: Connection | Session, username: str) -> Candidate | None:
-    """The person with this username, with or without a password."""
-    named = {"username": username.strip().lower()}
-    row = core(connection).execute(_CANDIDATE, named).one_or_none()
-    return Candidate(*row[:5], must_change=bool(row[5])) if row else None
+    """The person with this username, with or without a password. One SELECT."""
+    row = _CANDIDATE.one(core(connection), username=folded(username))
+    if row is None:
+        return None
+    return Candidate(
+        row.id,
+        row.username,
+        row.full_name,
+        row.access_epoch,
+        row.hash,
+        must_change=bool(row.must_change),
+        installation_epoch=row.epoch,
+    )
 
 
 def store(

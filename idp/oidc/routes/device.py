@@ -5,13 +5,12 @@
 /device/allowed /device/refused    what to do next
 """
 
-from datetime import timedelta
 from typing import Any, cast
 
 from flask import make_response, redirect, render_template, request, url_for
 
 from directory.base.errors import DinhdanhError, InvalidInput
-from idp.factors import throttle
+from idp.factors import limits, throttle
 from idp.oidc import resources
 from idp.oidc.authorization import device as devices
 from idp.oidc.authorization.device import Asking
@@ -21,9 +20,6 @@ from idp.sessions import SessionView
 from idp.web import gate
 from idp.web.gate import current_session, require_session, services
 from idp.web.i18n import error_text
-
-GUESS_WINDOW = timedelta(minutes=10)
-"""In which a person may mistype a code ``lock_after`` times."""
 
 
 def _me() -> SessionView:
@@ -66,11 +62,9 @@ def _look_up(given: str) -> tuple[Asking, str]:
             "Mã gồm 8 chữ cái, như hiển thị trên thiết bị.",
             field="user_code",
         )
-    key = f"device:{_me().user_id}"
-    with has.db.hot() as connection:
-        throttle.check_source(connection, ip, now=now, settings=has.settings)
+    counted = limits.of_devices(_me().user_id, ip, has.settings)
     with has.db.write() as session:
-        attempt = throttle.claim(session, key, now=now, settings=has.settings, window=GUESS_WINDOW)
+        attempt = throttle.claim(session, counted, now=now)
 
     def look() -> Asking | None:
         with has.db.hot() as connection:
@@ -82,7 +76,6 @@ def _look_up(given: str) -> tuple[Asking, str]:
             throttle.release(session, attempt)
             return found, spelt(code)
         throttle.wrong(session, attempt, now=now)
-        throttle.count_source(session, ip, now=now)
     raise InvalidInput(
         "device_code_unknown",
         "Không có thiết bị nào đang chờ với mã này. Hãy xem lại mã trên thiết bị.",
