@@ -55,6 +55,8 @@ class Wire:
 
     location: str = ""
     form: dict[str, str] | None = None
+    shown: str = ""
+    """The page, where one came in place of the way back."""
     callback: list[tuple[str, str]] = field(default_factory=list)
     """Name and undecoded value."""
     state: str = ""
@@ -172,7 +174,7 @@ class RelyingParty:
         self.wire.location = answer.headers.get("location", "")
         if answer.status_code == 200:
             pairs = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', answer.text)
-            self.wire.form = dict(pairs)
+            self.wire.form, self.wire.shown = dict(pairs), answer.text
             raise Refused("not by GET")
         assert self.wire.location.startswith(CALLBACK), self.wire.location
 

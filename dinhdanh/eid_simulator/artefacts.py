@@ -15,6 +15,8 @@ class Callback:
 
     parameters: list[tuple[str, str]]
     by_post: bool = False
+    by_hand: bool = False
+    """Shown as an address that somebody opens where she likes."""
     literal: frozenset[str] = frozenset()
     """Names whose values stand in the address as they are: the 2026 profile's base64, with its
     ``+`` and ``/``."""

@@ -64,7 +64,7 @@ def eid_simulator(  # noqa: PLR0913 (its options)
             base=base,
             people=people.PEOPLE if people_file is None else people.read(people_file),
             clients=() if clients_file is None else clients.read(clients_file),
-            mounts=(*MOUNTS, *(_mount(each) for each in also)),
+            mounts=_mounts(also),
             folder=keep,
             control=not outside or control_token is not None,
             control_token=control_token,
@@ -86,14 +86,18 @@ def _of_this_machine(host: str) -> bool:
         return False
 
 
-def _mount(said: str) -> Mount:
-    profile, _, prefix = said.partition("=")
-    taken = [mount.prefix for mount in MOUNTS]
-    if profile not in PROFILES or not prefix.isalnum() or prefix in taken:
-        raise click.ClickException(
-            f"--also {said}: {'|'.join(PROFILES)}=PREFIX, letters and digits not yet taken"
-        )
-    return Mount(profile, prefix)
+def _mounts(also: tuple[str, ...]) -> tuple[Mount, ...]:
+    """One of each profile, and what else is wanted."""
+    mounts = list(MOUNTS)
+    for said in also:
+        profile, _, prefix = said.partition("=")
+        taken = ["control", *(mount.prefix for mount in mounts)]
+        if profile not in PROFILES or not prefix.isalnum() or prefix in taken:
+            raise click.ClickException(
+                f"--also {said}: {'|'.join(PROFILES)}=PREFIX, letters and digits not yet taken"
+            )
+        mounts.append(Mount(profile, prefix))
+    return tuple(mounts)
 
 
 def _announce(simulator: Simulator) -> None:

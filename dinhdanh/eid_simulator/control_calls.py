@@ -9,10 +9,12 @@ import secrets
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 from werkzeug import Request
 
 from dinhdanh.eid_simulator.artefacts import Answer, in_json, refused
+from dinhdanh.eid_simulator.clients import LOOPBACK
 from dinhdanh.eid_simulator.control import Control
 from dinhdanh.eid_simulator.faults.registry import FAULTS
 from dinhdanh.eid_simulator.simulation import Simulation
@@ -25,6 +27,8 @@ def answered(request: Request, path: str, control: Control, simulation: Simulati
     settings = simulation.settings
     if not settings.control:
         return refused("not_found", "the control API is off", 404)
+    if settings.control_token is None and not _meant(request, simulation):
+        return refused("not_allowed", "Host", 403)
     if settings.control_token is not None and not _brings(request, settings.control_token):
         return refused("not_allowed", "Authorization: Bearer with the control token", 401)
     if request.method == "GET":
@@ -40,6 +44,14 @@ def answered(request: Request, path: str, control: Control, simulation: Simulati
         return in_json(write(control, body))
     except (ValueError, TypeError, KeyError) as exc:
         return refused("invalid_request", str(exc))
+
+
+def _meant(request: Request, simulation: Simulation) -> bool:
+    """Whether the caller knows whom she calls: a page whose host name has been made to mean this
+    machine does not (DNS rebinding).
+    """
+    named = urlsplit(f"//{request.host}").hostname
+    return named in (*LOOPBACK, urlsplit(simulation.base).hostname)
 
 
 def _brings(request: Request, token: str) -> bool:

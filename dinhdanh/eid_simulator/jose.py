@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -91,34 +92,41 @@ def new_key(alg: str) -> SigningKey:
 
 
 class SigningKeys:
-    """One provider's keys: those it signs with, those it publishes, and a stranger's."""
+    """One provider's keys: those it signs with, those it publishes, and a stranger's.
+
+    A key is made when it is first wanted: an RSA key costs more than a whole sign-in.
+    """
 
     def __init__(self, current: dict[str, SigningKey] | None = None) -> None:
         self._current = current or {}
         self._strangers: dict[str, SigningKey] = {}
         self._retired: list[SigningKey] = []
+        self._lock = threading.Lock()
 
     def current(self, alg: str) -> SigningKey:
         """The published key that signs with this algorithm."""
-        return self._current.setdefault(alg, new_key(alg))
+        return self._one_of(self._current, alg)
 
     def stranger(self, alg: str) -> SigningKey:
         """A key that is never published."""
-        return self._strangers.setdefault(alg, new_key(alg))
+        return self._one_of(self._strangers, alg)
+
+    def _one_of(self, keys: dict[str, SigningKey], alg: str) -> SigningKey:
+        with self._lock:
+            if alg not in keys:
+                keys[alg] = new_key(alg)
+            return keys[alg]
 
     def rotate(self) -> None:
         """Sign with new keys from now on; the old ones stay published."""
-        self._retired = list(self._current.values())
-        self._current = {alg: new_key(alg) for alg in self._current}
+        made = {alg: new_key(alg) for alg in ALGORITHMS}
+        with self._lock:
+            self._retired, self._current = list(self._current.values()), made
 
     def published(self) -> dict[str, Any]:
         """The JWK Set."""
         keys = [*(self.current(alg) for alg in ALGORITHMS), *self._retired]
         return {"keys": [key.public() for key in keys]}
-
-    def kept(self) -> dict[str, SigningKey]:
-        """The keys in use, to be written down."""
-        return {alg: self.current(alg) for alg in ALGORITHMS}
 
 
 def _number(value: int) -> str:

@@ -52,9 +52,14 @@ class Pages:
 
     # ---- choosing ------------------------------------------------------------------------------
 
-    def to_choose(self, prefix: str, waiting: str, choice: Choice | None) -> Response:
-        """To the page on which somebody is chosen, with what the request has proposed."""
+    def to_choose(
+        self, prefix: str, waiting: str, choice: Choice | None, locales: str = ""
+    ) -> Response:
+        """To the page on which somebody is chosen, with what the request has proposed and in the
+        first of the languages it names that there is (``ui_locales``).
+        """
         query: list[tuple[str, str]] = [("id", waiting)]
+        query += [("lang", each) for each in locales.split() if each in LANGUAGES][:1]
         query += _as_fields(choice) if choice else []
         return _redirect(f"{self._simulation.base}/{prefix}/choose?{urlencode(query)}")
 
@@ -74,19 +79,24 @@ class Pages:
             waiting=waiting,
             asked=asked,
             groups=groups,
-            choice=self._proposed(request),
+            choice=self._proposed(request, asked),
             people=self._simulation.people.values(),
             levels=LEVELS,
             assurances=ASSURANCES if mount.profile == STANDARD else (),
             accounts=ACCOUNTS if mount.profile == DVCQG else (),
         )
 
-    def _proposed(self, request: Request) -> Choice:
-        """What is marked when the page comes: the request's proposal, else the last choice."""
+    def _proposed(self, request: Request, asked: Asked) -> Choice:
+        """What is marked when the page comes: the request's proposal, else the last choice with
+        the assurance that is asked for.
+        """
         if "person" in request.args:
             return _choice(request.args, request.args.getlist("fault"))
         last = parse_qs(request.cookies.get(LAST, ""))
-        return _choice({name: values[0] for name, values in last.items()}, last.get("fault", []))
+        fields = {name: values[0] for name, values in last.items()}
+        wanted = next((each for each in asked.acr_values if each in ASSURANCES), None)
+        fields |= {} if wanted is None else {"acr": wanted}
+        return _choice(fields, last.get("fault", []))
 
     def chosen(self, request: Request) -> Choice:
         """What was chosen on the page."""
@@ -101,18 +111,21 @@ class Pages:
 
     def back(self, asked: Asked, callback: Callback) -> Response:
         """The answer to a request, as the relying party wanted it or a fault wants it."""
+        values = self._values("vi") | {"to": asked.redirect_uri}
+        if callback.by_hand:
+            address = _with_query(asked.redirect_uri, callback)
+            page = self._templates.get_template("by_hand.html").render(values, address=address)
+            return _html(page)
         if not callback.by_post:
             return self.onward(asked.redirect_uri, callback)
-        text = self._templates.get_template("back.html").render(
-            self._values("vi"), to=asked.redirect_uri, parameters=callback.parameters
+        page = self._templates.get_template("back.html").render(
+            values, parameters=callback.parameters
         )
-        return _html(text)
+        return _html(page)
 
     def onward(self, uri: str, callback: Callback) -> Response:
         """To another address with these parameters in its query."""
-        query = callback.query()
-        joint = "&" if "?" in uri else "?"
-        return _redirect(f"{uri}{joint}{query}" if query else uri)
+        return _redirect(_with_query(uri, callback))
 
     # ---- about the simulation ------------------------------------------------------------------
 
@@ -200,6 +213,12 @@ def _in_other_language(request: Request, language: str) -> str:
         return ""
     kept_values = [(name, v) for name, v in request.args.items(multi=True) if name != "lang"]
     return f"?{urlencode([*kept_values, ('lang', 'vi' if language == 'en' else 'en')])}"
+
+
+def _with_query(uri: str, callback: Callback) -> str:
+    query = callback.query()
+    joint = "&" if "?" in uri else "?"
+    return f"{uri}{joint}{query}" if query else uri
 
 
 def _html(text: str) -> Response:

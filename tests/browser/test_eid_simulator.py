@@ -48,7 +48,7 @@ def test_somebody_is_chosen_on_a_phone_without_scripts_and_remembered(
         assert window.language() == "en"
         window.click("input[value=anh]")
         window.select("#level", "1")
-        window.click("summary")
+        window.click("form summary")
         window.click("input[value=state_other]")
         assert window.overflow() == []
         window.click("button[value=sign_in]")

@@ -207,6 +207,7 @@ ON_THE_WIRE: dict[str, Seen] = {
     "access_denied": lambda w, _: w.raw("error") == ["access_denied"] and not w.raw("code"),
     "error_odd": lambda w, _: "%0D%0A" in w.raw("error_description")[0] and "%00" in w.location,
     "callback_method_other": lambda w, _: w.form is not None and w.form["state"] == w.state,
+    "in_another_browser": lambda w, _: w.location == "" and "code=" in w.shown,
     "more_parameters": lambda w, _: w.raw("lang") == ["vi"],
     "plus_as_space": lambda w, well: "%20" in w.raw("code")[0] and "+" in well.raw("code")[0],
     "plus_encoded": lambda w, _: "%2B" in w.raw("code")[0] and "+" not in w.location,
@@ -335,7 +336,7 @@ def test_a_fault_happens_on_the_wire_and_is_met_as_the_table_says(
     if fault.per_sign_in:
         linked = next(each for each in relying.people if each.number == ME.citizen_number)
         linked.subject = _said(well[profile]).get("sub", ME.citizen_number)
-        sim.control.next(person=WHO, faults=[fault.code], seconds=0.9)
+        sim.control.next(person=WHO, faults=[fault.code], seconds=30)
     else:
         sim.control.always([fault.code])
         sim.control.next(person=WHO)

@@ -5,6 +5,7 @@ No sockets: the WSGI application alone, with a clock that stands still.
 
 import base64
 import hashlib
+import html
 import json
 import re
 import runpy
@@ -19,7 +20,7 @@ from joserfc.jwk import ECKey, KeySet
 from werkzeug.test import Client as Browser
 from werkzeug.test import TestResponse
 
-from dinhdanh.eid_simulator import clients, people
+from dinhdanh.eid_simulator import clients, jose, people
 from dinhdanh.eid_simulator.application import Application
 from dinhdanh.eid_simulator.certainty import DETAILS
 from dinhdanh.eid_simulator.faults.registry import FAULTS
@@ -380,6 +381,36 @@ def test_a_choice_answers_a_request_once_and_is_remembered(browser) -> None:
     assert 'value="1" selected' in again
 
 
+def test_the_page_shows_what_is_asked_for_and_marks_that_assurance(app, browser) -> None:
+    choose(browser, ask(browser).location, acr="urn:vn:aal:1")
+    page = browser.get(ask(browser, acr_values="x urn:vn:aal:3 urn:vn:aal:2", max_age="0").location)
+    assert 'value="urn:vn:aal:3" selected' in page.text
+    assert "<dt>max_age</dt><dd>0</dd>" in page.text
+    at = ask(browser, ui_locales="fr en vi").location
+    assert '<html lang="en">' in browser.get(at).text
+    code = said(choose(browser, at, acr="urn:vn:aal:3"))["code"]
+    claims = redeem(browser, code).json["id_token"].split(".")[1]
+    told = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    assert (told["acr"], told["amr"]) == ("urn:vn:aal:3", ["pwd", "face"])
+
+
+def test_the_way_back_can_be_taken_to_another_browser(app, browser) -> None:
+    app.control.next(faults=["in_another_browser"])
+    page = ask(browser).text
+    assert "MÔ PHỎNG" in page
+    address = html.unescape(re.search(r'<a href="([^"]+)">Mở tại đây', page)[1])
+    code = parse_qs(urlsplit(address).query)["code"][0]
+    assert redeem(browser, code).status_code == 200
+
+
+def test_what_a_request_brings_is_shown_as_text(browser) -> None:
+    page = ask(browser, sim_fault="<script>alert(1)</script>")
+    assert page.status_code == 400
+    assert "<script" not in page.text
+    page = browser.get(ask(browser, scope="openid <script>").location)
+    assert "openid &lt;script&gt;" in page.text
+
+
 def test_declining_goes_back_as_such(browser) -> None:
     at = ask(browser, "dvcqg").location
     assert said(choose(browser, at, decision="decline"))["error"] == "access_denied"
@@ -535,6 +566,17 @@ def test_no_builtin_number_can_be_anybodys() -> None:
     assert len({person.citizen_number for person in people.PEOPLE}) == len(people.PEOPLE)
 
 
+def test_a_key_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An RSA key costs more than a whole sign-in."""
+    made_for = []
+    monkeypatch.setattr(jose, "new_key", lambda alg: made_for.append(alg) or alg)
+    keys = jose.SigningKeys()
+    for _ in range(3):
+        assert keys.current("RS256") == "RS256"
+        assert keys.stranger("RS256") == "RS256"
+    assert made_for == ["RS256", "RS256"]
+
+
 def test_keys_are_kept_where_a_folder_is_named(tmp_path: Path) -> None:
     first, second = made(folder=tmp_path / "keep"), made(folder=tmp_path / "keep")
     for prefix in AUTHORIZE:
@@ -636,6 +678,12 @@ def test_a_page_of_another_site_cannot_use_the_control(browser) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
         answer = browser.post("/control/clear", data="{}", content_type=kind)
         assert answer.status_code == 415
+
+
+def test_a_host_name_made_to_mean_this_machine_cannot_use_the_control(app, browser) -> None:
+    for host in ("localhost:8470", "127.0.0.1", "[::1]:8470"):
+        assert browser.get("/control/calls", headers={"Host": host}).status_code == 200
+    assert browser.get("/control/calls", headers={"Host": "evil.example"}).status_code == 403
 
 
 def test_the_control_wants_its_token_and_can_be_off() -> None:

@@ -71,6 +71,10 @@ def _by_post(callback: Callback, _sign_in: SignIn) -> None:
     callback.by_post = not callback.by_post
 
 
+def _in_another_browser(callback: Callback, _sign_in: SignIn) -> None:
+    callback.by_hand = True
+
+
 def _more_parameters(callback: Callback, _sign_in: SignIn) -> None:
     callback.add("session_state", "c2Vzc2lvbg.ab+/=")
     callback.add("lang", "vi")
@@ -226,6 +230,21 @@ FAULTS = (
         Said(
             "POST từ trang khác không mang cookie SameSite=Lax: từ chối, hoặc gửi lại trong trang.",
             "A POST from another site brings no SameSite=Lax cookie: refuse, or post again from your own.",
+        ),
+    ),
+    Fault(
+        "in_another_browser",
+        Stage.CALLBACK,
+        EVERYWHERE,
+        _EITHER,
+        Said(
+            "Không tự quay về: hiện địa chỉ để mở ở trình duyệt khác",
+            "Does not go back by itself: shows the address, to be opened in another browser",
+        ),
+        _in_another_browser,
+        Said(
+            "Trình duyệt khác: từ chối, không làm mất lượt của trình duyệt đã bắt đầu. Chính nó: chấp nhận.",
+            "In another browser: refuse, and spoil nothing for the one that began. In that one: accept.",
         ),
     ),
     Fault(

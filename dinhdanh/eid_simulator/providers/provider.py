@@ -103,7 +103,7 @@ class Provider:
         if self.understood.prompt and "none" in said.get("prompt", "").split():
             return self._silently(asked, request)
         waiting = self.simulation.memory.waiting.put(asked)
-        return self.pages.to_choose(self.prefix, waiting, choice)
+        return self.pages.to_choose(self.prefix, waiting, choice, said.get("ui_locales", ""))
 
     def choose(self, request: Request) -> Response:
         """The page on which somebody is chosen; what was chosen there."""
