@@ -49,8 +49,11 @@ SERVER = os.environ.get("TEST_DATABASE_URL", "")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 NO_SOCKETS = ("unit", "properties")
 LONGEST = ("crash", "story")
-SHORTEST = ("adversarial", "contract", "flows", "unit")
+SHORT = ("adversarial", "contract", "flows")
 """Folders of which no file takes longer than a quarter of a minute."""
+SHORTEST = ("unit",)
+"""Of which none takes longer than some seconds: when one process has nothing left, the others soon
+have nothing either."""
 TESTS = Path(__file__).parent
 
 for name in [n for n in os.environ if n.startswith("DINHDANH_")]:
@@ -128,7 +131,7 @@ def pytest_unconfigure() -> None:
 def _turn(item: pytest.Item) -> int:
     folder = item.path.relative_to(TESTS).parts[0]
     if item.get_closest_marker("serial") is None:
-        return 3 if folder in SHORTEST else 2
+        return 4 if folder in SHORTEST else 3 if folder in SHORT else 2
     return 0 if folder in LONGEST else 1
 
 
