@@ -98,6 +98,11 @@ def has(where: Connection | Session, user_id: int, upstream: str) -> bool:
     return bool(core(where).scalar(select(found)))
 
 
+def linked() -> ColumnElement[bool]:
+    """The SQL condition on ``User``: some upstream has vouched for her, and may again."""
+    return exists().where(good()).correlate(User)
+
+
 def of_person(session: Session, user_id: int) -> Sequence[EidLink]:
     """Her links that are good, by upstream."""
     return session.scalars(

@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from sqlalchemy import ColumnElement, and_, case, exists, false, literal, or_, select, true
 from sqlalchemy.orm import Session
 
-from directory import assignments, tree, units
+from directory import assignments, eid_links, tree, units
 from directory.assignments import Assignment, Held, HeldAs, Position
 from directory.base import page_marks, values
 from directory.base.crypto import Keyring
@@ -41,6 +41,8 @@ class SearchFilter:
     status: UserStatus | None = None
     position: str | None = None
     """Code of the catalogue."""
+    identity: bool | None = None
+    """Whether an electronic identity is linked to them."""
     shown_on: date | None = None
     """The day whose posts and units are shown, as they were called; None: today's. Who is listed is
     decided today."""
@@ -269,6 +271,8 @@ def _filters(session: Session, wanted: SearchFilter, on: date) -> list[ColumnEle
     same_post: list[ColumnElement[bool]] = []
     if wanted.unit_id is not None:
         same_post.append(OrgUnit.path.like(units.get(session, wanted.unit_id).path + "%"))
+    if wanted.identity is not None:
+        found.append(eid_links.linked() if wanted.identity else ~eid_links.linked())
     if wanted.position:
         same_post.append(Position.code == wanted.position)
     if same_post:

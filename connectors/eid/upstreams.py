@@ -19,6 +19,7 @@ from connectors.eid.opening import private_key
 from connectors.eid.profiles import PROFILES, EidProfile, Party
 from connectors.eid.refusals import EidRefused, Why
 from connectors.eid.settings import Settings, level_of, require_address
+from directory import eid_links
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.crypto import Keyring
@@ -178,6 +179,26 @@ def _audit(session: Session, row: Upstream, what: str, now: datetime, actor: Act
             "assume": row.settings["assume"],
         },
     )
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A link of somebody's as people see it."""
+
+    title: str
+    level: int
+    linked_at: datetime
+    used_at: datetime
+
+
+def identities(session: Session, user_id: int) -> list[Identity]:
+    """Who vouches for a person: where, at which level, since when, last when."""
+    links = eid_links.of_person(session, user_id)
+    titles = {row.name: row.title for row in every(session)} if links else {}
+    return [
+        Identity(titles.get(one.upstream, one.upstream), one.level, one.linked_at, one.used_at)
+        for one in links
+    ]
 
 
 def get(session: Session, name: str) -> Upstream:

@@ -5,6 +5,7 @@
     views_units             the tree on any day, a unit
     views_changes           form → preview → confirm; undo
     views_proposals         what takes a second person: the list, and one to be decided
+    views_identities        electronic identities that differ from our records
     views_history           what was done: one change with its proof, and the list
     views_applications      applications, their rules
     views_clients           clients: registered, edited, their secrets, a trial sign-in

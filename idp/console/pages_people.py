@@ -7,6 +7,8 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from connectors.eid import upstreams
+from connectors.eid.upstreams import Identity
 from connectors.pki import issued
 from connectors.pki.issued import CertificateView
 from directory import assignments, entitlements, search, tree
@@ -93,6 +95,8 @@ class Whole:
     actors: dict[int, str]
     roles: list[tuple[str, str | None]]
     """Administrative roles today: (role, name of the unit or None for the installation)."""
+    identities: list[Identity]
+    """Who vouches for her elsewhere."""
     ways: list[HeldFactor]
     """What she has enrolled to sign in besides her password."""
     locks: list[Lock]
@@ -128,6 +132,7 @@ def whole(
             [],
             [],
             [],
+            [],
             may_change=_may_take_back(session, granted, found),
             offered=_offered(found, on),
             may_reset=False,
@@ -143,6 +148,7 @@ def whole(
         changes,
         actors,
         _roles(session, user_id, on),
+        upstreams.identities(session, user_id),
         enrolled.held(session, user_id),
         throttle.locks(session, user_id, now=now),
         may_change=granted.may(Do.CHANGE, path) and not herself,

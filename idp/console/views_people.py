@@ -20,6 +20,8 @@ from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
 from idp.web.labels import label
 
+_IDENTITY = {"linked": True, "missing": False}
+
 
 def listing() -> str:
     """Search and list, with filters."""
@@ -80,12 +82,13 @@ def _wanted(asked: Mapping[str, str]) -> SearchFilter:
         unit_id=guard.number("unit", asked),
         status=UserStatus(status) if status in set(UserStatus) else None,
         position=asked.get("position") or None,
+        identity=_IDENTITY.get(asked.get("identity", "")),
         shown_on=_day(asked)[0],
     )
 
 
 def _filters(asked: Mapping[str, str]) -> dict[str, Any]:
-    names = ("q", "unit", "status", "position", "on")
+    names = ("q", "unit", "status", "position", "identity", "on")
     return {name: asked[name] for name in names if asked.get(name)}
 
 

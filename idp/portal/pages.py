@@ -8,6 +8,8 @@ from datetime import datetime
 from cryptography import x509
 from sqlalchemy.orm import Session
 
+from connectors.eid import upstreams
+from connectors.eid.upstreams import Identity
 from connectors.pki import authority, issued
 from connectors.pki.tables import Authority
 from directory import assignments, entitlements, people, permissions
@@ -167,12 +169,15 @@ class OwnRecord:
     user: User
     held: Sequence[Held]
     """All assignments, the newest first."""
+    identities: Sequence[Identity]
+    """Who vouches for me elsewhere."""
 
 
 def profile(session: Session, user_id: int) -> OwnRecord:
     """My own data; the citizen number masked."""
     held = assignments.timeline(session, [user_id])[user_id]
-    return OwnRecord(people.get(session, user_id), list(reversed(held)))
+    identities = upstreams.identities(session, user_id)
+    return OwnRecord(people.get(session, user_id), list(reversed(held)), identities)
 
 
 def certificate_pem(session: Session, user_id: int, serial: str) -> str:

@@ -24,6 +24,7 @@ PAGES = {
     "units": "/console/units",
     "changes": "/console/changes",
     "proposals": "/console/proposals",
+    "identities": "/console/identities",
     "applications": "/console/applications",
     "work": "/console/work-items",
     "clients": "/console/clients",
@@ -34,10 +35,20 @@ PAGES = {
 }
 SEEN = {
     "admin": set(PAGES),
-    "officer": {"home", "people", "csv", "units", "changes", "proposals"},
-    "officer_a": {"home", "people", "csv", "units", "changes", "proposals"},
+    "officer": {"home", "people", "csv", "units", "changes", "proposals", "identities"},
+    "officer_a": {"home", "people", "csv", "units", "changes", "proposals", "identities"},
     "owner": {"home", "applications", "work", "clients", "new client", "logouts"},
-    "auditor": {"home", "people", "csv", "units", "changes", "proposals", "logouts", "audit"},
+    "auditor": {
+        "home",
+        "people",
+        "csv",
+        "units",
+        "changes",
+        "proposals",
+        "identities",
+        "logouts",
+        "audit",
+    },
 }
 
 
