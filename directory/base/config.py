@@ -162,6 +162,9 @@ class Settings(BaseSettings):
     """Characters of a password that is all that is asked of somebody."""
     password_min_beside_second: int = Field(default=8, ge=8, le=128)
     """Of one beside which a second factor is demanded wherever its owner comes from."""
+    password_blocklist: Path | None = None
+    """Where ``dinhdanh passwords blocklist`` keeps passwords that leaked, for each node; default
+    ``data_dir/passwords.blocklist``."""
     activation_lifetime: int = 7 * DAY
     change_approval_people: int = 500
     """A change of more people than this needs a second person."""
@@ -279,6 +282,11 @@ class Settings(BaseSettings):
     def keyring(self) -> Path:
         """The keyring file in force."""
         return self.keyring_file or self.data_dir / "keyring.json"
+
+    @property
+    def blocklist(self) -> Path:
+        """The file of leaked passwords in force."""
+        return self.password_blocklist or self.data_dir / "passwords.blocklist"
 
     @property
     def checkpoint_file(self) -> Path:

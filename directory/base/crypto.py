@@ -250,6 +250,10 @@ class PasswordHasher:
         fits = bool(self._guarded(check))
         return fits and stored is not None
 
+    def beside(self, check: Callable[[], bool]) -> bool:
+        """What another costly check says, in the same queue."""
+        return bool(self._guarded(lambda: b"1" if check() else b""))
+
     def needs_rehash(self, stored: str) -> bool:
         """Whether the stored hash was made with other parameters than today's."""
         return f"$m={self._cost.memory // 1024},t={self._cost.passes},p=1$" not in stored

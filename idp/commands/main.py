@@ -31,6 +31,7 @@ PARTS = {
     "keys": ("keys",),
     "migrate": ("ops",),
     "order-of-checks": ("order_of_checks",),
+    "passwords": ("passwords",),
     "proposal": ("proposals",),
     "restored": ("restored",),
     "role": ("applications",),

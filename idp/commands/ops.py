@@ -17,7 +17,7 @@ from directory.base.errors import DinhdanhError
 from directory.base.rows import not_over
 from directory.permissions import AdminRole, Role
 from idp import assurance
-from idp.commands import pki
+from idp.commands import passwords, pki
 from idp.factors import registry
 from idp.oidc.clients import SCOPES
 from idp.run import health, installation, migrate, schema, wiring
@@ -82,7 +82,7 @@ def check(profile: str) -> None:
         click.echo(f"✗ {problem}")
     for weakness in _weaker_than_level3(settings):
         click.echo(f"! {profile}: {weakness}")
-    for weakness in [*_addresses_untold(settings), *_authority_weaknesses(settings)]:
+    for weakness in [*_addresses_untold(settings), *_weaknesses(settings)]:
         click.echo(f"! {weakness}")
     if problems:
         raise SystemExit(1)
@@ -97,7 +97,7 @@ def _addresses_untold(settings: Settings) -> Iterator[str]:
         )
 
 
-def _authority_weaknesses(settings: Settings) -> list[str]:
+def _weaknesses(settings: Settings) -> list[str]:
     """None while there is no database to look at: that is told already."""
     try:
         Keyring.open(settings.keyring)
@@ -106,7 +106,7 @@ def _authority_weaknesses(settings: Settings) -> list[str]:
     services = wiring.build(settings)
     try:
         usable = all(c.holds for c in health.checks(services))
-        return list(pki.weaknesses(services)) if usable else []
+        return [*pki.weaknesses(services), *passwords.weaknesses(services)] if usable else []
     finally:
         services.db.dispose()
 

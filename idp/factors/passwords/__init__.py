@@ -1,17 +1,22 @@
 """Passwords.
 
+bringing_in     those of another system, from a file
 choosing        a new one that a person chooses
 strength        whether it is long enough, and not one that is guessed
 guesses         what guessing costs, and which parts make it cheap
 own             what is known of the person who chooses
+leaked          passwords that leaked, in a file
 known           words that passwords are made of, in little room
 keystrokes      Vietnamese typed where the input method is off
 generated       one made for somebody
 typed           what was typed, beside a stored hash; hashes to be stored
+foreign         hashes of other systems
+sha512_crypt    one of their ways
 stored          the table, and who has one
 canonical       one form of a password, whichever keyboard typed it
 """
 
+from idp.factors.passwords.bringing_in import RowsRefused, bring_in
 from idp.factors.passwords.canonical import LONGEST, canonical, require_bound
 from idp.factors.passwords.choosing import Choosing, choosing
 from idp.factors.passwords.generated import generate_password
@@ -22,6 +27,7 @@ from idp.factors.passwords.stored import (
     candidate,
     forget,
     having,
+    of_other_systems,
     replace_hash,
     store,
 )
@@ -35,10 +41,12 @@ __all__ = [
     "Judgement",
     "Kind",
     "PasswordCredential",
+    "RowsRefused",
     "Rule",
     "Typed",
     "Verdict",
     "Weak",
+    "bring_in",
     "candidate",
     "canonical",
     "choosing",
@@ -46,6 +54,7 @@ __all__ = [
     "generate_password",
     "hashed",
     "having",
+    "of_other_systems",
     "replace_hash",
     "require_bound",
     "rule",

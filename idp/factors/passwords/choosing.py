@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,7 @@ from idp.factors.passwords import own, stored
 from idp.factors.passwords.canonical import canonical
 from idp.factors.passwords.own import Own
 from idp.factors.passwords.stored import Candidate
-from idp.factors.passwords.strength import Judgement, Rule, check_strength, judge, rule
+from idp.factors.passwords.strength import Judgement, Rule, judge, require_strength, rule
 from idp.factors.passwords.typed import hashed, verify
 
 
@@ -29,14 +30,16 @@ class Choosing:
     own: Own
     unlike: Candidate | None
     """Whose present password the new one must not be; None where she gives none."""
+    leaks: Path | None = None
+    """The file of passwords that leaked."""
 
     def judged(self, password: str) -> Judgement:
         """What is to be said of it while she types. Raises InvalidInput for one too long."""
-        return judge(password, by=self.by, own=self.own)
+        return judge(password, by=self.by, own=self.own, leaks=self.leaks)
 
     def hash(self, passwords: PasswordHasher, password: str, *, again: str) -> str:
         """The hash of what she typed twice. Raises InvalidInput. Outside transactions."""
-        check_strength(password, by=self.by, own=self.own)
+        require_strength(self.judged(password))
         if canonical(password) != canonical(again):
             raise InvalidInput(
                 "password_differs", "Hai lần nhập mật khẩu không giống nhau.", field="again"
@@ -66,4 +69,5 @@ def choosing(
         rule(settings, second_factor=two),
         own.about(session, user, now=now),
         None if first else stored.candidate(session, user.username),
+        settings.blocklist,
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, ForeignKey, bindparam, delete, select, update
+from sqlalchemy import Connection, ForeignKey, bindparam, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.base import audit, hot
@@ -96,6 +96,12 @@ def store(
             set_=columns | {"generation": PasswordCredential.generation + 1},
         )
     )
+    _tell(session, user_id, must_change=must_change, now=now, actor=actor)
+
+
+def _tell(
+    session: Session, user_id: int, *, must_change: bool, now: datetime, actor: Actor
+) -> None:
     audit.record(
         session,
         Tag.PASSWORD_SET,
@@ -104,6 +110,28 @@ def store(
         subject=("user", user_id),
         data={"must_change": must_change},
     )
+
+
+def store_first(
+    session: Session,
+    user_id: int,
+    phc: str,
+    *,
+    must_change: bool,
+    now: datetime,
+    actor: Actor,
+) -> bool:
+    """Give a person her first password; False where she has one."""
+    columns = {"hash": phc, "must_change": must_change, "set_at": now, "changed_by": actor.key}
+    new = session.execute(
+        insert_into(session, PasswordCredential)
+        .values(user_id=user_id, **columns)
+        .on_conflict_do_nothing(index_elements=["user_id"])
+        .returning(PasswordCredential.user_id)
+    ).one_or_none()
+    if new is not None:
+        _tell(session, user_id, must_change=must_change, now=now, actor=actor)
+    return new is not None
 
 
 def replace_hash(session: Session, user_id: int, *, old: str, new: str) -> None:
@@ -131,3 +159,9 @@ def forget(session: Session, user_ids: Iterable[int]) -> list[int]:
         mine = PasswordCredential.user_id.in_(some)
         session.execute(delete(PasswordCredential).where(mine))
     return found
+
+
+def of_other_systems(session: Session) -> int:
+    """How many passwords are still kept as another system hashed them."""
+    ours = PasswordCredential.hash.startswith("$argon2id$")
+    return session.scalar(select(func.count()).where(~ours)) or 0

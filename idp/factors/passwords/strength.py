@@ -6,10 +6,12 @@ No rule about kinds of characters: length, a list of known passwords, and what g
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from directory.base.config import Settings
 from directory.base.errors import InvalidInput
-from idp.factors.passwords.canonical import canonical, require_bound
+from idp.factors.passwords import leaked
+from idp.factors.passwords.canonical import canonical, require_bound, spellings
 from idp.factors.passwords.guesses import Estimate, Part, estimate
 from idp.factors.passwords.keystrokes import bare
 from idp.factors.passwords.known import Kind
@@ -71,9 +73,13 @@ class Weak(InvalidInput):
         self.judgement = judgement
 
 
-def judge(text: str, *, by: Rule, own: Own) -> Judgement:
-    """What is to be said of a password. Raises InvalidInput for one longer than any."""
+def judge(text: str, *, by: Rule, own: Own, leaks: Path | None = None) -> Judgement:
+    """What is to be said of a password. ``leaks``: the file of those that leaked. Raises InvalidInput
+    for one longer than any.
+    """
     require_bound(text, field="password")
+    if leaks is not None and leaked.holds(leaks, spellings(text)):
+        return Judgement(Verdict.WEAK, by, (Part(Kind.LEAKED, 0, len(canonical(text))),))
     text = canonical(text)
     if (found := _known_whole(text, own)) is not None:
         return Judgement(Verdict.WEAK, by, (found,))
@@ -101,16 +107,14 @@ def _worth_saying(cost: Estimate) -> tuple[Part, ...]:
     return tuple(seen.values())
 
 
-def check_strength(text: str, *, by: Rule, own: Own, field: str = "password") -> None:
-    """Raises InvalidInput when a password is too short, too long or easy to guess."""
-    require_bound(text, field=field)
-    judgement = judge(text, by=by, own=own)
+def require_strength(judgement: Judgement, *, field: str = "password") -> None:
+    """Raises InvalidInput for a password that is too short or easy to guess."""
     if judgement.verdict is Verdict.SHORT:
         raise InvalidInput(
             "password_short",
             "Mật khẩu phải có ít nhất {least} ký tự.",
             field=field,
-            least=by.least,
+            least=judgement.rule.least,
         )
     if not judgement.accepted:
         raise Weak(judgement, field=field)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from directory.base.audit import Actor
 from directory.base.crypto import PasswordHasher
-from idp.factors.passwords import stored
+from idp.factors.passwords import foreign, stored
 from idp.factors.passwords.canonical import canonical, spellings
 from idp.factors.passwords.stored import Candidate
 
@@ -30,18 +30,27 @@ class Typed:
         """Whether it is her password."""
         hash_ = found.hash if found else None
         for spelling in spellings(self._text):
-            if self._passwords.verify(hash_, spelling):
+            if self._is(hash_, spelling):
                 self._old, self._as_it_is = hash_, spelling == canonical(self._text)
                 return True
         return False
 
+    def _is(self, hash_: str | None, spelling: str) -> bool:
+        if hash_ is None or not foreign.is_foreign(hash_):
+            return self._passwords.verify(hash_, spelling)
+        if self._passwords.beside(lambda: foreign.fits(hash_, spelling)):
+            return True
+        # One of ours is made for everybody; what a foreign one costs comes on top.
+        return self._passwords.verify(None, spelling)
+
     def renewed(self) -> str | None:
         """The hash to keep in place of the one that fitted: None where that is of today's
-        parameters and of the canonical form.
+        parameters, of the canonical form and our own.
         """
         if self._old is None:
             return None
-        if self._as_it_is and not self._passwords.needs_rehash(self._old):
+        stale = foreign.is_foreign(self._old) or self._passwords.needs_rehash(self._old)
+        if self._as_it_is and not stale:
             return None
         return hashed(self._passwords, self._text)
 
