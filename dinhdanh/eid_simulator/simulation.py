@@ -141,9 +141,9 @@ class Simulation:
         return self.people.get(key) or next(iter(self.people.values()))
 
     def other_than(self, person: Person) -> Person:
-        """Somebody else; herself where she is alone."""
-        others = (each for each in self.people.values() if each.key != person.key)
-        return next(others, person)
+        """Somebody else; one of the built-in people where she is alone."""
+        everybody = (*self.people.values(), *people.PEOPLE)
+        return next(e for e in everybody if e.citizen_number != person.citizen_number)
 
     def prepare(self, prepared: Prepared) -> None:
         """Answer the next sign-in that fits with this choice, without asking anybody."""

@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
 
 import pytest
@@ -17,7 +18,7 @@ from dinhdanh.eid_simulator.faults.fault import Expected, Fault
 from dinhdanh.eid_simulator.faults.registry import FAULTS
 from dinhdanh.eid_simulator.people import PEOPLE
 from dinhdanh.eid_simulator.running import Simulator, simulate
-from tests.strict_relying_party import Person, Refused, RelyingParty, Wire
+from tests.strict_relying_party import CALLBACK, HTTP, Person, Refused, RelyingParty, Wire
 
 PROFILES = ("standard", "dvcqg", "vneid2026")
 CLIENT = ("demo", "simulation-only")
@@ -87,6 +88,24 @@ def test_the_portals_own_account_says_everything_but_a_level(sim: Simulator) -> 
     assert said["GioiTinh"] == 2
     assert len(said) > 30
     assert said["DanToc"] is None
+
+
+def test_of_many_who_redeem_one_code_at_once_one_is_given_a_token(sim: Simulator) -> None:
+    relying = party(sim, "dvcqg")
+    sim.control.next(person=WHO)
+    relying._browse("state", "", "")
+    code, _ = relying._callback("state")
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": CALLBACK,
+        "client_id": CLIENT[0],
+        "client_secret": CLIENT[1],
+    }
+    address = sim.provider("dvcqg").address("token")
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: HTTP.post(address, data=form).status_code, range(16)))
+    assert sorted(found) == [200, *[400] * 15]
 
 
 # ---- faults ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import html
 import json
 import re
 import runpy
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from joserfc.jwk import ECKey, KeySet
 from werkzeug.test import Client as Browser
 from werkzeug.test import TestResponse
 
-from dinhdanh.eid_simulator import clients, jose, people
+from dinhdanh.eid_simulator import clients, jose, people, sign_ins
 from dinhdanh.eid_simulator.application import Application
 from dinhdanh.eid_simulator.certainty import DETAILS
+from dinhdanh.eid_simulator.faults import transport
+from dinhdanh.eid_simulator.faults.fault import FOR_EVERYBODY, Stage
 from dinhdanh.eid_simulator.faults.registry import FAULTS
 from dinhdanh.eid_simulator.people import WrongFile
 from dinhdanh.eid_simulator.simulation import MOUNTS, Mount, Settings
@@ -509,6 +512,68 @@ def test_the_document_says_what_the_simulator_says_of_itself() -> None:
     text = (ROOT / "docs/eid-simulator.md").read_text("utf-8")
     assert script["written"](text) == text
     assert all(f"`{code}`" in text for code in FAULTS)
+
+
+def pairs_of(stages: set[Stage]) -> list[tuple[str, str]]:
+    """Every two faults that change the same thing, in both orders."""
+    chosen = [fault for fault in FAULTS.values() if fault.stage in stages]
+    return [
+        (one.code, two.code)
+        for one in chosen
+        for two in chosen
+        if one.stage is two.stage and one is not two
+    ]
+
+
+@pytest.mark.parametrize("profile", AUTHORIZE)
+def test_any_two_faults_can_be_chosen_together(
+    profile: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another fault has broken need not break again, but nothing else breaks of it."""
+    monkeypatch.setattr(transport, "HUGE", 1000)
+    app = made(clock=clock, people=people.PEOPLE[:1])
+    app.simulation.stopping.set()  # nothing is slow
+    demo = {"client_id": "demo", "client_secret": "simulation-only"}
+    browser = Browser(app)
+    code, token = app.simulation.memory.codes, app.simulation.memory.tokens
+    for pair in pairs_of(set(Stage) - {Stage.OUTAGE, *FOR_EVERYBODY}):
+        if any(profile not in FAULTS[each].profiles for each in pair):
+            continue
+        app.control.clear()
+        app.control.next(faults=pair)
+        answer = browser.get(
+            AUTHORIZE[profile], query_string=request("demo", redirect_uri="http://localhost/cb")
+        )
+        assert answer.status_code in (200, 303), pair
+        assert len(code._things) == 1, pair
+        sign_in = next(iter(code._things.values()))
+        form = {"grant_type": "authorization_code", "redirect_uri": "http://localhost/cb", **demo}
+        form |= {"code": sign_in.code, "encrypt_key": sign_in.encrypt_key or ""}
+        with suppress(ConnectionResetError):
+            status = browser.post(TOKEN[profile], data=form).status_code
+            assert status in (200, 307, 400, 401, 503), pair
+        for bearer in list(token._things):
+            with suppress(ConnectionResetError):
+                headers = {"Authorization": f"Bearer {bearer}"}
+                at = TOKEN[profile].replace("token", "userinfo")
+                assert browser.get(at, headers=headers).status_code in (200, 503), pair
+
+
+def test_faults_that_mix_people_up_need_no_second_person(clock: Clock) -> None:
+    app = made(clock=clock, people=people.PEOPLE[:1])
+    app.control.next(faults=["number_of_another"])
+    browser = Browser(app)
+    token = redeem(browser, said(ask(browser))["code"]).json["access_token"]
+    told = browser.get("/standard/userinfo", headers={"Authorization": f"Bearer {token}"}).json
+    assert told["citizen_id"] != people.PEOPLE[0].citizen_number
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_ins, "MOST", 3)
+    shelf: sign_ins.Shelf[int] = sign_ins.Shelf()
+    keys = [shelf.put(number) for number in range(5)]
+    assert [shelf.get(key) for key in keys] == [None, None, 2, 3, 4]
+    assert (shelf.take(keys[4]), shelf.take(keys[4])) == (4, None)
 
 
 # ---- files -------------------------------------------------------------------------------------

@@ -62,7 +62,8 @@ def _plain_code(envelope: Envelope, _sign_in: SignIn) -> None:
 
 
 def _plain(envelope: Envelope, _sign_in: SignIn) -> None:
-    envelope.afterwards = lambda _sealed: json.loads(envelope.clear)
+    clear = json.loads(envelope.clear)
+    envelope.afterwards = lambda _sealed: clear
 
 
 def _key_missing(envelope: Envelope, _sign_in: SignIn) -> None:

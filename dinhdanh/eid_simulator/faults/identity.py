@@ -21,8 +21,20 @@ TONES = (("hoà", "hòa"), ("thuỷ", "thủy"), ("thuý", "thúy"), ("hoá", "h
 """The two ways to place one tone; a sample that the built-in people need."""
 
 
+def _number(shown: Shown) -> str:
+    if not isinstance(shown.citizen_number, str):
+        raise TypeError("the number is no text any more")
+    return shown.citizen_number
+
+
+def _level(shown: Shown) -> str:
+    if shown.level is ABSENT:
+        raise TypeError("there is no level any more")
+    return str(shown.level)
+
+
 def _number_changed(shown: Shown, _sign_in: SignIn) -> None:
-    shown.citizen_number = str(shown.citizen_number)[:6] + NOBODY
+    shown.citizen_number = _number(shown)[:6] + NOBODY
 
 
 def _number_of_another(shown: Shown, sign_in: SignIn) -> None:
@@ -47,15 +59,15 @@ def _number_missing(shown: Shown, _sign_in: SignIn) -> None:
 
 
 def _number_malformed(shown: Shown, _sign_in: SignIn) -> None:
-    shown.citizen_number = f"{str(shown.citizen_number)[:-1]}X"
+    shown.citizen_number = f"{_number(shown)[:-1]}X"
 
 
 def _number_of_nine(shown: Shown, _sign_in: SignIn) -> None:
-    shown.citizen_number = str(shown.citizen_number)[-9:]
+    shown.citizen_number = _number(shown)[-9:]
 
 
 def _number_not_text(shown: Shown, _sign_in: SignIn) -> None:
-    shown.citizen_number = int(str(shown.citizen_number))
+    shown.citizen_number = int(_number(shown))
 
 
 def _level_1(shown: Shown, _sign_in: SignIn) -> None:
@@ -67,11 +79,11 @@ def _level_missing(shown: Shown, _sign_in: SignIn) -> None:
 
 
 def _level_as_text(shown: Shown, _sign_in: SignIn) -> None:
-    shown.level = str(shown.level)
+    shown.level = _level(shown)
 
 
 def _level_in_words(shown: Shown, _sign_in: SignIn) -> None:
-    shown.level = f"Mức độ {shown.level}"
+    shown.level = f"Mức độ {_level(shown)}"
 
 
 def _level_true(shown: Shown, _sign_in: SignIn) -> None:

@@ -1,5 +1,6 @@
 """Every fault by its code; what was chosen, done to what it changes."""
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -48,8 +49,12 @@ def of_profile(profile: str) -> list[Fault]:
 
 
 def misbehave(stage: Stage, profile: str, chosen: Iterable[str], thing: Any, context: Any) -> None:
-    """Do to ``thing`` what the chosen faults of this stage and profile do to it."""
+    """Do to ``thing`` what the chosen faults of this stage and profile do to it, in their order.
+
+    A fault that finds nothing to break, since another has broken it before, does nothing.
+    """
     for code in chosen:
         fault = FAULTS[code]
         if fault.stage is stage and profile in fault.profiles:
-            fault.deed(thing, context)
+            with contextlib.suppress(LookupError, TypeError, ValueError):
+                fault.deed(thing, context)

@@ -50,7 +50,7 @@ class Standard(Provider):
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "form_post"],
             "grant_types_supported": ["authorization_code"],
-            "subject_types_supported": ["pairwise"],
+            "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": list(ALGORITHMS),
             "token_endpoint_auth_methods_supported": [
                 "client_secret_basic",
