@@ -206,10 +206,19 @@ def with_password(issuer: str, username: str, link: str) -> Person:
     path, password = urlsplit(link).path, secrets.token_urlsafe(18)
     with http.Connection(issuer) as browser:
         page = browser.send("GET", path).body.decode()
-        form = dict.fromkeys(_PASSWORD_FIELD.findall(page), password)
-        if token := _CSRF.search(page):
-            form["csrf_token"] = unescape(token[1])
+        if not _PASSWORD_FIELD.search(page):
+            # The slip is opened first; releases before went on at once.
+            form = {"code": path.rpartition("/")[2]} | _token(page)
+            path = urlsplit(browser.send("POST", "/activate", form=form).location).path
+            page = browser.send("GET", path).body.decode()
+        form = dict.fromkeys(_PASSWORD_FIELD.findall(page), password) | _token(page)
         answer = browser.send("POST", path, form=form)
     if answer.status not in (200, 303):
         raise RuntimeError(f"{issuer}{path}: {answer.status} {answer.body[:300]!r}")
     return Person(username, password)
+
+
+def _token(page: str) -> dict[str, str]:
+    """What a page's form proves where it comes from with."""
+    found = _CSRF.search(page)
+    return {"csrf_token": unescape(found[1])} if found else {}

@@ -20,7 +20,7 @@ from directory.changes.newcomer import person_row
 from directory.people import User
 from directory.permissions import Role
 from idp import sessions
-from idp.factors import enrolled, slips, throttle
+from idp.factors import enrolled, paper_code, slips, throttle
 from idp.oidc.logout import enqueue_logout
 from idp.run import installation
 from idp.services import Services
@@ -49,12 +49,12 @@ def user_admin(username: str, name: str) -> None:
             person = _join(session, services, username, name, actor)
         _grant(session, person, actor, services)
         slips.require_use(session, person.id, on=local_day(now))
-        token = slips.issue(
+        code = slips.issue(
             session, services.keyring, person.id, now=now, lifetime=HOUR, actor=actor
         )
         username = person.username
     services.db.dispose()
-    _print_slip(services.settings.issuer, username, token, until=moment(now + timedelta(hours=1)))
+    _print_slip(services.settings.issuer, username, code, until=moment(now + timedelta(hours=1)))
 
 
 @user.command("slip")
@@ -69,13 +69,13 @@ def user_slip(username: str) -> None:
         if person is None:
             raise NotFound("user_unknown", "Không tìm thấy người dùng.")
         slips.require_use(session, person.id, on=local_day(now))
-        token = slips.issue(
+        code = slips.issue(
             session, services.keyring, person.id, now=now, lifetime=lifetime, actor=actor
         )
         username = person.username
     services.db.dispose()
     until = moment(now + timedelta(seconds=lifetime))
-    _print_slip(services.settings.issuer, username, token, until=until)
+    _print_slip(services.settings.issuer, username, code, until=until)
 
 
 @user.command("reset")
@@ -102,10 +102,11 @@ def user_reset(username: str) -> None:
     click.echo(gettext("Đã đặt lại cách xác thực thứ hai."))
 
 
-def _print_slip(issuer: str, username: str, token: str, *, until: str) -> None:
+def _print_slip(issuer: str, username: str, code: str, *, until: str) -> None:
     click.echo(gettext("Tên đăng nhập: {username}", username=username))
+    click.echo(gettext("Mã kích hoạt: {code}", code=paper_code.grouped(code)))
     click.echo(gettext("Liên kết dùng một lần, đến {until}:", until=until))
-    click.echo(f"{issuer}/activate/{token}")
+    click.echo(f"{issuer}/activate/{code}")
 
 
 def _join(session: Session, services: Services, username: str, name: str, actor: Actor) -> User:

@@ -30,7 +30,7 @@ def issue_slip(
     settings: Settings,
     now: datetime,
 ) -> str:
-    """The token of a new activation slip. Raises NotFound, NotAllowed, Conflict."""
+    """The code of a new activation slip. Raises NotFound, NotAllowed, Conflict."""
     _require_reset(session, user_id, actor, now)
     if enrolled.reset_by(session, user_id, actor, since=now - APART):
         raise Conflict(

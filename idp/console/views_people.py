@@ -15,6 +15,7 @@ from directory.people import UserStatus
 from directory.search import Found, SearchFilter
 from idp.console import forms, guard, pages_people, pages_sign_in, timeline
 from idp.console.guard import asker
+from idp.factors import paper_code, qr_code, slip_use
 from idp.web import form_keys, gate, language_switch
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
@@ -166,7 +167,7 @@ def activation(user_id: int) -> Any:
         return redirect(url_for("console.person", user_id=user_id), 303)
     try:
         with has.db.write() as session:
-            token = pages_sign_in.issue_slip(
+            code = pages_sign_in.issue_slip(
                 session,
                 user_id,
                 actor=who.actor,
@@ -179,10 +180,14 @@ def activation(user_id: int) -> Any:
         return redirect(url_for("console.person", user_id=user_id), 303)
     with has.db.read() as session:
         page = pages_people.whole(session, who.rights, user_id, now=who.now)
+    url = gate.absolute(url_for("login.slip_with", code=code))
     return render_template(
         "console/slip.html",
         page=page,
-        url=gate.absolute(url_for("login.activate", token=token, _external=False)),
+        code=paper_code.grouped(code),
+        picture=qr_code.svg(url),
+        address=gate.absolute(url_for("login.slip")).partition("://")[2],
+        question=slip_use.question(page.person.user),
         until=who.now + timedelta(seconds=has.settings.activation_lifetime),
     )
 

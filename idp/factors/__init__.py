@@ -8,9 +8,11 @@ by_recovery_code  ten codes on a sheet of paper, each good once
 enrolled        what people have enrolled: one row each, whichever factor it belongs to
 paper_code      16 digits with a check digit, as paper codes are printed and typed
 by_eid          an electronic identity (VNeID), vouched for at another address
+qr_code         a text as a picture
 guarded         the one check of what can be guessed
 passwords       one form, hashes, strength, forced change
-slips           activation slips and links: how a password comes about, and what voids them
+slips           activation slips: how a password comes about, and what voids them
+slip_use        what somebody does with one in her hand
 slip_cutter     what a change does to them
 throttle        guessing slowed down: places taken, outcomes counted, locks
 limits          what is counted, how far it goes, and who waits; pure

@@ -10,7 +10,6 @@ or session that enrols it. A reload or a wrong code shows the same, nobody else'
 
 import base64
 import hmac
-import io
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -18,7 +17,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pyotp
-import segno
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
@@ -28,7 +26,7 @@ from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput
 from directory.base.hosts import Host
 from idp.assurance import Means, Strength
-from idp.factors import enrolled, limits, paper_code, throttle
+from idp.factors import enrolled, limits, paper_code, qr_code, throttle
 from idp.factors.enrolled import Secrets
 from idp.factors.factor import Answer, Asking, Epochs, Field, Form, Passed, Proven
 from idp.factors.guarded import Guess, guarded
@@ -175,7 +173,7 @@ def offer(has: Services, user_id: int, username: str, within: str) -> Offer:
     secret = _secret(has.keyring, user_id, within)
     named = issuer(has.settings)
     uri = pyotp.TOTP(secret).provisioning_uri(name=username, issuer_name=named)
-    return Offer(secret, uri, _picture(uri))
+    return Offer(secret, uri, qr_code.svg(uri))
 
 
 def issuer(settings: Settings) -> str:
@@ -223,11 +221,3 @@ def confirm(  # noqa: PLR0913 (one keyword per fact)
 def _secret(keyring: Keyring, user_id: int, within: str) -> str:
     """32 letters: 160 bits (RFC 4226 §4), so that base32 needs no padding."""
     return base64.b32encode(keyring.mac(_PURPOSE, f"{user_id}:{within}".encode(), size=20)).decode()
-
-
-def _picture(text: str) -> str:
-    out = io.BytesIO()
-    segno.make(text, error="m", micro=False).save(
-        out, kind="svg", xmldecl=False, svgns=False, omitsize=True, svgclass="qr", lineclass=None
-    )
-    return out.getvalue().decode()

@@ -9,6 +9,8 @@
     in which she has signed in                                       like any other
     her password, asked again in a session   that sign-in            ``lock_after``: she signs in anew
     her codes, each kind for itself          her                     ``code_lock_after``
+    codes of slips                           the source, and all     ``MOST_SLIPS`` in an hour
+                                             of them together
     codes of devices                         her, and the source     ``lock_after`` in ten minutes
 
 Nobody else than she herself counts against a browser in which she has signed in, and nothing else
@@ -35,6 +37,8 @@ from directory.base.errors import Locked
 SOURCE_WINDOW = timedelta(minutes=10)
 DEVICE_WINDOW = timedelta(minutes=10)
 DAY = timedelta(days=1)
+SLIPS_WINDOW = timedelta(hours=1)
+MOST_SLIPS = 20_000
 SLOT = 30
 """Seconds. A reserved place counts in the slot it was taken in and in the next."""
 LONGEST_WAIT = 30
@@ -56,6 +60,8 @@ class Kind(StrEnum):
     AGAIN = "again"
     CODE = "code"
     DEVICE = "device"
+    SLIPS = "slips"
+    """Codes on paper, of everybody together."""
 
 
 WHY = {
@@ -66,6 +72,7 @@ WHY = {
     Kind.AGAIN: "again",
     Kind.CODE: "code",
     Kind.DEVICE: "account",
+    Kind.SLIPS: "rate",
 }
 """What whoever must wait is told (``Locked``)."""
 
@@ -199,6 +206,14 @@ def of_devices(user_id: int, ip: str, settings: Settings) -> tuple[Limit, ...]:
     """Of the codes that devices show (RFC 8628 §5.1)."""
     mine = Limit(Kind.DEVICE, f"device:{user_id}", settings.lock_after, DEVICE_WINDOW)
     return (mine, *of_source(ip, settings))
+
+
+def of_slips(ip: str, settings: Settings) -> tuple[Limit, ...]:
+    """Of codes of slips: nobody's in particular, so that no outsider can void a slip. All of them
+    together have a bound: with ten thousand slips about, guessing one then takes centuries.
+    """
+    everybody = Limit(Kind.SLIPS, "slips", MOST_SLIPS, SLIPS_WINDOW)
+    return (everybody, *of_source(ip, settings))
 
 
 def networks(ip: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""Activation slips and links: whoever holds one sets its person's password, once.
+"""Activation slips: whoever holds one, and knows a little about her, sets its person's password, once.
 
-A slip is a 256-bit token printed once and kept as a keyed hash. Its holder becomes the person, so
+A slip is a code of 16 digits (``paper_code``), printed once and kept as a keyed hash. Its holder becomes the person, so
 it is good only for her as she stood when it was issued. It is void as soon as one of these is
 another: her access epoch or the installation's, her status, the post she stands in, her roles, her
 password; when a dated cut has come; and when whoever issued it could not issue it now. All of
@@ -9,10 +9,11 @@ that previews count it and the trail says why it ended.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, and_, func, null, select, update
+from sqlalchemy import Connection, ForeignKey, and_, func, null, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory import assignments, people, permissions, search
@@ -21,7 +22,7 @@ from directory.assignments import Assignment, Held
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
-from directory.base.crypto import Keyring, random_secret
+from directory.base.crypto import Keyring
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import Conflict, NotFound
 from directory.base.rows import batches, not_over
@@ -29,6 +30,7 @@ from directory.entitlements import Installation
 from directory.people import User, UserStatus
 from directory.permissions import AdminRole, Do, Rights, counting
 from directory.search import PersonView
+from idp.factors import paper_code
 from idp.factors.passwords import PasswordCredential
 
 
@@ -50,7 +52,7 @@ class Activation(Base):
     used_at: Mapped[datetime | None]
     """When it was used, or ended without."""
     ended_as: Mapped[str | None]
-    """Why it ended unused: ``newer``, ``password``, ``role``, ``restored``, ``change:<id>``."""
+    """Why it ended unused: ``newer``, ``password``, ``role``, ``restored``, ``answers``, ``change:<id>``."""
     user_epoch: Mapped[int | None]
     installation_epoch: Mapped[int | None]
     status: Mapped[str | None]
@@ -61,6 +63,8 @@ class Activation(Base):
     password_generation: Mapped[int | None]
     issuer_kind: Mapped[str | None]
     issuer_id: Mapped[int | None] = mapped_column(Key)
+    tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often its question was answered wrongly."""
 
 
 def issue(
@@ -72,16 +76,16 @@ def issue(
     lifetime: int,
     actor: Actor,
 ) -> str:
-    """The token of a new slip, good for ``lifetime`` seconds; earlier unused ones are void.
+    """The code of a new slip, good for ``lifetime`` seconds; earlier unused ones are void.
 
     Whether the actor may issue it is the caller's to ask (``entitled``). Raises NotFound.
     """
-    _lock(session, user_id)
+    lock(session, user_id)
     void(session, [user_id], why="newer", now=now, actor=actor)
-    token = random_secret()
+    code = paper_code.new()
     session.add(
         Activation(
-            digest=_digest(keyring, token),
+            digest=_digest(keyring, code),
             user_id=user_id,
             issued_at=now,
             issued_by=actor.key,
@@ -93,63 +97,65 @@ def issue(
     )
     session.flush()
     audit.record(session, Tag.ACTIVATION_ISSUE, at=now, actor=actor, subject=("user", user_id))
-    return token
+    return code
 
 
-def owner(session: Session, keyring: Keyring, token: str, *, now: datetime) -> User | None:
-    """Whose slip this is, while it can be used."""
-    found = session.execute(
-        select(Activation, User)
-        .join(User, User.id == Activation.user_id)
+def is_known(connection: Connection, keyring: Keyring, code: str) -> bool:
+    """Whether there is a slip of this code, whatever became of it."""
+    wanted = Activation.digest == _digest(keyring, code)
+    return connection.execute(select(Activation.id).where(wanted)).first() is not None
+
+
+def by_code(session: Session, keyring: Keyring, code: str) -> Activation:
+    """The slip of this code, whatever became of it; there is one."""
+    wanted = Activation.digest == _digest(keyring, code)
+    return session.scalars(select(Activation).where(wanted)).one()
+
+
+@dataclass(frozen=True)
+class SlipStanding:
+    """Whether a slip can be used: whose it is then, else why not."""
+
+    owner: User | None
+    why: str = ""
+    """``used``, ``expired``, why it was ended, or what is not as it was when it was issued."""
+
+
+def standing_of(session: Session, slip: Activation, *, now: datetime) -> SlipStanding:
+    """Whether the slip can be used at this moment."""
+    if slip.used_at is not None:
+        return SlipStanding(None, (slip.ended_as or "used").partition(":")[0])
+    if slip.expires_at <= now:
+        return SlipStanding(None, "expired")
+    good = still_good(
+        user_epoch=Activation.user_epoch,
+        installation_epoch=Activation.installation_epoch,
+        assignment_id=null(),
+        issued_at=Activation.issued_at,
+        now=now,
+    )
+    user = session.scalars(
+        select(User)
+        .join(Activation, Activation.user_id == User.id)
         .outerjoin(Assignment, Assignment.id == null())
-        .where(
-            Activation.digest == _digest(keyring, token),
-            Activation.used_at.is_(None),
-            Activation.expires_at > now,
-            still_good(
-                user_epoch=Activation.user_epoch,
-                installation_epoch=Activation.installation_epoch,
-                assignment_id=null(),
-                issued_at=Activation.issued_at,
-                now=now,
-            ),
-        )
+        .where(Activation.id == slip.id, good)
         .execution_options(populate_existing=True)
     ).one_or_none()
-    if found is None:
-        return None
-    slip, user = found
+    if user is None:
+        return SlipStanding(None, "change")
     today = local_day(now)
-    recorded = {name: getattr(slip, name) for name in _STANDING}
-    if recorded != _standing(session, user.id, today) or not _may_begin(session, user.id, today):
-        return None
+    then = {name: getattr(slip, name) for name in _STANDING}
+    differing = [
+        name for name, value in _standing(session, user.id, today).items() if value != then[name]
+    ]
+    if differing:
+        return SlipStanding(None, _WHY.get(differing[0], "change"))
+    if not _may_begin(session, user.id, today):
+        return SlipStanding(None, "early")
     issuer = Actor(slip.issuer_kind or "", slip.issuer_id)
-    return user if _still_entitled(session, issuer, user.id, today) else None
-
-
-def use(session: Session, keyring: Keyring, token: str, *, now: datetime) -> int:
-    """Consume the slip; whose it was. She is locked for the rest of the transaction, so that no
-    change comes between the check and her new password.
-
-    Raises NotFound when it is unknown, used, void or too old: which of them nobody is told.
-    """
-    digest = _digest(keyring, token)
-    user_id = session.scalar(select(Activation.user_id).where(Activation.digest == digest))
-    if user_id is None:
-        raise unknown()
-    _lock(session, user_id)
-    if owner(session, keyring, token, now=now) is None:
-        raise unknown()
-    taken = session.execute(
-        update(Activation)
-        .where(Activation.digest == digest, Activation.used_at.is_(None))
-        .values(used_at=now)
-        .returning(Activation.id)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
-    if taken is None:
-        raise unknown()
-    return user_id
+    if not _still_entitled(session, issuer, user.id, today):
+        return SlipStanding(None, "issuer")
+    return SlipStanding(user)
 
 
 def require_use(session: Session, user_id: int, *, on: date) -> None:
@@ -166,11 +172,6 @@ def require_use(session: Session, user_id: int, *, on: date) -> None:
             "{name} không có phân công hay vai trò nào nên không đăng nhập được.",
             name=user.full_name,
         )
-
-
-def unknown() -> NotFound:
-    """The one answer about a slip that cannot be used."""
-    return NotFound("activation_unknown", "Phiếu kích hoạt không đúng, đã dùng hoặc đã hết hạn.")
 
 
 def issued_by(session: Session, user_id: int, actor: Actor, *, since: datetime) -> bool:
@@ -277,6 +278,8 @@ _STANDING = (
     "roles",
     "password_generation",
 )
+_WHY = {"roles": "role", "password_generation": "password", "installation_epoch": "restored"}
+"""What a slip is void for, by what is not as it was; of anything else a change."""
 
 
 def _standing(session: Session, user_id: int, on: date) -> dict[str, Any]:
@@ -331,13 +334,14 @@ def _may_begin(session: Session, user_id: int, on: date) -> bool:
     )
 
 
-def _lock(session: Session, user_id: int) -> None:
+def lock(session: Session, user_id: int) -> None:
+    """Hold the person for the rest of the transaction. Raises NotFound."""
     if not people.lock(session, [user_id]):
         raise NotFound("user_unknown", "Không tìm thấy người dùng.")
 
 
-def _digest(keyring: Keyring, token: str) -> str:
-    return keyring.keyed_hash("activation", token)
+def _digest(keyring: Keyring, code: str) -> str:
+    return paper_code.digest(keyring, "activation", code)
 
 
 def open_at(now: datetime) -> Any:

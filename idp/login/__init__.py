@@ -1,6 +1,7 @@
 """Sign-in: what is still missing before a session may start, and the pages that ask for it.
 
 views           records what a person enters, redirects to /login/<flow>; never to a step
+views_activation  the pages of a printed slip
 proving         the page and the answers of whichever factor is asked for
 changing        the step at which a temporary password is replaced
 enrolling       the step at which somebody enrols her second factor

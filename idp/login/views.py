@@ -13,8 +13,6 @@ from flask import (
 )
 from flask import session as browser_state
 
-from directory import people
-from directory.base.audit import Actor
 from directory.base.errors import (
     Conflict,
     DinhdanhError,
@@ -22,10 +20,7 @@ from directory.base.errors import (
     Locked,
     NotFound,
 )
-from directory.people import User
-from idp import sessions
-from idp.factors import passwords, slips, throttle
-from idp.login import changing, enrolling, locked, proving, unwritten, waiting
+from idp.login import changing, enrolling, locked, proving, unwritten, views_activation, waiting
 from idp.login import flow as flows
 from idp.login.policy import FlowState, Policy, Step
 from idp.web import asked_again, gate, i18n, judged, language_switch, page_policy
@@ -33,6 +28,7 @@ from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
 
 blueprint = Blueprint("login", __name__)
+views_activation.install(blueprint)
 
 OF = "of"
 """In the cookie of the forms' tokens: whose forms they are."""
@@ -315,70 +311,7 @@ def _again(
     return make_response(page, status)
 
 
-# ---- activation, language, after signing out ---------------------------------------------------
-
-
-@blueprint.get("/activate/<token>")
-def activate(token: str) -> Any:
-    """The page of a printed slip; looking does not use it up."""
-    return _activation(token, *_owner(token))
-
-
-def _activation(
-    token: str, owner: User, choosing: passwords.Choosing, error: InvalidInput | None = None
-) -> str:
-    return render_template(
-        "login/activate.html",
-        owner=owner,
-        choosing=choosing,
-        judge=url_for("login.judge_first", token=token),
-        error=error_text(error) if error else None,
-        field=error.field if error else None,
-        reasons=judged.reasons(error),
-    )
-
-
-@blueprint.post("/activate/<token>/judged")
-def judge_first(token: str) -> Any:
-    """What is to be said of the first password that is being typed. Raises NotFound, Locked."""
-    owner, choosing = _owner(token)
-    return judged.answer(choosing, owner.id)
-
-
-@blueprint.post("/activate/<token>")
-def activated(token: str) -> Any:
-    """Set the first password by a printed slip, once."""
-    has = services()
-    owner, choosing = _owner(token)
-    try:
-        phc = changing.new_password(choosing)
-    except InvalidInput as error:
-        return _activation(token, owner, choosing, error), 422
-    now = has.clock()
-    ip, port = gate.client_address()
-    actor = Actor("user", owner.id, owner.username, ip, port)
-    with has.db.write() as session:
-        slips.use(session, has.keyring, token[:100], now=now)
-        epoch = people.lock(session, [owner.id])[0].access_epoch
-        _, ended = sessions.cut_others(
-            session, owner.id, epoch=epoch, keep=None, now=now, actor=actor
-        )
-        passwords.store(session, owner.id, phc, must_change=False, now=now, actor=actor)
-        throttle.unlock(session, owner.id, now=now, actor=actor)
-        gate.sessions_ended(session, ended, now=now, reason="password")
-    return render_template("login/activated.html", owner=owner)
-
-
-def _owner(token: str) -> tuple[User, passwords.Choosing]:
-    """Whose slip it is, and what is asked of her password. Raises NotFound."""
-    has = services()
-    with has.db.read() as session:
-        owner = slips.owner(session, has.keyring, token[:100], now=has.clock())
-        if owner is None:
-            raise slips.unknown()
-        return owner, passwords.choosing(
-            session, owner, settings=has.settings, now=has.clock(), first=True
-        )
+# ---- language, after signing out ---------------------------------------------------------------
 
 
 @blueprint.get("/lang/<code>")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from directory.base.audit import AuditEntry, Tag
 from idp.assurance import TWO_FACTORS, Level
-from idp.factors import by_password, by_recovery_code, enrolled
+from idp.factors import by_recovery_code, enrolled, registry
 from idp.factors.enrolled import HeldFactor
 from idp.factors.passwords import PasswordCredential
 
@@ -93,6 +93,10 @@ def _news(session: Session, user_id: int, *, since: datetime) -> list[News]:
     return [_told(row, user_id) for row in rows]
 
 
+def _is_second(code: str) -> bool:
+    return any(one.code == code and not one.first for one in registry.FACTORS)
+
+
 def _told(row: AuditEntry, user_id: int) -> News:
     data: Mapping[str, Any] = row.data
     factors = [str(one) for one in data.get("factors") or ()]
@@ -103,5 +107,5 @@ def _told(row: AuditEntry, user_id: int) -> News:
         str(data.get("reason") or ""),
         row.source_ip or "",
         own=row.actor_kind == "user" and row.actor_id == user_id,
-        guess=row.tag == Tag.LOGIN_FAIL and factors != [by_password.CODE],
+        guess=row.tag == Tag.LOGIN_FAIL and any(map(_is_second, factors)),
     )

@@ -190,6 +190,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "password": "Đã đặt mật khẩu mới",
         "role": "Vai trò quản trị thay đổi",
         "change": "Thay đổi về công tác",
+        "answers": "Trả lời sai câu hỏi",
     },
     "way_end": {
         "removed": "tự bỏ",

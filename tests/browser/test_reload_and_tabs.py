@@ -76,7 +76,7 @@ def test_a_button_prints_the_slip_and_only_the_slip(demo: Demo, window: Window) 
     window.click("tbody a")
     window.one("form[action$=activation] input[type=password]").send_keys(person["password"])
     window.click("form[action$=activation] button")
-    link = window.text("#activation-url")
+    link = window.text("#activation-code")
     window.driver.find_element(By.CSS_SELECTOR, "button[data-print]").click()
     assert window.driver.title == "in"
     window.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})

@@ -1,6 +1,5 @@
 """HR takes somebody in at the console: form, preview, commit, slip, first sign-in."""
 
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -13,12 +12,13 @@ from idp.run.performing import drain
 from tests import hr_world
 from tests.browser_client import hidden_fields, sign_in
 from tests.hr_world import PASSWORD, Hr, text_of
+from tests.paper_slips import link_on, opened
 
 pytestmark = pytest.mark.both_databases
 
 PAGE = "/console/people/new"
 NUMBER = "038190001234"
-LINK = re.compile(r"/activate/[\w-]+")
+BORN = "12/3/1990"
 
 
 @pytest.fixture
@@ -73,10 +73,9 @@ def test_somebody_is_taken_in_and_signs_in_with_her_slip(hr: Hr) -> None:
     assert person in done.text
     token = hidden_fields(browser.get(person).text) | {"password": PASSWORD}
     slip = browser.post(f"{person}/activation", data=token, follow_redirects=True)
-    link = LINK.search(slip.text)
-    assert link, slip.text
+    link = link_on(slip.text)
     newcomer = hr.app.test_client()
-    page = newcomer.get(link[0], follow_redirects=True)
+    page = opened(newcomer, link, BORN)
     secret = "mùa gặt rộn ràng khắp đồng"
     newcomer.post(
         page.request.path, data=hidden_fields(page.text) | {"password": secret, "again": secret}
@@ -141,12 +140,11 @@ def test_a_slip_given_before_her_first_day_works_on_that_day(hr: Hr) -> None:
     person = f"/console/people/{row.id}"
     token = hidden_fields(browser.get(person).text) | {"password": PASSWORD}
     slip = browser.post(f"{person}/activation", data=token, follow_redirects=True)
-    link = LINK.search(slip.text)
-    assert link, slip.text
+    link = link_on(slip.text)
     hr.clock.set(day_start(day) + timedelta(hours=8))
     drain(hr.services)
     newcomer = hr.app.test_client()
-    page = newcomer.get(link[0], follow_redirects=True)
+    page = opened(newcomer, link, BORN)
     assert page.status_code == 200, page.text
     secret = "mùa gặt rộn ràng khắp đồng"
     newcomer.post(

@@ -95,7 +95,7 @@ def test_what_is_shown_once_has_no_switch_that_would_lose_it(hr: Hr) -> None:
     where = f"/console/people/{next(iter(hr.people.values()))}"
     data = hidden_fields(browser.get(where).text) | {"password": PASSWORD}
     slip = browser.post(f"{where}/activation", data=data, follow_redirects=True)
-    assert "activation-url" in slip.text
+    assert "activation-code" in slip.text
     assert 'class="tongues"' not in slip.text
 
 

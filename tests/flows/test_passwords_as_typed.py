@@ -15,6 +15,7 @@ from idp.factors.passwords import PasswordCredential
 from idp.run import wiring
 from tests import factories
 from tests.browser_client import hidden_fields, open_login, sign_in, submit
+from tests.paper_slips import opened
 
 PASSWORD = "bếp lửa reo thanh hòa 36"
 LONG = "ế" * 1366
@@ -122,7 +123,7 @@ def test_a_too_long_new_one_is_told_and_not_cut(
             lifetime=3600,
             actor=Actor.system(),
         )
-    slip = client.get(f"/activate/{token}")
+    slip = opened(client, f"/activate/{token}")
     answer = submit(client, slip, password=LONG, again=LONG)
     assert (answer.status_code, "4096 byte" in answer.text) == (422, True)
     sign_in(client, person.username, most)
@@ -143,7 +144,7 @@ def test_no_field_of_a_password_cuts_or_helps_with_spelling(
         token = slips.issue(
             session, keyring, person.id, now=services.clock(), lifetime=3600, actor=Actor.system()
         )
-    pages.append(client.get(f"/activate/{token}"))
+    pages.append(opened(client, f"/activate/{token}"))
     with services.db.write() as session:
         session.execute(update(PasswordCredential).values(must_change=True))
     pages.append(
@@ -195,9 +196,10 @@ def test_what_is_said_while_typing_is_said_when_it_was_sent(
         )
     first = submit(client, open_login(client), username=person.username, password=PASSWORD)
     where = first.headers["Location"]
+    slip = opened(client, f"/activate/{token}")
     for page, judge in (
         (client.get(where), f"{where}/judged"),
-        (client.get(f"/activate/{token}"), f"/activate/{token}/judged"),
+        (slip, f"{slip.request.path}/judged"),
     ):
         assert f'data-judged="{judge}"' in page.text
         for weak in ("Thanhhoas@2025-2026", "van phong tinh uy quy hop", "matkhau123 matkhau456"):
@@ -240,7 +242,7 @@ def test_nobody_is_told_without_a_live_page_and_its_token(
     page = client.get(where)
     assert client.post(f"{where}/judged", data={"password": "x"}).status_code == 400
     assert _judged(other, open_login(other), f"{where}/judged", "x").status_code == 404
-    assert _judged(other, open_login(other), "/activate/khongco/judged", "x").status_code == 404
+    assert _judged(other, open_login(other), "/activate/at/khongco/judged", "x").status_code == 404
     assert _judged(other, open_login(other), "/portal/profile/judged", "x").status_code == 303
     assert _judged(client, page, f"{where}/judged", "x").status_code == 200
     services.clock.advance(seconds=services.settings.flow_lifetime)

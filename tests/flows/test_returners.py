@@ -2,7 +2,6 @@
 like somebody known.
 """
 
-import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,13 +28,14 @@ from tests import hr_world
 from tests.browser_client import Page, hidden_fields, sign_in
 from tests.factories import make_role
 from tests.hr_world import OPERATOR, PASSWORD, Hr, text_of
+from tests.paper_slips import link_on, opened
 
 pytestmark = pytest.mark.both_databases
 
 PAGE = "/console/people/new"
 NUMBER = "038180001234"
 LAN = "Lê Thị Lan"
-LINK = re.compile(r"/activate/[\w-]+")
+BORN = "3/2/1980"
 
 
 @pytest.fixture
@@ -137,10 +137,9 @@ def test_nothing_of_what_she_held_comes_back_with_her(hr: Hr) -> None:
     where = f"/console/people/{hr.people['lan']}"
     token = hidden_fields(page) | {"password": PASSWORD}
     slip = officer.post(f"{where}/activation", data=token, follow_redirects=True)
-    link = LINK.search(slip.text)
-    assert link, slip.text
+    link = link_on(slip.text)
     newcomer = hr.app.test_client()
-    page = newcomer.get(link[0], follow_redirects=True)
+    page = opened(newcomer, link, BORN)
     secret = "mùa gặt rộn ràng khắp đồng"
     chosen = hidden_fields(page.text) | {"password": secret, "again": secret}
     answer = newcomer.post(page.request.path, data=chosen, follow_redirects=True)
@@ -157,11 +156,10 @@ def test_a_later_day_keeps_what_she_is_given_for_it(hr: Hr) -> None:
     where = f"/console/people/{hr.people['lan']}"
     token = hidden_fields(officer.get(where).text) | {"password": PASSWORD}
     slip = officer.post(f"{where}/activation", data=token, follow_redirects=True)
-    link = LINK.search(slip.text)
-    assert link, slip.text
+    link = link_on(slip.text)
     hr.clock.set(day_start(day) + timedelta(hours=8))
     drain(hr.services)
-    page = hr.app.test_client().get(link[0], follow_redirects=True)
+    page = opened(hr.app.test_client(), link, BORN)
     assert page.status_code == 200, page.text
 
 

@@ -26,7 +26,7 @@ def hr(services: Any, clock: Any, app: Flask) -> Hr:
         ("POST", "/khong-co-trang-nay", 404),
         ("GET", "/portal/sessions?x=%00", 400),
         ("GET", "/portal/sessions", 503),
-        ("POST", "/activate/xx", 400),
+        ("POST", "/activate", 400),
     ],
 )
 def test_errors_keep_their_number_and_their_sentence(

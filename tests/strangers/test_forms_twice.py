@@ -23,11 +23,11 @@ from tests.authenticator import Authenticator
 from tests.browser_client import hidden_fields, open_login, sign_in
 from tests.flows.test_console_clients import silent
 from tests.hr_world import OPERATOR, PASSWORD, Hr, text_of
+from tests.paper_slips import CODE, link_on, opened
 from tests.someone import Someone
 
 NEW = "con trâu đội nón lá"
 SECRET = re.compile(r'id="client-secret">([^<]+)<')
-LINK = re.compile(r"/activate/[\w-]+")
 
 
 @pytest.fixture
@@ -108,9 +108,16 @@ def password_form(hr: Hr) -> Form:
 def slip_form(hr: Hr) -> Form:
     shown = person(hr, "lan", "/activation")
     page = shown.browser.post(shown.action, data=shown.data, follow_redirects=True)
-    link = LINK.search(page.text)
-    assert link, page.text
-    return filled(hr.app.test_client(), link[0], password=NEW, again=NEW)
+    browser = hr.app.test_client()
+    at = opened(browser, link_on(page.text)).request.path
+    return filled(browser, at, password=NEW, again=NEW)
+
+
+def slip_code(hr: Hr) -> Form:
+    shown = person(hr, "lan", "/activation")
+    page = shown.browser.post(shown.action, data=shown.data, follow_redirects=True)
+    code = link_on(page.text).rpartition("/")[2]
+    return filled(hr.app.test_client(), "/activate", code=code)
 
 
 def other_session(hr: Hr) -> Form:
@@ -328,6 +335,7 @@ def reset(hr: Hr) -> Form:
 CASES: dict[str, Callable[[Hr], Form]] = {
     "login.record": password_form,
     "login.enrol": app_of_hers,
+    "login.open_slip": slip_code,
     "login.activated": slip_form,
     "portal.end_sessions": other_session,
     "portal.add_app": one_more_app,
@@ -370,7 +378,12 @@ CASES: dict[str, Callable[[Hr], Form]] = {
 }
 ASKED_BY_A_SCRIPT = {"login.judge", "login.judge_first", "portal.judge_password"}
 """No page's form is sent there and nothing is done (tests/flows/test_passwords_as_typed.py)."""
-QUIET = {"portal.revoke_consent", "portal.remove_way", "console.people_search"}
+QUIET = {
+    "login.open_slip",
+    "portal.revoke_consent",
+    "portal.remove_way",
+    "console.people_search",
+}
 """Nothing was there to be changed, or ever is; it is enough that the second says what the first said."""
 
 
@@ -491,7 +504,7 @@ def test_a_reload_makes_nothing_new(hr: Hr, make: Callable[[Hr], Form]) -> None:
     form = make(hr)
     where = form.send().headers["Location"]
     page = form.browser.get(where).text
-    assert LINK.search(page) or SECRET.search(page)
+    assert CODE.search(page) or SECRET.search(page)
     before = hr.dump()
     assert form.browser.get(where).text == page
     assert differing(before, hr.dump()) == set()

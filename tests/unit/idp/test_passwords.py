@@ -7,8 +7,8 @@ import pytest
 
 from directory.base.audit import Actor
 from directory.base.crypto import HashCost, PasswordHasher
-from directory.base.errors import InvalidInput, NotFound
-from idp.factors import passwords, slips
+from directory.base.errors import InvalidInput
+from idp.factors import passwords, slip_use, slips
 from idp.factors.passwords.own import words_of
 from tests import factories
 
@@ -129,15 +129,19 @@ def test_a_slip_works_once_and_in_time(database: Any, keyring: Any, clock: Any) 
             for _ in range(2)
         )
     with database.write() as session:
+
+        def use(code: str) -> int:
+            slip = slips.by_code(session, keyring, code)
+            assert slip is not None
+            return slip_use.use(session, slip.id, now=clock())
+
         # A new slip makes the one before void.
-        with pytest.raises(NotFound):
-            slips.use(session, keyring, first, now=clock())
-        owner = slips.owner(session, keyring, second, now=clock())
-        assert owner is not None
-        assert owner.id == user.id
-        assert slips.use(session, keyring, second, now=clock()) == user.id
-        with pytest.raises(NotFound):
-            slips.use(session, keyring, second, now=clock())
+        with pytest.raises(InvalidInput, match="phiếu mới hơn"):
+            use(first)
+        assert use(second) == user.id
+        with pytest.raises(InvalidInput, match="đã dùng"):
+            use(second)
         third = slips.issue(session, keyring, user.id, now=clock(), lifetime=3600, actor=OPERATOR)
-        with pytest.raises(NotFound):
-            slips.use(session, keyring, third, now=clock.advance(hours=1))
+        clock.advance(hours=1)
+        with pytest.raises(InvalidInput, match="hết hạn"):
+            use(third)
