@@ -261,8 +261,10 @@ def _weaker_than_level3(settings: Settings) -> Iterator[str]:
             yield f"{name} = {getattr(settings, name)} > {bound}"
     if not settings.secure:
         yield gettext("issuer không dùng https.")
-    yield gettext("Quản trị viên chưa có yếu tố xác thực thứ hai.")
-    yield gettext("Chưa bắt buộc xác thực hai yếu tố khi đăng nhập từ ngoài mạng của cơ quan.")
+    if settings.second_factor == "nobody":
+        yield gettext("Quản trị viên chưa có yếu tố xác thực thứ hai.")
+    if settings.second_factor in ("nobody", "administrators"):
+        yield gettext("Chưa bắt buộc xác thực hai yếu tố khi đăng nhập từ ngoài mạng của cơ quan.")
 
 
 commands: list[click.Command] = [migrate_database, check]

@@ -19,10 +19,12 @@ from idp.login.flow_rows import LoginFlow
 from tests import hr_world
 from tests.authenticator import Authenticator
 from tests.browser_client import open_login, submit
+from tests.command_line import Operator, operator
 from tests.hr_world import PASSWORD, Hr
 from tests.relying_party import Flow, World
 from tests.someone import INSIDE, OUTSIDE, Someone, trail
 
+__all__ = ["operator"]
 AAL1, AAL2 = "urn:vn:aal:1", "urn:vn:aal:2"
 
 
@@ -488,3 +490,12 @@ def test_the_settings_default_asks_administrators_and_whoever_is_not_listed() ->
 
     made = Settings()
     assert (made.second_factor, made.inside_networks) == ("outside", [])
+
+
+@pytest.mark.parametrize(
+    ("rule", "missing"), [("everybody", 0), ("outside", 0), ("administrators", 1), ("nobody", 2)]
+)
+def test_check_says_what_level_3_misses(operator: Operator, rule: str, missing: int) -> None:
+    said = operator("check", second_factor=rule).said
+    found = [line for line in said.splitlines() if "second factor" in line or "Two factors" in line]
+    assert len(found) == missing, said
