@@ -7,12 +7,12 @@ from dinhdanh.eid_simulator import clients, people
 from dinhdanh.eid_simulator.clients import Client
 from dinhdanh.eid_simulator.faults.registry import faults_named
 from dinhdanh.eid_simulator.providers.provider import Provider
-from dinhdanh.eid_simulator.sign_ins import AS_RECORDED, ASSURANCES, Choice, chosen
+from dinhdanh.eid_simulator.sign_ins import CHOICES, Choice, chosen
 from dinhdanh.eid_simulator.simulation import Prepared, Simulation, as_data
 
 
 class NotThere(ValueError):
-    """Somebody asked for a person or a provider there is not."""
+    """Somebody asked for a person, a provider or a choice there is not."""
 
 
 class Control:
@@ -41,9 +41,9 @@ class Control:
             raise NotThere(f"person {person}")
         if provider is not None:
             self._provider(provider)
-        known = {"level": AS_RECORDED, "account": "", "acr": ASSURANCES[1], "seconds": 20}
-        if unknown := set(further) - {*known, "decision"}:
-            raise NotThere(f"choice {', '.join(sorted(unknown))}")
+        for name, value in further.items():
+            if name != "seconds" and str(value) not in CHOICES.get(name, ()):
+                raise NotThere(f"{name} {value}")
         choice = chosen(further | {"person": person}, faults_named(faults))
         self._simulation.prepare(Prepared(choice, provider, client_id, times))
         return choice

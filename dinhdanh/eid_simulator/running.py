@@ -27,7 +27,8 @@ from dinhdanh.eid_simulator.simulation import MOUNTS, Mount, Settings
 
 PATIENCE = 5.0
 """Seconds in which the port must be ours again after an outage."""
-TURN = 0.02
+TURN = 0.1
+"""Seconds after which it looks whether it shall still listen."""
 
 
 class _Handler(WSGIRequestHandler):

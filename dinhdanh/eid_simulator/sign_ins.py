@@ -27,6 +27,13 @@ ASSURANCES = tuple(f"urn:vn:aal:{n}" for n in (1, 2, 3, 4))
 """The four levels of Decree 69/2024, as the standard provider names them (an assumption)."""
 ACCOUNTS = ("vneid", "dvcqg")
 """Which account is used at the national portal."""
+CHOICES = {
+    "level": LEVELS,
+    "account": ACCOUNTS,
+    "acr": ASSURANCES,
+    "decision": ("sign_in", "decline"),
+}
+"""What can be chosen beside person, faults and seconds."""
 
 
 @dataclass(frozen=True)
@@ -168,21 +175,21 @@ class Memory:
 def chosen(form: Mapping[str, Any], faults: tuple[str, ...], *, prefix: str = "") -> Choice:
     """A choice from a form, from the parameters of a request, or from a test's words.
 
-    What is not understood counts as not said, but for faults: whoever asks for one that does not
-    exist wants to know (``registry.faults_named``).
+    What is not understood counts as not said: a browser may remember what an older version had.
     """
 
-    def said(name: str, allowed: tuple[str, ...], default: str) -> str:
+    def said(name: str, default: str) -> str:
         value = str(form.get(prefix + name, default))
-        return value if value in allowed else default
+        return value if value in CHOICES[name] else default
 
+    usual = Choice()
     choice = Choice(
         person=str(form.get(f"{prefix}person", "")),
-        level=said("level", LEVELS, AS_RECORDED),
-        account=said("account", ACCOUNTS, ACCOUNTS[0]),
-        acr=said("acr", ASSURANCES, ASSURANCES[1]),
+        level=said("level", usual.level),
+        account=said("account", usual.account),
+        acr=said("acr", usual.acr),
         faults=faults,
-        declined=str(form.get(f"{prefix}decision", "")) == "decline",
+        declined=said("decision", "sign_in") == "decline",
     )
     try:
         seconds = float(form.get(f"{prefix}seconds", choice.seconds))

@@ -455,6 +455,7 @@ def test_the_request_itself_can_choose(app, browser) -> None:
     assert re.search(r'value="anh" required\s+checked', page)
     assert 'value="level_1" checked' in page
     assert ask(browser, sim_fault="nonsense").status_code == 400
+    assert ask(browser, sim_person="nobody", sim_auto="1").status_code == 400
 
 
 PAGES = ("/", "/faults", "/certainty", "/nowhere", "/standard/authorize", "/vneid2026/logout")
@@ -727,6 +728,10 @@ def test_the_control_over_http_does_what_the_control_in_process_does(app, browse
         ("next", {"faults": ["nonsense"]}),
         ("next", {"provider": "nobody"}),
         ("next", {"colour": "red"}),
+        ("next", {"level": "3"}),
+        ("next", {"acr": "LoA1"}),
+        ("next", {"account": "zalo"}),
+        ("next", {"decision": "maybe"}),
         ("next", []),
         ("always", {}),
         ("down", {"seconds": "x"}),

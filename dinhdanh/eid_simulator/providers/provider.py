@@ -97,7 +97,7 @@ class Provider:
         prepared = self.simulation.prepared_for(self.prefix, asked.client.client_id)
         if prepared is not None:
             return self.answered(asked, prepared, self.now)
-        choice, at_once = requests.choice_in(said, request)
+        choice, at_once = requests.choice_in(said, request, self.simulation)
         if choice is not None and at_once:
             return self.answered(asked, choice, self.now)
         if self.understood.prompt and "none" in said.get("prompt", "").split():

@@ -113,9 +113,11 @@ def _refuse_what_is_wrong(asked: Asked, said: dict[str, str], understood: Unders
         raise ForClient(asked, "invalid_request", "max_age")
 
 
-def choice_in(said: dict[str, str], request: Request) -> tuple[Choice | None, bool]:
+def choice_in(
+    said: dict[str, str], request: Request, simulation: Simulation
+) -> tuple[Choice | None, bool]:
     """What the request itself says about the person and the faults, and whether no page is
-    wanted. Raises ForPeople for a fault that does not exist.
+    wanted. Raises ForPeople for a person or a fault that does not exist.
     """
     hint = said.get("login_hint", "")
     if hint.startswith(HINT):
@@ -134,4 +136,8 @@ def choice_in(said: dict[str, str], request: Request) -> tuple[Choice | None, bo
         raise ForPeople(
             Said(f"Không có lỗi mô phỏng nào tên {exc}.", f"There is no fault of the name {exc}.")
         ) from exc
+    if choice.person and choice.person not in simulation.people:
+        raise ForPeople(
+            Said(f"Không có ai tên khóa {choice.person}.", f"Nobody has the key {choice.person}.")
+        )
     return choice, values.get(f"{prefix}auto") == "1"
