@@ -300,6 +300,7 @@ def make_settings(
         "issuer": "http://localhost:8000",
         # Most tests are about something else, and sign in with a password alone.
         "second_factor": "nobody",
+        "admin_password_days": 0,
     }
 
     def make(**others: Any) -> Settings:

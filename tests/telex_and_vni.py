@@ -74,7 +74,7 @@ class Method:
         whole = word = ""
         for key in keys:
             word = self._with(word, key)
-            if key.isspace():
+            if not key.isalnum():  # a sign ends the syllable
                 whole, word = whole + word, ""
         return whole + word
 
@@ -91,8 +91,16 @@ class Method:
             return changed
         if small == self.lone:
             key = "Ư" if key.isupper() else "ư"
+        if not key.isalpha():
+            return word + key
         tone = next((t for t in TONES if t in unicodedata.normalize("NFD", word)), "")
-        return self._toned(word + key, tone) if key.isalpha() else word + key
+        letters = [apart(c) for c in word]
+        if [(letter.lower(), shape) for letter, shape, _ in letters[-2:]] == [
+            ("u", ""),
+            ("o", HORN),
+        ]:
+            letters[-2] = (letters[-2][0], HORN, letters[-2][2])
+        return self._toned("".join(joined(*each) for each in letters) + key, tone)
 
     def _shaped(self, word: str, key: str) -> str | None:
         letters = [apart(c) for c in word]
@@ -107,7 +115,8 @@ class Method:
                 return "".join(joined(*each) for each in letters) + key
             letters[at] = (letter, shape, tone)
             before = letters[at - 1] if at else ("", "", "")
-            if shape == HORN and letter.lower() == "o" and before[0].lower() == "u":
+            followed = at < len(letters) - 1  # thuở ends in uơ, đường goes on in ươ
+            if shape == HORN and letter.lower() == "o" and before[0].lower() == "u" and followed:
                 letters[at - 1] = (before[0], HORN, before[2])
             kept = next((t for _, _, t in letters if t), "")
             return self._toned("".join(joined(*each) for each in letters), kept)

@@ -162,6 +162,8 @@ class Settings(BaseSettings):
     """Characters of a password that is all that is asked of somebody."""
     password_min_beside_second: int = Field(default=8, ge=8, le=128)
     """Of one beside which a second factor is demanded wherever its owner comes from."""
+    admin_password_days: int = Field(default=60, ge=0)
+    """After so many days whoever administers anything chooses another one at the sign-in. 0: never."""
     password_blocklist: Path | None = None
     """Where ``dinhdanh passwords blocklist`` keeps passwords that leaked, for each node; default
     ``data_dir/passwords.blocklist``."""

@@ -259,6 +259,8 @@ def _weaker_than_level3(settings: Settings) -> Iterator[str]:
     for name, bound in most.items():
         if getattr(settings, name) > bound:
             yield f"{name} = {getattr(settings, name)} > {bound}"
+    if not 0 < settings.admin_password_days <= (bound := 60):
+        yield f"admin_password_days = {settings.admin_password_days} (1–{bound})"
     if not settings.secure:
         yield gettext("issuer không dùng https.")
     if settings.second_factor == "nobody":

@@ -18,7 +18,7 @@ from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.errors import InvalidInput, NotAllowed
 from directory.permissions import Do, Rights, Role
-from idp.factors import by_password
+from idp.factors import by_password, passwords
 from idp.sessions import SessionView
 from idp.web import gate, unwritten
 from idp.web.asked_again import Why
@@ -190,6 +190,12 @@ def confirm_password() -> None:
             field="password",
         )
     if not _again(who, given):
+        if passwords.has_marks(given):
+            raise InvalidInput(
+                "password_wrong",
+                "Mật khẩu không đúng. Trong những gì bạn gõ có chữ có dấu: bộ gõ tiếng Việt đang bật?",
+                field="password",
+            )
         raise InvalidInput("password_wrong", "Mật khẩu không đúng.", field="password")
     g.console = replace(who, confirmed_at=who.now)
 

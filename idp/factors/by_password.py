@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from directory.base.audit import Actor
+from directory.base.clock import local_day
 from directory.base.errors import InvalidInput
 from idp.assurance import Means, Strength
 from idp.factors import known_browser, limits, passwords, throttle
@@ -17,6 +18,11 @@ from idp.services import Services
 CODE = "password"
 WRONG = "Tên đăng nhập hoặc mật khẩu không đúng."
 """One sentence for an unknown name and a wrong password: nobody learns who exists."""
+WRONG_WITH_MARKS = (
+    "Tên đăng nhập hoặc mật khẩu không đúng. Trong những gì bạn gõ có chữ có dấu: bộ gõ tiếng Việt đang "
+    "bật? Nếu mật khẩu của bạn không có dấu, hãy tắt bộ gõ rồi nhập lại."
+)
+"""The same where an input method may have changed what was typed: that follows from the text alone."""
 
 
 def proven(at: datetime, epochs: Epochs) -> Proven:
@@ -59,7 +65,9 @@ class Password:
         typed = passwords.Typed(has.passwords, password)
 
         def read(connection: Connection) -> Guess[Candidate | None]:
-            return _guess(has, asking, username, passwords.candidate(connection, username))
+            today = local_day(asking.now)
+            found = passwords.candidate(connection, username, on=today)
+            return _guess(has, asking, username, found)
 
         right = guarded(
             has.db,
@@ -71,6 +79,8 @@ class Password:
         )
         found = right.about if right else None
         if right is None or found is None:
+            if passwords.has_marks(username + password):
+                raise InvalidInput("login_wrong", WRONG_WITH_MARKS, field="username")
             raise InvalidInput("login_wrong", WRONG, field="username")
         old, new = found.hash, typed.renewed()
         attempt = right.attempt
@@ -81,7 +91,10 @@ class Password:
                 passwords.replace_hash(session, found.user_id, old=old, new=new)
 
         epochs = Epochs(found.user_epoch, found.installation_epoch)
-        return Passed(found.user_id, proven(asking.now, epochs), settle, found.must_change)
+        # What was an administrator's for long enough is replaced as a temporary one is.
+        old_enough = found.outlived(has.settings.admin_password_days, now=asking.now)
+        temporary = found.must_change or old_enough
+        return Passed(found.user_id, proven(asking.now, epochs), settle, temporary)
 
 
 _NAME: dict[str, str | int | bool] = {

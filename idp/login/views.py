@@ -259,7 +259,8 @@ def _page(flow: FlowState, policy: Policy, step: Step, *, error: InvalidInput | 
         return render_template("login/capacity.html", held=held, **about)
     if step is Step.CHANGE_PASSWORD:
         user, choosing = changing.who_chooses(flow)
-        about |= {"username": user.username, "choosing": choosing}
+        aged = 0 if choosing.temporary else has.settings.admin_password_days
+        about |= {"username": user.username, "choosing": choosing, "aged_days": aged}
         return render_template("login/change.html", reasons=judged.reasons(error), **about)
     return make_response(render_template("login/refused.html", **about), 403)
 

@@ -317,6 +317,12 @@ def _confirm_password() -> None:
         actor=actor(),
         field="current",
     ):
+        if passwords.has_marks(given):
+            raise InvalidInput(
+                "password_wrong",
+                "Mật khẩu hiện tại không đúng. Trong những gì bạn gõ có chữ có dấu: bộ gõ tiếng Việt đang bật?",
+                field="current",
+            )
         raise InvalidInput("password_wrong", "Mật khẩu hiện tại không đúng.", field="current")
 
 

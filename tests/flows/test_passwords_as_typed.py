@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import date
 from typing import Any
 
 import pytest
@@ -15,7 +16,11 @@ from idp.factors.passwords import PasswordCredential
 from idp.run import wiring
 from tests import factories
 from tests.browser_client import hidden_fields, open_login, sign_in, submit
+from tests.command_line import Operator, operator
 from tests.paper_slips import opened
+from tests.telex_and_vni import telex
+
+__all__ = ["operator"]
 
 PASSWORD = "bếp lửa reo thanh hòa 36"
 LONG = "ế" * 1366
@@ -305,3 +310,100 @@ def test_it_may_be_shorter_where_a_second_factor_is_asked_for_everywhere(
             factories.make_role(session, user, Role.AUDITOR)
         asked = passwords.choosing(session, user, settings=services.settings, now=services.clock())
     assert asked.by.least == least
+
+
+HINTS = {"vi": "bộ gõ tiếng Việt đang bật?", "en": "is a Vietnamese input method on?"}
+
+
+@pytest.mark.parametrize("language", HINTS)
+def test_marks_in_what_failed_bring_one_hint_for_everybody(
+    client: FlaskClient, make_person: Any, language: str
+) -> None:
+    person = make_person()
+    tried = (
+        *((person.username, "stảt123", True), ("khongcoai", "stảt123", True)),
+        *((person.username, "start123", False), ("khongcoai", "start123", False)),
+        *(
+            (telex.field("hoasnt"), "start123", True),
+            (person.username, unicodedata.normalize("NFD", "bế"), True),
+        ),
+        *((person.username, PASSWORD + "x", True), ("khongcoai", PASSWORD, True)),
+    )
+    for username, password, hinted in tried:
+        another = client.application.test_client()
+        another.set_cookie("lang", language)
+        answer = submit(another, open_login(another), username=username, password=password)
+        assert answer.status_code == 422
+        assert (HINTS[language] in answer.text) is hinted, (username, password)
+
+
+def test_the_present_password_asked_again_brings_it_too(
+    client: FlaskClient, make_person: Any
+) -> None:
+    person = make_person()
+    sign_in(client, person.username, PASSWORD)
+    profile = client.get("/portal/profile")
+    for current, hinted in (("stảt", True), ("start", False)):
+        answer = submit(
+            client, profile, "/portal/profile/password", current=current, password="x", again="x"
+        )
+        assert (answer.status_code, HINTS["vi"] in answer.text) == (422, hinted)
+
+
+# ---- an administrator's password grows old -------------------------------------------------------
+
+
+@pytest.mark.both_databases
+@pytest.mark.settings(admin_password_days=60)
+def test_an_administrators_password_is_replaced_after_sixty_days_and_nobody_elses(
+    client: FlaskClient, make_person: Any, services: Any
+) -> None:
+    ordinary, administrator, later = make_person(), make_person(), make_person()
+    with services.db.write() as session:
+        factories.make_role(session, administrator, Role.AUDITOR)
+        factories.make_role(
+            session, later, Role.AUDITOR, valid_from=date(2026, 6, 1)
+        )  # not yet in force
+    services.clock.advance(days=59, hours=23)
+    sign_in(client.application.test_client(), administrator.username, PASSWORD)
+    services.clock.advance(hours=1)
+    for person in (ordinary, later):
+        sign_in(client.application.test_client(), person.username, PASSWORD)
+    page = submit(client, open_login(client), username=administrator.username, password=PASSWORD)
+    page = client.get(page.headers["Location"])
+    assert "phải đổi sau 60 ngày" in page.text
+    assert client.get("/session/status").status_code == 401
+    same = submit(client, page, password=PASSWORD, again=PASSWORD)
+    assert same.status_code == 422
+    new = "gạch bông rêu phơi thóc mới"
+    assert submit(client, page, password=new, again=new).status_code == 303
+    sign_in(client.application.test_client(), administrator.username, new)
+
+
+@pytest.mark.settings(admin_password_days=60)
+def test_a_new_hash_of_the_same_password_makes_it_no_younger(
+    client: FlaskClient, make_person: Any, services: Any
+) -> None:
+    person = make_person(phc=services.passwords.hash(PASSWORD))  # of the form before
+    with services.db.write() as session:
+        factories.make_role(session, person, Role.AUDITOR)
+    services.clock.advance(days=40)
+    before = _hash(services, person.id)
+    sign_in(client, person.username, PASSWORD)
+    assert _hash(services, person.id) != before
+    services.clock.advance(days=20)
+    another = client.application.test_client()
+    answer = submit(another, open_login(another), username=person.username, password=PASSWORD)
+    assert "60 ngày" in another.get(answer.headers["Location"]).text
+
+
+@pytest.mark.parametrize(
+    ("days", "weaker"),
+    [
+        pytest.param(days, days != 60, marks=pytest.mark.settings(admin_password_days=days))
+        for days in (0, 60, 90)
+    ],
+)
+def test_check_says_where_they_may_grow_older(operator: Operator, days: int, weaker: bool) -> None:
+    told = operator("check", admin_password_days=str(days)).out
+    assert (f"admin_password_days = {days}" in told) is weaker

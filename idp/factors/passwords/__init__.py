@@ -20,6 +20,7 @@ from idp.factors.passwords.bringing_in import RowsRefused, bring_in
 from idp.factors.passwords.canonical import LONGEST, canonical, require_bound
 from idp.factors.passwords.choosing import Choosing, choosing
 from idp.factors.passwords.generated import generate_password
+from idp.factors.passwords.keystrokes import has_marks
 from idp.factors.passwords.known import Kind
 from idp.factors.passwords.stored import (
     Candidate,
@@ -52,6 +53,7 @@ __all__ = [
     "choosing",
     "forget",
     "generate_password",
+    "has_marks",
     "hashed",
     "having",
     "of_other_systems",

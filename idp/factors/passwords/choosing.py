@@ -33,6 +33,11 @@ class Choosing:
     leaks: Path | None = None
     """The file of passwords that leaked."""
 
+    @property
+    def temporary(self) -> bool:
+        """Whether her present one was given to her for one time."""
+        return self.unlike is not None and self.unlike.must_change
+
     def judged(self, password: str) -> Judgement:
         """What is to be said of it while she types. Raises InvalidInput for one too long."""
         return judge(password, by=self.by, own=self.own, leaks=self.leaks)

@@ -36,6 +36,13 @@ def _bare(char: str) -> str:
     return unicodedata.normalize("NFD", char)[0].lower()[:1]
 
 
+def has_marks(text: str) -> bool:
+    """Whether a letter in it bears a mark: an input method that is on gives some unasked."""
+    return any(char in "đĐ" or len(unicodedata.normalize("NFD", char)) > 1 for char in text) or any(
+        map(unicodedata.combining, text)
+    )
+
+
 def spelled(words: str) -> set[str]:
     """The keystrokes of some syllables, run together: none pressed for marks, Telex, VNI."""
     syllables = unicodedata.normalize("NFC", words).lower().split()

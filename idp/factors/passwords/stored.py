@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Date, ForeignKey, bindparam, delete, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from directory.assignments import Assignment
 from directory.base import audit, hot
 from directory.base.audit import Actor, Tag
 from directory.base.db import Base, core
 from directory.base.rows import batches, insert_into
 from directory.entitlements import Installation
 from directory.people import User, folded
+from directory.permissions import AdminRole, counting
 
 
 class PasswordCredential(Base):
@@ -44,8 +47,23 @@ class Candidate:
     hash: str | None
     must_change: bool
     installation_epoch: int = 0
+    set_at: datetime | None = None
+    holds_role: bool = False
+    """Whether she administers anything on the day that was asked about."""
+
+    def outlived(self, days: int, *, now: datetime) -> bool:
+        """Whether it has been an administrator's for so many days; 0: that is no reason."""
+        if not days or self.set_at is None or not self.holds_role:
+            return False
+        return now - self.set_at >= timedelta(days=days)
 
 
+_TODAY: Any = bindparam("today", type_=Date())
+_HOLDS_ROLE = exists(
+    select(AdminRole.id)
+    .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
+    .where(AdminRole.user_id == User.id, counting(_TODAY))
+).correlate(User)
 _CANDIDATE = hot.read(
     select(
         User.id,
@@ -54,6 +72,8 @@ _CANDIDATE = hot.read(
         User.access_epoch,
         PasswordCredential.hash,
         PasswordCredential.must_change,
+        PasswordCredential.set_at,
+        _HOLDS_ROLE.label("holds_role"),
         select(Installation.epoch).scalar_subquery().label("epoch"),
     )
     .outerjoin(PasswordCredential, PasswordCredential.user_id == User.id)
@@ -61,9 +81,13 @@ _CANDIDATE = hot.read(
 )
 
 
-def candidate(connection: Connection | Session, username: str) -> Candidate | None:
-    """The person with this username, with or without a password. One SELECT."""
-    row = _CANDIDATE.one(core(connection), username=folded(username))
+def candidate(
+    connection: Connection | Session, username: str, *, on: date = date.min
+) -> Candidate | None:
+    """The person with this username, with or without a password; what she administers on that day,
+    by default on none. One SELECT.
+    """
+    row = _CANDIDATE.one(core(connection), username=folded(username), today=on)
     if row is None:
         return None
     return Candidate(
@@ -74,6 +98,8 @@ def candidate(connection: Connection | Session, username: str) -> Candidate | No
         row.hash,
         must_change=bool(row.must_change),
         installation_epoch=row.epoch,
+        set_at=row.set_at,
+        holds_role=bool(row.holds_role),
     )
 
 
