@@ -15,6 +15,8 @@ from idp.factors.passwords.known import SHORTEST, Kind, Word
 
 _OWN, _UNIT = 2.0, 4.0
 """Guesses in log2."""
+_RUN = 5
+"""Words of a unit's name that are looked for together."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +85,19 @@ def _dates(day: str) -> Iterator[str]:
         short, shorter = f"{int(date)}{int(month)}", year[2:]
         for days in (date + month, short, month + date):
             yield from (days + year, days + shorter)
-        yield from (date + month, year + month + date)
+        yield from (date + month, month + date, year + month + date)
 
 
 def _of_unit(name: str) -> Iterator[str]:
-    """The whole, what is left without its first words (``Sở Nội vụ`` → ``nội vụ``), the initials."""
+    """The whole, some of its words that follow one another (``Sở Nội vụ`` → ``nội vụ``), the initials."""
     parts = name.split()
-    for start in range(len(parts)):
-        if len(parts) - start > 1 or start == 0:
-            yield from (w for w in spelled(" ".join(parts[start:])) if len(w) > SHORTEST)
+    runs = {(0, len(parts))} | {
+        (start, end)
+        for start in range(len(parts))
+        for end in range(start + 2, min(start + _RUN, len(parts)) + 1)
+    }
+    for start, end in runs:
+        yield from (w for w in spelled(" ".join(parts[start:end])) if len(w) > SHORTEST)
     initials = "".join(bare(part)[0] for part in parts)
     if len(initials) > SHORTEST:
         yield initials
