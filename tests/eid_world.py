@@ -8,9 +8,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from connectors.eid import upstreams
+from connectors.eid import reviews, upstreams
+from connectors.eid.reviews import EidReview
+from connectors.eid.vouched import Vouched
 from directory.base.audit import Actor, AuditEntry
-from directory.eid_links import EidLink
+from directory.eid_links import EidLink, Identity
 from directory.people import User, citizen_columns
 from directory.units import OrgUnit
 from idp import sessions
@@ -151,6 +153,18 @@ class EidWorld:
                 for row in session.execute(text(f"SELECT * FROM {table}")):
                     said = " ".join(map(str, row))
                     assert not any(number in said for number in numbers), (table, said)
+
+
+def hold(services: Any, user_id: int, now: Any, name: str = "Lê Thị Loan") -> int:
+    """An upstream calls somebody otherwise than we do: what waits for a decision then."""
+    issuer = "https://dinhdanh.example"
+    found = Vouched(issuer, "s", NUMBER, name, "1990-05-17", 2, 2, assumed=True)
+    who = Identity("vneid", issuer, "dấu", "số", 2)
+    with services.db.write() as session:
+        user = session.get_one(User, user_id)
+        reviews.ask(session, services.keyring, user, who, found, now=now, actor=Actor.system())
+    with services.db.read() as session:
+        return max(one.id for one in session.query(EidReview))
 
 
 def build(services: Any, clock: Any, app: Flask, profile: str = "standard") -> EidWorld:

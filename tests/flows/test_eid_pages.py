@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from connectors.eid import reviews, upstreams
+from connectors.eid import upstreams
 from connectors.eid.reviews import EidReview
-from connectors.eid.vouched import Vouched
 from directory import eid_links
 from directory.base.audit import Actor
 from directory.eid_links import Identity
 from directory.people import User, citizen_columns
 from tests import hr_world
 from tests.browser_client import hidden_fields
+from tests.eid_world import hold
 from tests.hr_world import PASSWORD, Hr
 from tests.upstream import CLIENT, NUMBER
 
@@ -55,16 +55,8 @@ def link(hr: Hr) -> None:
         )
 
 
-def differ(hr: Hr, name: str = "Lê Thị Loan") -> int:
-    found = Vouched(ISSUER, "s", NUMBER, name, "1990-05-17", 2, 2, assumed=True)
-    who = identity(hr)
-    with hr.services.db.write() as session:
-        user = session.get_one(User, hr.people["lan"])
-        reviews.ask(
-            session, hr.services.keyring, user, who, found, now=hr.clock(), actor=Actor.system()
-        )
-    with hr.services.db.read() as session:
-        return max(one.id for one in session.query(EidReview))
+def differ(hr: Hr) -> int:
+    return hold(hr.services, hr.people["lan"], hr.clock())
 
 
 def names(page: Any) -> str:

@@ -21,6 +21,7 @@ from directory.permissions import Role
 from tests import hr_world
 from tests.authenticator import Authenticator
 from tests.browser_client import hidden_fields, open_login, sign_in
+from tests.eid_world import hold
 from tests.flows.test_console_clients import silent
 from tests.hr_world import OPERATOR, PASSWORD, Hr, text_of
 from tests.paper_slips import CODE, link_on, opened
@@ -332,6 +333,12 @@ def reset(hr: Hr) -> Form:
     return person(hr, "lan", "/second-factor")
 
 
+def same_person(hr: Hr) -> Form:
+    held = hold(hr.services, hr.people["lan"], hr.clock())
+    where = f"/console/identities/{held}"
+    return admin(hr, "/console/identities", where, decision="accepted")
+
+
 CASES: dict[str, Callable[[Hr], Form]] = {
     "login.record": password_form,
     "login.enrol": app_of_hers,
@@ -356,6 +363,7 @@ CASES: dict[str, Callable[[Hr], Form]] = {
     "console.people_search": lambda hr: filled(hr.browser("admin"), "/console/people", q="lan"),
     "console.activation": lambda hr: person(hr, "lan", "/activation"),
     "console.unlock": lock,
+    "console.identity_decide": same_person,
     "console.reset_factors": reset,
     "console.change_confirm": change,
     "console.join_send": joined,
