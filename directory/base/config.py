@@ -158,6 +158,9 @@ class Settings(BaseSettings):
     outside ``inside_networks``; of administrators alone; of nobody."""
     inside_networks: list[str] = []
     """The agency's own networks, as addresses or with the length of a prefix. Empty: none is."""
+    eid_start_addresses: bool = False
+    """Whether ``/login/eid/<name>/start`` begins a sign-in at an upstream without a click: for test
+    programs that look how we speak to it."""
     password_min: int = Field(default=14, ge=8, le=128)
     """Characters of a password that is all that is asked of somebody."""
     password_min_beside_second: int = Field(default=8, ge=8, le=128)

@@ -35,12 +35,15 @@ from idp.factors.factor import (
     Factor,
     Form,
     Further,
+    Parting,
     Passed,
     Proven,
 )
 from idp.services import Services
 
 PREFIX = "eid-"
+LONGEST_PARTING = 1700
+"""Characters of an address of logout; one with a longer hint is not offered."""
 CONFIRM = timedelta(minutes=5)
 """How long what would be linked may be looked at."""
 
@@ -138,9 +141,11 @@ class ByEid:
             actor=_actor(asking),
         )
         at = found.at or asking.now
-        if known.linked:
-            return self._passed(asking, party, known, at=at, level=found.strength)
-        return Further(_kept(known, found, at, asking.now))
+        home = f"{has.settings.issuer}/signed-out"
+        parting = profile.leave(_calls(has, asking), party, found.logout, home)
+        fits = len(parting) <= LONGEST_PARTING  # in the cookie that waits for her POST
+        kept = _kept(known, found, at, asking.now) | {"parting": parting if fits else ""}
+        return self._passed(asking, party, known, kept) if known.linked else Further(kept)
 
     def _confirmed(self, has: Services, asking: Asking, kept: Mapping[str, str]) -> Passed:
         """She has seen it and pressed the button."""
@@ -153,14 +158,17 @@ class ByEid:
             raise EidRefused(Why.UNTRUSTED, "confirmation of another upstream")
         if asking.user_id not in (None, known.user_id):
             raise EidRefused(Why.OTHER_PERSON)
-        at = datetime.fromisoformat(kept["at"])
-        return self._passed(asking, party, known, at=at, level=int(kept["level"]))
+        return self._passed(asking, party, known, kept)
 
     def _passed(
-        self, asking: Asking, party: Party, known: Known, *, at: datetime, level: int
+        self, asking: Asking, party: Party, known: Known, kept: Mapping[str, str]
     ) -> Passed:
         proven = Proven(
-            self.code, at, Epochs(known.user_epoch, known.installation_epoch), level, ("eid",)
+            self.code,
+            datetime.fromisoformat(kept["at"]),
+            Epochs(known.user_epoch, known.installation_epoch),
+            int(kept["level"]),
+            ("eid",),
         )
 
         def settle(session: Session) -> None:
@@ -173,7 +181,8 @@ class ByEid:
             else:
                 eid_links.make(session, known.user_id, known.identity, now=asking.now, actor=actor)
 
-        return Passed(known.user_id, proven, settle)
+        parting = Parting(party.title, kept["parting"]) if kept["parting"] else None
+        return Passed(known.user_id, proven, settle, parting=parting)
 
     def _audit(self, has: Services, asking: Asking, refused: EidRefused) -> None:
         data = {"upstream": self._upstream.name, "why": refused.why.value}

@@ -60,6 +60,11 @@ class Proven:
     phishing_resistant: bool = False
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether somebody else has vouched: it rests on no means of ours."""
+        return not self.means
+
+    @property
     def strength(self) -> Strength:
         """What it gives, to be taken together with others."""
         return Strength(self.level, frozenset(self.means), self.phishing_resistant)
@@ -173,6 +178,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Parting:
+    """Where she may sign out as well."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Passed:
     """The check said yes."""
 
@@ -182,6 +195,8 @@ class Passed:
     """Written in the transaction that records the proof."""
     temporary: bool = False
     """Whether she must replace what she proved herself with before she goes on."""
+    parting: Parting | None = None
+    """Offered to her when she has signed out here."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ changing        the step at which a temporary password is replaced
 enrolling       the step at which somebody enrols her second factor
 locked          the page that says how long to wait
 flow            the stored state of one sign-in; finishing it, once
+views_elsewhere the way to another address and back
+parting         where she may sign out as well, after having been vouched for there
 unwritten       a sign-in in which nothing was proven yet: its address says it all
 waiting         pages that have waited: carried on, or begun again
 flow_rows       the table of flows

@@ -37,7 +37,7 @@ from idp.factors.factor import (
     reached,
 )
 from idp.login import flow as flows
-from idp.login import unwritten
+from idp.login import parting, unwritten
 from idp.login.policy import FlowState, Policy, Step, next_step, ways_left
 from idp.services import Services
 from idp.sessions import SessionView
@@ -51,7 +51,7 @@ _AWAY = "away"
 _FURTHER = "further"
 """The cookie of whoever has something left to answer (``Further``)."""
 _PROMPTS = ("login", "select_account")
-RETURNED = "login.returned"
+RETURNED = "elsewhere.returned"
 
 
 def source() -> Source:
@@ -258,6 +258,7 @@ def _record(flow: FlowState, passed: Passed) -> None:
         passed.settle(session)
         unwritten.keep(session, flow, settings=has.settings)
         flows.record(session, flow, passed)
+    parting.remember(passed.parting)
 
 
 def _leave(flow: FlowState, factor: Factor, to: Elsewhere, state: str) -> Any:

@@ -20,7 +20,16 @@ from directory.base.errors import (
     Locked,
     NotFound,
 )
-from idp.login import changing, enrolling, locked, proving, unwritten, views_activation, waiting
+from idp.login import (
+    changing,
+    enrolling,
+    locked,
+    parting,
+    proving,
+    unwritten,
+    views_activation,
+    waiting,
+)
 from idp.login import flow as flows
 from idp.login.policy import FlowState, Policy, Step
 from idp.web import asked_again, gate, i18n, judged, language_switch, page_policy
@@ -40,29 +49,33 @@ def start() -> Any:
 
     Nothing is written: anybody may ask.
     """
-    has = services()
     return_to = gate.local_path(request.args.get("return_to")) or "/"
     demand, view = proving.demanded(request.args), gate.current_session()
     if view is not None and "login" not in demand.prompt and demand.met_by(view.acr):
         return redirect(return_to, 303)
-    name = unwritten.address(
+    return redirect(url_for("login.show", flow_id=new(return_to)), 303)
+
+
+def new(return_to: str) -> str:
+    """The name of a sign-in that begins with this request, as it asks for it."""
+    has = services()
+    return unwritten.address(
         has.keyring,
         return_to=return_to,
-        demand=demand,
+        demand=proving.demanded(request.args),
         why=asked_again.read(request.args.get("why")),
         browser=gate.browser_id(),
         now=has.clock(),
     )
-    return redirect(url_for("login.show", flow_id=name), 303)
 
 
 @blueprint.get("/login/<flow_id>")
 def show(flow_id: str) -> Any:
     """The page of the next step, or the end of the sign-in."""
     try:
-        flow, policy = _load(flow_id)
+        flow, policy = load(flow_id)
     except NotFound as error:
-        return waiting.anew(flow_id) or _again(error, 404)
+        return waiting.anew(flow_id) or again(error, 404)
     if waiting.carried_on(flow):
         return redirect(flow.return_to, 303)
     step = proving.step_of(flow, policy)
@@ -80,9 +93,9 @@ def locked_page(flow_id: str, told: str) -> Any:
     if error is None:
         return redirect(url_for("login.show", flow_id=flow_id), 303)
     try:
-        flow, _ = _load(flow_id)
+        flow, _ = load(flow_id)
     except NotFound as gone:
-        return waiting.anew(flow_id) or _again(gone, 404)
+        return waiting.anew(flow_id) or again(gone, 404)
     return locked.page(flow, error)
 
 
@@ -90,9 +103,9 @@ def locked_page(flow_id: str, told: str) -> Any:
 def record(flow_id: str) -> Any:
     """Record what was entered for the step the flow stands at."""
     try:
-        flow, policy = _load(flow_id)
+        flow, policy = load(flow_id)
     except NotFound as error:
-        return waiting.anew(flow_id) or _again(error, 404)
+        return waiting.anew(flow_id) or again(error, 404)
     if waiting.carried_on(flow):
         return redirect(flow.return_to, 303)
     step, about = proving.step_of(flow, policy), request.form.get("step")
@@ -106,18 +119,18 @@ def record(flow_id: str) -> Any:
             _RECORD[step](flow, policy)
         return None
 
-    return _acted(flow, policy, step, act)
+    return acted(flow, policy, step, act)
 
 
 @blueprint.post("/login/<flow_id>/enrol")
 def enrol(flow_id: str) -> Any:
     """Enrol the second factor that is asked for, by the first code of it."""
     try:
-        flow, policy = _load(flow_id)
+        flow, policy = load(flow_id)
     except NotFound as error:
-        return waiting.anew(flow_id) or _again(error, 404)
+        return waiting.anew(flow_id) or again(error, 404)
     step = proving.step_of(flow, policy)
-    return _acted(flow, policy, step, lambda: step is Step.ENROL and enrolling.confirmed(flow))
+    return acted(flow, policy, step, lambda: step is Step.ENROL and enrolling.confirmed(flow))
 
 
 @blueprint.get("/login/<flow_id>/enrol")
@@ -126,27 +139,7 @@ def enrolled_page(flow_id: str) -> Any:
     return redirect(url_for("login.show", flow_id=flow_id), 303)
 
 
-@blueprint.get("/login/back/<code>")
-def returned(code: str) -> Any:
-    """Back from another address, where a factor was to be proven."""
-    came = proving.left(code)
-    if came is None:
-        return _again(proving.elsewhere(), 404, in_this_browser=True)
-    flow_id, kept = came
-    try:
-        flow, policy = _load(flow_id)
-    except NotFound as error:
-        return waiting.anew(flow_id) or _again(error, 404)
-    step = proving.step_of(flow, policy)
-    factor = proving.returning(flow, policy, code) if step is Step.PROVE else None
-
-    def act() -> Any:
-        return proving.came_back(flow, factor, kept) if factor is not None else None
-
-    return _acted(flow, policy, step, act)
-
-
-def _acted(flow: FlowState, policy: Policy, step: Step, act: Callable[[], Any]) -> Any:
+def acted(flow: FlowState, policy: Policy, step: Step, act: Callable[[], Any]) -> Any:
     """Where an act at this step leads: to the next one, elsewhere, or back to its page."""
     try:
         away = act()
@@ -159,17 +152,17 @@ def _acted(flow: FlowState, policy: Policy, step: Step, act: Callable[[], Any]) 
             return locked.answer(proving.page(flow, policy, error=locked.said(error)), error)
         return locked.page(flow, error, others=proving.others(flow, policy))
     except Conflict as error:
-        return _again(error, 409, return_to=flow.return_to)
+        return again(error, 409, return_to=flow.return_to)
     return away or redirect(url_for("login.show", flow_id=flow.at), 303)
 
 
 def _went_on(flow: FlowState) -> bool:
     """Whether the code that is used up was used up by this very sign-in: the button was pressed twice."""
-    now, _ = _load(flow.at)
+    now, _ = load(flow.at)
     return len(now.proven) > len(flow.proven)
 
 
-def _load(flow_id: str) -> tuple[FlowState, Policy]:
+def load(flow_id: str) -> tuple[FlowState, Policy]:
     has = services()
     browser = gate.browser_id()
     acting = gate.current_session()
@@ -213,7 +206,7 @@ def _change(flow: FlowState, _policy: Policy) -> None:
 @blueprint.post("/login/<flow_id>/judged")
 def judge(flow_id: str) -> Any:
     """What is to be said of the new password that is being typed. Raises NotFound, Locked."""
-    flow, policy = _load(flow_id)
+    flow, policy = load(flow_id)
     if proving.step_of(flow, policy) is not Step.CHANGE_PASSWORD:
         raise flows.unknown()
     user, choosing = changing.who_chooses(flow)
@@ -287,7 +280,7 @@ def _finish(flow: FlowState, policy: Policy) -> Any:
     except Conflict as error:
         if error.code == "flow_done":
             return redirect(url_for("login.show", flow_id=flow.at), 303)
-        return _again(error, 409, return_to=flow.return_to)
+        return again(error, 409, return_to=flow.return_to)
     # Form tokens handed out before the sign-in are not good after it, but for those of the same
     # person: her other tabs wait with forms that she has filled in.
     kept = dict(browser_state) if browser_state.get(OF) == done.view.user_id else {}
@@ -296,10 +289,11 @@ def _finish(flow: FlowState, policy: Policy) -> Any:
     response = redirect(done.return_to, 303)
     gate.set_session_cookie(response, done.cookie_value)
     proving.know_again(response, done.view, now=now)
+    parting.forget_unless(response, flow.proven)
     return response
 
 
-def _again(
+def again(
     error: DinhdanhError, status: int, *, return_to: str = "/", in_this_browser: bool = False
 ) -> Any:
     """What happened, and a way to begin anew."""
@@ -326,4 +320,9 @@ def language(code: str) -> Any:
 @blueprint.get("/signed-out")
 def signed_out() -> Any:
     """What remains after signing out."""
-    return render_template("login/again.html", sentence=gettext("Bạn đã đăng xuất."), return_to="/")
+    return render_template(
+        "login/again.html",
+        sentence=gettext("Bạn đã đăng xuất."),
+        return_to="/",
+        parting=parting.offered(),
+    )

@@ -18,6 +18,7 @@ from idp import api, sessions
 from idp.api import authority
 from idp.console import views as console
 from idp.login import views as login
+from idp.login import views_elsewhere as elsewhere
 from idp.oidc import discovery, logout, routes
 from idp.portal import views as portal
 from idp.run import health
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 BLUEPRINTS = (
     routes.blueprint,
     login.blueprint,
+    elsewhere.blueprint,
     form_keys.blueprint,
     unwritten.blueprint,
     portal.blueprint,
@@ -41,7 +43,13 @@ BLUEPRINTS = (
 )
 
 
-NOT_BY_HEAD = ("oidc.authorization", "oidc.logout", "console.client_tried")
+NOT_BY_HEAD = (
+    "oidc.authorization",
+    "oidc.logout",
+    "console.client_tried",
+    "elsewhere.returned",
+    "elsewhere.begun_at_once",
+)
 """A GET that gives or ends something, as the protocols want it: who asks for its head, as programs
 do that look at links before people follow them, gets nothing of it."""
 

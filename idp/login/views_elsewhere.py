@@ -1,0 +1,48 @@
+"""The way to another address and back, by addresses of their own."""
+
+from typing import Any
+
+from flask import Blueprint
+
+from directory.base.errors import NotFound
+from idp.factors.by_eid import PREFIX
+from idp.login import proving, views, waiting
+from idp.login.policy import Step
+from idp.web.gate import services
+
+blueprint = Blueprint("elsewhere", __name__)
+
+
+@blueprint.get("/login/back/<code>")
+def returned(code: str) -> Any:
+    """Back from another address, where a factor was to be proven."""
+    came = proving.left(code)
+    if came is None:
+        return views.again(proving.elsewhere(), 404, in_this_browser=True)
+    flow_id, kept = came
+    try:
+        flow, policy = views.load(flow_id)
+    except NotFound as error:
+        return waiting.anew(flow_id) or views.again(error, 404)
+    step = proving.step_of(flow, policy)
+    factor = proving.returning(flow, policy, code) if step is Step.PROVE else None
+
+    def act() -> Any:
+        return proving.came_back(flow, factor, kept) if factor is not None else None
+
+    return views.acted(flow, policy, step, act)
+
+
+@blueprint.get("/login/eid/<name>/start")
+def begun_at_once(name: str) -> Any:
+    """A sign-in that is at an upstream without anybody's click: for programs that try how we speak to
+    it. Not where the installation does not say so.
+    """
+    if not services().settings.eid_start_addresses:
+        raise NotFound("not_here", "Không tìm thấy trang này.")
+    flow, policy = views.load(views.new("/"))
+    factor = proving.chosen(flow, policy, PREFIX + name)
+    if factor is None:
+        raise NotFound("not_here", "Không tìm thấy trang này.")
+    step = proving.step_of(flow, policy)
+    return views.acted(flow, policy, step, lambda: proving.answered(flow, factor))
