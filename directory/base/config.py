@@ -107,8 +107,7 @@ class Settings(BaseSettings):
     id_token_lifetime: int = 5 * MINUTE
     refresh_lifetime: int = 30 * DAY
     registration: Literal["closed", "token", "open"] = "token"
-    """Who may register clients over HTTP (RFC 7591): nobody, holders of an initial access
-    token, or anybody."""
+    """Who may register clients over HTTP (RFC 7591): nobody, holders of a token, or anybody."""
     registrations_per_source: int = Field(default=300, ge=1)
     """How many registrations one address may try in ten minutes where anybody may register."""
     response_types: list[str] = ["code"]
@@ -137,8 +136,7 @@ class Settings(BaseSettings):
     scope_max_age: dict[str, int] = {}
     """Scope → how long ago she may have signed in, in seconds (RFC 9470)."""
     lock_after: int = Field(default=5, ge=1)
-    """Wrong passwords of one name from one address, or in a session, after which no more are looked
-    at there for ``lock_for``."""
+    """Wrong passwords of a name from an address, or in a session; then ``lock_for`` without a look."""
     lock_for: int = 12 * HOUR
     name_failures: int = Field(default=20, ge=1)
     """Wrong passwords of one name in a day, over all browsers in which that person has never signed in."""
@@ -159,8 +157,7 @@ class Settings(BaseSettings):
     inside_networks: list[str] = []
     """The agency's own networks, as addresses or with the length of a prefix. Empty: none is."""
     eid_start_addresses: bool = False
-    """Whether ``/login/eid/<name>/start`` begins a sign-in at an upstream without a click: for test
-    programs that look how we speak to it."""
+    """Whether ``/login/eid/<name>/start`` begins a sign-in without a click: for test programs."""
     password_min: int = Field(default=14, ge=8, le=128)
     """Characters of a password that is all that is asked of somebody."""
     password_min_beside_second: int = Field(default=8, ge=8, le=128)
