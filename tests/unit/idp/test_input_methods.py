@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from directory.base.text import username_base
-from idp.factors import passwords
+from idp.factors import paper_code, passwords
 from idp.factors.passwords.generated import SYLLABLES
 from tests.telex_and_vni import NANG, Method, telex, vni
 
@@ -76,6 +76,13 @@ def test_passwords_that_we_make_arrive_whatever_is_on(method: Method) -> None:
     for _ in range(60):
         made = passwords.generate_password()
         assert method.field(made) == made
+
+
+@BOTH
+def test_codes_on_paper_arrive_whatever_is_on(method: Method) -> None:
+    for _ in range(60):
+        printed = paper_code.grouped(paper_code.new())
+        assert method.field(printed) == printed
 
 
 CHOSEN = [
