@@ -21,7 +21,7 @@ def opened(browser: FlaskClient, link: str, answer: str = "") -> Any:
     """Follow the QR code and press the button; the page that asks for a password, or what is said
     instead.
     """
-    page = browser.get(link)
+    page = browser.get(link, follow_redirects=True)
     assert page.status_code == 200
     typed = re.search(r'name="code"[^>]* value="([^"]*)"', page.text)
     assert typed, page.text

@@ -1,9 +1,11 @@
 """The pages of a printed slip: its code and question, then a password, then on into a sign-in.
 
-    /activate            the code is typed, or came with the QR code; nothing is looked up by looking
+    /activate/<code>     what a QR code says: the code goes into a cookie, the browser on to the next
+    /activate            the code is typed, or there already; nothing is looked up by looking
     /activate/at/<…>     the slip was opened by this browser a moment ago: the password
 
-No page of these tells another where it was, and the log knows them by their pattern only.
+No page stands at an address that says a code: nothing that a page leads to hears of one, and a form
+still says where it comes from (under ``no-referrer`` browsers send it with the origin "null").
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,11 +16,11 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from directory import people
 from directory.base import signed_values
 from directory.base.audit import Actor
-from directory.base.errors import InvalidInput
+from directory.base.errors import InvalidInput, Misconfigured
 from directory.entitlements import installation_epoch
 from directory.people import User
 from idp import sessions
-from idp.factors import by_password, passwords, slip_use, throttle
+from idp.factors import by_password, paper_code, passwords, slip_use, throttle
 from idp.factors.factor import Epochs, Passed
 from idp.factors.passwords import Choosing
 from idp.login import changing
@@ -28,23 +30,37 @@ from idp.web.gate import services
 from idp.web.i18n import error_text
 
 _OPENED = "slip-opened"
+_BROUGHT = "slip"
 _CODE_LONGEST = 100
 
 
 def _page(template: str, status: int = 200, **about: Any) -> Response:
-    response = make_response(render_template(template, **about), status)
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
+    return make_response(render_template(template, **about), status)
 
 
 def ask() -> Any:
     """Where the code of a slip is typed."""
-    return _page("login/slip.html", code="")
+    return _page("login/slip.html", code=_brought())
 
 
 def ask_with(code: str) -> Any:
     """The same, with the code of a QR code or a link; whether there is such a slip nobody is told."""
-    return _page("login/slip.html", code=code[:_CODE_LONGEST])
+    has = services()
+    response = redirect(url_for("login.slip"), 303)
+    response.headers["Referrer-Policy"] = "no-referrer"
+    value = has.keyring.encrypt(_BROUGHT, code[:_CODE_LONGEST].encode())
+    gate.set_cookie(response, gate.cookie_name(_BROUGHT), value, max_age=has.settings.flow_lifetime)
+    return response
+
+
+def _brought() -> str:
+    """The code that this browser has come with."""
+    value = request.cookies.get(gate.cookie_name(_BROUGHT), "")
+    try:
+        code = services().keyring.decrypt(_BROUGHT, value).decode() if value else ""
+    except Misconfigured:
+        return ""
+    return paper_code.grouped(code) if code.isdecimal() else code
 
 
 def open_slip() -> Any:
@@ -61,7 +77,9 @@ def open_slip() -> Any:
         return _page("login/slip.html", 422, code=code, error=told, field=error.field)
     body = f"{slip_id}.{gate.browser_id()}.{int(now.timestamp())}"
     opened = signed_values.seal(has.keyring, _OPENED, body)
-    return redirect(url_for("login.activate", opened=opened), 303)
+    response = redirect(url_for("login.activate", opened=opened), 303)
+    gate.set_cookie(response, gate.cookie_name(_BROUGHT), "", max_age=0)
+    return response
 
 
 def _read(opened: str) -> tuple[int, str] | None:

@@ -534,7 +534,7 @@ def test_secrets_stay_out_of_the_log(
     a_slip(scene)
     hr.app.testing = False
     monkeypatch.setattr("idp.factors.slip_use.opened", broken)
-    assert scene.get("/activate/{slip}").status_code == 200
+    assert scene.get("/activate/{slip}").status_code == 303
     assert scene.post("/activate", code=scene.held["slip"]).status_code == 500
     assert "request failed" in caplog.text
     assert scene.held["slip"] not in caplog.text
