@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 HIDDEN = re.compile(r"<input type=\"hidden\"[^>]*>")
+BESIDE = re.compile(r"<form[^>]* data-passkey=.*?</form>", re.DOTALL)
 ATTRIBUTE = re.compile(r"(\w+)=\"([^\"]*)\"")
 
 
@@ -16,9 +17,9 @@ class Page(Exception):
 
 
 def hidden_fields(html: str) -> dict[str, str]:
-    """The hidden inputs of a page, by name."""
+    """The hidden inputs of a page, by name; not those of a form that asks for a passkey."""
     found = {}
-    for tag in HIDDEN.findall(html):
+    for tag in HIDDEN.findall(BESIDE.sub("", html)):
         attributes = dict(ATTRIBUTE.findall(tag))
         found[attributes["name"]] = unescape(attributes.get("value", ""))
     return found

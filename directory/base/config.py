@@ -2,7 +2,8 @@
 
 The file is named by ``DINHDANH_CONFIG`` (default ``dinhdanh.toml`` in the working directory).
 Every setting has a safe default except where the installation must decide: then ``check``
-reports it together with everything else that is wrong, at once.
+reports it together with everything else that is wrong, at once. Longer than others because every
+setting stands here, once, with what it means.
 """
 
 import difflib
@@ -158,6 +159,17 @@ class Settings(BaseSettings):
     """The agency's own networks, as addresses or with the length of a prefix. Empty: none is."""
     eid_start_addresses: bool = False
     """Whether ``/login/eid/<name>/start`` begins a sign-in without a click: for test programs."""
+    passkey_rp_id: str = ""
+    """The name that passkeys belong to: the issuer's host (empty) or a parent of it. Whoever changes
+    it makes all of them useless."""
+    passkey_related_origins: list[str] = []
+    """Origins beside ours whose pages may ask for passkeys of that name: told to browsers at
+    ``/.well-known/webauthn``. Empty: there is no such document."""
+    passkey_user_verification: Literal["preferred", "required"] = "preferred"
+    """Whether a passkey that asked for neither PIN nor finger is believed as one factor, or not at
+    all."""
+    passkey_attestation: Literal["none", "direct"] = "none"
+    """Whether a new passkey says who made its authenticator; recorded only."""
     password_min: int = Field(default=14, ge=8, le=128)
     """Characters of a password that is all that is asked of somebody."""
     password_min_beside_second: int = Field(default=8, ge=8, le=128)
@@ -246,6 +258,24 @@ class Settings(BaseSettings):
         host = None if value.startswith("/") else Host.read(value)
         if value and not value.startswith("/") and (host is None or host.port is None):
             raise ValueError(f"{value!r} is neither a path like /dev/log nor host:port")
+        return value
+
+    @field_validator("passkey_rp_id")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        host = Host.read(value)
+        if value and (host is None or host.port is not None or host.name != value):
+            raise ValueError(f"{value!r} is no name like dangnhap.thanhhoa.gov.vn")
+        return value
+
+    @field_validator("passkey_related_origins")
+    @classmethod
+    def _are_origins(cls, value: list[str]) -> list[str]:
+        for each in value:
+            scheme, _, rest = each.partition("://")
+            host = Host.read(rest)
+            if scheme not in ("http", "https") or host is None or host.spelt != rest:
+                raise ValueError(f"{each!r} is no origin like https://dangnhap.thanhhoa.gov.vn")
         return value
 
     @field_validator("mail_domains")

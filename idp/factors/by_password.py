@@ -98,7 +98,7 @@ class Password:
 
 
 _NAME: dict[str, str | int | bool] = {
-    "autocomplete": "username",
+    "autocomplete": "username webauthn",  # her passkeys stand among what the browser proposes
     "autocapitalize": "none",
     "spellcheck": "false",
     "required": True,

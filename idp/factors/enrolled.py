@@ -188,6 +188,7 @@ def enrol(  # noqa: PLR0913 (one keyword per column)
     actor: Actor,
     secret: str | None = None,
     public: Mapping[str, Any] | None = None,
+    counter: int = 0,
 ) -> int | None:
     """The id of a new one; None where this very act has enrolled it before. A loss that she has
     reported is made good by it: the caller has seen her prove herself as strongly as before.
@@ -201,7 +202,7 @@ def enrol(  # noqa: PLR0913 (one keyword per column)
             origin=origin,
             secret=secret,
             public=dict(public) if public is not None else None,
-            counter=0,
+            counter=counter,
             created_at=now,
         )
         .on_conflict_do_nothing(index_elements=["origin"])

@@ -133,6 +133,11 @@ class Form:
     of each pair is translated when it is shown."""
     leads_to: str = ""
     """A URL at the origin that ``Elsewhere`` leads to: the page lets its form end there."""
+    script: str = ""
+    """A script of ours that fills the fields in and sends them; where it does not run, the page says
+    so and shows no button."""
+    asks: str = ""
+    """What that script asks the browser for, as JSON."""
     kept: Mapping[str, str] = field(default_factory=dict)
     """Comes back in the answer as it went: sealed, for this sign-in and this factor."""
 

@@ -7,7 +7,9 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from idp.assurance import combined
+from idp.factors import by_passkey, by_recovery_code
 from idp.factors.by_eid import Eid
+from idp.factors.by_passkey import Passkey, Passkeys
 from idp.factors.by_password import Password
 from idp.factors.by_recovery_code import ByRecoveryCode
 from idp.factors.by_totp import Totp
@@ -32,13 +34,23 @@ FACTORS: tuple[Factor, ...] = (
     Totp(),
     ByRecoveryCode(),
 )
-FAMILIES: tuple[Family, ...] = (Eid(),)
+FAMILIES: tuple[Family, ...] = (Passkeys(), Eid())
+BESIDE = frozenset({by_passkey.CODE})
+"""Whose form is one button, which stands on the pages of others too."""
 
 
 def every(has: Services, where: Connection | Session, now: datetime) -> tuple[Factor, ...]:
     """All factors of this moment, in the order in which they are offered."""
     families = (family.members(has, where, now) for family in FAMILIES)
-    return (*FACTORS, *(one for members in families for one in members))
+    found = [*FACTORS, *(one for members in families for one in members)]
+    # A sheet of codes is for the day when nothing else is at hand.
+    return tuple(sorted(found, key=lambda one: one.code == by_recovery_code.CODE))
+
+
+def titles() -> dict[str, str]:
+    """What people call that which they can enrol, by its code; translated when it is shown."""
+    named = {one.code: one.title for one in FACTORS}
+    return named | {by_passkey.CODE: Passkey.title}
 
 
 def gone(code: str) -> Factor | None:

@@ -51,6 +51,8 @@ _AWAY = "away"
 _FURTHER = "further"
 """The cookie of whoever has something left to answer (``Further``)."""
 _PROMPTS = ("login", "select_account")
+_UNTOLD = ("password", "hidden")
+"""Types of fields of which a page that is shown again says nothing."""
 RETURNED = "elsewhere.returned"
 
 
@@ -156,6 +158,7 @@ def page(flow: FlowState, policy: Policy, *, error: str | None = None) -> Any:
     form = factor.begin(has, _asking(flow, has.clock(), kept=further))
     page_policy.allow_form_to(form.leads_to)
     shown = _filled_in(form)
+    left = others(flow, policy, factor.code)
     party: Any = flow.request.get("party") or {}
     page_policy.allow_image(party.get("logo_uri"))
     return render_template(
@@ -164,9 +167,10 @@ def page(flow: FlowState, policy: Policy, *, error: str | None = None) -> Any:
         step=factor.code,
         form=form,
         shown=shown,
-        focus=next((name for name, value in shown.items() if not value), ""),
+        focus=next((f.name for f in form.fields if not shown[f.name] and f.type != "hidden"), ""),
         kept=_sealed(flow, factor, form.kept) if form.kept else "",
-        others=others(flow, policy, factor.code),
+        beside=[_beside(flow, one) for one in left if one.code in registry.BESIDE],
+        others=[one for one in left if one.code not in registry.BESIDE],
         party=party,
         why=_why(flow, has) or more(flow, policy),
         error=error,
@@ -177,6 +181,12 @@ def others(flow: FlowState, policy: Policy, code: str | None = None) -> list[Fac
     """The ways she has besides that of this code; of none, besides the one that was tried."""
     tried = code or request.form.get("step")
     return [one for one in ways_left(flow.proven, flow.demand, policy) if one.code != tried]
+
+
+def _beside(flow: FlowState, factor: Factor) -> dict[str, Any]:
+    """The form of a factor that stands on the page of another."""
+    form = factor.begin(services(), _asking(flow, services().clock()))
+    return {"step": factor.code, "form": form, "kept": _sealed(flow, factor, form.kept)}
 
 
 def _why(flow: FlowState, has: Services) -> str:
@@ -207,7 +217,7 @@ def more(flow: FlowState, policy: Policy) -> str:
 def _filled_in(form: Form) -> dict[str, str]:
     """What stands in the fields: what was typed, but for secrets."""
     return {
-        one.name: request.form.get(one.name, one.value) if one.type != "password" else one.value
+        one.name: one.value if one.type in _UNTOLD else request.form.get(one.name, one.value)
         for one in form.fields
     }
 

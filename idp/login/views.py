@@ -39,6 +39,7 @@ from idp.web.i18n import error_text, gettext
 blueprint = Blueprint("login", __name__)
 views_activation.install(blueprint)
 
+_SPENT = ("code_spent", "passkey_spent")
 OF = "of"
 """In the cookie of the forms' tokens: whose forms they are."""
 
@@ -144,7 +145,7 @@ def acted(flow: FlowState, policy: Policy, step: Step, act: Callable[[], Any]) -
     try:
         away = act()
     except InvalidInput as error:
-        if error.code == "code_spent" and _went_on(flow):
+        if error.code in _SPENT and _went_on(flow):
             return redirect(url_for("login.show", flow_id=flow.at), 303)
         return _page(flow, policy, step, error=error), 422
     except Locked as error:

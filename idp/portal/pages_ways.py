@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from directory.base.audit import AuditEntry, Tag
 from idp.assurance import TWO_FACTORS, Level
-from idp.factors import by_recovery_code, enrolled, registry
+from idp.factors import by_passkey, by_recovery_code, enrolled, registry
 from idp.factors.enrolled import HeldFactor
 from idp.factors.passwords import PasswordCredential
 
@@ -31,6 +31,8 @@ class News:
     """Whether she did it herself, as far as that is known."""
     guess: bool
     """Whether somebody had her password right and a code wrong."""
+    copied: bool
+    """Whether there seem to be two of one of her passkeys."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Ways:
     """By what she can prove herself."""
 
     password_set_at: datetime | None
-    apps: Sequence[HeldFactor]
+    others: Sequence[HeldFactor]
+    """Apps and passkeys, oldest first."""
     sheet: HeldFactor | None
     left: int
     """Unused codes of the sheet."""
@@ -108,4 +111,5 @@ def _told(row: AuditEntry, user_id: int) -> News:
         row.source_ip or "",
         own=row.actor_kind == "user" and row.actor_id == user_id,
         guess=row.tag == Tag.LOGIN_FAIL and any(map(_is_second, factors)),
+        copied=data.get("why") == by_passkey.Flaw.COPIED,
     )

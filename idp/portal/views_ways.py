@@ -5,6 +5,7 @@ all, and the report of a loss, ask for any. Who is signed in too weakly for the 
 here, and sees what there is to be done.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -14,7 +15,16 @@ from directory import people
 from directory.base.errors import Conflict, InvalidInput, NotAllowed
 from idp import sessions
 from idp.assurance import TWO_FACTORS, asked_here, reaches
-from idp.factors import by_recovery_code, by_totp, enrolled, registry
+from idp.factors import (
+    by_passkey,
+    by_recovery_code,
+    by_totp,
+    enrolled,
+    passkey_site,
+    registry,
+)
+from idp.factors.enrolled import HeldFactor
+from idp.factors.passkey_site import Without
 from idp.portal import pages_ways
 from idp.sessions import SessionView
 from idp.web import gate
@@ -23,6 +33,7 @@ from idp.web.i18n import error_text, gettext
 
 MOST_APPS = 5
 """Apps one person may have at once."""
+MOST_PASSKEYS = 10
 
 
 def _me() -> SessionView:
@@ -43,8 +54,35 @@ def ways() -> str:
     return render_template(
         "portal/ways.html",
         shown=shown,
-        titles={one.code: gettext(one.title) for one in registry.FACTORS},
-        room=len(shown.apps) < MOST_APPS,
+        titles={code: gettext(title) for code, title in registry.titles().items()},
+        apps=_room(shown.others, by_totp.CODE, MOST_APPS),
+        passkeys=_room(shown.others, by_passkey.CODE, MOST_PASSKEYS),
+        without=_without(),
+    )
+
+
+def _room(held: Sequence[HeldFactor], kind: str, most: int) -> bool:
+    """Whether she may have one more of a kind."""
+    return sum(one.kind == kind for one in held) < most
+
+
+def _without() -> str:
+    """Why there are no passkeys at this address; nothing where there are."""
+    why = passkey_site.without(services().settings)
+    if why is None:
+        return ""
+    if why is Without.INSECURE:
+        return gettext(
+            "Ở đây chưa dùng được khóa đăng nhập (passkey): trình duyệt chỉ cho dùng trên trang https."
+        )
+    if why is Without.ADDRESS:
+        return gettext(
+            "Ở đây chưa dùng được khóa đăng nhập (passkey): hệ thống đang mở bằng địa chỉ IP, "
+            "passkey cần một tên miền."
+        )
+    return gettext(
+        "Ở đây chưa dùng được khóa đăng nhập (passkey): tên miền của hệ thống không phù hợp. Người "
+        "quản trị xem lý do bằng lệnh dinhdanh check."
     )
 
 
@@ -100,14 +138,10 @@ def add_app() -> Any:
     codes: Any = None
     try:
         with has.db.write() as session:
-            person = people.lock(session, [me.user_id])[0]
-            if person.access_epoch != me.user_epoch:
-                raise _overtaken()
-            if not reaches(me.acr, TWO_FACTORS) and not enrolled.may_begin(session, me.user_id):
-                # Somebody who knows the password too was first.
+            if not _may_add(session, me):
                 return _here()
             held = enrolled.held(session, me.user_id)
-            if sum(one.kind == by_totp.CODE for one in held) >= MOST_APPS:
+            if not _room(held, by_totp.CODE, MOST_APPS):
                 raise Conflict(
                     "apps_many", "Đã có {most} ứng dụng. Hãy bỏ bớt trước.", most=MOST_APPS
                 )
@@ -130,10 +164,88 @@ def add_app() -> Any:
     return _sheet(codes) if codes else _here()
 
 
-def _overtaken() -> Conflict:
-    return Conflict(
-        "login_overtaken", "Thông tin công tác của bạn vừa thay đổi. Hãy đăng nhập lại."
+def _may_add(session: Any, me: SessionView) -> bool:
+    """Whether she may enrol one more now; she is locked. Raises Conflict."""
+    person = people.lock(session, [me.user_id])[0]
+    if person.access_epoch != me.user_epoch:
+        raise Conflict(
+            "login_overtaken", "Thông tin công tác của bạn vừa thay đổi. Hãy đăng nhập lại."
+        )
+    # Where it is not so, somebody who knows the password too was first.
+    return reaches(me.acr, TWO_FACTORS) or enrolled.may_begin(session, me.user_id)
+
+
+# ---- passkeys --------------------------------------------------------------------------------
+
+
+@require_any_session
+def new_passkey() -> Any:
+    """One more passkey: a challenge of its own for each page."""
+    return _proven_anew() or _passkey_page()
+
+
+def _passkey_page(error: InvalidInput | None = None) -> str:
+    has, me = services(), _me()
+    with has.db.read() as session:
+        offer = by_passkey.offer(
+            has,
+            session,
+            me.user_id,
+            me.id,
+            username=me.username,
+            full_name=me.full_name,
+            now=has.clock(),
+        )
+    return render_template(
+        "portal/way_passkey.html",
+        offer=offer,
+        name=request.form.get("name", ""),
+        error=error_text(error) if error else None,
+        field=error.field if error else None,
     )
+
+
+@require_any_session
+def add_passkey() -> Any:
+    """The key that her browser has made."""
+    if (elsewhere := _proven_anew()) is not None:
+        return elsewhere
+    has, me, now = services(), _me(), services().clock()
+    codes: Any = None
+    try:
+        with has.db.write() as session:
+            if not _may_add(session, me):
+                return _here()
+            held = enrolled.held(session, me.user_id)
+            if not _room(held, by_passkey.CODE, MOST_PASSKEYS):
+                raise Conflict(
+                    "passkeys_many", "Đã có {most} passkey. Hãy bỏ bớt trước.", most=MOST_PASSKEYS
+                )
+            device = sessions.describe_browser(request.user_agent.string) or "Passkey"
+            made = by_passkey.confirm(
+                session,
+                has,
+                me.user_id,
+                me.id,
+                given=request.form.get("credential", ""),
+                kept=request.form.get("kept", ""),
+                name=request.form.get("name", "").strip() or device,
+                now=now,
+                actor=actor(),
+            )
+            if by_recovery_code.CODE not in {one.kind for one in held}:
+                codes = by_recovery_code.issue(
+                    session, has.keyring, me.user_id, now=now, actor=actor()
+                )
+    except InvalidInput as error:
+        return _passkey_page(error), 422
+    flash(gettext("Đã thêm passkey."), "good")
+    if not made.verified:
+        flash(
+            gettext("Khóa này không hỏi mã PIN hay vân tay, nên khi đăng nhập vẫn cần mật khẩu."),
+            "wait",
+        )
+    return _sheet(codes) if codes else _here()
 
 
 # ---- paper -----------------------------------------------------------------------------------
@@ -151,7 +263,7 @@ def new_codes() -> Any:
         if not others or not reaches(me.acr, TWO_FACTORS):
             raise NotAllowed(
                 "codes_alone",
-                "Hãy thêm ứng dụng xác thực trước khi tạo mã dự phòng.",
+                "Hãy thêm ứng dụng xác thực hoặc passkey trước khi tạo mã dự phòng.",
                 missing="factor",
             )
         codes = by_recovery_code.issue(
@@ -265,6 +377,8 @@ def install(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/portal/ways", "ways", ways)
     blueprint.add_url_rule("/portal/ways/app", "new_app", new_app)
     blueprint.add_url_rule("/portal/ways/app", "add_app", add_app, methods=["POST"])
+    blueprint.add_url_rule("/portal/ways/passkey", "new_passkey", new_passkey)
+    blueprint.add_url_rule("/portal/ways/passkey", "add_passkey", add_passkey, methods=["POST"])
     blueprint.add_url_rule("/portal/ways/codes", "new_codes", new_codes, methods=["POST"])
     blueprint.add_url_rule(f"{one}/rename", "rename_way", rename, methods=["POST"])
     blueprint.add_url_rule(f"{one}/remove", "remove_way", remove, methods=["POST"])

@@ -177,16 +177,20 @@ def test_a_template_has_no_script_and_no_style_of_its_own(file: Path) -> None:
     assert "javascript:" not in text
 
 
-def test_three_scripts_are_used_and_nothing_needs_them() -> None:
+def test_four_scripts_are_used_and_nothing_but_passkeys_needs_them() -> None:
     """One sends the form that a button sends, the others show a button that prints, and one that shows
-    a password; what this one says while a password is typed, the page says when it was sent.
+    a password; what this one says while a password is typed, the page says when it was sent. Passkeys
+    need theirs, which the page says where none runs.
     """
     using = {
         str(file.relative_to(TEMPLATES))
         for file in TEMPLATES.rglob("*.html")
         if "<script" in file.read_text("utf-8")
     }
-    assert using == {"oidc/form_post.html", "parts.html"}
+    assert using == {"oidc/form_post.html", "parts.html", "passkey.html"}
+    passkey = (TEMPLATES / "passkey.html").read_text("utf-8")
+    assert passkey.count("<script") == passkey.count("<noscript>") == 1
+    assert re.search(r'<button[^>]* type="submit" hidden>', passkey)
     assert "<button" in (TEMPLATES / "oidc/form_post.html").read_text("utf-8")
     parts = (TEMPLATES / "parts.html").read_text("utf-8")
     assert parts.count("<script") == 2

@@ -3,6 +3,7 @@
 Every address of a page that takes a form has its case here: one that is added without fails.
 """
 
+import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from tests.eid_world import hold
 from tests.flows.test_console_clients import silent
 from tests.hr_world import OPERATOR, PASSWORD, Hr, text_of
 from tests.paper_slips import CODE, link_on, opened
+from tests.security_key import Offered, SecurityKey
 from tests.someone import Someone
 
 NEW = "con trâu đội nón lá"
@@ -323,6 +325,14 @@ def one_more_app(hr: Hr) -> Form:
     return filled(form.browser, form.action, code=code, name="Máy thứ hai")
 
 
+def passkey(hr: Hr) -> Form:
+    form = of_my_ways(hr, "app")
+    offered = Offered.on(form.browser.get("/portal/ways/passkey"))
+    made = json.dumps(SecurityKey().create(offered.asks))
+    fields = offered.fields | {"credential": made, "name": "Khóa"}
+    return Form(form.browser, offered.action, fields)
+
+
 def reset(hr: Hr) -> Form:
     of_my_ways(hr, "app")
     hr.services.settings.second_factor = "nobody"
@@ -346,6 +356,7 @@ CASES: dict[str, Callable[[Hr], Form]] = {
     "login.activated": slip_form,
     "portal.end_sessions": other_session,
     "portal.add_app": one_more_app,
+    "portal.add_passkey": passkey,
     "portal.new_codes": lambda hr: of_my_ways(hr, "codes"),
     "portal.rename_way": lambda hr: of_my_ways(hr, "{}/rename", name="Máy mới"),
     "portal.remove_way": lambda hr: of_my_ways(hr, "{}/remove"),

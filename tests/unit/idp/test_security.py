@@ -82,7 +82,8 @@ def test_pages_hold_no_inline_script_or_style(app: Flask) -> None:
     for forbidden in ("style=", "<style", "onclick", "javascript:"):
         assert forbidden not in text
     assert set(re.findall(r"<script[^>]*>", text)) == {
-        '<script type="module" src="/static/password.js">'
+        '<script type="module" src="/static/password.js">',
+        '<script type="module" src="/static/passkey.js">',
     }
     assert re.search(r"<script[^>]*></script>", text)
 

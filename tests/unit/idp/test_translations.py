@@ -103,7 +103,7 @@ def wanted() -> dict[str, str]:
     )
     found |= dict.fromkeys(_constants("idp/web/pages.py", "_FORM_EXPIRED"), "idp/web/pages.py")
     found |= dict.fromkeys(_constants("idp/factors/by_password.py", "WRONG.*"), "idp/factors")
-    found |= dict.fromkeys((one.title for one in registry.FACTORS), "idp/factors")
+    found |= dict.fromkeys(registry.titles().values(), "idp/factors")
     file = "directory/changes/proposals.py"
     found |= dict.fromkeys(_constants(file, "SENTENCES"), file)
     file = "connectors/eid/refusals.py"
