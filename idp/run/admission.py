@@ -15,7 +15,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.http import HTTP_STATUS_CODES
@@ -101,7 +101,7 @@ class Gate:
         size = 0
         length, chunked = _announced(environ)
         if length or chunked:
-            body = self._read(environ, length)
+            body = self._read(environ, length, chunked=chunked)
             if body is None:
                 return self._sent(environ, start_response, _busy(environ))
             size = len(body) if body is not _TOO_LARGE else 0
@@ -152,48 +152,47 @@ class Gate:
 
     # ---- bodies --------------------------------------------------------------------------------
 
-    def _read(self, environ: "WSGIEnvironment", length: int | None) -> bytes | None:
+    def _read(
+        self, environ: "WSGIEnvironment", length: int | None, *, chunked: bool
+    ) -> bytes | None:
         """The body as far as it came, or its first ``LARGEST`` bytes and some; None: no room. It
         is held until its request leaves.
         """
         if length is not None and length > LARGEST:
             return _TOO_LARGE
+        # No more than it has: to ask for its end costs two threads of the server a turn each.
+        most = LARGEST + 1 if chunked or length is None else length
+        if not self._arrives():
+            return None
         pieces: list[bytes] = []
         size = 0
         whole = False
-        with self._arrival() as admitted:
-            if not admitted:
-                return None
-            try:
-                while size <= LARGEST:
-                    piece = environ["wsgi.input"].read(PIECE)
-                    if not piece:
-                        break
-                    pieces.append(piece)
-                    size += len(piece)
-                    if not self._hold(len(piece)):
-                        return None
-                whole = True
-            except OSError:
-                whole = True  # the other side is gone
-            finally:
-                if not whole:
-                    self._hold(-size)
-        return b"".join(pieces)
-
-    @contextmanager
-    def _arrival(self) -> Iterator[bool]:
-        key = threading.get_ident()
-        with self._counting:
-            admitted = len(self._arriving) < ARRIVING
-            if admitted:
-                self._arriving[key] = time.monotonic()
         try:
-            yield admitted
+            while size < most:
+                piece = environ["wsgi.input"].read(min(PIECE, most - size))
+                if not piece:
+                    break
+                pieces.append(piece)
+                size += len(piece)
+                if not self._hold(len(piece)):
+                    return None
+            whole = True
+        except OSError:
+            whole = True  # the other side is gone
         finally:
-            if admitted:
-                with self._counting:
-                    del self._arriving[key]
+            with self._counting:
+                del self._arriving[threading.get_ident()]
+            if not whole:
+                self._hold(-size)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _arrives(self) -> bool:
+        """Whether there is room for one more; it is counted then."""
+        with self._counting:
+            if len(self._arriving) >= ARRIVING:
+                return False
+            self._arriving[threading.get_ident()] = time.monotonic()
+            return True
 
     def _hold(self, size: int) -> bool:
         with self._counting:
@@ -217,9 +216,13 @@ class Gate:
             self._places.put(None)
 
     def _place(self) -> bool:
-        with suppress(queue.Empty):
+        try:
             self._places.get_nowait()
-            return True
+        except queue.Empty:
+            return self._wait()
+        return True
+
+    def _wait(self) -> bool:
         with self._counting:
             if self._waiting >= WAITING:
                 return False

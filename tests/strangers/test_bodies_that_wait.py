@@ -1,4 +1,6 @@
-"""Bodies are held in memory as long as their requests wait: there is a limit for all of them."""
+"""Bodies are held in memory as long as their requests wait: there is a limit for all of them. And no
+more is asked of the server than a body has: it has two threads take turns for each question.
+"""
 
 import io
 import threading
@@ -84,3 +86,53 @@ def test_small_forms_are_taken_while_others_wait() -> None:
     for thread in threads:
         thread.join(60)
     assert told == {"200": MANY}
+
+
+class _Stream:
+    """Gives its pieces one by one, as they would come, and counts how often it is asked."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces, self.asked = [*pieces], 0
+
+    def read(self, size: int) -> bytes:
+        self.asked += 1
+        if not self._pieces:
+            return b""
+        piece = self._pieces.pop(0)
+        if len(piece) > size:
+            self._pieces.insert(0, piece[size:])
+        return piece[:size]
+
+
+def _sent(stream: _Stream, **told: str) -> tuple[str, bytes]:
+    found: list[Any] = ["", b""]
+
+    def application(environ: Any, start_response: Any) -> Iterable[bytes]:
+        found[1] = environ["wsgi.input"].read()
+        start_response("200 OK", [])
+        return [b""]
+
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/oauth2/token", "wsgi.input": stream, **told}
+    list(Gate(application, places=1)(environ, lambda status, _h: found.insert(0, status)))  # type: ignore[arg-type]
+    return found[0], found[-1]
+
+
+def test_a_body_that_has_come_whole_is_not_asked_for_its_end() -> None:
+    for pieces in ([b"grant_type=x"], [b"grant_", b"type=x"]):
+        stream = _Stream(*pieces)
+        assert _sent(stream, CONTENT_LENGTH="12") == ("200 OK", b"grant_type=x")
+        assert stream.asked == len(pieces)
+
+
+def test_a_body_ends_where_it_was_said_to_or_where_its_pieces_do() -> None:
+    longer, chunked = _Stream(b"grant_type=x&y"), _Stream(b"grant_", b"type=x")
+    assert _sent(longer, CONTENT_LENGTH="12") == ("200 OK", b"grant_type=x")
+    assert _sent(chunked, HTTP_TRANSFER_ENCODING="chunked") == ("200 OK", b"grant_type=x")
+    assert _sent(_Stream(b"grant_"), CONTENT_LENGTH="12")[0] == "400 Bad Request"
+
+
+def test_a_body_in_pieces_that_is_too_long_is_not_read_to_its_end() -> None:
+    stream = _Stream(*[bytes(65536)] * 64)
+    status, body = _sent(stream, HTTP_TRANSFER_ENCODING="chunked")
+    assert (status, len(body)) == ("200 OK", MEGABYTE + 1)
+    assert stream.asked == 17
