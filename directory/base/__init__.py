@@ -19,6 +19,7 @@ crypto              keyring, encryption at rest, keyed hashes, argon2id
 config              one TOML file and DINHDANH_*
 private             files and folders that only their owner may read
 clock | errors      time as a parameter; one typed error tree
+at_hand             connections kept beside the pool for single statements
 away                whether an error says that the database is away, stuck or full
 bell                rung once work has been committed, so that workers look at once
 failpoints          named places where the crash tests may kill a process

@@ -44,6 +44,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
 from directory.base import private, spoken
+from directory.base.at_hand import RESTED_SINCE, AtHand
 from directory.base.bell import Bell, by_fifo, by_notify, fifo_of
 from directory.base.hot import ALONE
 from directory.base.patience import PROBING, UNHURRIED, Limits, bounded, quickly, reachable
@@ -117,12 +118,20 @@ class Database:
         open_both = self._sqlite if self.is_sqlite else partial(self._postgresql, prepared=prepared)
         self.engine, self._hot = open_both(url, limits)
         self._probe = open_both(url, PROBING)[1]
+        trusted = IDLE if limits.trusted is None else limits.trusted
+        # Where both pools are one, transactions must find some there.
+        most = min(limits.hot, limits.both // 2) if self.is_sqlite else limits.hot
+        self._at_hand = AtHand(self._hot, most=most, trusted=trusted)
+        for what in ("invalidate", "engine_disposed"):
+            event.listen(self._hot, what, _spoils(self._at_hand))
         self.bell = Bell(self._tell_of_work())
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._before: Callable[[Database], None] | None = None
         self.remembered = Remembered(REMEMBERED)
         # A command that ends without a word leaves no connection for the server to find dead.
-        self._closing = weakref.finalize(self, _dispose, (*self.engines, self._probe))
+        self._closing = weakref.finalize(
+            self, _dispose, self._at_hand, (*self.engines, self._probe)
+        )
 
     def before_use(self, act: "Callable[[Database], None]") -> None:
         """Have ``act`` called before each use, but for a probe; what it does itself is not one."""
@@ -285,8 +294,13 @@ class Database:
         (``directory.base.hot``).
         """
         self._about_to_be_used()
-        with self._hot.connect() as connection:
+        connection, mark = self._at_hand.take()
+        try:
             yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._at_hand.give_back(connection, mark)
 
     @contextmanager
     def probe(self) -> Iterator[Connection]:
@@ -298,10 +312,11 @@ class Database:
 
     def dispose(self) -> None:
         """Close all pooled connections."""
-        _dispose((*self.engines, self._probe))
+        _dispose(self._at_hand, (*self.engines, self._probe))
 
 
-def _dispose(engines: tuple[Engine, ...]) -> None:
+def _dispose(at_hand: AtHand, engines: tuple[Engine, ...]) -> None:
+    at_hand.empty()
     for engine in engines:
         engine.dispose()
 
@@ -314,10 +329,14 @@ anew.
 """
 
 
+def _spoils(at_hand: AtHand) -> Callable[..., None]:
+    return lambda *_which: at_hand.spoilt()
+
+
 def _ask_the_idle(engine: Engine, trusted: float | None) -> None:
     @event.listens_for(engine, "checkin")
     def _came_back(_connection: Any, record: Any) -> None:
-        record.info["at"] = time.monotonic()
+        record.info["at"] = record.info.pop(RESTED_SINCE, None) or time.monotonic()
 
     @event.listens_for(engine, "checkout")
     def _goes_out(connection: Any, record: Any, _proxy: Any) -> None:

@@ -81,8 +81,8 @@ def test_a_database_that_nobody_holds_any_more_keeps_no_connection(
     with forgotten.hot() as connection, forgotten.read() as session:
         session.execute(text("SELECT 1"))
         pools = [connection.engine.pool, session.get_bind().engine.pool]
-    assert all(pool.checkedin() for pool in pools)
+    assert all(pool.checkedin() + pool.checkedout() for pool in pools)
     del forgotten, connection, session
     gc.collect()
     # What it had pooled is closed; a pool that is disposed of begins anew.
-    assert not any(pool.checkedin() for pool in pools)
+    assert not any(pool.checkedin() + pool.checkedout() for pool in pools)

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, exc, make_url, text
 
 from directory.base import patience
 from directory.base.db import unpooled
@@ -329,7 +329,11 @@ def _drop(admin: Any, role: str) -> None:
 def test_a_pool_that_is_taken_up_holds_up_nobody_for_long(services: Any, clock: Any) -> None:
     asked = Asked(services, clock)
     taken: list[Connection] = []
+    at_hand = ExitStack()
     try:
+        with suppress(exc.TimeoutError):
+            for _ in range(200):
+                at_hand.enter_context(services.db.hot())
         for engine in services.db.engines:
             while engine.pool.checkedout() < 200:
                 began = time.monotonic()
@@ -342,6 +346,7 @@ def test_a_pool_that_is_taken_up_holds_up_nobody_for_long(services: Any, clock: 
         what_needs_no_database_answers(asked)
         each_is_told_in_her_own_way(asked)
     finally:
+        at_hand.close()
         for connection in taken:
             connection.close()
     assert asked.all_well()
