@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import OperationalError
 
+from directory.base import spoken
 from directory.base.db import unpooled
 from directory.base.errors import Misconfigured
 from directory.base.patience import PROBING
@@ -33,6 +34,7 @@ def by_transaction(url: str) -> bool:
     if url.startswith("sqlite"):
         return False
     engine = unpooled(url, limits=PROBING)
+    spoken.require_utf8(engine)
     with ExitStack() as others, engine.connect() as ours:
         if not between(ours):
             return False

@@ -5,7 +5,7 @@ in the order in which they are named: so two attempts may wait for each other, n
 """
 
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -74,7 +74,7 @@ _STANDS = (
 )
 
 
-@cache
+@lru_cache(maxsize=8)
 def claiming(rows: int) -> hot.Statement:
     """Take a place on each of so many counters. Of each row ``key``, ``end``, ``about`` with its
     number behind it; ``now`` and ``at``, the present slot. Gives how they stand.
@@ -102,7 +102,7 @@ def claiming(rows: int) -> hot.Statement:
     return hot.write(for_each_dialect(made))
 
 
-@cache
+@lru_cache(maxsize=8)
 def settling(rows: int) -> hot.Statement:
     """Give the places back, with what has come of the attempt: of each row also ``at``, the slot
     its place was taken in, ``plus``, wrong ones to count, and ``minus``, to take back. Gives how they stand.

@@ -188,7 +188,8 @@ def test_it_has_the_headers_of_the_house_and_is_counted_and_told(
         more = {name: n - before.get(name, 0) for name, n in counted.items()}
         assert {name: n for name, n in more.items() if n} == {f"{status // 100}xx": 1}, path
 
-        lines: list[Any] = [record.msg for record in caplog.records]
+        # Ours are mappings; a library's own sentences may be heard beside them.
+        lines: list[Any] = [r.msg for r in caplog.records if isinstance(r.msg, dict)]
         assert [line["event"] for line in lines] == ([refusal.log] if refusal.log else []), path
         for line in lines:
             assert line["request_id"] == headers["X-Request-ID"], path
