@@ -252,6 +252,12 @@ def offered(
     return found[1]
 
 
+def newest(remembered: Remembered) -> tuple[Offered, ...]:
+    """Those that were there when anybody here last looked."""
+    found: tuple[datetime, tuple[Offered, ...]] | None = remembered.newest(_LIST)
+    return () if found is None else found[1]
+
+
 def _read(where: Connection | Session) -> tuple[Offered, ...]:
     rows = core(where).execute(
         select(Upstream.name, Upstream.title, Upstream.profile, Upstream.issuer, Upstream.settings)

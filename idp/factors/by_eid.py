@@ -25,6 +25,7 @@ from directory import eid_links
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.errors import InvalidInput, NotFound
+from directory.base.remembered import Remembered
 from directory.eid_links import Identity
 from idp.assurance import Strength
 from idp.factors.factor import (
@@ -233,6 +234,10 @@ class Eid:
     ) -> tuple[Factor, ...]:
         """Those that people may choose now."""
         return tuple(map(ByEid, upstreams.offered(where, has.db.remembered, now)))
+
+    def known(self, remembered: Remembered) -> tuple[Strength, ...]:
+        """The ceilings of those that were there when anybody last looked."""
+        return tuple(Strength(one.ceiling) for one in upstreams.newest(remembered))
 
     def gone(self, code: str) -> Factor | None:
         """One that cannot be chosen any more, by its code: it says so itself."""

@@ -1,12 +1,14 @@
 """The factors there are, in the order in which they are offered. A new one is one line here."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from idp.assurance import combined
+from directory.base.remembered import Remembered
+from idp.assurance import Strength, combined
 from idp.factors import by_passkey, by_recovery_code
 from idp.factors.by_eid import Eid
 from idp.factors.by_passkey import Passkey, Passkeys
@@ -24,6 +26,9 @@ class Family(Protocol):
         self, has: Services, where: Connection | Session, now: datetime
     ) -> tuple[Factor, ...]:
         """Those there are now."""
+
+    def known(self, remembered: Remembered) -> Sequence[Strength]:
+        """The most that each proves, of those this process knows of."""
 
     def gone(self, code: str) -> Factor | None:
         """One that is not there any more, if it is of this sort: for whoever comes back from it."""
@@ -58,9 +63,12 @@ def gone(code: str) -> Factor | None:
     return next((one for family in FAMILIES if (one := family.gone(code)) is not None), None)
 
 
-def reachable() -> tuple[str, ...]:
-    """Every ``acr`` that a sign-in can end with, the weakest first."""
-    gives = [one.gives for one in FACTORS]
-    begun = [one.gives for one in FACTORS if one.first]
+def reachable(remembered: Remembered | None = None) -> tuple[str, ...]:
+    """Every ``acr`` that a sign-in can end with, the weakest first; with what is configured, as far as
+    this process has seen it, where it is asked about one installation.
+    """
+    more = [] if remembered is None else [g for one in FAMILIES for g in one.known(remembered)]
+    gives = [*(one.gives for one in FACTORS), *more]
+    begun = [*(one.gives for one in FACTORS if one.first), *more]
     ends = {end.level: end.acr for one in begun for end in combined(one, gives)}
     return tuple(ends[level] for level in sorted(ends))

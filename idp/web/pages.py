@@ -57,7 +57,7 @@ def error_page(told: Told) -> Response:
 
 def _can_be_reached(acr: str) -> bool:
     """Nobody is made to sign in for what no sign-in of today reaches."""
-    return any(reaches(have, acr) for have in registry.reachable())
+    return any(reaches(have, acr) for have in registry.reachable(services().db.remembered))
 
 
 def _ours(error: DinhdanhError) -> Any:

@@ -7,8 +7,10 @@ import pytest
 from flask import Flask
 
 from directory.people import User
+from idp.oidc.clients import Options
 from tests.browser_client import open_login
 from tests.eid_world import EidWorld, build
+from tests.relying_party import Flow
 from tests.upstream import NUMBER
 
 PROFILES = ("standard", "dvcqg", "vneid2026")
@@ -134,3 +136,26 @@ def test_its_word_about_the_authentication_is_taken_and_never_raised(
     session = eid.session_of()
     assert session is not None
     assert session.acr == level
+
+
+def test_a_level_that_only_an_upstream_reaches_is_asked_of_it(
+    services: Any, clock: Any, app: Flask
+) -> None:
+    """Whoever demands it is sent there, in its own words, and not told that nobody could."""
+    eid = build(services, clock, app)
+    at = type(eid.at)(clock, issuer="https://bo.example")
+    eid.add(at, "bo", ceiling="urn:vn:aal:4", acr={"loa:4": "urn:vn:aal:4"})
+    at.twist["claims"] = lambda claims: claims | {"acr": "loa:4"}
+    browser = eid.browser()
+    flow = Flow(browser, eid.world.register(options=Options(minimum_acr="urn:vn:aal:4")))
+    assert flow.ask().status_code == 403  # nobody here has looked at the upstreams yet
+    open_login(browser)
+    page = browser.get(flow.ask().headers["Location"])
+    over = eid.press(browser, page.request.path, "bo")
+    assert parse_qs(urlsplit(over.headers["Location"]).query)["acr_values"] == ["loa:4"]
+    answer = eid.back(browser, at.authorize(over.headers["Location"]), "bo")
+    done = eid.confirm(browser, answer)
+    again = browser.get(done.headers["Location"])
+    code = flow.told(browser.get(again.headers["Location"]))["code"]
+    token = flow.redeem(code).get_json()["access_token"]
+    assert flow.introspect(token)["acr"] == "urn:vn:aal:4"

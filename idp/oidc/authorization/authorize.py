@@ -68,7 +68,7 @@ def signed_in(checked: CheckedRequest) -> SignIn | TooWeak | None:
     checked.demand = demand = checked.demand.raised(_asked_here(checked))
     met = view is not None and demand.met_by(view.acr)
     # Nobody is made to sign in for what no sign-in of today reaches.
-    if met or demand.can_be_met(registry.reachable()):
+    if met or demand.can_be_met(registry.reachable(checked.provider.tools.db.remembered)):
         if view is None or (not checked.agreed and _must_sign_in(checked, view)):
             if checked.quiet:
                 raise LoginRequiredError
@@ -213,7 +213,10 @@ def _must_sign_in(checked: CheckedRequest, view: SessionView) -> bool:
     stale = demand.outlived(view.auth_time, checked.request.now)
     # A level that is wanted and not needed is no reason for an error (OIDC Core §3.1.2.1).
     needless = checked.quiet and demand.met_by(view.acr)
-    weak = demand.worth_asking(view.acr, registry.reachable()) and not needless
+    weak = (
+        demand.worth_asking(view.acr, registry.reachable(checked.provider.tools.db.remembered))
+        and not needless
+    )
     if not (other or demand.anew or stale or weak):
         return False
     if checked.flow is None or not consume_completed(
@@ -251,7 +254,7 @@ def _too_weak(checked: CheckedRequest, view: SessionView | None) -> TooWeak:
     ours = (
         demand.short_of(view.acr)
         if view is not None
-        else not demand.within_reach(registry.reachable())
+        else not demand.within_reach(registry.reachable(checked.provider.tools.db.remembered))
     )
     if checked.quiet or not ours:
         raise Unmet
