@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+import structlog
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from directory.base.away import is_away
 from directory.base.remembered import Remembered
 from idp.assurance import Strength, combined
 from idp.factors import by_passkey, by_recovery_code
@@ -17,6 +19,8 @@ from idp.factors.by_recovery_code import ByRecoveryCode
 from idp.factors.by_totp import Totp
 from idp.factors.factor import Factor
 from idp.services import Services
+
+log = structlog.get_logger(__name__)
 
 
 class Family(Protocol):
@@ -56,6 +60,16 @@ def titles() -> dict[str, str]:
     """What people call that which they can enrol, by its code; translated when it is shown."""
     named = {one.code: one.title for one in FACTORS}
     return named | {by_passkey.CODE: Passkey.title}
+
+
+def warm(has: Services) -> None:
+    """Look at what is configured before anybody asks; at the first sign-in if the database is away."""
+    try:
+        with has.db.hot() as connection:
+            every(has, connection, has.clock())
+    except Exception as error:
+        if not is_away(error):
+            log.exception("factors.unread")
 
 
 def gone(code: str) -> Factor | None:

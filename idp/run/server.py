@@ -30,6 +30,7 @@ from granian.server import Server
 
 from directory.base import outbox, patience, pooled
 from directory.base.config import Settings
+from idp.factors import registry
 from idp.oidc.known_keys import SigningKeys
 from idp.run import admission, connections, health, installation, logs, schema, supervisor, wiring
 from idp.run.app import create_app
@@ -149,6 +150,7 @@ def _run(
         services = wiring.build(settings, limits=patience.of_web(settings))
         app = dress(create_app(services))
         SigningKeys(services.db, services.keyring).warm()
+        registry.warm(services)
         _mind(app, settings, port)
         # What start-up has made stays: the collector need not walk it again and again.
         gc.collect()
