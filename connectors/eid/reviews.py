@@ -159,6 +159,8 @@ def waiting(
     found = []
     for row, user in rows:
         name, birth = json.loads(keyring.decrypt(_PURPOSE, row.told_sealed or ""))
+        if same_name(user.full_name, name) and same_birth(user.birth_date, birth):
+            continue  # the record has been corrected since
         entered = _entered(session, user.id, viewer)
         found.append(
             Question(row.id, user, row.upstream, row.differs, name, birth, row.created_at, entered)

@@ -26,6 +26,7 @@ from directory.base.audit import Actor, Tag
 from directory.base.crypto import Keyring
 from directory.base.db import core
 from directory.base.errors import Conflict, InvalidInput, Misconfigured
+from directory.base.remembered import Remembered
 from idp.assurance import Means, Strength
 from idp.factors import enrolled, enrolled_keys, passkey_ceremony, passkey_site
 from idp.factors.enrolled_keys import Named
@@ -169,6 +170,10 @@ class Passkeys:
         """One, or none at an address that cannot have any."""
         found = site(has.settings)
         return (Passkey(found),) if found is not None else ()
+
+    def known(self, remembered: Remembered) -> tuple[Strength, ...]:
+        """Nothing that a password and a code do not reach as well."""
+        return ()
 
     def gone(self, code: str) -> Factor | None:
         """Nobody comes back from it."""

@@ -114,6 +114,14 @@ def test_a_difference_is_decided_on_its_page(hr: Hr, decision: str) -> None:
     assert "Lê Thị Loan" not in officer.get("/console/identities").text
 
 
+def test_a_record_that_was_corrected_waits_for_nobody(hr: Hr) -> None:
+    differ(hr)
+    with hr.services.db.write() as session:
+        lan = session.get_one(User, hr.people["lan"])
+        lan.full_name, lan.birth_date = "LÊ THỊ LOAN", "1990"
+    assert "Không có gì cần xem lại" in hr.browser("officer").get("/console/identities").text
+
+
 @pytest.mark.parametrize("who", ["auditor", "owner", "lan"])
 def test_nobody_decides_about_people_she_may_not_change(hr: Hr, who: str) -> None:
     review = differ(hr)
