@@ -134,8 +134,7 @@ class Installation:
         folder.mkdir()
         people, posts = [_PEOPLE], [_POSTS]
         for n, name in enumerate(names):
-            born = f"{1970 + n // 28}-01-{1 + n % 28:02}"
-            people.append(f"P{n},Lê Thị Lan,{born},female,,{name}@example.gov.vn,,{name}")
+            people.append(f"P{n},Lê Thị Lan,{_born(n)},female,,{name}@example.gov.vn,,{name}")
             posts.append(f"A{n},P{n},XA,CV,primary,2025-07-01,,,,,")
         tables = {"people.csv": people, "assignments.csv": posts}
         for file, text in (FEED | {f: "\n".join(t) + "\n" for f, t in tables.items()}).items():
@@ -209,7 +208,9 @@ def with_password(issuer: str, username: str, link: str) -> Person:
         page = browser.send("GET", path).body.decode()
         if not _PASSWORD_FIELD.search(page):
             # The slip is opened first; releases before went on at once.
-            form = {"code": path.rpartition("/")[2]} | _token(page)
+            page = browser.send("GET", "/activate").body.decode()
+            born = _born(int(username.removeprefix("canbo")) - 1)
+            form = {"code": path.rpartition("/")[2], "answer": born} | _token(page)
             path = urlsplit(browser.send("POST", "/activate", form=form).location).path
             page = browser.send("GET", path).body.decode()
         form = dict.fromkeys(_PASSWORD_FIELD.findall(page), password) | _token(page)
@@ -217,6 +218,11 @@ def with_password(issuer: str, username: str, link: str) -> Person:
     if answer.status not in (200, 303):
         raise RuntimeError(f"{issuer}{path}: {answer.status} {answer.body[:300]!r}")
     return Person(username, password)
+
+
+def _born(n: int) -> str:
+    """When the n-th of the people was born."""
+    return f"{1970 + n // 28}-01-{1 + n % 28:02}"
 
 
 def _token(page: str) -> dict[str, str]:
