@@ -215,9 +215,14 @@ def more(flow: FlowState, policy: Policy) -> str:
 
 
 def _filled_in(form: Form) -> dict[str, str]:
-    """What stands in the fields: what was typed, but for secrets."""
+    """What stands in the fields: what was typed, but for secrets, and codes that have changed by now."""
+    gone = [
+        one
+        for one in form.fields
+        if one.type in _UNTOLD or one.attributes.get("autocomplete") == "one-time-code"
+    ]
     return {
-        one.name: one.value if one.type in _UNTOLD else request.form.get(one.name, one.value)
+        one.name: one.value if one in gone else request.form.get(one.name, one.value)
         for one in form.fields
     }
 

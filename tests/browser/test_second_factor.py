@@ -153,6 +153,15 @@ def _enrolled(lan: Person, why: str) -> list[str]:
     lan.send(code=lan.scan())
     codes = [one.text for one in window.all(".codes code")]
     assert len(set(codes)) == 10
+    boxes = [one.rect for one in window.all(".codes code")]
+    sheet = window.one(".slip").rect
+    for n, one in enumerate(boxes):  # none over another, none outside of the sheet
+        assert one["x"] + one["width"] <= sheet["x"] + sheet["width"]
+        for other in boxes[:n]:
+            beside = (
+                one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
+            )
+            assert beside or one["y"] >= other["y"] + other["height"]
     window.reload()
     assert [one.text for one in window.all(".codes code")] == codes
     window.click("main a.btn-primary")
@@ -189,6 +198,8 @@ def test_from_paper_to_work_and_the_day_after(
         assert told["why"] in window.text("main")
         assert window.one("#code").get_attribute("inputmode") == "numeric"
         lan.send(code="000000")
+        assert window.one("#code").get_attribute("value") == ""
+        assert window.focused() == "code"
         window.click(".ways a[href$=recovery_code]")
         lan.look()
         lan.send(code=codes[4])
