@@ -17,7 +17,7 @@ from directory.base.errors import DinhdanhError
 from directory.base.rows import not_over
 from directory.permissions import AdminRole, Role
 from idp import assurance
-from idp.commands import passwords, pki
+from idp.commands import passkeys, passwords, pki
 from idp.factors import registry
 from idp.oidc.clients import SCOPES
 from idp.run import health, installation, migrate, schema, wiring
@@ -77,12 +77,20 @@ def check(profile: str) -> None:
     are listed and do not change the status.
     """
     settings = load_settings()
-    problems = [*_assurance_problems(settings), *_problems(settings)]
+    problems = [
+        *_assurance_problems(settings),
+        *passkeys.problems(settings),
+        *_problems(settings),
+    ]
     for problem in problems:
         click.echo(f"✗ {problem}")
     for weakness in _weaker_than_level3(settings):
         click.echo(f"! {profile}: {weakness}")
-    for weakness in [*_addresses_untold(settings), *_weaknesses(settings)]:
+    for weakness in [
+        *_addresses_untold(settings),
+        *passkeys.weaknesses(settings),
+        *_weaknesses(settings),
+    ]:
         click.echo(f"! {weakness}")
     if problems:
         raise SystemExit(1)
@@ -129,6 +137,7 @@ def _problems(settings: Settings) -> Iterator[str]:
             except DinhdanhError as error:
                 yield error_text(error)
             yield from _unconfirmed(services)
+            yield from passkeys.moved(services)
         if not failed and not _has_administrator(services):
             yield gettext("Chưa có quản trị viên; hãy chạy: dinhdanh user admin")
     finally:

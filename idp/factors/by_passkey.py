@@ -74,6 +74,11 @@ def proven(at: datetime, epochs: Epochs, *, verified: bool) -> Proven:
     )
 
 
+def made(at: datetime, epochs: Epochs) -> Proven:
+    """What the making of a key proves: that she holds it. Nothing was signed yet."""
+    return Proven(CODE, at, epochs, level=_HELD, amr=("pop",), means=(Means.POSSESSION,))
+
+
 class Passkey:
     """A key of hers, on this device or on another."""
 

@@ -65,7 +65,7 @@ def without(settings: Settings) -> Without | None:
         return Without.INSECURE
     if is_suffix(named):
         return Without.SUFFIX
-    if not _covers(named, at) and settings.issuer not in settings.passkey_related_origins:
+    if not covers(settings) and settings.issuer not in settings.passkey_related_origins:
         return Without.ELSEWHERE
     return None
 
@@ -84,8 +84,10 @@ def _is_local(name: str) -> bool:
     return name == _LOCAL or name.endswith(f".{_LOCAL}")
 
 
-def _covers(named: str, host: str) -> bool:
-    return host == named or host.endswith(f".{named}")
+def covers(settings: Settings) -> bool:
+    """Whether the RP ID is the issuer's host or a parent of it, as every browser asks."""
+    named, host = rp_id(settings), hosts.Host.of(settings.issuer)
+    return host is not None and f".{host.name}".endswith(f".{named}")
 
 
 @lru_cache(maxsize=16)

@@ -544,3 +544,46 @@ def test_the_page_says_so_where_no_script_runs(hr: Hr) -> None:
     page = open_login(Someone(hr, "lan").client).text
     assert "cần JavaScript" in page
     assert "Chrome hoặc Safari" in page
+
+
+# ---- enrolling in the midst of a sign-in -----------------------------------------------------
+
+
+@pytest.mark.both_databases
+def test_who_is_asked_for_two_factors_makes_a_key_in_place(hr: Hr) -> None:
+    admin = Someone(hr, "admin")
+    page = admin.password()
+    assert "otpauth://" in page.text
+    device = SecurityKey()
+    sheet = shown(admin.client, press(admin.client, page, device))
+    assert len(set(PAPER.findall(sheet.text))) == 10
+    admin.onward(sheet)
+    found = Holder(admin, device).session()
+    # Nothing was signed when the key was made: that says so little as a first code does.
+    assert (found.acr, list(found.amr)) == (AAL2, ["pwd", "pop", "mfa"])
+    assert [row[:2] for row in rows(hr, "admin")] == [("passkey", None), ("recovery_code", None)]
+    there = Holder(admin.again(OUTSIDE), device)
+    there.sign_in()
+    assert there.session().acr == AAL2
+
+
+def test_a_key_for_another_sign_in_is_not_added_in_place(hr: Hr) -> None:
+    admin = Someone(hr, "admin")
+    page = admin.password()
+    offered = Offered.on(page)
+    made = SecurityKey().create(offered.asks)
+    answer = offered.answer(admin.client, made, kept=offered.fields["kept"][:-4])
+    assert answer.status_code == 422
+    assert "Trang này đã dùng rồi" in answer.text
+    other = Someone(hr, "admin")
+    own = Offered.on(other.password())
+    assert own.answer(other.client, made, kept=offered.fields["kept"]).status_code == 422
+    assert rows(hr, "admin") == []
+
+
+def test_beside_a_sheet_of_codes_the_key_is_asked_for_first(hr: Hr) -> None:
+    one = holder(hr)
+    page = one.elsewhere(OUTSIDE).person.password()
+    assert Offered.on(page).does == "get"
+    assert 'name="code"' not in page.text
+    assert "way=recovery_code" in page.text

@@ -1,5 +1,5 @@
-"""Discovery and keys, where the server does not answer them before Flask, and what our own API
-says about itself.
+"""Discovery and keys, where the server does not answer them before Flask, what our own API says
+about itself, and whose pages may ask for our passkeys.
 """
 
 from typing import cast
@@ -29,6 +29,18 @@ def document() -> Response:
 def resource_metadata() -> Response:
     """RFC 9728 §3."""
     response = jsonify(protected_resource.metadata(services().settings))
+    response.cache_control.public = True
+    response.cache_control.max_age = discovery.MAX_AGE
+    return response
+
+
+@blueprint.get("/.well-known/webauthn")
+def related_origins() -> Response:
+    """W3C Web Authentication Level 3 §5.11. There is none where only our own pages may ask."""
+    origins = services().settings.passkey_related_origins
+    if not origins:
+        return Response("", 404)
+    response = jsonify({"origins": origins})
     response.cache_control.public = True
     response.cache_control.max_age = discovery.MAX_AGE
     return response
