@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from pydantic import ValidationError
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -228,12 +229,19 @@ def party(row: Upstream, keyring: Keyring) -> Party:
         settings = Settings.model_validate(row.settings)
     except ValidationError as exc:
         raise EidRefused(Why.MISCONFIGURED, "settings of another release") from exc
-    secret, key = (
-        keyring.decrypt(_PURPOSE, sealed) if sealed else b""
-        for sealed in (row.secret_sealed, row.key_sealed)
+    secret = keyring.decrypt(_PURPOSE, row.secret_sealed).decode() if row.secret_sealed else ""
+    key = _loaded(row.name, row.key_sealed, keyring) if row.key_sealed else None
+    return Party(row.name, row.title, row.issuer, settings, secret, key)
+
+
+_LOADED = Remembered(12)
+"""Private keys by the sealed form they were read from: to load one costs tens of milliseconds."""
+
+
+def _loaded(name: str, sealed: str, keyring: Keyring) -> RSAPrivateKey:
+    return _LOADED.recall(
+        name, sealed, lambda: (sealed, private_key(keyring.decrypt(_PURPOSE, sealed)))
     )
-    opened = private_key(key) if key else None
-    return Party(row.name, row.title, row.issuer, settings, secret.decode(), opened)
 
 
 # ---- what people are offered -------------------------------------------------------------------

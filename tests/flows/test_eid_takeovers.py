@@ -1,5 +1,6 @@
 """Somebody else's electronic identity, number, browser, code or upstream: nobody becomes anybody by it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -447,3 +448,21 @@ def test_the_sign_in_that_was_left_is_another_persons_when_she_is_back(eid: EidW
     other = eid.person()
     eid.world.change(LoginFlow, eid.world.all(LoginFlow)[0].id, user_id=other)
     is_refused(eid, eid.back(browser, query), "other_person")
+
+
+@pytest.mark.both_databases
+def test_the_same_answer_many_times_at_once_counts_once(eid: EidWorld) -> None:
+    """Several nodes, one browser whose answer was copied: one of them takes it, whichever is first."""
+    browser = eid.browser()
+    query = eid.at.authorize(eid.leave(browser))
+    cookies = "; ".join(f"{c.key}={c.value}" for c in browser._cookies.values())
+
+    def bring(_turn: int) -> int:
+        other = eid.app.test_client(use_cookies=False)
+        return other.get(f"/login/back/eid-vneid?{query}", headers={"Cookie": cookies}).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = sorted(pool.map(bring, range(4)))
+    assert answers == [303, 422, 422, 422]
+    assert eid.at.calls.count("token") == 1
+    assert {entry.data["why"] for entry in eid.trail("eid.refuse")} == {"replayed"}
