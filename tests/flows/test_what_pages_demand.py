@@ -26,6 +26,7 @@ OPEN = {
     "/activate": "a slip",
     "/portal/ways": "what there is to be done",
     "/portal/ways/app": "enrols by what was just proven",
+    "/portal/ways/passkey": "the same",
 }
 """Addresses that answer her with 200, or act."""
 
