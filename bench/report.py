@@ -14,7 +14,7 @@ from joserfc.jwk import RSAKey
 
 from bench.paired import Compared
 from directory.base.clock import system_clock
-from directory.base.crypto import PasswordHasher
+from directory.base.hashing import PasswordHasher
 
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"

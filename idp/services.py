@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from connectors.outbound import Outbound
 from directory.base.clock import Clock
 from directory.base.config import Settings
-from directory.base.crypto import Keyring, PasswordHasher
+from directory.base.crypto import Keyring
 from directory.base.db import Database
+from directory.base.hashing import PasswordHasher
 from directory.changes.door import Door
 
 

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from directory.assignments import Assignment, HeldAs, Position, Post
-from directory.base.crypto import HashCost, PasswordHasher, random_id
+from directory.base.crypto import random_id
+from directory.base.hashing import Cost, PasswordHasher
 from directory.base.text import name_parts, name_sort_key, search_key, sort_key, username_base
 from directory.entitlements import Application, Rule, installation_epoch
 from directory.people import User, UserStatus
@@ -22,7 +23,7 @@ from directory.units import Bloc, OrgUnit, Tier, UnitCode, UnitEdge
 from idp.factors import by_password
 from idp.factors.factor import Epochs, Proven
 
-QUICK = PasswordHasher(HashCost(passes=1, memory=8192))
+QUICK = PasswordHasher(Cost(passes=1, memory=8192))
 """Hashes passwords in no time, for tests of whatever comes after."""
 LONG_AGO = date(2020, 1, 1)
 CREATED = datetime(2020, 1, 1, tzinfo=UTC)

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     web_processes: int = Field(default=1, ge=1, le=64)
     """More than one only with PostgreSQL."""
     web_threads: int = Field(default=16, ge=1, le=256)
-    """Requests a web process works on at once; password hashes have a bound of their own."""
+    """Requests a web process works on at once; who waits for a password hash is not among them."""
     web_open_connections: int = Field(default=1000, ge=50, le=100_000)
     """Connections a web process holds open; when they are short, the longest idle are closed."""
     web_header_seconds: float = Field(default=10, ge=1, le=300)

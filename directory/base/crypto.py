@@ -1,4 +1,4 @@
-"""Keyring, encryption at rest, keyed hashes, MACs and argon2id.
+"""Keyring, encryption at rest, keyed hashes and MACs.
 
 The keyring is a JSON file outside the database: ``{"current": id, "keys": {id: base64}}``.
 From each 256-bit master key one key per purpose is derived by HKDF-SHA256 (RFC 5869), so that
@@ -7,20 +7,14 @@ id; a database that names an id the keyring lacks is refused at start.
 """
 
 import base64
-import functools
 import hashlib
 import hmac
 import json
 import os
 import secrets
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import nacl.exceptions
-import nacl.pwhash.argon2id
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -31,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from directory.base import private
-from directory.base.errors import Busy, Misconfigured
+from directory.base.errors import Misconfigured
 
 
 class Keyring:
@@ -189,83 +183,6 @@ def _settle(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-@dataclass(frozen=True)
-class HashCost:
-    """What one hash costs whoever makes it, and whoever guesses."""
-
-    passes: int
-    memory: int
-    """Bytes."""
-
-
-OWASP = HashCost(passes=2, memory=19 * 1024 * 1024)
-"""What the product hashes with; it knows no other."""
-
-
-@functools.cache
-def _decoy(cost: HashCost) -> str:
-    """The hash of a password nobody has, made once per process: it only costs time to verify."""
-    made: bytes = nacl.pwhash.argon2id.str(
-        secrets.token_hex(16).encode(), opslimit=cost.passes, memlimit=cost.memory
-    )
-    return made.decode()
-
-
-class PasswordHasher:
-    """argon2id by libsodium, its parameters kept in each hash.
-
-    No more hashes run at once than there are processors, and a bounded number waits, so that a
-    flood of sign-ins costs time and not memory.
-    """
-
-    def __init__(
-        self, cost: HashCost = OWASP, *, parallel: int | None = None, waiting: int = 64
-    ) -> None:
-        workers = parallel or os.cpu_count() or 1
-        self._cost = cost
-        self._running = threading.BoundedSemaphore(workers)
-        self._queue = threading.BoundedSemaphore(workers + waiting)
-        self._decoy = _decoy(cost)
-
-    def hash(self, password: str) -> str:
-        """A PHC string for storage."""
-        return self._guarded(
-            lambda: nacl.pwhash.argon2id.str(
-                password.encode(), opslimit=self._cost.passes, memlimit=self._cost.memory
-            )
-        ).decode()
-
-    def verify(self, stored: str | None, password: str) -> bool:
-        """Whether the password fits. With ``None`` it costs the same and answers False."""
-        target = (stored or self._decoy).encode()
-
-        def check() -> bytes:
-            try:
-                return b"1" if nacl.pwhash.verify(target, password.encode()) else b""
-            except (nacl.exceptions.InvalidkeyError, nacl.exceptions.ValueError):
-                return b""
-
-        fits = bool(self._guarded(check))
-        return fits and stored is not None
-
-    def beside(self, check: Callable[[], bool]) -> bool:
-        """What another costly check says, in the same queue."""
-        return bool(self._guarded(lambda: b"1" if check() else b""))
-
-    def needs_rehash(self, stored: str) -> bool:
-        """Whether the stored hash was made with other parameters than today's."""
-        return f"$m={self._cost.memory // 1024},t={self._cost.passes},p=1$" not in stored
-
-    def _guarded(self, work: Callable[[], bytes]) -> bytes:
-        if not self._queue.acquire(blocking=False):
-            raise Busy("busy", "Hệ thống đang bận, hãy thử lại sau giây lát.")
-        try:
-            with self._running:
-                return work()
-        finally:
-            self._queue.release()
 
 
 def random_id() -> str:

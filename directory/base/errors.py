@@ -165,6 +165,8 @@ class Busy(DinhdanhError):
     """A bounded resource is taken; the caller may try again after a moment."""
 
     status = 503
+    after = 2
+    """Seconds."""
 
 
 class Misconfigured(DinhdanhError):

@@ -77,6 +77,7 @@ def check(profile: str) -> None:
     are listed and do not change the status.
     """
     settings = load_settings()
+    click.echo(passwords.price())
     problems = [
         *_assurance_problems(settings),
         *passkeys.problems(settings),

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import click
 
+from directory.base import argon2
 from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError, InvalidInput
@@ -74,6 +75,16 @@ def blocklist(file: BinaryIO) -> None:
     click.echo(err=True)
     click.echo(
         gettext("Danh sách có {count} mật khẩu: {file}", count=count, file=settings.blocklist)
+    )
+
+
+def price() -> str:
+    """By what passwords are hashed here, and what one hash costs."""
+    found = argon2.quickest()
+    return gettext(
+        "Mật khẩu được băm bằng {name}: {price} ms bộ xử lý mỗi lần.",
+        name=found.by.name,
+        price=round(found.price),
     )
 
 

@@ -16,7 +16,7 @@ from directory import entitlements, permissions
 from directory.base import signed_values
 from directory.base.audit import Actor
 from directory.base.clock import local_day
-from directory.base.errors import InvalidInput, NotAllowed
+from directory.base.errors import Busy, InvalidInput, NotAllowed
 from directory.permissions import Do, Rights, Role
 from idp.factors import by_password, passwords
 from idp.sessions import SessionView
@@ -202,6 +202,10 @@ def confirm_password() -> None:
 
 def _again(who: Asker, given: str) -> bool:
     view = who.view
-    return by_password.again(
-        services(), view.username, given, signed_in=view.auth_time, now=who.now, actor=who.actor
-    )
+    try:
+        return by_password.again(
+            services(), view.username, given, signed_in=view.auth_time, now=who.now, actor=who.actor
+        )
+    except Busy as error:
+        # Every page of the console keeps its form for what is wrong in it.
+        raise InvalidInput(error.code, error.message, field="password") from error

@@ -56,7 +56,7 @@ class Password:
         )
 
     def check(self, has: Services, asking: Asking, answer: Answer) -> Passed:
-        """Raises InvalidInput, Locked."""
+        """Raises InvalidInput, Locked, Busy."""
         username = answer.values.get("username", "").strip()
         password = answer.values.get("password", "")
         if not username or not password:
@@ -146,7 +146,7 @@ def again(
 ) -> bool:
     """Whether somebody signed in has given her password again. Wrong ones count by themselves, for
     this sign-in: a stolen session is no way to guess, and none to keep her from signing in. Raises InvalidInput
-    naming ``field``, Locked. ``signed_in`` is when the actor did.
+    naming ``field``, Locked, Busy. ``signed_in`` is when the actor did.
     """
     passwords.require_bound(given, field=field)
     counted = limits.of_confirming(actor.id or 0, signed_in, has.settings)
@@ -157,7 +157,7 @@ def again(
     right = guarded(
         has.db,
         read,
-        lambda found: passwords.verify(has.passwords, found, given),
+        lambda found, first: passwords.verify(has.passwords, found, given, first=first),
         factor=CODE,
         now=now,
         actor=actor,

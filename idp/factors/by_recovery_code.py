@@ -89,7 +89,7 @@ class ByRecoveryCode:
         right = guarded(
             has.db,
             read,
-            lambda found: found.code_id is not None,
+            lambda found, _: found.code_id is not None,
             factor=CODE,
             now=asking.now,
             actor=Actor("anonymous", None, "", asking.source.ip, asking.source.port),

@@ -80,7 +80,7 @@ class Totp:
         right = guarded(
             has.db,
             read,
-            lambda found: _matching(has.keyring, found.sealed, given, asking.now) is not None,
+            lambda found, _: _matching(has.keyring, found.sealed, given, asking.now) is not None,
             factor=CODE,
             now=asking.now,
             actor=Actor("anonymous", None, "", asking.source.ip, asking.source.port),

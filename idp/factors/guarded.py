@@ -49,13 +49,14 @@ class Right(Generic[T]):
 def guarded(
     database: Database,
     read: Callable[[Connection], Guess[T]],
-    fits: Callable[[T], bool],
+    fits: Callable[[T, bool], bool],
     *,
     factor: str,
     now: datetime,
     actor: Actor,
 ) -> Right[T] | None:
-    """What was read, if it fits; None if not. ``fits`` runs outside transactions; ``factor`` is
+    """What was read, if it fits; None if not. ``fits`` runs outside transactions, and is told whether
+    the attempt comes from where she is known: so she need not wait for strangers. ``factor`` is
     whose check it is, for the audit.
 
     Raises Locked while it must wait, and when this failure closes something.
@@ -63,7 +64,7 @@ def guarded(
     with database.hot() as connection:
         guess = read(connection)
     attempt = _claimed(database, guess, now)
-    if throttle.looked_at(database, attempt, lambda: fits(guess.about)):
+    if throttle.looked_at(database, attempt, lambda: fits(guess.about, attempt.known)):
         return Right(guess.about, attempt)
     with database.write() as session:
         closed = throttle.failed(

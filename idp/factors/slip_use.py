@@ -65,7 +65,9 @@ def opened(has: Services, code: str, answer: str, *, now: datetime, actor: Actor
         known = slips.is_known(connection, has.keyring, code)
         return Guess(limits.of_slips(actor.ip or "", has.settings), None, known)
 
-    right = guarded(has.db, read, bool, factor=_FACTOR, now=now, actor=actor)
+    right = guarded(
+        has.db, read, lambda found, _: bool(found), factor=_FACTOR, now=now, actor=actor
+    )
     if right is None:
         raise InvalidInput(
             "slip_unknown",

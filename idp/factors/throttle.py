@@ -56,6 +56,11 @@ class Attempt:
 
     places: tuple[Place, ...]
 
+    @property
+    def known(self) -> bool:
+        """Whether it comes from where she has signed in, and counts there alone."""
+        return all(place.limit.kind in (Kind.BROWSER, Kind.AGAIN) for place in self.places)
+
 
 def who(keyring: Keyring, username: str, user_id: int | None) -> str:
     """Whom attempts on a name are counted for, also when nobody has it."""

@@ -11,7 +11,7 @@ from math import ceil
 from flask import Response, g, make_response, render_template, url_for
 
 from directory.base import signed_values
-from directory.base.errors import Locked
+from directory.base.errors import Busy, Locked
 from idp.factors.factor import Factor
 from idp.login.policy import FlowState
 from idp.web import gate
@@ -49,6 +49,13 @@ def answer(text: str, error: Locked) -> Response:
     """A page as the answer that something must wait."""
     response = make_response(text, error.status)
     response.headers["Retry-After"] = str(_wait(error))
+    return response
+
+
+def put_off(page: str | Response, error: Busy) -> Response:
+    """A page as the answer that too many want the same just now."""
+    response = make_response(page, error.status)
+    response.headers["Retry-After"] = str(error.after)
     return response
 
 

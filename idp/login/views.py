@@ -14,6 +14,7 @@ from flask import (
 from flask import session as browser_state
 
 from directory.base.errors import (
+    Busy,
     Conflict,
     DinhdanhError,
     InvalidInput,
@@ -148,6 +149,9 @@ def acted(flow: FlowState, policy: Policy, step: Step, act: Callable[[], Any]) -
         if error.code in _SPENT and _went_on(flow):
             return redirect(url_for("login.show", flow_id=flow.at), 303)
         return _page(flow, policy, step, error=error), 422
+    except Busy as error:
+        # Nothing was looked at: she has her form again, and sends it again.
+        return locked.put_off(_page(flow, policy, step, error=error), error)
     except Locked as error:
         if step is Step.PROVE and error.why in locked.SHORT:
             return locked.answer(proving.page(flow, policy, error=locked.said(error)), error)
@@ -235,17 +239,20 @@ _RECORD = {
 # ---- pages -----------------------------------------------------------------------------------
 
 
-def _page(flow: FlowState, policy: Policy, step: Step, *, error: InvalidInput | None = None) -> Any:
+def _page(
+    flow: FlowState, policy: Policy, step: Step, *, error: InvalidInput | Busy | None = None
+) -> Any:
     if step is Step.PROVE:
         return proving.page(flow, policy, error=error_text(error) if error else None)
     if step is Step.ENROL:
-        return enrolling.page(flow, policy, error=error)
+        wrong = error if isinstance(error, InvalidInput) else None
+        return enrolling.page(flow, policy, error=wrong)
     has = services()
     about: dict[str, Any] = {
         "flow": flow,
         "step": step.value,
         "error": error_text(error) if error else None,
-        "field": error.field if error else None,
+        "field": error.field if isinstance(error, InvalidInput) else None,
     }
     if step is Step.CAPACITY:
         with has.db.read() as session:

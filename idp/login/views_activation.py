@@ -16,14 +16,14 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from directory import people
 from directory.base import signed_values
 from directory.base.audit import Actor
-from directory.base.errors import InvalidInput, Misconfigured
+from directory.base.errors import Busy, InvalidInput, Misconfigured
 from directory.entitlements import installation_epoch
 from directory.people import User
 from idp import sessions
 from idp.factors import by_password, paper_code, passwords, slip_use, throttle
 from idp.factors.factor import Epochs, Passed
 from idp.factors.passwords import Choosing
-from idp.login import changing
+from idp.login import changing, locked
 from idp.login import flow as flows
 from idp.web import gate, judged
 from idp.web.gate import services
@@ -108,17 +108,18 @@ def activate(opened: str) -> Any:
     return _choose(opened, owner)
 
 
-def _choose(opened: str, owner: User, error: InvalidInput | None = None) -> Response:
-    return _page(
+def _choose(opened: str, owner: User, error: InvalidInput | Busy | None = None) -> Response:
+    page = _page(
         "login/activate.html",
-        422 if error else 200,
+        error.status if error else 200,
         owner=owner,
         choosing=_choosing(owner),
         judge=url_for("login.judge_first", opened=opened),
         error=error_text(error) if error else None,
-        field=error.field if error else None,
+        field=error.field if isinstance(error, InvalidInput) else None,
         reasons=judged.reasons(error),
     )
+    return locked.put_off(page, error) if isinstance(error, Busy) else page
 
 
 def _choosing(owner: User) -> Choosing:
@@ -157,7 +158,7 @@ def activated(opened: str) -> Any:
         return _page("login/slip.html", 422, code="", error=error_text(error), field="code")
     try:
         phc = changing.new_password(_choosing(owner))
-    except InvalidInput as error:
+    except (InvalidInput, Busy) as error:
         return _choose(opened, owner, error)
     ip, port = gate.client_address()
     actor = Actor("user", owner.id, owner.username, ip, port)

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 
 from connectors.pki import issued, requests
 from directory.base.clock import local_day
-from directory.base.errors import Conflict, DinhdanhError, InvalidInput, NotFound
+from directory.base.errors import Busy, Conflict, DinhdanhError, InvalidInput, NotFound
 from directory.people import User
 from idp import sessions
 from idp.factors import by_password, passwords, slips
@@ -294,6 +294,8 @@ def change_password() -> Any:
         phc = choosing.hash(has.passwords, given, again=again)
     except InvalidInput as error:
         return _profile(error=error), 422
+    except Busy as error:
+        return _profile(error=error), error.status, {"Retry-After": str(error.after)}
     with has.db.write() as session:
         _, ended = sessions.cut_others(
             session, user.id, epoch=me.user_epoch, keep=me.id, now=now, actor=actor()

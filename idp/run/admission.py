@@ -3,6 +3,7 @@
     body      read whole before anybody works on it, so that slow ones hold no place
     place     ``web_threads`` requests are worked on at once, ``WAITING`` wait, for ``PATIENCE``
     nothing   what says whether all is well, and what is ready beforehand, waits for no place
+    aside     whoever waits for a password hash has no place meanwhile: others are worked on
 
 The server's threads are cheap while they wait (one costs some 60 KB), and there are enough of them
 for all of these together; who is refused hears 503 with Retry-After, and the headers of every answer. How long a connection may
@@ -51,9 +52,9 @@ _PAGE = (
 )
 
 
-def threads(places: int) -> int:
-    """How many threads the server needs for so many places."""
-    return places + WAITING + ARRIVING + SPARE
+def threads(places: int, *, aside: int) -> int:
+    """How many threads the server needs for so many places, and so many who wait aside."""
+    return places + aside + WAITING + ARRIVING + SPARE
 
 
 class Gate:
@@ -92,6 +93,19 @@ class Gate:
             "waiting": self._waiting,
             "taken": len(self._taken),
         }
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """The request of this thread lets others work while it waits for something else."""
+        if threading.get_ident() not in self._taken:
+            yield
+            return
+        self._places.put(None)
+        try:
+            yield
+        finally:
+            # Without end: whoever has a place waits for nobody who has none.
+            self._places.get()
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"

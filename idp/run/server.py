@@ -10,8 +10,8 @@ With ``pki_port`` there is one more web process, which answers ``/pki`` over pla
 Every child dies with its parent by PR_SET_PDEATHSIG, down to granian's own workers, which would
 otherwise keep the port and go on serving after a ``kill -9``. Measured: a trivial request costs
 0.12 ms of processor time whatever the number of threads. ``web_threads`` requests are worked on
-at once, so that slow ones (a password hash, a wait for the writer) do not hold up the others;
-``idp.run.admission`` counts them, ``idp.run.connections`` closes what brings none.
+at once, so that slow ones (a wait for the writer) do not hold up the others, and none waits behind
+a password hash; ``idp.run.admission`` counts them, ``idp.run.connections`` closes what brings none.
 """
 
 import contextlib
@@ -28,13 +28,15 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from directory.base import outbox, patience, pooled
+from directory.base import outbox, patience, pooled, processors
 from directory.base.config import Settings
+from directory.base.workers import most
 from idp.factors import registry
 from idp.oidc.known_keys import SigningKeys
 from idp.run import admission, connections, health, installation, logs, schema, supervisor, wiring
 from idp.run.app import create_app
 from idp.run.worker import Worker
+from idp.services import Services
 from idp.trail import anchor
 
 if TYPE_CHECKING:
@@ -138,6 +140,7 @@ def _run(
     settings: Settings, port: int, dress: Callable[["Flask"], "Flask"], *, workers: int, **tls: Any
 ) -> int:
     main = os.getpid()
+    aside = most(processors.share(settings.web_processes))
     longest = settings.web_keep_alive_seconds + settings.web_header_seconds
     _allow_files(settings.web_open_connections + MORE_CONNECTIONS + FILES)
 
@@ -151,7 +154,8 @@ def _run(
         app = dress(create_app(services))
         SigningKeys(services.db, services.keyring).warm()
         registry.warm(services)
-        _mind(app, settings, port)
+        services.passwords.get_ready()
+        _mind(app, services, port)
         # What start-up has made stays: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
@@ -163,7 +167,7 @@ def _run(
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=admission.threads(settings.web_threads),
+        blocking_threads=admission.threads(settings.web_threads, aside=aside),
         backlog=BACKLOG,
         # It counts connections. Requests are counted by the gate.
         backpressure=settings.web_open_connections + MORE_CONNECTIONS,
@@ -180,14 +184,16 @@ def _run(
     return 0
 
 
-def _mind(app: "Flask", settings: Settings, port: int) -> None:
+def _mind(app: "Flask", services: Services, port: int) -> None:
     """Count the application's requests and close connections that bring none."""
+    settings, hashes = services.settings, services.passwords.workers
     counted = admission.Gate(
         app.wsgi_app,
         places=settings.web_threads,
         secure=settings.secure,
         count=health.requests(app).answered,
     )
+    hashes.aside = counted.aside
     app.wsgi_app = counted  # type: ignore[method-assign]
     minded = connections.Connections(
         counted,
@@ -197,7 +203,7 @@ def _mind(app: "Flask", settings: Settings, port: int) -> None:
         idle=settings.web_keep_alive_seconds,
     )
     minded.start()
-    health.watch(app, counted.counts, minded)
+    health.watch(app, lambda: counted.counts() | hashes.counts(), minded)
 
 
 def _allow_files(wanted: int) -> None:

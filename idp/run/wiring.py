@@ -31,11 +31,14 @@ import idp.sessions.answers
 from connectors.accounts.apply import AccountCutter
 from connectors.outbound import Outbound
 from connectors.pki.cutter import CertificateCutter
+from directory.base import processors
 from directory.base.clock import Clock, system_clock
 from directory.base.config import Settings
-from directory.base.crypto import Keyring, PasswordHasher
+from directory.base.crypto import Keyring
 from directory.base.db import Base, Database
+from directory.base.hashing import PasswordHasher
 from directory.base.patience import UNHURRIED, Limits
+from directory.base.workers import Workers
 from directory.changes import tree_day
 from directory.changes.door import Door
 from directory.changes.roles import RoleCutter
@@ -61,7 +64,7 @@ def build(
         clock=clock,
         db=db,
         keyring=keyring,
-        passwords=PasswordHasher(),
+        passwords=PasswordHasher(workers=Workers(processors.share(settings.web_processes))),
         door=Door(
             cutters=(
                 AccessCutter(settings),

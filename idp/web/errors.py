@@ -10,7 +10,7 @@ from math import ceil
 
 import structlog
 
-from directory.base.errors import DinhdanhError, Locked
+from directory.base.errors import Busy, DinhdanhError, Locked
 from idp.web.exchange import Answer, HttpRequest, json_answer
 from idp.web.i18n import gettext
 
@@ -44,6 +44,8 @@ class Told:
     """In the language in force."""
     code: str = "error"
     retry_at: datetime | None = None
+    after: int | None = None
+    """Seconds until it is worth asking again."""
 
 
 def by_program(path: str) -> bool:
@@ -63,7 +65,8 @@ def of_ours(error: DinhdanhError) -> Told:
         return Told(error.status, gettext(_FAULT), error.code)
     retry_at = error.until if isinstance(error, Locked) else None
     sentence = gettext(error.message, **error.message_args)
-    return Told(error.status, sentence, error.code, retry_at)
+    after = error.after if isinstance(error, Busy) else None
+    return Told(error.status, sentence, error.code, retry_at, after)
 
 
 def of_fault(error: Exception, asked: HttpRequest, where: str) -> Told:
@@ -76,6 +79,8 @@ def of_fault(error: Exception, asked: HttpRequest, where: str) -> Told:
 
 def retry_after(told: Told, now: datetime) -> list[tuple[str, str]]:
     """Retry-After (RFC 9110 §10.2.3), where there is a moment to come back at."""
+    if told.after is not None:
+        return [("Retry-After", str(told.after))]
     if told.retry_at is None:
         return []
     return [("Retry-After", str(max(1, ceil((told.retry_at - now).total_seconds()))))]

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from flask import Response, make_response, render_template, request
 
-from directory.base.errors import InvalidInput
+from directory.base.errors import Busy, InvalidInput
 from idp.factors import throttle
 from idp.factors.passwords import Choosing, Judgement, Kind, Verdict, Weak
 from idp.web import form_keys
@@ -66,7 +66,7 @@ def _reasons(judgement: Judgement) -> list[str]:
     return told
 
 
-def reasons(error: InvalidInput | None) -> list[str]:
+def reasons(error: InvalidInput | Busy | None) -> list[str]:
     """Why a password that was sent is easy to guess, and what helps; nothing for another error."""
     return _reasons(error.judgement) if isinstance(error, Weak) else []
 

@@ -26,7 +26,7 @@ from directory.assignments import Position
 from directory.base import verification
 from directory.base.audit import Actor
 from directory.base.config import Settings, load_settings
-from directory.base.crypto import PasswordHasher
+from directory.base.hashing import PasswordHasher
 from directory.base.outbox import Job
 from directory.entitlements import Account, AccountState
 from directory.people import User

@@ -66,7 +66,7 @@ def test_a_flood_that_keeps_the_hasher_busy_locks_nobody_out(
 ) -> None:
     """CWE-645: an attempt that was never looked at does not count as a wrong one."""
 
-    def busy(*_: Any) -> bool:
+    def busy(*_: Any, **__: Any) -> bool:
         raise Busy("busy", "Hệ thống đang bận, hãy thử lại sau giây lát.")
 
     with monkeypatch.context() as flooded:

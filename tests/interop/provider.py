@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey, RSAKey
 from dinhdanh import ports
 from directory.base.audit import Actor
 from directory.base.config import Settings, load_settings
-from directory.base.crypto import PasswordHasher
+from directory.base.hashing import PasswordHasher
 from idp.factors import passwords
 from idp.oidc import clients
 from idp.oidc.clients import Registration

@@ -10,8 +10,8 @@ from directory import permissions
 from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import Settings
-from directory.base.crypto import PasswordHasher
 from directory.base.errors import InvalidInput
+from directory.base.hashing import PasswordHasher
 from directory.people import User
 from idp.assurance import asked_everywhere
 from idp.factors.passwords import own, stored
@@ -43,17 +43,20 @@ class Choosing:
         return judge(password, by=self.by, own=self.own, leaks=self.leaks)
 
     def hash(self, passwords: PasswordHasher, password: str, *, again: str) -> str:
-        """The hash of what she typed twice. Raises InvalidInput. Outside transactions."""
+        """The hash of what she typed twice. Raises InvalidInput, Busy. Outside transactions.
+
+        Whoever chooses has proven who she is: she goes first.
+        """
         require_strength(self.judged(password))
         if canonical(password) != canonical(again):
             raise InvalidInput(
                 "password_differs", "Hai lần nhập mật khẩu không giống nhau.", field="again"
             )
-        if self.unlike is not None and verify(passwords, self.unlike, password):
+        if self.unlike is not None and verify(passwords, self.unlike, password, first=True):
             raise InvalidInput(
                 "password_same", "Mật khẩu mới phải khác mật khẩu cũ.", field="password"
             )
-        return hashed(passwords, password)
+        return hashed(passwords, password, first=True)
 
 
 def choosing(

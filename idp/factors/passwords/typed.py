@@ -5,12 +5,14 @@ first and store the result with ``stored.store``. ``set_password`` does both for
 demo.
 """
 
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from directory.base.audit import Actor
-from directory.base.crypto import PasswordHasher
+from directory.base.errors import Busy
+from directory.base.hashing import PasswordHasher
 from idp.factors.passwords import foreign, stored
 from idp.factors.passwords.canonical import canonical, spellings
 from idp.factors.passwords.stored import Candidate
@@ -26,43 +28,49 @@ class Typed:
         self._old: str | None = None
         self._as_it_is = False
 
-    def fits(self, found: Candidate | None) -> bool:
-        """Whether it is her password."""
+    def fits(self, found: Candidate | None, first: bool = False) -> bool:
+        """Whether it is her password; ``first`` if she is known and waits for no stranger. Raises Busy."""
         hash_ = found.hash if found else None
         for spelling in spellings(self._text):
-            if self._is(hash_, spelling):
+            if self._is(hash_, spelling, first):
                 self._old, self._as_it_is = hash_, spelling == canonical(self._text)
                 return True
         return False
 
-    def _is(self, hash_: str | None, spelling: str) -> bool:
+    def _is(self, hash_: str | None, spelling: str, first: bool) -> bool:
         if hash_ is None or not foreign.is_foreign(hash_):
-            return self._passwords.verify(hash_, spelling)
-        if self._passwords.beside(lambda: foreign.fits(hash_, spelling)):
+            return self._passwords.verify(hash_, spelling, first=first)
+        if self._passwords.beside(lambda: foreign.fits(hash_, spelling), first=first):
             return True
         # One of ours is made for everybody; what a foreign one costs comes on top.
-        return self._passwords.verify(None, spelling)
+        return self._passwords.verify(None, spelling, first=first)
 
     def renewed(self) -> str | None:
         """The hash to keep in place of the one that fitted: None where that is of today's
-        parameters, of the canonical form and our own.
+        parameters, of the canonical form and our own, and where there is no room to make one now: she
+        signs in again.
         """
         if self._old is None:
             return None
         stale = foreign.is_foreign(self._old) or self._passwords.needs_rehash(self._old)
         if self._as_it_is and not stale:
             return None
-        return hashed(self._passwords, self._text)
+        # What fitted is not to be refused for what comes on top of it.
+        with suppress(Busy):
+            return hashed(self._passwords, self._text, first=True)
+        return None
 
 
-def verify(passwords: PasswordHasher, found: Candidate | None, password: str) -> bool:
-    """Whether the password fits; costs the same when nobody has the name or she has none."""
-    return Typed(passwords, password).fits(found)
+def verify(
+    passwords: PasswordHasher, found: Candidate | None, password: str, *, first: bool = False
+) -> bool:
+    """Whether the password fits; costs the same when nobody has the name or she has none. Raises Busy."""
+    return Typed(passwords, password).fits(found, first)
 
 
-def hashed(passwords: PasswordHasher, password: str) -> str:
-    """The PHC string to store. Call it outside any transaction."""
-    return passwords.hash(canonical(password))
+def hashed(passwords: PasswordHasher, password: str, *, first: bool = False) -> str:
+    """The PHC string to store. Call it outside any transaction. Raises Busy."""
+    return passwords.hash(canonical(password), first=first)
 
 
 def set_password(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directory.base.crypto import HashCost, PasswordHasher
 from directory.base.errors import InvalidInput
+from directory.base.hashing import Cost, PasswordHasher
 from idp.factors import passwords
 from idp.factors.passwords.own import words_of
 
@@ -89,12 +89,12 @@ class Counting(PasswordHasher):
     """Says how often it was asked to look."""
 
     def __init__(self) -> None:
-        super().__init__(HashCost(passes=1, memory=8192))
+        super().__init__(Cost(passes=1, memory=8192))
         self.looked = 0
 
-    def verify(self, stored: str | None, password: str) -> bool:
+    def verify(self, stored: str | None, password: str, *, first: bool = False) -> bool:
         self.looked += 1
-        return super().verify(stored, password)
+        return super().verify(stored, password, first=first)
 
 
 def _having(stored: str | None) -> passwords.Candidate:

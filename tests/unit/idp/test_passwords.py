@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from directory.base.audit import Actor
-from directory.base.crypto import HashCost, PasswordHasher
 from directory.base.errors import InvalidInput
+from directory.base.hashing import Cost, PasswordHasher
 from idp.factors import passwords, slip_use, slips
 from idp.factors.passwords.own import words_of
 from tests import factories
@@ -98,7 +98,7 @@ def test_a_password_is_set_read_and_replaced(
 
 def test_a_hash_of_other_parameters_is_made_anew(database: Any, clock: Any) -> None:
     today = PasswordHasher()
-    weaker = PasswordHasher(HashCost(passes=2, memory=9 * 1024 * 1024))
+    weaker = PasswordHasher(Cost(passes=2, memory=9 * 1024 * 1024))
     with database.write() as session:
         user = factories.make_user(session)
         passwords.set_password(session, weaker, user.id, "old", must_change=False, now=clock())
