@@ -57,5 +57,6 @@ lock:  ## Khóa lại phiên bản thư viện (cần uv) / lock the dependencie
 	@command -v uv >/dev/null || { echo "Thiếu / missing: uv   (pip install uv)" >&2; exit 2; }
 	@uv pip compile -q pyproject.toml --extra demo --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements.lock
 	@uv pip compile -q pyproject.toml --extra demo --extra dev --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-dev.lock
+	@uv pip compile -q --group native -c requirements.lock --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-native.lock
 
 .PHONY: help setup setup-dev demo demo-reset story test test-quick test-slow test-long bench check format migration lock

@@ -15,7 +15,11 @@ patience            how long the database is waited for, by kind of work
 pooled              whether a pooler lends us its connections, and for how long
 spoken              how PostgreSQL is spoken to on each connection
 bounded             a connection of PostgreSQL's driver that gives up waiting
-crypto              keyring, encryption at rest, keyed hashes, argon2id
+crypto              keyring, encryption at rest, keyed hashes
+hashing             password hashes, by bounded workers
+argon2              argon2id by whichever implementation is quicker here
+workers             a few threads for what keeps a processor busy; people who are known first
+processors          how many of them this process may use
 config              one TOML file and DINHDANH_*
 private             files and folders that only their owner may read
 clock | errors      time as a parameter; one typed error tree

@@ -46,8 +46,8 @@ class Workers:
         self._most = most(at_once) if waiting is None else at_once + waiting
         self._patience = patience
         self._changed = threading.Condition()
-        self._first: deque[_Job] = deque()
-        self._others: deque[_Job] = deque()
+        self._first: deque[_Piece] = deque()
+        self._others: deque[_Piece] = deque()
         self._threads = 0
         self._running = 0
         self.aside: Aside = nullcontext
@@ -59,40 +59,40 @@ class Workers:
 
     def run(self, work: Callable[[], T], *, first: bool = False) -> T:
         """What the work gives, or raises. Raises Busy where too much waits, or for too long."""
-        job = _Job(work)
-        self._take(job, first=first)
+        piece = _Piece(work)
+        self._take(piece, first=first)
         with self.aside():
             try:
-                wait([job.outcome], self._patience)
+                wait([piece.outcome], self._patience)
             finally:
                 # Also of whoever is gone meanwhile (Ctrl-C): nobody is to work for her.
-                withdrawn = not job.outcome.done() and self._withdrawn(job)
+                withdrawn = not piece.outcome.done() and self._withdrawn(piece)
             if withdrawn:
                 raise busy()
-            result: T = job.outcome.result()
+            result: T = piece.outcome.result()
             return result
 
     def _waiting(self) -> int:
         return len(self._first) + len(self._others)
 
-    def _take(self, job: "_Job", *, first: bool) -> None:
+    def _take(self, piece: "_Piece", *, first: bool) -> None:
         with self._changed:
             if self._running + self._waiting() >= self._most:
                 if not (first and self._others):
                     raise busy()
                 self._others.pop().outcome.set_exception(busy())
-            (self._first if first else self._others).append(job)
+            (self._first if first else self._others).append(piece)
             if self._running + self._waiting() > self._threads and self._threads < self.at_once:
                 self._threads += 1
                 threading.Thread(target=self._work, name="hash", daemon=True).start()
             self._changed.notify()
 
-    def _withdrawn(self, job: "_Job") -> bool:
+    def _withdrawn(self, piece: "_Piece") -> bool:
         """Take it back, if it has not begun."""
         with self._changed:
             for queue in (self._first, self._others):
-                if job in queue:
-                    queue.remove(job)
+                if piece in queue:
+                    queue.remove(piece)
                     return True
         return False
 
@@ -102,25 +102,25 @@ class Workers:
 
     def _one(self) -> bool:
         """Do the next piece, and keep nothing of it; False where there has been none for a while."""
-        job = self._next()
-        if job is None:
+        piece = self._next()
+        if piece is None:
             return False
         error: BaseException | None = None
         result = None
         try:
-            result = job.work()
+            result = piece.work()
         except BaseException as raised:  # noqa: BLE001 - it is hers who waits
             error = raised
         # The place is free before she hears: what she does next may be another piece.
         with self._changed:
             self._running -= 1
         if error is None:
-            job.outcome.set_result(result)
+            piece.outcome.set_result(result)
         else:
-            job.outcome.set_exception(error)
+            piece.outcome.set_exception(error)
         return True
 
-    def _next(self) -> "_Job | None":
+    def _next(self) -> "_Piece | None":
         with self._changed:
             while not (queue := self._first or self._others):
                 if not self._changed.wait(IDLE) and not self._waiting():
@@ -130,7 +130,7 @@ class Workers:
             return queue.popleft()
 
 
-class _Job:
+class _Piece:
     def __init__(self, work: Callable[[], Any]) -> None:
         self.work = work
         self.outcome: Future[Any] = Future()
