@@ -327,7 +327,7 @@ class Looked:
         self.times = 0
         self._hr = hr
 
-        def verify(*_: Any) -> bool:
+        def verify(*_: Any, **__: Any) -> bool:
             self.times += 1
             return False
 

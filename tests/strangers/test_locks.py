@@ -37,7 +37,7 @@ def attempt(hr: Hr, who: str = "lan", password: str = PASSWORD) -> Any:
 def die(hr: Hr, monkeypatch: pytest.MonkeyPatch, times: int, act: Callable[[], Any]) -> None:
     """The process dies while it checks a password."""
 
-    def killed(*_: Any) -> bool:
+    def killed(*_: Any, **__: Any) -> bool:
         raise Killed
 
     with monkeypatch.context() as dying:
@@ -85,7 +85,7 @@ def test_whoever_knows_her_password_gets_in_within_a_minute_of_an_outage(
 
 
 def test_checks_that_break_lock_nobody_out(hr: Hr, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> bool:
+    def broken(*_: Any, **__: Any) -> bool:
         raise MemoryError
 
     with monkeypatch.context() as out_of_memory:
