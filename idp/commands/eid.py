@@ -12,10 +12,12 @@ from connectors.eid.documents import endpoint, metadata
 from connectors.eid.profiles import PROFILES
 from connectors.eid.refusals import EidRefused
 from connectors.eid.upstreams import Upstream
+from directory import eid_links, people
 from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError, InvalidInput
 from idp.factors.by_eid import PREFIX
+from idp.oidc import logout
 from idp.run.installation import opened
 from idp.services import Services
 from idp.web.i18n import error_text, gettext
@@ -182,6 +184,20 @@ def _enable(name: str, *, enabled: bool) -> None:
     has = _services()
     with has.db.write() as session:
         upstreams.enable(session, name, enabled=enabled, now=has.clock(), actor=_operator())
+
+
+@eid.command("unlink")
+@click.argument("user")
+def unlink(user: str) -> None:
+    """Take USER's links away and sign her out everywhere: her account at an upstream was given to
+    somebody else, or another one is hers. She is shown what is linked when she next comes.
+    """
+    has = _services()
+    now, actor = has.clock(), _operator()
+    with has.db.write() as session:
+        person = people.by_ref(session, user)
+        logout.end_everywhere(session, person.id, now=now, settings=has.settings, actor=actor)
+        eid_links.end(session, [person.id], why="operator", now=now, actor=actor)
 
 
 @eid.command("test")

@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import text
 
 from connectors.eid.upstreams import Upstream
 from directory.base.clock import system_clock
+from directory.people import User
 from idp.commands import eid
-from tests import upstream
+from tests import eid_world, upstream
 from tests.command_line import Operator, operator  # noqa: F401 (a fixture)
 from tests.upstream import CLIENT, SECRET, pem
 
@@ -137,3 +139,26 @@ def test_one_that_cannot_be_spoken_to_is_not_added(
         "eid", "add", "bo", *BASE, "--profile", "standard", "--untested", language="vi"
     )
     assert "Đã có nơi xác thực tên bo" in again.err
+
+
+@pytest.mark.both_databases
+def test_a_link_is_taken_away_and_what_rests_on_it_ends(
+    operator: Operator,  # noqa: F811
+    services: Any,
+    clock: Any,
+    app: Flask,
+) -> None:
+    """A subject that upstream has given her anew, which the old link would refuse for ever."""
+    clock.set(system_clock())  # the command has no other
+    world = eid_world.build(services, clock, app)
+    browser = world.browser()
+    world.link(browser)
+    name = str(world.world.one(User, world.user_id).username)
+    clock.advance(seconds=1)
+    assert operator("eid", "unlink", name).code == 0
+    assert world.links() == []
+    assert browser.get("/portal/profile").status_code == 303
+    assert world.trail("eid.unlink")[-1].data["why"] == "operator"
+    world.at.subject = "chủ-thể-2"
+    world.link()
+    assert operator("eid", "unlink", "khong-co-ai").code == 1
