@@ -115,7 +115,7 @@ def next_step(proven: Sequence[Proven], demand: Demand, policy: Policy) -> Step:
         return Step.PROVE
     if policy.must_change:
         return Step.CHANGE_PASSWORD
-    if policy.may_begin and demand.raised(policy.because).short_of(reached(proven).acr):
+    if policy.may_begin and Demand().raised(policy.because).short_of(reached(proven).acr):
         return Step.ENROL
     if _must_choose(policy):
         return Step.CAPACITY

@@ -27,6 +27,7 @@ from directory.base.clock import system_clock
 from directory.base.config import Settings
 from directory.base.db import unpooled
 from directory.entitlements import Application
+from idp.factors import enrolled
 from idp.run import performing, wiring
 from idp.services import Services
 from tests import hr_world
@@ -233,6 +234,28 @@ def test_nothing_issued_before_is_good_after_a_restore(drill: Drill, operator: O
     assert browser.get("/portal/profile").status_code == 303  # sent to sign in
     void = opened(drill.hr.app.test_client(), f"/activate/{drill.slip}")
     assert (void.status_code, "hết hiệu lực" in void.text) == (422, True)
+
+
+def test_what_people_enrolled_before_the_backup_is_theirs_after_it(
+    drill: Drill, operator: Operator
+) -> None:
+    lan = drill.hr.people["lan"]
+    with drill.services.db.write() as session:
+        enrolled.enrol(
+            session,
+            lan,
+            kind="totp",
+            name="Điện thoại",
+            origin="một lần",
+            now=drill.clock(),
+            actor=hr_world.OPERATOR,
+            secret=drill.services.keyring.encrypt("totp", b"A" * 32),
+        )
+    _lose_everything(drill, operator)
+    _restored(operator)
+    with drill.services.db.read() as session:
+        assert enrolled.kinds(session, lan) == {"totp"}
+        assert not enrolled.may_begin(session, lan)
 
 
 def test_only_administrators_are_let_in_until_the_staff_list_is_confirmed(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from idp.assurance import Demand, Means, Strength
+from idp.assurance import Because, Demand, Means, Strength
 from idp.factors import by_password
 from idp.factors.factor import Epochs, Proven, methods, reached
 from idp.login.policy import Policy, Step, capacity, next_step, ways_left
@@ -58,6 +58,7 @@ TWO = replace(ONE, capacities=(10, 11))
 NOBODY = Policy(ways=(PASSWORD,))
 SECOND = replace(ONE, ways=(PASSWORD, CODES, PIN))
 MUST = Demand(least=(AAL2,))
+HERE = Because.OUTSIDE
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,99 @@ MUST = Demand(least=(AAL2,))
             id="a finished flow stays finished",
         ),
         pytest.param(PROVEN, Demand(), SECOND, Step.DONE, id="what nobody demands is not asked"),
+        pytest.param(
+            PROVEN, Demand(), replace(SECOND, because=HERE), Step.PROVE, id="the house asks for it"
+        ),
+        pytest.param(
+            WITH_CODES, Demand(), replace(SECOND, because=HERE), Step.DONE, id="and has got it"
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(SECOND, because=HERE, may_begin=True),
+            Step.PROVE,
+            id="who can prove it enrols nothing",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(ONE, because=HERE, may_begin=True),
+            Step.ENROL,
+            id="who has none enrols her first",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(ONE, because=HERE),
+            Step.DONE,
+            id="who has lost hers gets a session of her password, and its pages refuse",
+        ),
+        pytest.param(
+            PROVEN, Demand(), replace(ONE, may_begin=True), Step.DONE, id="unasked nobody enrols"
+        ),
+        pytest.param(
+            PROVEN,
+            MUST,
+            replace(ONE, may_begin=True),
+            Step.DONE,
+            id="nor for an application, which refuses",
+        ),
+        pytest.param(
+            (),
+            Demand(),
+            replace(ONE, because=HERE, may_begin=True),
+            Step.PROVE,
+            id="nobody enrols before she has proven who she is",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(ONE, because=HERE, may_begin=True, must_change=True),
+            Step.CHANGE_PASSWORD,
+            id="a temporary password goes first",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(TWO, because=HERE, may_begin=True),
+            Step.ENROL,
+            id="a capacity is chosen after it",
+        ),
+        pytest.param(
+            WITH_CODES,
+            Demand(),
+            replace(TWO, because=HERE, may_begin=True),
+            Step.CAPACITY,
+            id="and then it is",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(ONE, because=HERE, may_begin=True, active=False),
+            Step.INACTIVE,
+            id="who may not act enrols nothing",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(ONE, because=HERE, may_begin=True, kept_out=True),
+            Step.UNCONFIRMED,
+            id="nor who is kept out",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(ONE, because=HERE, may_begin=True, capacities=()),
+            Step.NO_CAPACITY,
+            id="nor who has no post",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(ONE, because=HERE, may_begin=True, finished=True),
+            Step.FINISHED,
+            id="nor is a finished one begun again",
+        ),
         pytest.param(PROVEN, MUST, SECOND, Step.PROVE, id="a minimum that she can meet is asked"),
         pytest.param(
             PROVEN, Demand(essential=(AAL2, AAL3)), SECOND, Step.PROVE, id="so is what must be"
