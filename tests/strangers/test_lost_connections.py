@@ -224,7 +224,12 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def own(cluster: Cluster, tmp_path: Path, _keyring_file: Path, clock: Any) -> Iterator[Any]:
     """Services on the cluster, as the web has them."""
-    settings = Settings(data_dir=tmp_path, database_url=cluster.url, keyring_file=_keyring_file)
+    settings = Settings(
+        data_dir=tmp_path,
+        database_url=cluster.url,
+        keyring_file=_keyring_file,
+        second_factor="nobody",
+    )
     built = wiring.build(settings, clock=clock, limits=patience.of_web(settings))
     migrate.upgrade(built.db.engine)
     installation.prepare(built, name="Tỉnh Thử")
