@@ -131,7 +131,9 @@ class Serving:
             return answer.status, told, answer.read().decode()
         return None, {}, ""
 
-    def try_to_sign_in(self, **headers: str) -> tuple[int | None, dict[str, str], str]:
+    def try_to_sign_in(
+        self, username: str = "khongco", **headers: str
+    ) -> tuple[int | None, dict[str, str], str]:
         """What somebody hears who types a name and a password: the first thing of a sign-in that is
         written down.
         """
@@ -152,6 +154,6 @@ class Serving:
         page = ask(where)
         if page[0] != 200:
             return page
-        fields = hidden_fields(page[2]) | {"username": "khongco", "password": "không phải đây"}
+        fields = hidden_fields(page[2]) | {"username": username, "password": "không phải đây"}
         form = {"Content_Type": "application/x-www-form-urlencoded"}
-        return ask(where, method="POST", body=urlencode(fields), **form)
+        return ask(where, method="POST", body=urlencode(fields), timeout=120, **form)
