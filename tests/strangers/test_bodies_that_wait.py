@@ -113,7 +113,11 @@ def _sent(stream: _Stream, **told: str) -> tuple[str, bytes]:
         return [b""]
 
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/oauth2/token", "wsgi.input": stream, **told}
-    list(Gate(application, places=1)(environ, lambda status, _h: found.insert(0, status)))  # type: ignore[arg-type]
+    list(
+        Gate(application, places=1, secure=False, count=lambda *_: None)(
+            environ, lambda status, _h: found.insert(0, status)
+        )
+    )  # type: ignore[arg-type]
     return found[0], found[-1]
 
 
