@@ -73,7 +73,7 @@ class Knocks:
         right = guarded.guarded(
             has.db,
             read,
-            lambda found: found[0] is not None,
+            lambda found, _known: found[0] is not None,
             factor=self.code,
             now=asking.now,
             actor=Actor("anonymous", None, "", asking.source.ip, asking.source.port),

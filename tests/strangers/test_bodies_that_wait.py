@@ -132,7 +132,7 @@ def test_a_body_ends_where_it_was_said_to_or_where_its_pieces_do() -> None:
     longer, chunked = _Stream(b"grant_type=x&y"), _Stream(b"grant_", b"type=x")
     assert _sent(longer, CONTENT_LENGTH="12") == ("200 OK", b"grant_type=x")
     assert _sent(chunked, HTTP_TRANSFER_ENCODING="chunked") == ("200 OK", b"grant_type=x")
-    assert _sent(_Stream(b"grant_"), CONTENT_LENGTH="12")[0] == "400 Bad Request"
+    assert _sent(_Stream(b"grant_"), CONTENT_LENGTH="12")[0].startswith("400 ")
 
 
 def test_a_body_in_pieces_that_is_too_long_is_not_read_to_its_end() -> None:

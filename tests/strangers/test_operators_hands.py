@@ -188,7 +188,7 @@ def test_nor_for_somebody_who_has_nothing_to_sign_in_as(
     told = operator("user", "admin", "khong")
     assert told.code == 0, told.said
     link = told.out.split("http://localhost:8000")[1].split()[0]
-    assert hr.app.test_client().get(link).status_code == 200
+    assert hr.app.test_client().get(link, follow_redirects=True).status_code == 200
 
 
 def test_one_is_printed_before_the_first_day(

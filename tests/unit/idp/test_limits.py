@@ -25,6 +25,7 @@ def _limit(settings: Any, kind: Kind) -> limits.Limit:
         *limits.of_confirming(7, NOW, settings),
         *limits.of_codes("totp", 7, settings),
         *limits.of_devices(7, "192.0.2.7", settings),
+        *limits.of_slips("192.0.2.7", settings),
     )
     return next(one for one in (*name, *others) if one.kind is kind)
 
