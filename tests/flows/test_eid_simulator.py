@@ -230,7 +230,8 @@ ON_THE_WIRE: dict[str, Seen] = {
     "more_parameters": lambda w, _: w.raw("lang") == ["vi"],
     "plus_as_space": lambda w, well: "%20" in w.raw("code")[0] and "+" in well.raw("code")[0],
     "plus_encoded": lambda w, _: "%2B" in w.raw("code")[0] and "+" not in w.location,
-    "down": lambda w, _: w.failed.startswith("ConnectError"),
+    # Of a connection that was open already the end is read.
+    "down": lambda w, _: w.failed.startswith(("ConnectError", "ReadError")),
     # answers
     "token_type_other": lambda w, _: w.token["token_type"] == "mac",
     "token_type_small": lambda w, _: w.token["token_type"] == "bearer",
