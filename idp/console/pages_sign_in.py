@@ -32,6 +32,7 @@ def issue_slip(
 ) -> str:
     """The code of a new activation slip. Raises NotFound, NotAllowed, Conflict."""
     _require_reset(session, user_id, actor, now)
+    people.lock(session, [user_id])  # of a slip and a reset at one moment the second sees the first
     if enrolled.reset_by(session, user_id, actor, since=now - APART):
         raise Conflict(
             "both_factors",

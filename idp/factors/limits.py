@@ -38,7 +38,8 @@ SOURCE_WINDOW = timedelta(minutes=10)
 DEVICE_WINDOW = timedelta(minutes=10)
 DAY = timedelta(days=1)
 SLIPS_WINDOW = timedelta(hours=1)
-MOST_SLIPS = 20_000
+MOST_SLIPS = 2_000_000
+"""So many that nobody reaches it who is not a network of her own, and few enough beside 10¹⁵ codes."""
 SLOT = 30
 """Seconds. A reserved place counts in the slot it was taken in and in the next."""
 LONGEST_WAIT = 30
@@ -210,7 +211,8 @@ def of_devices(user_id: int, ip: str, settings: Settings) -> tuple[Limit, ...]:
 
 def of_slips(ip: str, settings: Settings) -> tuple[Limit, ...]:
     """Of codes of slips: nobody's in particular, so that no outsider can void a slip. All of them
-    together have a bound: with ten thousand slips about, guessing one then takes centuries.
+    together have a bound: with ten thousand slips about, guessing one then takes years, and its question
+    is still to be answered.
     """
     everybody = Limit(Kind.SLIPS, "slips", MOST_SLIPS, SLIPS_WINDOW)
     return (everybody, *of_source(ip, settings))

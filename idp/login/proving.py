@@ -46,6 +46,8 @@ from idp.web.asked_again import Why
 from idp.web.gate import services
 
 _KEPT = "sign-in-kept"
+_GONE = "sign-in-away"
+"""What the two seals are for: a form's value is no good as the cookie, nor the other way round."""
 _AWAY = "away"
 """The cookie of whoever proves something at another address."""
 _FURTHER = "further"
@@ -283,7 +285,7 @@ def _leave(flow: FlowState, factor: Factor, to: Elsewhere, state: str) -> Any:
         unwritten.keep(session, flow, settings=has.settings)
     told = [flow.id, factor.code, state, dict(to.kept)]
     response = make_response(redirect(to.url, 303))
-    sealed = has.keyring.encrypt(_KEPT, json.dumps(told).encode())
+    sealed = has.keyring.encrypt(_GONE, json.dumps(told).encode())
     gate.set_cookie(response, gate.cookie_name(_AWAY), sealed, max_age=has.settings.flow_lifetime)
     return response
 
@@ -324,7 +326,7 @@ def left(code: str) -> tuple[str, dict[str, str]] | None:
     """(sign-in, what was kept) of whoever comes back for this factor; None for anybody else."""
     value = request.cookies.get(gate.cookie_name(_AWAY), "")
     try:
-        told = json.loads(services().keyring.decrypt(_KEPT, value)) if value else []
+        told = json.loads(services().keyring.decrypt(_GONE, value)) if value else []
     except Misconfigured:
         return None
     if told[1:3] != [code, request.args.get("state")]:

@@ -164,13 +164,20 @@ def add_app() -> Any:
     return _sheet(codes) if codes else _here()
 
 
-def _may_add(session: Any, me: SessionView) -> bool:
-    """Whether she may enrol one more now; she is locked. Raises Conflict."""
+def _lock(session: Any, me: SessionView) -> None:
+    """Nothing of hers changes until this is written. Raises Conflict where something just has: what
+    is cut meanwhile leaves nothing new behind.
+    """
     person = people.lock(session, [me.user_id])[0]
     if person.access_epoch != me.user_epoch:
         raise Conflict(
             "login_overtaken", "Thông tin công tác của bạn vừa thay đổi. Hãy đăng nhập lại."
         )
+
+
+def _may_add(session: Any, me: SessionView) -> bool:
+    """Whether she may enrol one more now; she is locked. Raises Conflict."""
+    _lock(session, me)
     # Where it is not so, somebody who knows the password too was first.
     return reaches(me.acr, TWO_FACTORS) or enrolled.may_begin(session, me.user_id)
 
@@ -258,7 +265,7 @@ def new_codes() -> Any:
         return elsewhere
     has, me = services(), _me()
     with has.db.write() as session:
-        people.lock(session, [me.user_id])
+        _lock(session, me)
         others = enrolled.kinds(session, me.user_id) - {by_recovery_code.CODE}
         if not others or not reaches(me.acr, TWO_FACTORS):
             raise NotAllowed(
@@ -296,6 +303,7 @@ def rename(factor_id: int) -> Any:
     name = request.form.get("name", "")
     try:
         with has.db.write() as session:
+            _lock(session, me)
             enrolled.rename(session, me.user_id, factor_id, name, now=has.clock(), actor=actor())
     except InvalidInput as error:
         flash(error_text(error), "bad")
@@ -311,7 +319,7 @@ def remove(factor_id: int) -> Any:
         return elsewhere
     has, me, now = services(), _me(), services().clock()
     with has.db.write() as session:
-        people.lock(session, [me.user_id])
+        _lock(session, me)
         others = [
             one
             for one in enrolled.held(session, me.user_id)

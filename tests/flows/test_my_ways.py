@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from directory import people
+from directory.people import User
 from idp.factors.enrolled import EnrolledFactor
 from tests import hr_world
 from tests.authenticator import Authenticator
@@ -172,6 +174,28 @@ def test_new_codes_end_the_old_sheet(admin: Someone, hr: Hr) -> None:
     page = there.client.get(f"{page.request.path}?way=recovery_code")
     assert there.type(page, old[0]).status_code == 422
     assert there.type(page, new[0]).status_code == 303
+
+
+@pytest.mark.parametrize("act", ["codes", "rename", "remove"])
+def test_nothing_is_done_for_a_session_that_is_cut_meanwhile(
+    admin: Someone, hr: Hr, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """Her access is cut after the request has been let in and before it has its turn."""
+    _second_app(admin)
+    before = rows(hr, "admin")
+    lock = people.lock
+
+    def late(session: Any, ids: Any) -> Any:
+        cut = update(User).where(User.id == hr.people["admin"])
+        session.execute(cut.values(access_epoch=User.access_epoch + 1))
+        return lock(session, ids)
+
+    monkeypatch.setattr(people, "lock", late)
+    where = f"{WAYS}/codes" if act == "codes" else f"{WAYS}/{way(hr, 'admin')}/{act}"
+    assert admin.act(where, name="Máy lạ").status_code == 409
+    monkeypatch.undo()
+    assert rows(hr, "admin") == before
+    assert "Máy lạ" not in admin.client.get(WAYS).text
 
 
 def test_a_name_is_hers_to_give_and_is_bounded(admin: Someone, hr: Hr) -> None:
