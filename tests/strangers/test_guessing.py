@@ -363,6 +363,7 @@ def test_two_thousand_guesses_at_one_name_from_a_hundred_addresses_are_twenty(
     assert looked.times == 21
 
 
+@pytest.mark.slow  # ten thousand forms are sent
 def test_ten_thousand_guesses_at_all_names_from_a_hundred_addresses_are_fifteen_of_each(
     hr: Hr, looked: Looked
 ) -> None:
