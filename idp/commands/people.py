@@ -20,7 +20,7 @@ from directory.changes.newcomer import person_row
 from directory.people import User
 from directory.permissions import Role
 from idp import sessions
-from idp.factors import enrolled, paper_code, slips, throttle
+from idp.factors import paper_code, resetting, slips, throttle
 from idp.oidc.logout import enqueue_logout
 from idp.run import installation
 from idp.services import Services
@@ -81,8 +81,8 @@ def user_slip(username: str) -> None:
 @user.command("reset")
 @click.argument("username")
 def user_reset(username: str) -> None:
-    """Đặt lại cách xác thực thứ hai. / End what USERNAME has enrolled besides her password, and her
-    sessions; she begins anew at her next sign-in.
+    """Đặt lại cách xác thực thứ hai. / End what USERNAME has enrolled, her password and her
+    sessions; she begins anew with a slip.
     """
     services = installation.opened(load_settings())
     now, actor = services.clock(), Actor.operator(getpass.getuser())
@@ -91,15 +91,25 @@ def user_reset(username: str) -> None:
         if person is None:
             raise NotFound("user_unknown", "Không tìm thấy người dùng.")
         epoch = people.lock(session, [person.id])[0].access_epoch
-        enrolled.end(session, [person.id], why="reset", now=now, actor=actor)
-        enrolled.make_good(session, person.id)
-        throttle.unlock(session, person.id, now=now, actor=actor)
-        _, gone = sessions.cut_others(
-            session, person.id, epoch=epoch, keep=None, now=now, actor=actor, reason="factor"
-        )
-        enqueue_logout(session, gone, now=now, reason="factor")
+        done = resetting.reset(session, person.id, now=now, actor=actor)
+        if done:
+            throttle.unlock(session, person.id, now=now, actor=actor)
+            _, gone = sessions.cut_others(
+                session, person.id, epoch=epoch, keep=None, now=now, actor=actor, reason="factor"
+            )
+            enqueue_logout(session, gone, now=now, reason="factor")
+        username = person.username
     services.db.dispose()
-    click.echo(gettext("Đã đặt lại cách xác thực thứ hai."))
+    if not done:
+        click.echo(gettext("Người này không có cách xác thực thứ hai nào."))
+        return
+    click.echo(
+        gettext(
+            "Đã đặt lại cách xác thực thứ hai và hủy mật khẩu. In phiếu kích hoạt mới bằng lệnh: "
+            "dinhdanh user slip {username}",
+            username=username,
+        )
+    )
 
 
 def _print_slip(issuer: str, username: str, code: str, *, until: str) -> None:

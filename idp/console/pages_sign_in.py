@@ -16,7 +16,7 @@ from directory.base.crypto import Keyring
 from directory.base.errors import Conflict, NotAllowed
 from idp import sessions
 from idp.console import pages_people
-from idp.factors import enrolled, slips, throttle
+from idp.factors import enrolled, resetting, slips, throttle
 
 APART = timedelta(hours=24)
 
@@ -47,8 +47,8 @@ def issue_slip(
 def reset_factors(
     session: Session, user_id: int, *, actor: Actor, now: datetime
 ) -> list[str] | None:
-    """End what a person has enrolled besides her password, for her to begin anew with it, and her
-    sessions: which these were; None if she had nothing. Raises NotFound, NotAllowed, Conflict.
+    """End what a person has enrolled, her password and her sessions, for her to begin anew with a
+    slip: which sessions these were; None if she had nothing enrolled. Raises NotFound, NotAllowed, Conflict.
     """
     _require_reset(session, user_id, actor, now)
     user = people.lock(session, [user_id])[0]
@@ -58,10 +58,7 @@ def reset_factors(
             "Bạn vừa cấp phiếu kích hoạt cho người này. Trong 24 giờ, cách xác thực thứ hai phải do "
             "cán bộ khác đặt lại.",
         )
-    stood = enrolled.lost(session, user_id)
-    ended = enrolled.end(session, [user_id], why="reset", now=now, actor=actor)
-    enrolled.make_good(session, user_id)
-    if not (ended or stood):
+    if not resetting.reset(session, user_id, now=now, actor=actor):
         return None
     throttle.unlock(session, user_id, now=now, actor=actor)
     _, gone = sessions.cut_others(

@@ -211,7 +211,7 @@ def unlock(user_id: int) -> Any:
 
 
 def reset(user_id: int) -> Any:
-    """End what somebody has enrolled besides her password, for her to begin anew."""
+    """End what somebody has enrolled, and her password, for her to begin anew with a slip."""
     has, who = services(), asker()
     back = redirect(url_for("console.person", user_id=user_id), 303)
     try:
@@ -227,7 +227,8 @@ def reset(user_id: int) -> Any:
     else:
         flash(
             gettext(
-                "Đã đặt lại cách xác thực thứ hai. Lần đăng nhập tới người này thêm cách mới bằng mật khẩu của mình."
+                "Đã đặt lại cách xác thực thứ hai và hủy mật khẩu. Người này cần một phiếu kích hoạt "
+                "mới, do cán bộ khác cấp, rồi tự thêm cách mới."
             ),
             "good",
         )

@@ -286,6 +286,19 @@ def end(  # noqa: PLR0913 (one keyword per fact)
     return sorted(set(whose))
 
 
+def reset(session: Session, user_id: int, *, now: datetime, actor: Actor) -> bool:
+    """End what she has, and what she has lost with it, as reset by this officer; whether there was any."""
+    ended = end(session, [user_id], why="reset", now=now, actor=actor)
+    stood = session.scalars(
+        update(EnrolledFactor)
+        .where(EnrolledFactor.user_id == user_id, EnrolledFactor.ended_as == "lost")
+        .values(ended_at=now, ended_as="reset", ended_by=actor.key)
+        .returning(EnrolledFactor.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    return bool(ended or stood)
+
+
 def lost(where: Connection | Session, user_id: int) -> bool:
     """Whether she has reported a loss that is not made good."""
     found = select(EnrolledFactor.id).where(

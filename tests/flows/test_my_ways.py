@@ -7,11 +7,13 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from directory import people
+from directory.base.audit import Actor
 from directory.people import User
+from idp.console import pages_sign_in
 from idp.factors.enrolled import EnrolledFactor
 from tests import hr_world
 from tests.authenticator import Authenticator
-from tests.browser_client import shown, submit
+from tests.browser_client import open_login, shown, submit
 from tests.command_line import Operator, operator
 from tests.hr_world import PASSWORD, Hr, text_of
 from tests.someone import OUTSIDE, PAPER, Someone, trail
@@ -326,10 +328,44 @@ def test_an_officer_resets_what_she_has_lost_and_she_begins_anew(
     officer = _officer(hr, "officer")
     _, told = _reset(officer, "lan")
     assert "Đã đặt lại cách xác thực thứ hai" in told
-    assert rows(hr, "lan") == [("totp", "reset"), ("recovery_code", "made_good")]
+    assert "hủy mật khẩu" in told
+    assert rows(hr, "lan") == [("totp", "reset"), ("recovery_code", "reset")]
     assert lan.client.get(WAYS).status_code == 303  # her sessions have ended
-    again = lan.again(OUTSIDE)
-    assert "otpauth://" in again.password().text
+    _signs_in_by_no_password(lan)
+    ended = [entry for entry in trail(hr, "factor.end") if "password" in str(entry)]
+    assert len(ended) == 1
+    assert "reset" in str(ended)
+    # Nor does the officer who has reset it give her the next one.
+    page, told = _reset(officer, "lan", "activation")
+    assert "Trong 24 giờ" in told
+    page, _ = _reset(_officer(hr, "officer_a"), "lan", "activation")
+    assert "/activate" in page.text
+
+
+def _signs_in_by_no_password(who: Someone) -> None:
+    """A stolen password enrols nothing."""
+    client = who.again(OUTSIDE).client
+    given = {"username": who.hr.names[who.who], "password": PASSWORD}
+    answer = submit(client, open_login(client, "/portal/profile"), **given)
+    assert answer.status_code != 303
+    assert "otpauth://" not in answer.text
+
+
+def test_who_has_lost_everything_is_reset_by_one_officer_and_given_a_slip_by_another(
+    enrolled_lan: Someone, hr: Hr, clock: Any
+) -> None:
+    with hr.services.db.write() as session:
+        session.execute(
+            update(EnrolledFactor)
+            .where(EnrolledFactor.user_id == hr.people["lan"])
+            .values(ended_as="lost", ended_at=clock(), ended_by="test")
+        )
+        officer = Actor("user", hr.people["officer"])
+        gone = pages_sign_in.reset_factors(session, hr.people["lan"], actor=officer, now=clock())
+    assert gone is not None
+    _signs_in_by_no_password(enrolled_lan)
+    _, told = _reset(_officer(hr, "officer"), "lan", "activation")
+    assert "Trong 24 giờ" in told
 
 
 @pytest.mark.both_databases
@@ -384,7 +420,9 @@ def test_the_operator_resets_it_for_whom_nobody_else_can(
     assert (said.code, said.err) == (0, ""), said.said
     assert rows(hr, "admin") == [("totp", "reset"), ("recovery_code", "reset")]
     assert admin.client.get(WAYS).status_code == 303
-    assert "otpauth://" in admin.again().password().text
+    assert f"dinhdanh user slip {hr.names['admin']}" in said.out
+    _signs_in_by_no_password(admin)
+    assert operator("user", "slip", hr.names["admin"]).code == 0
     assert operator("user", "reset", "nobody").code == 1
 
 
