@@ -49,7 +49,7 @@ class PasswordHasher:
         return fits and stored is not None
 
     def beside(self, check: Callable[[], bool], *, first: bool = False) -> bool:
-        """What another costly check says, in the same queue. Raises Busy."""
+        """What another costly check says, in the same queue; hashes within it are part of it. Raises Busy."""
         return self.workers.run(check, first=first)
 
     def needs_rehash(self, stored: str) -> bool:

@@ -50,6 +50,7 @@ class Workers:
         self._others: deque[_Piece] = deque()
         self._threads = 0
         self._running = 0
+        self._mine = threading.local()
         self.aside: Aside = nullcontext
         """Entered by whoever waits: what she holds of something else is free meanwhile."""
 
@@ -58,7 +59,11 @@ class Workers:
         return {"hashing": self._running, "waiting_for_hash": self._waiting()}
 
     def run(self, work: Callable[[], T], *, first: bool = False) -> T:
-        """What the work gives, or raises. Raises Busy where too much waits, or for too long."""
+        """What the work gives, or raises. Raises Busy where too much waits, or for too long. What a
+        piece of work runs itself is part of it, and waits for nothing.
+        """
+        if getattr(self._mine, "working", False):
+            return work()
         piece = _Piece(work)
         self._take(piece, first=first)
         with self.aside():
@@ -97,6 +102,7 @@ class Workers:
         return False
 
     def _work(self) -> None:
+        self._mine.working = True
         while self._one():
             pass
 

@@ -3,6 +3,7 @@ what everybody else does (RFC 9110 §15.6.4, §10.2.3).
 """
 
 import threading
+import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -122,6 +123,36 @@ def test_an_attempt_that_found_no_room_was_none(hr: Hr, monkeypatch: pytest.Monk
     for _ in range(settings.lock_after - 1):
         assert answered(hr, browser, open_login(browser), "sai rồi").status_code == 422
     assert answered(hr, browser, open_login(browser)).status_code == 303
+
+
+class OneRoom(Workers):
+    """Between one piece of work of a request and its next, others have come."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.taken = 0
+
+    def _take(self, piece: Any, *, first: bool) -> None:
+        self.taken += 1
+        if self.taken > 1:
+            raise Busy("busy", "busy")
+        super()._take(piece, first=first)
+
+
+SPELLED_TWICE = unicodedata.normalize("NFD", "sai rồi thanh hòa")
+
+
+@pytest.mark.both_databases
+def test_a_guess_of_which_one_spelling_was_looked_at_counts(
+    hr: Hr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever keeps the queue full guesses for ever."""
+    browser, answers = hr.app.test_client(), []
+    for _ in range(hr.services.settings.lock_after + 1):
+        monkeypatch.setattr(hr.services.passwords, "workers", OneRoom())
+        answers.append(answered(hr, browser, open_login(browser), SPELLED_TWICE).status_code)
+    assert 503 not in answers
+    assert answers[-1] == 429
 
 
 def test_in_a_browser_that_knows_her_she_does_not_wait_for_strangers(

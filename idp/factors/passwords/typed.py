@@ -29,8 +29,13 @@ class Typed:
         self._as_it_is = False
 
     def fits(self, found: Candidate | None, first: bool = False) -> bool:
-        """Whether it is her password; ``first`` if she is known and waits for no stranger. Raises Busy."""
+        """Whether it is her password; ``first`` if she is known and waits for no stranger. Raises Busy:
+        then nothing was looked at, for all spellings are one piece of work.
+        """
         hash_ = found.hash if found else None
+        return self._passwords.beside(lambda: self._any(hash_, first), first=first)
+
+    def _any(self, hash_: str | None, first: bool) -> bool:
         for spelling in spellings(self._text):
             if self._is(hash_, spelling, first):
                 self._old, self._as_it_is = hash_, spelling == canonical(self._text)
