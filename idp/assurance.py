@@ -21,7 +21,7 @@ sign-in or a session is judged.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -266,6 +266,18 @@ class StepUp:
 
     acr_values: tuple[str, ...] = ()
     max_age: int | None = None
+
+
+UNASKED = "unasked"
+"""In ``amr``: somebody else vouched for her without saying when she was asked, if she was at all."""
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def asked_at(auth_time: datetime, amr: Iterable[str]) -> datetime:
+    """What the freshness of a sign-in counts from: its time, or the beginning of all time where nobody
+    knows whether she was asked. How long it lives counts from ``auth_time`` all the same.
+    """
+    return _NEVER if UNASKED in amr else auth_time
 
 
 def step_up(

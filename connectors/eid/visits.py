@@ -93,8 +93,9 @@ def vouched(  # noqa: PLR0913 (what came back, one keyword each)
     back = Back(redirect_uri, query, kept, began)
     _once(database, "eid-code", party.name, profile.code_of(back), now + _REMEMBERED)
     found = profile.vouch(calls, party, back)
-    # When she was asked there, as far as that is known; else when she left us, if she is always asked.
-    return replace(found, at=min(found.at or began, now))
+    # When she was asked there, where that is signed; else when she left us, if she is always asked.
+    asked = found.at or (began if party.settings.asks_anew else None)
+    return replace(found, at=asked and min(asked, now))
 
 
 def _once(database: Database, kind: str, whose: str, what: str, until: datetime) -> None:

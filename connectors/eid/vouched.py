@@ -46,7 +46,8 @@ class Vouched:
     assumed: bool
     """Whether ``strength`` rests on nothing that upstream has signed."""
     at: datetime | None = None
-    """When she was asked there, where upstream has signed that."""
+    """When she was asked there, where upstream has signed that or always asks; None where nobody
+    knows: it may have let her through without asking anybody."""
     acr: str = ""
     amr: tuple[str, ...] = ()
     via: str = ""

@@ -16,6 +16,7 @@ from directory import eid_links, people
 from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError, InvalidInput
+from idp.factors import enrolled
 from idp.factors.by_eid import PREFIX
 from idp.oidc import logout
 from idp.run.installation import opened
@@ -189,8 +190,9 @@ def _enable(name: str, *, enabled: bool) -> None:
 @eid.command("unlink")
 @click.argument("user")
 def unlink(user: str) -> None:
-    """Take USER's links away and sign her out everywhere: her account at an upstream was given to
-    somebody else, or another one is hers. She is shown what is linked when she next comes.
+    """Take USER's links away with all that she has enrolled, and sign her out everywhere: her account
+    at an upstream was given to somebody else, or another one is hers. Whoever came by that link may
+    have enrolled it; her password stays. She is shown what is linked when she next comes.
     """
     has = _services()
     now, actor = has.clock(), _operator()
@@ -198,6 +200,7 @@ def unlink(user: str) -> None:
         person = people.by_ref(session, user)
         logout.end_everywhere(session, person.id, now=now, settings=has.settings, actor=actor)
         eid_links.end(session, [person.id], why="operator", now=now, actor=actor)
+        enrolled.end(session, [person.id], why="reset", now=now, actor=actor)
 
 
 @eid.command("test")

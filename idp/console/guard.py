@@ -104,7 +104,7 @@ def enter() -> Any:
     now = has.clock()
     seen, confirmed = _remembered(view)
     limit = has.settings.admin_idle if seen else has.settings.session_idle
-    if now - (seen or view.auth_time) > timedelta(seconds=limit):
+    if now - (seen or view.asked_at) > timedelta(seconds=limit):
         why = Why.IDLE if seen else Why.OLD
         return redirect(gate.login_url(gate.back_here(), prompt="login", why=why), 303)
     actor = gate.actor()

@@ -27,7 +27,7 @@ from directory.base.audit import Actor, Tag
 from directory.base.errors import InvalidInput, NotFound
 from directory.base.remembered import Remembered
 from directory.eid_links import Identity
-from idp.assurance import Strength
+from idp.assurance import UNASKED, Strength
 from idp.factors.factor import (
     Answer,
     Asking,
@@ -141,11 +141,10 @@ class ByEid:
             now=asking.now,
             actor=_actor(asking),
         )
-        at = found.at or asking.now
         home = f"{has.settings.issuer}/signed-out"
         parting = profile.leave(_calls(has, asking), party, found.logout, home)
         fits = len(parting) <= LONGEST_PARTING  # in the cookie that waits for her POST
-        kept = _kept(known, found, at, asking.now) | {"parting": parting if fits else ""}
+        kept = _kept(known, found, asking.now) | {"parting": parting if fits else ""}
         return self._passed(asking, party, known, kept) if known.linked else Further(kept)
 
     def _confirmed(self, has: Services, asking: Asking, kept: Mapping[str, str]) -> Passed:
@@ -169,7 +168,7 @@ class ByEid:
             datetime.fromisoformat(kept["at"]),
             Epochs(known.user_epoch, known.installation_epoch),
             int(kept["level"]),
-            ("eid",),
+            ("eid",) if kept.get("asked") else ("eid", UNASKED),
         )
 
         def settle(session: Session) -> None:
@@ -198,12 +197,13 @@ class ByEid:
             )
 
 
-def _kept(known: Known, found: Vouched, at: datetime, now: datetime) -> dict[str, str]:
+def _kept(known: Known, found: Vouched, now: datetime) -> dict[str, str]:
     return {
         "known": json.dumps(asdict(known)),
         "full_name": found.full_name,
         "level": str(found.strength),
-        "at": at.isoformat(),
+        "at": (found.at or now).isoformat(),
+        "asked": "yes" if found.at else "",
         "seen": now.isoformat(),
     }
 

@@ -8,7 +8,7 @@ A row belongs to one person, has a name that she gave it and ends once, for a re
     lost        she reported it; what is demanded of her stays what it was
     made_good   lost, and since then she has proven herself as strongly as before
     reset       by an officer, for her to begin anew
-    change:<id> she is in service again, and begins anew
+    change:<id> she is in service again and begins anew, or has another citizen number
 
 Nothing here opens a door: whether she may act is asked where it is used, as for her password.
 Whoever has reported a loss may enrol nothing on the strength of less than she had (``may_begin``):

@@ -53,8 +53,11 @@ class SlipCutter:
             for user_id in sorted(counts)
         ] + [
             Foreseen(Column.SLIPS, kind, user_id, str(user_id), _ANEW[kind], count=1, counted=True)
-            for kind, having in ((FORGOTTEN, passwords.having), (ENROLLED, enrolled.having))
-            for user_id in having(session, _anew(plan.people))
+            for kind, having, whose in (
+                (FORGOTTEN, passwords.having, _anew(plan.people)),
+                (ENROLLED, enrolled.having, _unenrolled(plan.people)),
+            )
+            for user_id in having(session, whose)
         ]
 
     def cut(self, session: Session, plan: Plan, change: Change) -> Sequence[Due]:
@@ -64,7 +67,7 @@ class SlipCutter:
         forgotten = passwords.forget(session, anew)
         void = enrolled.end(
             session,
-            anew,
+            _unenrolled(plan.people),
             why=f"change:{change.id}",
             now=plan.now,
             actor=_actor(change),
@@ -93,6 +96,14 @@ def _ending(concerned: Iterable[Person]) -> list[int]:
 def _anew(concerned: Iterable[Person]) -> list[int]:
     """Those who begin anew: at the commit, so that a slip for their first day outlasts it."""
     return [p.id for p in concerned if not p.new and p.orders(Column.SLIPS) == Action.ANEW]
+
+
+def _unenrolled(concerned: Iterable[Person]) -> list[int]:
+    """Those who lose what they have enrolled, too: whoever had been linked by another number may have
+    enrolled it. The password stays, for it is ours.
+    """
+    people = list(concerned)
+    return [*_anew(people), *(p.id for p in people if p.event == Event.NUMBER)]
 
 
 def _void(kind: str, user_id: int) -> Due:

@@ -206,7 +206,7 @@ def _why(flow: FlowState, has: Services) -> str:
     elif flow.client_id is None:
         found = said
     else:
-        wanted = flow.demand.anew or flow.demand.outlived(view.auth_time, has.clock())
+        wanted = flow.demand.anew or flow.demand.outlived(view.asked_at, has.clock())
         found = Why.APPLICATION if wanted else None
     return asked_again.sentence(found, has.settings) if found else ""
 

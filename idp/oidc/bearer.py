@@ -219,7 +219,7 @@ def require_sign_in(
     if token.grant is not None:
         wanted = assurance.step_up(
             token.grant.acr,
-            token.grant.auth_time,
+            assurance.asked_at(token.grant.auth_time, token.grant.amr),
             scopes=scopes,
             scope_acr=settings.scope_acr,
             scope_max_age=settings.scope_max_age,

@@ -94,7 +94,7 @@ def _proven_anew() -> Any:
     with has.db.read() as session:
         least = pages_ways.asked_for(session, me.user_id)
         stranded = enrolled.lost(session, me.user_id) and not enrolled.kinds(session, me.user_id)
-    fresh = has.clock() - me.auth_time < timedelta(seconds=has.settings.sudo_window)
+    fresh = has.clock() - me.asked_at < timedelta(seconds=has.settings.sudo_window)
     if fresh and reaches(me.acr, least):
         return None
     if stranded:

@@ -18,7 +18,7 @@ from directory.base.errors import Conflict
 from directory.base.failpoints import failpoint
 from directory.base.rows import batches
 from directory.people import Standing, User
-from idp.assurance import Level
+from idp.assurance import UNASKED, Level
 from idp.factors.factor import Proven, Source, methods, reached
 from idp.sessions import answers
 from idp.sessions.session_rows import (
@@ -301,7 +301,7 @@ def lower(session: Session, view: SessionView, *, keyring: Keyring) -> str:
         .values(
             generation=SsoSession.generation + 1,
             acr=Level.AAL1.value,
-            amr=[way for way in view.amr if way == "pwd"],
+            amr=[way for way in view.amr if way in ("pwd", UNASKED)],
         )
         .returning(SsoSession.generation)
         .execution_options(synchronize_session=False)

@@ -31,6 +31,7 @@ from directory.base.rows import batches, in_force
 from directory.people import User
 from directory.permissions import AdminRole
 from directory.units import OrgUnit
+from idp.assurance import asked_at
 
 TOUCH_EVERY = timedelta(minutes=1)
 """Idle time is written no more often than this; a session may idle out that much too early."""
@@ -96,6 +97,11 @@ class SessionView:
     expires_at: datetime
     ip: str | None
     user_agent: str
+
+    @property
+    def asked_at(self) -> datetime:
+        """What the freshness of the sign-in counts from (``assurance.asked_at``)."""
+        return asked_at(self.auth_time, self.amr)
 
     @property
     def sid(self) -> str:

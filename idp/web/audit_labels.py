@@ -198,7 +198,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "used_up": "đã dùng hết",
         "lost": "báo mất",
         "reset": "cán bộ đặt lại",
-        "change": "trở lại công tác",
+        "change": "theo thay đổi hồ sơ",
     },
     "tier": {
         "province": "Cấp tỉnh",

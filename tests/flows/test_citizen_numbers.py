@@ -14,6 +14,7 @@ from directory.base.audit import Actor, AuditEntry
 from directory.changes.model import Change, ChangeLine
 from directory.people import User
 from idp.commands import changes as commands
+from idp.factors import enrolled, passwords
 from idp.run import wiring
 from tests import hr_world
 from tests.browser_client import hidden_fields
@@ -98,6 +99,32 @@ def test_another_number_takes_two_ends_everything_and_undoes_the_link(hr: Hr) ->
     with hr.services.db.read() as session:
         assert session.scalars(select(eid_links.EidLink)).all() == []
     assert lan.get("/portal/profile").status_code == 303
+
+
+@pytest.mark.both_databases
+def test_another_number_ends_what_was_enrolled_under_the_old_and_says_so_before(hr: Hr) -> None:
+    """Whoever came by the wrong link may have enrolled a passkey; a first number ends nothing."""
+    with hr.services.db.write() as session:
+        for who in ("lan", "hien"):
+            for kind in ("totp", "recovery_code"):
+                enrolled.enrol(
+                    session,
+                    hr.people[who],
+                    kind=kind,
+                    name=kind,
+                    origin=f"{who}-{kind}",
+                    now=hr.clock(),
+                    actor=Actor.system(),
+                )
+    plan = hr.api(hr.token()).plan(**ask(hr))
+    assert "factor.void" in str(plan)
+    assert "password.void" not in str(plan)
+    by_two(hr, **ask(hr))
+    by_two(hr, **ask(hr, "hien", "038180009999"))
+    with hr.services.db.read() as session:
+        assert enrolled.held(session, hr.people["lan"]) == []
+        assert len(enrolled.held(session, hr.people["hien"])) == 2
+        assert passwords.having(session, [hr.people["lan"]])
 
 
 def test_the_number_stands_nowhere_but_sealed(hr: Hr) -> None:

@@ -20,7 +20,7 @@ from tests.browser_client import hidden_fields, submit
 from tests.eid_world import OTHER_NUMBER, PASSWORD, EidWorld, build
 from tests.factories import make_user
 from tests.relying_party import Flow
-from tests.upstream import Upstream
+from tests.upstream import Upstream, without
 
 NOBODYS = "038190005555"
 
@@ -338,6 +338,39 @@ def test_who_wants_a_new_sign_in_is_not_served_by_an_upstream_that_cannot_say_so
     page = browser.get(flow.ask(**{name: value}).headers["Location"])
     assert "way=eid-vneid" in page.text
     assert "way=eid-cong" not in page.text
+
+
+SILENT = {
+    "never says": ("vneid2026", {}, (), False),
+    "has not said": ("dvcqg", {}, ("auth_time",), False),
+    "not signed": ("dvcqg", {"signs": False}, (), False),
+    "by the session there": ("standard", {"fresh": False}, ("auth_time",), False),
+    "says when": ("dvcqg", {}, (), True),
+    "always asks": ("vneid2026", {"asks_anew": True}, (), True),
+}
+
+
+@pytest.mark.parametrize(("profile", "said", "lacking", "asked"), SILENT.values(), ids=SILENT)
+def test_whoever_may_not_have_been_asked_signs_in_and_touches_nothing(
+    services: Any, clock: Any, app: Flask, profile: str, said: Any, lacking: Any, asked: bool
+) -> None:
+    """The upstream's own session answers for the last person at the PC: no factor is enrolled, no
+    console entered and no ``max_age`` met by that.
+    """
+    eid = build(services, clock, app)
+    at = Upstream(clock, profile, issuer="https://cong.example")
+    at.twist["claims"] = without(*lacking)
+    eid.add(at, "cong", assume="urn:vn:aal:2", **said)
+    browser = eid.browser()
+    done = eid.confirm(browser, eid.visit(browser, "cong", at))
+    browser.get(done.headers["Location"])
+    assert browser.get("/portal/profile").status_code == 200  # the session lives
+    for page in ("app", "passkey"):
+        assert (browser.get(f"/portal/ways/{page}").status_code == 200) is asked, page
+    assert browser.get("/console/").status_code == (403 if asked else 303)
+    flow = Flow(browser, eid.world.register())
+    assert ("/login" in flow.ask(max_age="40000").headers["Location"]) is not asked
+    assert "/login" not in flow.ask().headers["Location"]
 
 
 # ---- what differs ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from connectors.eid.upstreams import Upstream
 from directory.base.clock import system_clock
 from directory.people import User
 from idp.commands import eid
+from idp.factors import enrolled
 from tests import eid_world, upstream
 from tests.command_line import Operator, operator  # noqa: F401 (a fixture)
 from tests.upstream import CLIENT, SECRET, pem
@@ -154,8 +155,20 @@ def test_a_link_is_taken_away_and_what_rests_on_it_ends(
     browser = world.browser()
     world.link(browser)
     name = str(world.world.one(User, world.user_id).username)
+    with services.db.write() as session:
+        enrolled.enrol(
+            session,
+            world.user_id,
+            kind="passkey",
+            name="Máy",
+            origin="một",
+            now=clock(),
+            actor=eid_world.OPERATOR,
+        )
     clock.advance(seconds=1)
     assert operator("eid", "unlink", name).code == 0
+    with services.db.read() as session:
+        assert enrolled.held(session, world.user_id) == []
     assert world.links() == []
     assert browser.get("/portal/profile").status_code == 303
     assert world.trail("eid.unlink")[-1].data["why"] == "operator"

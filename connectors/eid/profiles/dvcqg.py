@@ -14,6 +14,7 @@ from connectors.eid.profiles.profile import Back, Begun, EidProfile, Party, Visi
 from connectors.eid.profiles.standard import expected, short, with_query
 from connectors.eid.refusals import EidRefused, Why
 from connectors.eid.vouched import Vouched, said, strength, subject
+from directory.base import jws
 from directory.base.crypto import random_secret
 
 _NAMES = ("code", "state", "error")
@@ -111,6 +112,7 @@ def vouch(calls: Calls, party: Party, back: Back) -> Vouched:
         level=known.level,
         strength=level,
         assumed=assumed,
+        at=jws.moment(signed.get("auth_time")),
         acr=short(signed.get("acr")),
         via=short(told.get("loginIdp")),
         logout=hint if isinstance(hint, str) else "",

@@ -210,7 +210,7 @@ def _must_sign_in(checked: CheckedRequest, view: SessionView) -> bool:
     names = checked.provider.tokens.subjects
     other = not checked.may_be_about(names.subject(view.sub, checked.client.sector_salt))
     demand = checked.demand
-    stale = demand.outlived(view.auth_time, checked.request.now)
+    stale = demand.outlived(view.asked_at, checked.request.now)
     # A level that is wanted and not needed is no reason for an error (OIDC Core §3.1.2.1).
     needless = checked.quiet and demand.met_by(view.acr)
     weak = (
