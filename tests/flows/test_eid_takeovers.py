@@ -15,9 +15,10 @@ from directory.base.errors import Conflict, NotAllowed
 from directory.changes import spec as specs
 from directory.changes.model import Change
 from directory.people import User, citizen_columns
+from idp.factors import enrolled
 from idp.login.flow_rows import LoginFlow
 from tests.browser_client import hidden_fields, submit
-from tests.eid_world import OTHER_NUMBER, PASSWORD, EidWorld, build
+from tests.eid_world import OPERATOR, OTHER_NUMBER, PASSWORD, EidWorld, build
 from tests.factories import make_user
 from tests.relying_party import Flow
 from tests.upstream import Upstream, without
@@ -371,6 +372,29 @@ def test_whoever_may_not_have_been_asked_signs_in_and_touches_nothing(
     flow = Flow(browser, eid.world.register())
     assert ("/login" in flow.ask(max_age="40000").headers["Location"]) is not asked
     assert "/login" not in flow.ask().headers["Location"]
+
+
+def test_a_reported_loss_makes_no_silent_sign_in_a_fresh_one(
+    services: Any, clock: Any, app: Flask
+) -> None:
+    """The report goes on under what the password proved, here nothing: still nobody was asked."""
+    eid = build(services, clock, app)
+    at = Upstream(clock, "vneid2026", issuer="https://cong.example")
+    eid.add(at, "cong", assume="urn:vn:aal:2")
+    with services.db.write() as session:
+        factor = enrolled.enrol(
+            session, eid.user_id, kind="totp", name="Máy", origin="một", now=clock(), actor=OPERATOR
+        )
+    browser = eid.browser()
+    done = eid.confirm(browser, eid.visit(browser, "cong", at))
+    browser.get(done.headers["Location"])
+    form = hidden_fields(browser.get("/portal/ways").text)
+    assert browser.post(f"/portal/ways/{factor}/lost", data=form).status_code == 303
+    flow = Flow(browser, eid.world.register())
+    assert "/login" in flow.ask(max_age="40000").headers["Location"]
+    session_now = eid.session_of()
+    assert session_now is not None
+    assert session_now.amr == ["unasked"]
 
 
 # ---- what differs ----------------------------------------------------------------------------------
