@@ -100,5 +100,5 @@ def configure() -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    for chatty in ("httpx2", "httpcore2", "alembic", "ldap3"):
+    for chatty in ("httpx2", "httpcore2", "alembic", "ldap3", "flask_wtf"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from bench.statements import heard
 from directory.base import patience
@@ -78,7 +78,7 @@ def cut(request: pytest.FixtureRequest, wire: Wire, beside: Database) -> Callabl
 
     def by_server() -> None:
         with beside.probe() as connection:
-            assert connection.scalar(ENDED)
+            until(lambda: connection.scalar(ENDED), within=5)
 
     return {WAYS[0]: by_server, WAYS[1]: wire.reset}[request.param]
 
@@ -136,6 +136,8 @@ def test_a_read_that_begins_a_write_is_asked_once_more_as_well(
     far: Any, flow: Flow, cut: Callable[[], None]
 ) -> None:
     held = flow.tokens()
+    with far.db.hot() as connection:
+        connection.execute(select(1))  # one is open
     cut()
     with sent(far.db) as found:
         assert flow.refresh(held["refresh_token"]).status_code == 200
