@@ -176,6 +176,9 @@ class Settings(BaseSettings):
     """Of one beside which a second factor is demanded wherever its owner comes from."""
     admin_password_days: int = Field(default=60, ge=0)
     """After so many days whoever administers anything chooses another one at the sign-in. 0: never."""
+    admin_password_history: int = Field(default=10, ge=0, le=24)
+    """How many of her passwords, the present one among them, whoever administers anything does not take
+    again. 0 or 1: only the present one."""
     password_blocklist: Path | None = None
     """Where ``dinhdanh passwords blocklist`` keeps passwords that leaked, for each node; default
     ``data_dir/passwords.blocklist``."""

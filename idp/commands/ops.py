@@ -10,14 +10,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from directory import entitlements
 from directory.base import checkpoints, nodes, pooled, private
 from directory.base.clock import local_day
-from directory.base.config import HOUR, MINUTE, Settings, load_settings
+from directory.base.config import Settings, load_settings
 from directory.base.crypto import Keyring
 from directory.base.db import Database
 from directory.base.errors import DinhdanhError
 from directory.base.rows import not_over
 from directory.permissions import AdminRole, Role
 from idp import assurance
-from idp.commands import passkeys, passwords, pki
+from idp.commands import level3, passkeys, passwords, pki
 from idp.factors import registry
 from idp.oidc.clients import SCOPES
 from idp.run import health, installation, migrate, schema, wiring
@@ -85,12 +85,15 @@ def check(profile: str) -> None:
     ]
     for problem in problems:
         click.echo(f"✗ {problem}")
-    for weakness in _weaker_than_level3(settings):
+    for weakness in level3.weaker(settings):
+        click.echo(f"! {profile}: {weakness}")
+    weaker, weaknesses = _weaknesses(settings)
+    for weakness in weaker:
         click.echo(f"! {profile}: {weakness}")
     for weakness in [
         *_addresses_untold(settings),
         *passkeys.weaknesses(settings),
-        *_weaknesses(settings),
+        *weaknesses,
     ]:
         click.echo(f"! {weakness}")
     if problems:
@@ -106,16 +109,20 @@ def _addresses_untold(settings: Settings) -> Iterator[str]:
         )
 
 
-def _weaknesses(settings: Settings) -> list[str]:
-    """None while there is no database to look at: that is told already."""
+def _weaknesses(settings: Settings) -> tuple[list[str], list[str]]:
+    """(than the profile, others) of what is stored. None while there is no database to look at: that is
+    told already.
+    """
     try:
         Keyring.open(settings.keyring)
     except DinhdanhError:
-        return []
+        return [], []
     services = wiring.build(settings)
     try:
-        usable = all(c.holds for c in health.checks(services))
-        return [*pki.weaknesses(services), *passwords.weaknesses(services)] if usable else []
+        if not all(c.holds for c in health.checks(services)):
+            return [], []
+        others = [*pki.weaknesses(services), *passwords.weaknesses(services)]
+        return list(level3.weaker_stored(services)), others
     finally:
         services.db.dispose()
 
@@ -251,32 +258,6 @@ def _has_administrator(services: Services) -> bool:
             not_over(AdminRole, today),
         )
         return bool(session.scalar(select(found)))
-
-
-def _weaker_than_level3(settings: Settings) -> Iterator[str]:
-    """What a system of level 3 (NĐ 331/2026/NĐ-CP, TCVN 14423:2026) asks for and this installation does not do."""
-    least = {"lock_for": 12 * HOUR, "password_min": 14}
-    most = {
-        "lock_after": 5,
-        "name_failures": 20,
-        "browser_failures": 10,
-        "session_idle": 15 * MINUTE,
-        "admin_idle": 5 * MINUTE,
-    }
-    for name, bound in least.items():
-        if getattr(settings, name) < bound:
-            yield f"{name} = {getattr(settings, name)} < {bound}"
-    for name, bound in most.items():
-        if getattr(settings, name) > bound:
-            yield f"{name} = {getattr(settings, name)} > {bound}"
-    if not 0 < settings.admin_password_days <= (bound := 60):
-        yield f"admin_password_days = {settings.admin_password_days} (1–{bound})"
-    if not settings.secure:
-        yield gettext("issuer không dùng https.")
-    if settings.second_factor == "nobody":
-        yield gettext("Quản trị viên chưa có yếu tố xác thực thứ hai.")
-    if settings.second_factor in ("nobody", "administrators"):
-        yield gettext("Chưa bắt buộc xác thực hai yếu tố khi đăng nhập từ ngoài mạng của cơ quan.")
 
 
 commands: list[click.Command] = [migrate_database, check]

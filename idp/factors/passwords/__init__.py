@@ -13,6 +13,7 @@ typed           what was typed, beside a stored hash; hashes to be stored
 foreign         hashes of other systems
 sha512_crypt    one of their ways
 stored          the table, and who has one
+earlier         those that people had before
 canonical       one form of a password, whichever keyboard typed it
 """
 

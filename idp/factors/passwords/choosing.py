@@ -14,12 +14,12 @@ from directory.base.errors import InvalidInput
 from directory.base.hashing import PasswordHasher
 from directory.people import User
 from idp.assurance import asked_everywhere
-from idp.factors.passwords import own, stored
+from idp.factors.passwords import earlier, own, stored
 from idp.factors.passwords.canonical import canonical
 from idp.factors.passwords.own import Own
 from idp.factors.passwords.stored import Candidate
 from idp.factors.passwords.strength import Judgement, Rule, judge, require_strength, rule
-from idp.factors.passwords.typed import hashed, verify
+from idp.factors.passwords.typed import hashed, verify, was_hers
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Choosing:
     """Whose present password the new one must not be; None where she gives none."""
     leaks: Path | None = None
     """The file of passwords that leaked."""
+    earlier: tuple[str, ...] = ()
+    """Hashes of those that she had before and may not take again."""
 
     @property
     def temporary(self) -> bool:
@@ -56,6 +58,13 @@ class Choosing:
             raise InvalidInput(
                 "password_same", "Mật khẩu mới phải khác mật khẩu cũ.", field="password"
             )
+        if was_hers(passwords, self.earlier, password):
+            raise InvalidInput(
+                "password_used",
+                "Mật khẩu này trùng với một trong {n} mật khẩu gần đây. Hãy chọn mật khẩu khác.",
+                field="password",
+                n=len(self.earlier) + 1,
+            )
         return hashed(passwords, password, first=True)
 
 
@@ -69,13 +78,18 @@ def choosing(
 ) -> Choosing:
     """A person about to choose; ``first``: whatever she had before is forgotten.
 
-    Her password may be shorter where two factors are asked of her wherever she comes from.
+    Her password may be shorter where two factors are asked of her wherever she comes from. Whoever
+    administers anything takes none of those again that she had lately.
     """
     granted = permissions.rights(session, Actor("user", user.id), local_day(now))
-    two = asked_everywhere(settings, administers=bool(granted.reaches))
+    administers = bool(granted.reaches)
+    two = asked_everywhere(settings, administers=administers)
+    # Her present one counts among them.
+    before = settings.admin_password_history - 1 if administers else 0
     return Choosing(
         rule(settings, second_factor=two),
         own.about(session, user, now=now),
         None if first else stored.candidate(session, user.username),
         settings.blocklist,
+        earlier.hashes(session, user.id, most=before),
     )

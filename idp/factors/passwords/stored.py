@@ -16,6 +16,7 @@ from directory.base.rows import batches, insert_into
 from directory.entitlements import Installation
 from directory.people import User, folded
 from directory.permissions import AdminRole, counting
+from idp.factors.passwords import earlier
 
 
 class PasswordCredential(Base):
@@ -112,7 +113,8 @@ def store(
     now: datetime,
     actor: Actor,
 ) -> None:
-    """Set a person's password to an already computed hash."""
+    """Set a person's password to an already computed hash; the one before it is kept as such."""
+    _keep(session, PasswordCredential.user_id == user_id)
     columns = {"hash": phc, "must_change": must_change, "set_at": now, "changed_by": actor.key}
     session.execute(
         insert_into(session, PasswordCredential)
@@ -123,6 +125,11 @@ def store(
         )
     )
     _tell(session, user_id, must_change=must_change, now=now, actor=actor)
+
+
+def _keep(session: Session, mine: Any) -> None:
+    present = (PasswordCredential.user_id, PasswordCredential.hash, PasswordCredential.set_at)
+    earlier.keep(session, select(*present).where(mine))
 
 
 def _tell(
@@ -183,6 +190,7 @@ def forget(session: Session, user_ids: Iterable[int]) -> list[int]:
     found = having(session, user_ids)
     for some in batches(found):
         mine = PasswordCredential.user_id.in_(some)
+        _keep(session, mine)
         session.execute(delete(PasswordCredential).where(mine))
     return found
 

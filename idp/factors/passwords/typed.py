@@ -5,6 +5,7 @@ first and store the result with ``stored.store``. ``set_password`` does both for
 demo.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
@@ -33,6 +34,10 @@ class Typed:
         then nothing was looked at, for all spellings are one piece of work.
         """
         hash_ = found.hash if found else None
+        return self._passwords.beside(lambda: self._any(hash_, first), first=first)
+
+    def is_of(self, hash_: str, *, first: bool = False) -> bool:
+        """Whether this is a hash of it. Raises Busy."""
         return self._passwords.beside(lambda: self._any(hash_, first), first=first)
 
     def _any(self, hash_: str | None, first: bool) -> bool:
@@ -64,6 +69,12 @@ class Typed:
         with suppress(Busy):
             return hashed(self._passwords, self._text, first=True)
         return None
+
+
+def was_hers(passwords: PasswordHasher, hashes: Iterable[str], password: str) -> bool:
+    """Whether one of these hashes, of passwords that a person has had, is of this one. Raises Busy."""
+    typed = Typed(passwords, password)
+    return any(typed.is_of(each, first=True) for each in hashes)
 
 
 def verify(
