@@ -2,6 +2,7 @@
 
     accounts/       a person's account at an application: wanted, compared, made right, proven
     eid/            electronic identities: upstreams that vouch for who somebody is (VNeID)
+    notices/        what a person is told of her own account: mail, text message, file
     pki/            profiles, authority, CRL, OCSP, trust
     delivery        delivers logout tokens
     tools           what work on the outside is given

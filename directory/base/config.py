@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from directory.base import hosts
 from directory.base.errors import Misconfigured
 from directory.base.hosts import Host
+from directory.base.notice_settings import NoticeSettings
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -28,7 +29,7 @@ DAY = 24 * HOUR
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
 
 
-class Settings(BaseSettings):
+class Settings(NoticeSettings, BaseSettings):
     """All settings of one installation. Durations are seconds."""
 
     model_config = SettingsConfigDict(env_prefix="DINHDANH_", extra="forbid")
@@ -317,6 +318,12 @@ class Settings(BaseSettings):
     def keyring(self) -> Path:
         """The keyring file in force."""
         return self.keyring_file or self.data_dir / "keyring.json"
+
+    @property
+    def sender(self) -> str:
+        """The address that mails come from."""
+        host = Host.of(self.issuer)
+        return self.notice_from or f"no-reply@{host.name if host is not None else 'localhost'}"
 
     @property
     def blocklist(self) -> Path:

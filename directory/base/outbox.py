@@ -57,6 +57,8 @@ class JobKind(StrEnum):
     """key ``user``: a dated change of this person takes effect; push what follows."""
     TREE_BOUNDARY = "tree.boundary"
     """key ``tree``: a name, a parent or a code of a unit begins on this day; push what follows."""
+    NOTICE_SEND = "notice.send"
+    """key ``notice``: tell a person what happened to her account."""
 
 
 class Priority:

@@ -25,6 +25,7 @@ import structlog
 from sqlalchemy import delete, select
 
 from connectors.accounts import handed_back
+from connectors.notices import told
 from connectors.pki import authority, crl, requests, revocations
 from connectors.pki.tables import Authority, AuthorityKind
 from directory.base import audit, nodes, outbox, replay_cache
@@ -187,6 +188,7 @@ def purge(services: Services, now: datetime) -> None:
         throttle.purge(session, now=now)
         invites.purge(session, now=now)
         nodes.forget(session, now=now)
+        told.forget(session, before=now - timedelta(days=services.settings.notice_days))
         session.execute(delete(Job).where(Job.state == "done", Job.finished_at < now - JOBS_KEPT))
 
 

@@ -30,6 +30,7 @@ from sqlalchemy.orm import Session
 
 from connectors import deadline, errors
 from connectors.accounts import apply
+from connectors.notices import sending
 from connectors.pki import jobs as pki_jobs
 from directory.base import audit, claiming, outbox
 from directory.base.audit import Actor, Tag
@@ -41,6 +42,7 @@ from directory.changes import effects, proof, tree_day
 from directory.changes.effects import State
 from idp.oidc import jobs as oidc_jobs
 from idp.services import Services
+from idp.web import speaking
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +92,7 @@ HANDLERS: Mapping[JobKind, Handler] = {
     JobKind.CERTIFICATE_PROBE: pki_jobs.probe_certificate,
     JobKind.SUBJECT_BOUNDARY: take_effect,
     JobKind.TREE_BOUNDARY: turn_tree,
+    JobKind.NOTICE_SEND: sending.sender(speaking.NOTICES),
 }
 
 

@@ -6,6 +6,7 @@ import connectors.accounts.orphans
 import connectors.accounts.work_items
 import connectors.eid.reviews
 import connectors.eid.upstreams
+import connectors.notices.told
 import connectors.pki.tables
 import directory.base.nodes
 import directory.base.replay_cache

@@ -41,7 +41,7 @@ SHOW_EVERY = 3
 """Times that leases are looked at for one sign of life."""
 SLOW = 5.0
 """Seconds after which a job says that its target is slow: then it gets one thread, not several."""
-OUTWARD = frozenset({JobKind.ACCOUNT_APPLY, JobKind.LOGOUT_DELIVER})
+OUTWARD = frozenset({JobKind.ACCOUNT_APPLY, JobKind.LOGOUT_DELIVER, JobKind.NOTICE_SEND})
 """Jobs that wait for other people's machines."""
 
 
@@ -190,8 +190,8 @@ class Worker:
         with self._lock:
             held = list(self._held.values())
         accounts = [c for c in held if c.kind is JobKind.ACCOUNT_APPLY]
-        logouts = sum(c.kind is JobKind.LOGOUT_DELIVER for c in held)
-        if threads > 1 and len(accounts) + logouts >= max(2, threads - 1):
+        others = sum(c.kind in OUTWARD for c in held) - len(accounts)
+        if threads > 1 and len(accounts) + others >= max(2, threads - 1):
             return False
         if kind is not JobKind.ACCOUNT_APPLY:
             return True

@@ -12,6 +12,7 @@ errors          what is told when something is wrong, to people and to programs
 gate            what every request that Flask answers goes through
 asked_again     why who has signed in is asked to do it once more
 threshold       what is looked at of every request before anything else, whichever door it comes by
+speaking        the words of notices, in either language
 labels          words for what the directory keeps as codes; audit_labels: for the trail
 i18n            two languages; the message ids are the Vietnamese sentences
 exchange        one request and its answer, as both doors know them

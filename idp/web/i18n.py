@@ -72,6 +72,11 @@ def gettext(message: str, /, **args: Any) -> str:
     return text.format(**args) if args else text
 
 
+def in_language(code: str, message: str, /) -> str:
+    """The sentence in a language, whichever is in force, its ``{names}`` still to be filled in."""
+    return CATALOGS.get(code, {}).get(message, message)
+
+
 class Lazy:
     """A sentence that is translated when it is shown; for labels made when a module loads."""
 

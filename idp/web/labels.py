@@ -220,6 +220,7 @@ _SAID: dict[str, dict[str, str]] = {
         "subject.boundary": "Thay đổi đến ngày hiệu lực",
         "access.over": "Ghi và báo phiên đã kết thúc",
         "tree.boundary": "Cây đơn vị đến ngày thay đổi",
+        "notice.send": "Gửi thông báo cho người dùng",
     },
     "unit_kind": {
         "province": "Hệ thống chính trị tỉnh",

@@ -9,6 +9,8 @@ import pytest
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
+from connectors.notices import message
+from connectors.notices.words import FACTS, WORDS
 from idp.factors import registry
 from idp.web import i18n
 
@@ -106,6 +108,11 @@ def wanted() -> dict[str, str]:
     found |= dict.fromkeys(registry.titles().values(), "idp/factors")
     file = "directory/changes/proposals.py"
     found |= dict.fromkeys(_constants(file, "SENTENCES"), file)
+    for each in WORDS.values():
+        said = (each.subject, each.happened, each.act)
+        found |= dict.fromkeys(said, "connectors/notices/words.py")
+    found |= dict.fromkeys(FACTS.values(), "connectors/notices/words.py")
+    found |= dict.fromkeys(message.SENTENCES, "connectors/notices/message.py")
     file = "connectors/eid/refusals.py"
     found |= dict.fromkeys(_constants(file, "SENTENCES"), file)
     return {sentence: file for sentence, file in found.items() if sentence}
