@@ -25,6 +25,8 @@ LAST = "eid-sim-last"
 """Cookie that remembers what was chosen last in this browser."""
 LANGUAGE = "eid-sim-lang"
 YEAR = 365 * 24 * 3600
+SHOWN = 10
+"""People among whom one chooses at once; the others stand behind a word."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -81,6 +83,8 @@ class Pages:
             groups=groups,
             choice=self._proposed(request, asked),
             people=self._simulation.people.values(),
+            shown=SHOWN,
+            first=list(self._simulation.people)[:SHOWN],
             levels=LEVELS,
             assurances=ASSURANCES if mount.profile == STANDARD else (),
             accounts=ACCOUNTS if mount.profile == DVCQG else (),
