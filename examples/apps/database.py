@@ -35,11 +35,12 @@ CREATE TABLE IF NOT EXISTS session (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS session_sub ON session (sub);
 CREATE INDEX IF NOT EXISTS session_sid ON session (sid);
-CREATE TABLE IF NOT EXISTS login_attempt (
+CREATE TABLE IF NOT EXISTS sign_in_attempt (
     state TEXT NOT NULL PRIMARY KEY,
     browser_digest TEXT NOT NULL,
     nonce TEXT NOT NULL,
     code_verifier TEXT NOT NULL,
+    onward TEXT NOT NULL,
     expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS logout_token (

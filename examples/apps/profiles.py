@@ -43,6 +43,8 @@ class ApplicationProfile:
     title: str
     tagline: str
     work_title: str
+    restricted_title: str
+    """What is for those alone who have proven themselves by two factors."""
     columns: tuple[str, str, str, str, str]
     roles: Mapping[str, Role]
     default_task: str
@@ -91,6 +93,7 @@ QLVB = ApplicationProfile(
     title="Quản lý văn bản và điều hành",
     tagline="Văn bản đến, văn bản đi và công việc được giao của từng đơn vị.",
     work_title="Văn bản đến",
+    restricted_title="Văn bản hạn chế",
     columns=("Số, ký hiệu", "Trích yếu", "Nơi gửi", "Hạn xử lý", "Trạng thái"),
     roles={
         "van_thu": Role("Văn thư", "Vào sổ, chuyển"),
@@ -156,6 +159,7 @@ MOTCUA = ApplicationProfile(
     title="Một cửa điện tử",
     tagline="Tiếp nhận và trả kết quả giải quyết thủ tục hành chính.",
     work_title="Hồ sơ chờ xử lý",
+    restricted_title="Dữ liệu cá nhân của người nộp",
     columns=("Mã hồ sơ", "Thủ tục hành chính", "Người nộp", "Hạn trả", "Trạng thái"),
     roles={
         "tiep_nhan": Role("Tiếp nhận hồ sơ", "Kiểm tra, tiếp nhận"),

@@ -26,7 +26,7 @@ from examples.apps.database import Clock, Database, utc_now
 from examples.apps.profiles import PROFILES, ApplicationProfile
 from examples.apps.provider import Provider, ProviderUnavailable, SignInRefused
 from examples.apps.scim import AccountEndpoint
-from examples.apps.sessions import ATTEMPT_SECONDS, Session, Sessions
+from examples.apps.sessions import ATTEMPT_SECONDS, STRONG, Session, Sessions
 from examples.apps.settings import Settings
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -115,11 +115,33 @@ def home() -> str:
     return _work(rp, session, account)
 
 
-def _work(rp: RelyingParty, session: Session, account: Account) -> str:
+@pages.get("/restricted")
+def restricted() -> BaseResponse | str | tuple[str, int]:
+    """What is shown to those alone who have proven themselves by two factors: the level is looked
+    at where it matters, and whoever lacks it is told why and sent to prove more (RFC 9470).
+    """
+    rp = party()
+    session = rp.session()
+    if session is None:
+        return redirect("/login?onward=restricted")
+    account = rp.accounts.find(session.sub)
+    if account is None or not account.active:
+        return redirect("/")
+    if not session.is_strong:
+        asked = "asked" in request.args
+        return render_template(
+            "step_up.html", session=session, asked=asked, provider=rp.settings.issuer
+        ), 403
+    return _work(rp, session, account, template="restricted.html")
+
+
+def _work(
+    rp: RelyingParty, session: Session, account: Account, *, template: str = "home.html"
+) -> str:
     unit = account.department or account.organization
     today = rp.database.clock().astimezone(VIETNAM).date()
     return render_template(
-        "home.html",
+        template,
         session=session,
         account=account,
         unit=unit,
@@ -136,12 +158,17 @@ def login() -> BaseResponse | tuple[str, int, dict[str, str]]:
     parameters = {"ui_locales": g.language}
     if request.args.get("prompt") in PROMPTS:
         parameters["prompt"] = request.args["prompt"]
+    onward = "/restricted" if request.args.get("onward") == "restricted" else "/"
+    if "step_up" in request.args:
+        # Wished for, not demanded: whoever has no second factor comes back as she was, and is told.
+        parameters["acr_values"] = STRONG[0]
+        onward = "/restricted?asked"
     try:
         sign_in = rp.provider.start(rp.redirect_uri, **parameters)
     except ProviderUnavailable:
         return _unavailable()
     browser = request.cookies.get(rp.profile.login_cookie) or secrets.token_urlsafe(32)
-    rp.sessions.attempt(sign_in, browser=browser)
+    rp.sessions.attempt(sign_in, browser=browser, onward=onward)
     response = redirect(sign_in.url)
     _set_cookie(response, rp.profile.login_cookie, browser, max_age=ATTEMPT_SECONDS)
     return response
@@ -157,14 +184,13 @@ def callback() -> BaseResponse | str | tuple[str, int] | tuple[str, int, dict[st
     )
     if attempt is None:
         return _problem("Lượt đăng nhập đã hết hạn hoặc không bắt đầu từ trình duyệt này.", 400)
-    nonce, code_verifier = attempt
     try:
         _check_answer(rp)
         tokens = rp.provider.exchange(
             request.args.get("code", ""),
             redirect_uri=rp.redirect_uri,
-            nonce=nonce,
-            code_verifier=code_verifier,
+            nonce=attempt.nonce,
+            code_verifier=attempt.code_verifier,
         )
     except ProviderUnavailable:
         return _unavailable()
@@ -180,7 +206,7 @@ def callback() -> BaseResponse | str | tuple[str, int] | tuple[str, int, dict[st
     cookie = rp.sessions.start(tokens)
     if cookie is None:
         return _problem("Phiên đăng nhập đã kết thúc ở hệ thống định danh.", 403)
-    response = redirect("/")
+    response = redirect(attempt.onward)
     _set_cookie(response, rp.profile.session_cookie, cookie)
     return response
 

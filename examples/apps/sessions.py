@@ -16,6 +16,8 @@ from examples.apps.provider import SignIn, Tokens
 
 SESSION_SECONDS = 8 * 3600
 ATTEMPT_SECONDS = 15 * 60
+STRONG = ("urn:vn:aal:2", "urn:vn:aal:3", "urn:vn:aal:4")
+"""Levels at which two factors have been proven, the least first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class Session:
         """The best name the provider gave."""
         given = (self.claims.get(key) for key in ("name", "preferred_username", "email", "sub"))
         return next((str(value) for value in given if value), "")
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether she has proven herself by two factors (claim ``acr``)."""
+        return self.claims.get("acr") in STRONG
 
     @property
     def work(self) -> "Work":
@@ -68,6 +75,15 @@ class Work:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A sign-in under way: what its answer must match, and where she goes then."""
+
+    nonce: str
+    code_verifier: str
+    onward: str
+
+
 def _named(value: object) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
@@ -85,32 +101,33 @@ class Sessions:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def attempt(self, sign_in: SignIn, *, browser: str) -> None:
+    def attempt(self, sign_in: SignIn, *, browser: str, onward: str) -> None:
         """Remember a sign-in that was sent to the provider, tied to this browser."""
         now = self.database.now()
         with self.database.transaction() as connection:
-            connection.execute("DELETE FROM login_attempt WHERE expires_at <= ?", (now,))
+            connection.execute("DELETE FROM sign_in_attempt WHERE expires_at <= ?", (now,))
             connection.execute("DELETE FROM session WHERE expires_at <= ?", (now,))
             connection.execute(
-                "INSERT INTO login_attempt VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO sign_in_attempt VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     sign_in.state,
                     digest(browser),
                     sign_in.nonce,
                     sign_in.code_verifier,
+                    onward,
                     now + ATTEMPT_SECONDS,
                 ),
             )
 
-    def claim_attempt(self, state: str, *, browser: str) -> tuple[str, str] | None:
-        """Take ``nonce`` and ``code_verifier`` of an attempt; nobody can take them again."""
+    def claim_attempt(self, state: str, *, browser: str) -> Attempt | None:
+        """Take what an attempt must remember; nobody can take it again."""
         with self.database.transaction() as connection:
             row = connection.execute(
-                "DELETE FROM login_attempt WHERE state = ? AND browser_digest = ?"
-                " AND expires_at > ? RETURNING nonce, code_verifier",
+                "DELETE FROM sign_in_attempt WHERE state = ? AND browser_digest = ?"
+                " AND expires_at > ? RETURNING nonce, code_verifier, onward",
                 (state, digest(browser), self.database.now()),
             ).fetchone()
-        return None if row is None else (row["nonce"], row["code_verifier"])
+        return None if row is None else Attempt(*row)
 
     def start(self, tokens: Tokens) -> str | None:
         """Open a session and return its cookie.

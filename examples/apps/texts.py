@@ -16,6 +16,8 @@ ENGLISH = {
     ),
     "Văn bản đến": "Incoming documents",
     "Hồ sơ chờ xử lý": "Case files to process",
+    "Văn bản hạn chế": "Restricted documents",
+    "Dữ liệu cá nhân của người nộp": "Applicants' personal data",
     "Số, ký hiệu": "Number",
     "Trích yếu": "Subject",
     "Nơi gửi": "From",
@@ -96,6 +98,22 @@ ENGLISH = {
     ),
     "Nếu anh/chị vẫn làm việc ở vị trí này, đề nghị bộ phận tổ chức cán bộ của đơn vị kiểm tra.": (
         "If you still hold this position, ask your unit's personnel office to check."
+    ),
+    "Anh/chị đã xác thực mức 2 nên xem được phần này.": (
+        "You have proven yourself at level 2, so you may see this."
+    ),
+    "Phần này chỉ mở cho người đã xác thực mức 2: hai yếu tố, hoặc VNeID mức độ 2. Lần đăng nhập vừa"
+    " rồi của anh/chị là mức 1.": (
+        "This is for those who have proven themselves at level 2: by two factors, or by VNeID of level 2."
+        " You signed in at level 1."
+    ),
+    "Chưa đạt mức 2. Hãy thêm passkey hoặc ứng dụng xác thực ở trang cá nhân, rồi quay lại đây.": (
+        "Level 2 was not reached. Add a passkey or an authenticator app in the portal, then come back."
+    ),
+    "Cách đăng nhập của tôi": "My ways to sign in",
+    "Xác thực thêm": "Prove more",
+    "Bằng VNeID, bằng passkey, hoặc bằng mật khẩu kèm mã.": (
+        "By VNeID, by a passkey, or by password and code."
     ),
     "Chưa kết nối được hệ thống định danh": "The identity provider cannot be reached",
     "Xin thử lại sau ít phút.": "Please try again in a few minutes.",

@@ -156,6 +156,41 @@ def push_account(browser: FlaskClient, **changes: Any) -> str:
     return str(response.get_json(force=True)["id"])
 
 
+def test_a_page_for_the_well_proven_asks_for_more_and_is_where_she_goes_then(
+    browser: FlaskClient, provider: TinyProvider
+) -> None:
+    assert browser.get("/restricted").location == "/login?onward=restricted"
+    push_account(browser)
+    provider.id_token_changes = {"acr": "urn:vn:aal:1"}
+    sign_in(browser, provider)
+    page = browser.get("/restricted")
+    assert page.status_code == 403
+    assert 'href="/login?step_up"' in page.text
+
+    started = browser.get("/login?step_up")
+    answer = provider.authorize(started.location)
+    assert provider.requests[answer["code"]]["acr_values"] == "urn:vn:aal:2"
+    onward = browser.get("/callback", query_string=answer).location
+    # The provider could not give more: she is told what to do about it.
+    page = browser.get(onward)
+    assert page.status_code == 403
+    assert f"{provider.issuer}/portal/ways" in page.text
+
+    provider.id_token_changes = {"acr": "urn:vn:aal:2"}
+    answer = provider.authorize(browser.get("/login?step_up").location)
+    page = browser.get(browser.get("/callback", query_string=answer).location)
+    assert page.status_code == 200
+    assert "mức 2" in page.text
+
+
+def test_a_level_we_do_not_know_opens_nothing(browser: FlaskClient, provider: TinyProvider) -> None:
+    push_account(browser)
+    for told in ({}, {"acr": "urn:vn:aal:9"}, {"acr": ["urn:vn:aal:2"]}, {"acr": None}):
+        provider.id_token_changes = told
+        sign_in(browser, provider)
+        assert browser.get("/restricted").status_code == 403, told
+
+
 def test_a_person_with_an_active_account_sees_the_work_of_her_unit(
     browser: FlaskClient, provider: TinyProvider
 ) -> None:
