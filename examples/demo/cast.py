@@ -10,9 +10,10 @@ that a small demonstration has the same people in the same places as a large one
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 COMMUNES = ("14797", "14845", "15853", "15724")
 """phường Hạc Thành, xã Mường Lát, phường Đông Tiến, xã Đồng Tiến."""
@@ -47,6 +48,8 @@ class Player:
     part: str
     reaches: tuple[Reach, ...] = ()
     transfer_to: Post | None = None
+    record: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Her row of people.csv: what HR knows of her."""
 
     @property
     def roles(self) -> list[str]:
@@ -58,7 +61,7 @@ class Player:
 class _People:
     """The sample's people by the place of their primary post, in the order of the file."""
 
-    names: dict[str, str]
+    rows: dict[str, dict[str, str]]
     by_unit: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     posts: dict[str, int] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
@@ -66,7 +69,7 @@ class _People:
     @classmethod
     def read(cls, folder: Path) -> "_People":
         with (folder / "people.csv").open(encoding="utf-8", newline="") as file:
-            people = cls({row["source_key"]: row["full_name"] for row in csv.DictReader(file)})
+            people = cls({row["source_key"]: row for row in csv.DictReader(file)})
         moved: set[str] = set()
         with (folder / "assignments.csv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
@@ -80,6 +83,11 @@ class _People:
         # Who has a past in another unit would need explaining; the listed people have none.
         people.taken |= moved
         return people
+
+    def player(self, person: str, post: Post, part: str, **more: Any) -> Player:
+        """Somebody of the sample in her part."""
+        row = self.rows[person]
+        return Player(person, row["full_name"], post, part, record=row, **more)
 
     def take(
         self, unit: str, positions: Iterable[str] = (), *, posts: int = 1
@@ -147,11 +155,21 @@ _OTHERS = (
 )
 
 
-def choose(sample: Path) -> list[Player]:
-    """The listed people of this sample: administrators, officials to move, a few others."""
+@dataclass(frozen=True)
+class Cast:
+    """Who takes part."""
+
+    players: list[Player]
+    """The listed people: administrators, officials to move, a few others."""
+    newcomer: Player
+    """Somebody who has not signed in yet: she has a slip and no password."""
+
+
+def choose(sample: Path) -> Cast:
+    """Those of this sample."""
     people = _People.read(sample)
     found = [*_administrators(people), *_movers(people), *_others(people)]
-    return [player for player in found if player is not None]
+    return Cast([player for player in found if player is not None], _newcomer(people))
 
 
 def _administrators(people: _People) -> Iterator[Player]:
@@ -160,7 +178,7 @@ def _administrators(people: _People) -> Iterator[Player]:
         if taken is None:
             raise LookupError(f"the sample has nobody for: {part}")
         unit, (position, person) = taken
-        yield Player(person, people.names[person], Post(unit, position), part, (reach,))
+        yield people.player(person, Post(unit, position), part, reaches=(reach,))
 
 
 def _movers(people: _People) -> Iterator[Player | None]:
@@ -175,13 +193,21 @@ def _movers(people: _People) -> Iterator[Player | None]:
         taken = people.take(here, ("PCT-UBND-XA",), posts=2)
         if taken is not None:
             position, person = taken
-            yield Player(
+            yield people.player(
                 person,
-                people.names[person],
                 Post(here, position),
                 "upwards",
                 transfer_to=Post(UPWARDS, "CVC"),
             )
+
+
+def _newcomer(people: _People) -> Player:
+    unit, positions = "TH.UBND.15724.VHXH", ("PTP-XA", "TP-XA")
+    taken = people.take(unit, positions)
+    if taken is None:
+        raise LookupError("the sample has no newcomer")
+    position, person = taken
+    return people.player(person, Post(unit, position), "Chưa kích hoạt")
 
 
 def _economy(people: _People, commune: str) -> str:
@@ -195,7 +221,7 @@ def _mover(people: _People, part: str, unit: str, goal: Post) -> Player | None:
         return None
     position, person = taken
     goal = Post(goal.unit, goal.position or position)
-    return Player(person, people.names[person], Post(unit, position), part, transfer_to=goal)
+    return people.player(person, Post(unit, position), part, transfer_to=goal)
 
 
 def _others(people: _People) -> Iterator[Player]:
@@ -203,4 +229,4 @@ def _others(people: _People) -> Iterator[Player]:
         taken = people.take(unit, positions, posts=posts)
         if taken is not None:
             position, person = taken
-            yield Player(person, people.names[person], Post(unit, position), part)
+            yield people.player(person, Post(unit, position), part)

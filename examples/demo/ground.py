@@ -104,6 +104,36 @@ class Ground:
             ),
         )
 
+    @property
+    def eid_port(self) -> int:
+        """Where the simulator of VNeID listens."""
+        return self.port + 3
+
+    @property
+    def eid_url(self) -> str:
+        """Its address in a browser."""
+        return f"http://localhost:{self.eid_port}"
+
+    @property
+    def eid_folder(self) -> Path:
+        """Its people, its clients and its keys."""
+        return self.folder / "eid"
+
+    @property
+    def guide_port(self) -> int:
+        """Where the page with what to try is."""
+        return self.port + 4
+
+    @property
+    def listeners(self) -> dict[int, str]:
+        """Every port of the demonstration, and who listens there."""
+        return {
+            self.port: "Dinhdanh",
+            **{app.port: app.name for app in self.apps},
+            self.eid_port: "VNeID (mô phỏng)",
+            self.guide_port: "hướng dẫn / guide",
+        }
+
     @cached_property
     def environment(self) -> dict[str, str]:
         """What every process of the demonstration is started with."""
@@ -115,14 +145,11 @@ class Ground:
         # An outside test suite lists its own hosts; our own pairs must stay reachable beside them.
         issuer = urlsplit(env.get("DINHDANH_ISSUER", f"{self.scheme}://localhost:{self.port}"))
         issuer_port = issuer.port or (443 if issuer.scheme == "https" else 80)
-        own = [f"{host}:{port}" for port in self._ports for host in ("localhost", "127.0.0.1")]
+        ports = (self.port, *(app.port for app in self.apps), self.eid_port)
+        own = [f"{host}:{port}" for port in ports for host in ("localhost", "127.0.0.1")]
         allowed = dict.fromkeys([*given, *own, f"{issuer.hostname}:{issuer_port}"])
         env["DINHDANH_OUTBOUND_ALLOW"] = json.dumps(list(allowed))
         return env
-
-    @property
-    def _ports(self) -> list[int]:
-        return [self.port, *(app.port for app in self.apps)]
 
     @cached_property
     def settings(self) -> Settings:
@@ -138,12 +165,13 @@ class Ground:
         for folder in (self.folder, self.logs):
             folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        values: dict[str, str | int] = {
+        values: dict[str, str | int | list[str]] = {
             "issuer": f"{self.scheme}://localhost:{self.port}",
             "host": "127.0.0.1",
             "port": self.port,
             "data_dir": str(self.folder),
-            "second_factor": "nobody",
+            # Officials at this machine sign in by password alone; administrators never do.
+            "inside_networks": ["127.0.0.0/8", "::1"],
         }
         if self.ca_file:
             values |= {

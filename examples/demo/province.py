@@ -23,7 +23,16 @@ from directory.feeds.load import load
 from directory.feeds.run import Feed
 from directory.feeds.source_rows import Report
 from directory.people import User
-from examples.demo import applications, cast, clients, credentials, roles
+from examples.demo import (
+    applications,
+    cast,
+    clients,
+    credentials,
+    guide,
+    identities,
+    roles,
+    second_factors,
+)
 from examples.demo.ground import ROOT, Ground
 from examples.demo.processes import CannotStart
 from examples.demo.roles import user_of
@@ -56,14 +65,19 @@ def set_up(ground: Ground) -> dict[str, Any]:
     if not earlier:
         with step("Cán bộ / people") as progress:
             progress.note = _load(work, ground.sample / "people", progress)
-    players = cast.choose(ground.sample / "people")
+    found = cast.choose(ground.sample / "people")
+    players = found.players
     with step("Vai trò / roles") as progress:
         roles.grant_all(work, players)
-        _hasten(work, players)
+        _hasten(work, [*players, found.newcomer])
         progress.note = f"{sum(len(p.reaches) for p in players)}"
     with step("Mật khẩu / passwords") as progress:
         users = _users(work, players, progress)
+        slip = second_factors.slip_of(work, found.newcomer)
         progress.note = f"{len(users)} người / people"
+    with step("VNeID (mô phỏng / simulated)") as progress:
+        eid = identities.ensure(work, [*players, found.newcomer])
+        progress.note = f"{len(eid['people'])} người / people"
     with step("Ứng dụng khách / clients"):
         registered = clients.register_all(work, tokens)
         invitation = clients.initial_access_token(work)
@@ -73,6 +87,9 @@ def set_up(ground: Ground) -> dict[str, Any]:
         "config": str(ground.config_file),
         "users": users,
         **registered,
+        "eid": eid,
+        "slip": slip,
+        "guide": guide.address(ground, earlier.get("guide", "")),
     }
     if invitation is not None:
         values["initial_access_token"] = invitation
@@ -181,7 +198,10 @@ def _users(work: Work, players: list[cast.Player], progress: Progress) -> list[d
                     actor=work.actor,
                 )
         progress.to(number, len(players))
-        listed.append(_shown(player, user, password, names))
+        entry = _shown(player, user, password, names)
+        if player.reaches:
+            entry["totp"] = second_factors.app_of(work, player)
+        listed.append(entry)
     return listed
 
 

@@ -21,7 +21,7 @@ if __name__ == "__main__":
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from directory.base.errors import DinhdanhError
-from examples.demo import certificate, clients, province, screen, standing
+from examples.demo import certificate, clients, guide, identities, province, screen, standing
 from examples.demo.ground import DEFAULT_FOLDER, ROOT, Ground
 from examples.demo.processes import CannotStart, Children, require_free
 from examples.demo.terminal import step
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number in ENDING:
         signal.signal(number, _interrupt)
     try:
-        require_free({ground.port: "Dinhdanh", **{app.port: app.name for app in ground.apps}})
+        require_free(ground.listeners)
         if given.reset:
             _forget(ground)
         return _run(ground, set_up_only=given.set_up_only)
@@ -74,6 +74,7 @@ def _run(ground: Ground, *, set_up_only: bool) -> int:
         with step("Khởi động / starting"):
             start(ground, children)
         movers = standing.of_movers(ground, values["users"])
+        guide.serve(ground, values, movers)
         seconds = time.monotonic() - started
         print(screen.show(ground, values, movers, seconds=seconds), flush=True)
         fallen = children.watch()
@@ -87,15 +88,24 @@ def start(ground: Ground, children: Children, *, serve: tuple[str, ...] = ()) ->
     """
     command = serve or (sys.executable, "-m", "idp.commands.main", "serve", "--with-worker")
     children.start("dinhdanh", command)
+    start_neighbours(ground, children)
+    settings = ground.settings
+    own = f"{ground.scheme}://{settings.host}:{settings.port}/healthz"
+    children.wait_until_answering([own, *neighbours(ground)], ca_file=ground.ca_file)
+
+
+def start_neighbours(ground: Ground, children: Children) -> None:
+    """Start the two applications and the simulator of VNeID."""
     for app in ground.apps:
         config = clients.app_config(ground, app)
         children.start(app.code, (sys.executable, "-m", "examples.apps", str(config)))
-    settings = ground.settings
-    own = [f"{ground.scheme}://{settings.host}:{settings.port}/healthz"]
-    children.wait_until_answering(
-        own + [f"http://127.0.0.1:{app.port}/healthz" for app in ground.apps],
-        ca_file=ground.ca_file,
-    )
+    children.start(identities.NAME, (sys.executable, *identities.command(ground)))
+
+
+def neighbours(ground: Ground) -> list[str]:
+    """Where they say whether they are ready."""
+    ports = (*(app.port for app in ground.apps), ground.eid_port)
+    return [f"http://127.0.0.1:{port}/healthz" for port in ports]
 
 
 def _forget(ground: Ground) -> None:

@@ -26,8 +26,9 @@ def show(ground: Ground, values: dict[str, Any], movers: list[Official], *, seco
         f"  {issuer + '/console':36} quản lý: nhân sự, ứng dụng, nhật ký / console",
         f"  {app_a.url:36} A: {app_a.name}",
         f"  {app_b.url:36} B: {app_b.name}",
+        f"  {values['guide']:36} hướng dẫn: VNeID, passkey, phiếu, mã / guide: codes, slip",
         "",
-        "Đăng nhập bằng / sign in as:",
+        "Đăng nhập bằng / sign in as (quản trị cần thêm mã ở trang hướng dẫn / codes: see the guide):",
     ]
     for user in users:
         role = user["roles"][0]

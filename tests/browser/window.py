@@ -5,9 +5,11 @@ Every window has a profile of its own, so two windows are two people at two comp
 
 import json
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Self
 
+import pyotp
 from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
@@ -33,6 +35,19 @@ ARGUMENTS = (
     "--window-size=1280,1000",
 )
 SUBMIT = "main button[type=submit]"
+
+
+_used: dict[str, int] = {}
+"""The last moment of whose code this process has made use, by the secret."""
+
+
+def next_code(secret: str, digits: int, period: int) -> str:
+    """A code that was not typed before: that of now, else the next, for which it may be waited."""
+    app, clock = pyotp.TOTP(secret, digits=digits, interval=period), time.time  # noqa: TID251 (her phone's)
+    step = max(int(clock()) // period, _used.get(secret, 0) + 1)
+    time.sleep(max(0.0, (step - 1) * period - clock()))
+    _used[secret] = step
+    return app.generate_otp(step)
 
 
 def _is_gone(element: WebElement) -> bool:
@@ -158,9 +173,14 @@ class Window:
         )
 
     def sign_in(self, person: dict[str, Any]) -> None:
-        """Fill in the sign-in form; work in the first of several posts."""
+        """Fill in the sign-in form, and what her phone shows where a code is asked for; work in the
+        first of several posts.
+        """
         self.fill({"username": person["username"], "password": person["password"]})
         self.click(SUBMIT)
+        if "totp" in person and self.all("#code"):
+            self.fill({"code": next_code(**person["totp"])})
+            self.click(SUBMIT)
         if "/login/" in self.url and self.all("input[name=assignment]"):
             self.click(SUBMIT)
 

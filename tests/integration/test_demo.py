@@ -1,6 +1,5 @@
 """``make demo`` on a small province: one command, one screen, one file of secrets, no leftovers."""
 
-import contextlib
 import json
 import os
 import random  # noqa: TID251 (the story draws with it)
@@ -12,23 +11,30 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import pyotp
 import pytest
 
 from dinhdanh import ports
+from examples.demo import run as run_module
 from examples.demo import screen, standing
 from examples.demo.ground import Ground
 from examples.demo.story import scene
+from examples.demo.story.browser import Browser, at
+from examples.demo.story.factors import password
 from examples.demo.story.hr_system import PersonnelSystem
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "examples" / "demo" / "run.py"
 READY = "Ctrl-C"
+PORTS = 5
+PASSWORD = "bếp củi reo vui sớm mai"
 
 pytestmark = [
     pytest.mark.serial,
@@ -92,25 +98,39 @@ def end(demo: Demo, how: signal.Signals) -> str:
     return demo.screen.read_text("utf-8")[len(demo.printed) :]
 
 
-@pytest.fixture
-def own_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demonstration for one test, which may end it."""
-    yield from _running(tmp_path_factory)
+@dataclass
+class Stage:
+    """Where one demonstration runs for all tests of this file; one that a test has ended is started
+    again. To set it up is most of what it costs.
+    """
+
+    folder: Path
+    port: int
+    running: Demo | None = None
+    activated: bool = False
+
+    def demo(self) -> Demo:
+        """It, running."""
+        if self.running is None or self.running.process.poll() is not None:
+            self.running = run(self.folder, self.port)
+            assert READY in self.running.printed, self.running.printed
+        return self.running
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demonstration that every test of this file looks at."""
-    yield from _running(tmp_path_factory)
-
-
-def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    started = run(tmp_path_factory.mktemp("demo") / "var", ports.reserve(3).first)
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    made = Stage(tmp_path_factory.mktemp("demo") / "var", ports.reserve(PORTS).first)
     try:
-        yield started
+        yield made
     finally:
-        if started.process.poll() is None:
-            end(started, signal.SIGTERM)
+        if made.running is not None and made.running.process.poll() is None:
+            end(made.running, signal.SIGTERM)
+
+
+@pytest.fixture
+def demo(stage: Stage) -> Demo:
+    """The demonstration that every test of this file looks at; the last ones end it."""
+    return stage.demo()
 
 
 def test_the_screen_says_where_to_go_whom_to_be_and_what_to_try(demo: Demo) -> None:
@@ -144,7 +164,7 @@ def test_screen_and_story_begin_from_where_people_are_now(
     goal = official["transfer_to"]
     body = {"kind": "transfer", "user": official["username"]}
     body |= {"to_unit": goal["unit"], "position": goal["position"]}
-    with contextlib.closing(PersonnelSystem(values["issuer"], values["api"])) as personnel:
+    with closing(PersonnelSystem(values["issuer"], values["api"])) as personnel:
         plan = personnel.preview(body).body
         assert personnel.commit(body, plan["fingerprint"], "the-first-way").status == 201
         drawn = scene.choose(values | {"users": [official]}, personnel, random.Random(1))
@@ -172,6 +192,94 @@ def test_the_secrets_are_in_one_file_for_the_owner_alone(demo: Demo) -> None:
     assert len({user["password"] for user in values["users"]}) == len(values["users"])
     assert {"changes:read", "changes:write"} == set(values["api"]["scopes"])
     assert all(app["scim_token"] for app in values["apps"])
+
+
+def test_officials_have_passwords_and_whoever_administers_has_an_app_besides(demo: Demo) -> None:
+    alone = [user for user in demo.credentials["users"] if user["roles"] == ["official"]]
+    assert len(alone) >= 3
+    assert not any("totp" in user for user in alone)
+    others = [user for user in demo.credentials["users"] if user not in alone]
+    assert all(user["totp"].keys() == {"secret", "digits", "period"} for user in others)
+    assert len({user["totp"]["secret"] for user in others}) == len(others)
+    for user, second in ((alone[0], False), (others[0], True)):
+        with closing(Browser()) as browser:
+            page = password(browser, browser.get(f"{demo.credentials['issuer']}/"), user)
+            assert page.has_form("code") is second
+            if second:
+                app = pyotp.TOTP(user["totp"]["secret"])
+                page = browser.submit(page, page.form("code"), {"code": app.now()})
+            assert browser.get_once(f"{demo.credentials['issuer']}/").status == 200
+
+
+def test_the_simulator_knows_the_listed_people_and_vouches_for_them(demo: Demo) -> None:
+    eid, users = demo.credentials["eid"], demo.credentials["users"]
+    assert httpx2.get(f"{eid['url']}/healthz").status_code == 200
+    known = {person["username"] for person in eid["people"]}
+    assert {user["username"] for user in users} < known
+    official = next(user for user in users if user["part"] == "back")
+    # As another program does it: whom it wants is told beforehand, and no page is shown.
+    told = httpx2.post(f"{eid['control']}/next", json={"person": official["username"]})
+    assert told.status_code == 200, told.text
+    with closing(Browser()) as browser:
+        page = browser.get(f"{demo.credentials['issuer']}/")
+        (way,) = [href for href, _ in page.links if f"way=eid-{eid['upstream']}" in href]
+        page = browser.get(at(page, way))
+        for _ in range(2):  # there and back; what is to be linked
+            asking = [f for f in page.forms if f.fields.get("step") == f"eid-{eid['upstream']}"]
+            page = browser.submit(page, asking[0])
+        assert page.status == 200
+        assert official["name"] in page.text
+
+
+def _activated(stage: Stage) -> dict[str, Any]:
+    """The newcomer, who has made use of her slip."""
+    demo = stage.demo()
+    issuer, slip = demo.credentials["issuer"], demo.credentials["slip"]
+    if not stage.activated:
+        with closing(Browser()) as browser:
+            page = browser.get(f"{issuer}/activate")
+            given = {"code": slip["code"], "answer": slip["birth_date"]}
+            page = browser.submit(page, page.form("code", "answer"), given)
+            chosen = {"password": PASSWORD, "again": PASSWORD}
+            page = browser.submit(page, page.form("password", "again"), chosen)
+            assert page.status == 200, page.brief
+        stage.activated = True
+    return {"username": slip["username"], "password": PASSWORD}
+
+
+def test_the_newcomer_comes_in_by_her_slip(stage: Stage) -> None:
+    values = stage.demo().credentials
+    assert values["slip"]["username"] not in {user["username"] for user in values["users"]}
+    newcomer = _activated(stage)
+    with closing(Browser()) as browser:
+        password(browser, browser.get(f"{values['issuer']}/"), newcomer)
+        assert browser.get_once(f"{values['issuer']}/").status == 200
+
+
+def test_the_guide_is_for_its_owner_alone_and_shows_what_phones_show(demo: Demo) -> None:
+    guide, values = demo.credentials["guide"], demo.credentials
+    assert guide in demo.printed
+    for language, said in (("vi", "Nâng mức xác thực"), ("en", "Step up")):
+        page = httpx2.get(guide, params={"lang": language})
+        assert said in page.text
+        assert values["slip"]["code"] in page.text
+    told = httpx2.get(f"{guide}codes").json()
+    for user in values["users"]:
+        assert (user["username"] in told["codes"]) is ("totp" in user)
+    one = next(user for user in values["users"] if "totp" in user)
+    app = pyotp.TOTP(one["totp"]["secret"])
+    assert app.verify(told["codes"][one["username"]], valid_window=1)
+    root = f"http://localhost:{demo.port + 4}"
+    for other in (
+        f"{root}/",
+        f"{root}/codes",
+        f"{root}/guide.css",
+        f"{guide}../",
+        f"{root}/{'x' * 8}/",
+    ):
+        assert httpx2.get(other).status_code == 404
+    # A page of another site that has its own name lead here.
+    assert httpx2.get(guide, headers={"Host": "evil.example"}).status_code == 404
 
 
 def test_nothing_listens_where_the_plain_client_is_sent_back_to(demo: Demo) -> None:
@@ -222,82 +330,79 @@ def _accounts(app: dict[str, Any], username: str) -> int:
     return int(answer.json()["totalResults"])
 
 
-def test_a_taken_port_is_said_in_one_line(demo: Demo, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(DEMO), "--port", str(demo.port), "--folder", str(tmp_path / "var")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert str(demo.port) in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "var").exists()
+@pytest.fixture
+def told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """What `make demo` says when it does not start, in this process: (exit status, standard error)."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(run_module, "accept", lambda _: None)
+
+    def called(*options: str) -> tuple[int, str]:
+        return run_module.main(list(options)), capsys.readouterr().err
+
+    return called
 
 
-def test_a_folder_of_somebody_else_is_not_reset(tmp_path: Path) -> None:
+def test_a_taken_port_is_said_in_one_line(
+    demo: Demo, told: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    for taken in range(demo.port, demo.port + PORTS):
+        code, said = told("--port", str(taken), "--folder", str(tmp_path / "var"))
+        assert code == 1
+        assert str(taken) in said
+        assert len(said.strip().splitlines()) == 1
+        assert not (tmp_path / "var").exists()
+
+
+def test_a_folder_of_somebody_else_is_not_reset(
+    told: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
     (tmp_path / "thesis.txt").write_text("not a demonstration")
-    options = ["--port", str(ports.reserve(3).first), "--folder", str(tmp_path), "--reset"]
-    done = subprocess.run(
-        [sys.executable, str(DEMO), *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
+    port = str(ports.reserve(PORTS).first)
+    assert told("--port", port, "--folder", str(tmp_path), "--reset")[0] == 1
     assert (tmp_path / "thesis.txt").exists()
 
 
-def test_the_environment_wins_over_what_the_demonstration_would_choose(tmp_path: Path) -> None:
-    ground = Ground(tmp_path, 8100, 300)
-    given = {
+def test_the_environment_wins_over_what_the_demonstration_would_choose(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DINHDANH_CONFIG", "")  # Ground sets it; it is put back afterwards
+    for name, value in {
         "DINHDANH_ISSUER": "https://id.example.vn",
         "DINHDANH_OUTBOUND_ALLOW": '["10.1.2.3:443"]',
         "DINHDANH_OUTBOUND_CA_FILE": "/etc/suite.pem",
         "DINHDANH_REGISTRATION": "open",
         "DINHDANH_RESPONSE_TYPES": '["code", "id_token"]',
-    }
-    code = (
-        "import sys; from pathlib import Path; from examples.demo.ground import Ground;"
-        f"g = Ground(Path({str(tmp_path)!r}), 8100, 300); g.prepare(); s = g.settings;"
-        "print(s.issuer); print(*s.outbound_allow); print(s.outbound_ca_file);"
-        "print(s.registration, *s.response_types)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    issuer, allowed, ca_file, chosen = done.stdout.splitlines()
-    assert issuer == "https://id.example.vn"
-    assert ca_file == "/etc/suite.pem"
-    assert chosen == "open code id_token"
-    assert {"10.1.2.3:443", "localhost:8101", "id.example.vn:443"} <= set(allowed.split())
+        "DINHDANH_SECOND_FACTOR": "nobody",
+    }.items():
+        monkeypatch.setenv(name, value)
+    ground = Ground(tmp_path, 8100, 300)
+    ground.prepare()
+    settings = ground.settings
+    assert settings.issuer == "https://id.example.vn"
+    assert str(settings.outbound_ca_file) == "/etc/suite.pem"
+    assert (settings.registration, settings.second_factor) == ("open", "nobody")
+    assert settings.response_types == ["code", "id_token"]
+    own = {"10.1.2.3:443", "localhost:8101", "localhost:8103", "id.example.vn:443"}
+    assert own <= set(settings.outbound_allow)
     assert ground.config_file.exists()
 
 
-def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_passwords(own_demo: Demo) -> None:
-    demo = own_demo
+def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_passwords(stage: Stage) -> None:
+    demo = stage.demo()
+    _activated(stage)
     before = demo.credentials
-    assert len(demo.descendants()) >= 5
+    assert len(demo.descendants()) >= 6
     assert end(demo, signal.SIGINT).strip().endswith("Đã dừng / stopped")
     assert demo.process.returncode == 0
     assert demo.descendants() == []
-    again = run(demo.folder, demo.port)
+    again = stage.demo()
     try:
-        assert READY in again.printed, again.printed
-        assert again.credentials["users"] == before["users"]
-        assert again.credentials["api"] == before["api"]
-        kept = "initial_access_token"
-        assert again.credentials[kept] == before[kept]
+        for kept in ("users", "api", "initial_access_token", "eid", "guide"):
+            assert again.credentials[kept] == before[kept], kept
+        # The newcomer has used hers.
+        assert again.credentials["slip"]["code"] != before["slip"]["code"]
         # Killed outright, it still leaves nobody behind.
         end(again, signal.SIGKILL)
         deadline = time.monotonic() + 20

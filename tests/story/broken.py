@@ -56,6 +56,42 @@ def _rows_stay() -> None:
     artefact.grants.revoke = grants.revoke = lambda *_, **__: []
 
 
+# ---- signing in ------------------------------------------------------------------------------
+
+
+@build("vneid_level_1_accepted", caught_at="2 a VNeID account of level 1 is refused")
+def vneid_level_1_accepted() -> None:
+    """Whoever has registered herself at VNeID is believed to be who she says."""
+    from connectors.eid import vouched
+
+    vouched.LEAST_LEVEL = 1
+
+
+@build("vneid_level_lost", caught_at="3 the ID token's level")
+def vneid_level_lost() -> None:
+    """Applications are told of a sign-in by VNeID as of one by a password."""
+    from connectors.eid.profiles import vneid2026
+
+    vneid2026.strength = lambda *_: (1, True)
+
+
+@build("code_not_asked", caught_at="2 the HR officer is asked for a code")
+def code_not_asked() -> None:
+    """Whoever administers anything comes in by password alone, from a listed network at least."""
+    from idp import assurance
+
+    honest = assurance.two_factors
+    assurance.two_factors = lambda rule, **of: honest(rule, **of | {"administers": False})
+
+
+@build("code_good_twice", caught_at="2 a code is good once")
+def code_good_twice() -> None:
+    """A code is looked at and not used up."""
+    from idp.factors import enrolled
+
+    enrolled.spend = lambda *_, **__: True
+
+
 # ---- access ----------------------------------------------------------------------------------
 
 

@@ -29,11 +29,13 @@ _THEATRE = Path(__file__).with_name("theatre.py")
 _ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 SOUND = "the product as it is"
 AT_A_TIME = 2
+PORTS = 5
+"""Of a demonstration."""
 LONGEST = 180.0
 """Seconds a performance may take."""
 
 pytestmark = [
-    pytest.mark.slow,  # the story is told 21 times, each with servers of its own
+    pytest.mark.slow,  # the story is told 25 times, each with servers of its own
     pytest.mark.serial,
     pytest.mark.timeout(900),
 ]
@@ -62,12 +64,12 @@ def _must(script: Path, *arguments: str) -> None:
 
 
 class _Stage:
-    """A folder and three ports; the set-up is kept beside it and put back every time."""
+    """A folder and its ports; the set-up is kept beside it and put back every time."""
 
     def __init__(self, folder: Path, like: "_Stage | None" = None) -> None:
         """The small demonstration; from another stage's where there is one, at our ports."""
         self.folder = folder
-        self.port = ports.reserve(3).first
+        self.port = ports.reserve(PORTS).first
         self._kept = folder.with_name(f"{folder.name}-kept")
         if like is not None:
             shutil.copytree(like._kept, self.folder)

@@ -28,10 +28,10 @@ from typing import Any
 if __name__ == "__main__":
     gc.disable()  # until all is read
 
-from examples.demo import clients, credentials
+from examples.demo import credentials
 from examples.demo.ground import ROOT, Ground
 from examples.demo.processes import CannotStart, Children
-from examples.demo.run import start
+from examples.demo.run import neighbours, start, start_neighbours
 from examples.demo.story.__main__ import main as tell
 from examples.demo.story.app_side import Application
 
@@ -60,10 +60,8 @@ class Theatre:
 
     def __init__(self, here: Ground, kept: Path, children: Children) -> None:
         self._here, self._kept, self._children = here, kept, children
-        for app in here.apps:
-            config = clients.app_config(here, app)
-            children.start(app.code, (sys.executable, "-m", "examples.apps", str(config)))
-        children.wait_until_answering(f"http://127.0.0.1:{a.port}/healthz" for a in here.apps)
+        start_neighbours(here, children)
+        children.wait_until_answering(neighbours(here))
         self._wings = subprocess.Popen(
             [sys.executable, str(WINGS)],
             cwd=ROOT,
@@ -91,7 +89,7 @@ class Theatre:
         return {"returncode": code, "stdout": out.getvalue(), "stderr": err.getvalue()}
 
     def _put_back(self) -> None:
-        ours = {app.code for app in self._here.apps} | {self._here.logs.name}
+        ours = {app.code for app in self._here.apps} | {self._here.logs.name, "eid"}
         for old in self._here.folder.iterdir():
             if old.name not in ours:
                 shutil.rmtree(old) if old.is_dir() else old.unlink()

@@ -2,10 +2,11 @@
 
     python -m examples.demo.story [--seed N] [--base URL] [--credentials FILE]
 
-Everything is asked over public protocols only, by whoever would ask it in life: the official and
-the HR officer with a browser (cookies and forms), the personnel system with the changes API, the
-applications over their own SCIM interface, a stranger with ``openssl``. Each step says what was
-expected, what was observed and how long it took; the first thing that is not so ends the story.
+Everything is asked over public protocols only, by whoever would ask it in life: the official by VNeID of
+level 2 and the HR officer by password and code, each with a browser (cookies and forms), the personnel
+system with the changes API, the applications over their own SCIM interface, a stranger with
+``openssl``. Each step says what was expected, what was observed and how long it took; the first thing
+that is not so ends the story.
 
     __main__.py    START HERE: options, the seven acts in order
     before.py      acts 1-3: the directory, one sign-in for two applications, a certificate
@@ -14,6 +15,7 @@ expected, what was observed and how long it took; the first thing that is not so
     proof.py       acts 6-7: the proof held against what was seen; the new post
     scene.py       who takes part, and what has been seen so far
     telling.py     saying it: steps, checks, latencies, and NotSo
+    factors.py     how they sign in: VNeID, password, code; and what must not be enough
     browser.py     a browser: cookies, forms, redirects one by one
     relying.py     the plain relying party: authorization code with PKCE, tokens, introspection
     hr_system.py   the personnel system: the changes API, and the command line

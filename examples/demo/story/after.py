@@ -6,7 +6,8 @@ from typing import Any
 from examples.demo.story import decision
 from examples.demo.story.app_side import Application, moment, work
 from examples.demo.story.browser import Browser
-from examples.demo.story.scene import Scene, capacity
+from examples.demo.story.factors import capacity
+from examples.demo.story.scene import Scene
 from examples.demo.story.telling import NotSo
 
 LOGOUT_WITHIN = 5.0

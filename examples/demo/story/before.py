@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from examples.demo.story import console
+from examples.demo.story import console, factors
 from examples.demo.story.app_side import Application, created, work
 from examples.demo.story.browser import Browser, Page, query_of
 from examples.demo.story.relying import claims
-from examples.demo.story.scene import Scene, capacity, password, place, sign_in
+from examples.demo.story.scene import Scene, place
 from examples.demo.story.telling import NotSo
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+-----END CERTIFICATE-----", re.DOTALL)
@@ -67,12 +67,14 @@ def arrival(scene: Scene) -> Browser:
     # Somebody of a service centre works with B; A would say that it is not for such a post.
     first, second = sorted(scene.apps, key=lambda app: app.code not in entitled)
     page = _sent_to_provider(scene, hers, first)
+    page = factors.level_1_is_refused(scene, hers, page)
     began = time.monotonic()
-    page = password(hers, page, scene.official, stop=first.url)
+    page = factors.by_vneid(scene, hers, page, stop=first.url)
+    page = factors.linked(scene, hers, page, stop=first.url)
     if page.location is None and page.has_form("assignment"):
         choices = page.form("assignment").choices["assignment"]
         t.step("several posts are held: one is chosen to act in", f"{len(choices)} offered")
-        page = capacity(hers, page, stop=first.url)
+        page = factors.capacity(hers, page, stop=first.url)
     page = hers.follow(page)
     who = hers.json(f"{first.url}/whoami")
     t.same(f"2 the official is signed in at {first.name}", who["signed_in"], True)  # noqa: FBT003
@@ -88,7 +90,7 @@ def arrival(scene: Scene) -> Browser:
     seen.signed_in.append(first.code)
     seen.unit_before, seen.position_before = who["unit"], who["position"]
     t.step(
-        f"back in {first.code} with name, unit, position",
+        f"back in {first.code} by VNeID with name, unit, position",
         f"{who['name']}, {who['position']}, {who['unit']}",
         seconds=time.monotonic() - began,
     )
@@ -255,6 +257,7 @@ def _tokens(scene: Scene, hers: Browser) -> None:
     told = claims(tokens.body["id_token"])
     t.same("3 the ID token's nonce", told.get("nonce"), request.nonce)
     t.same("3 the ID token's subject", told["sub"], seen.sub)
+    t.same("3 the ID token's level is that of VNeID", told.get("acr"), "urn:vn:aal:2")
     seen.access_token = tokens.body["access_token"]
     renewed = plain.refresh(tokens.body["refresh_token"])
     t.same("3 the refresh token works", renewed.status, 200)
@@ -266,7 +269,7 @@ def _tokens(scene: Scene, hers: Browser) -> None:
     t.same("3 userinfo before the decision", who.status, 200)
     t.step(
         "a plain client has tokens of the same sign-in",
-        "refresh 200, introspection active, userinfo 200",
+        "level 2, refresh 200, introspection active, userinfo 200",
     )
 
 
@@ -292,9 +295,17 @@ def authorize(scene: Scene, browser: Browser, url: str, state: str) -> str:
 
 def morning(scene: Scene) -> "console.Officer":
     """The HR officer signs in and looks at the transfer before the certificate exists."""
-    officer = console.Officer(scene)
+    t, officer = scene.telling, console.Officer(scene)
+    began = time.monotonic()
     page = officer.browser.get(f"{scene.issuer}/console/")
-    page = sign_in(officer.browser, page, scene.hr_officer)
-    officer.arrive(page)
+    page = factors.password(officer.browser, page, scene.hr_officer)
+    page, used = factors.code(scene, officer.browser, page)
+    officer.arrive(factors.chosen(officer.browser, page))
+    t.step(
+        "the HR officer signs in by password and code",
+        scene.hr_officer["name"],
+        seconds=time.monotonic() - began,
+    )
+    factors.code_is_good_once(scene, used)
     officer.preview()
     return officer

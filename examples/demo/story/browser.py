@@ -262,6 +262,11 @@ class Browser:
         return answer.json()
 
 
+def at(page: Page, href: str) -> str:
+    """An address as the browser understands it on this page."""
+    return urljoin(page.url, href)
+
+
 def query_of(url: str) -> dict[str, str]:
     """The parameters of an address; of one given twice, the first."""
     parameters = parse_qs(urlsplit(url).query, keep_blank_values=True)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from examples.demo.story.browser import Page
+from examples.demo.story.browser import Page, at
 from examples.demo.story.scene import Scene
 from examples.demo.story.telling import NotSo
 
@@ -53,13 +53,8 @@ class Officer:
     def _link(self, page: Page, pattern: str, text: str = "") -> str:
         for href, shown in page.links:
             if re.search(pattern, href) and text in shown:
-                return str(self.browser_url(page, href))
+                return at(page, href)
         raise NotSo(f"the page {page.path}", f"a link {pattern} {text}", page.brief)
-
-    def browser_url(self, page: Page, href: str) -> str:
-        """An address as the browser understands it."""
-        scheme, _, rest = page.url.partition("://")
-        return href if "://" in href else f"{scheme}://{rest.split('/')[0]}{href}"
 
     def _fill(self, page: Page) -> Page:
         scene, decision = self._scene, self._scene.decision

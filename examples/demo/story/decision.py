@@ -8,8 +8,9 @@ from typing import Any
 from examples.demo.story import console
 from examples.demo.story.before import authorize
 from examples.demo.story.browser import Browser
+from examples.demo.story.factors import password
 from examples.demo.story.hr_system import dinhdanh_json
-from examples.demo.story.scene import Scene, password, place
+from examples.demo.story.scene import Scene, place
 from examples.demo.story.telling import NotSo
 
 PERSISTENT = ("accounts", "certificate.trust", "certificate.case", "roles")

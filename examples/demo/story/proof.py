@@ -5,7 +5,8 @@ from typing import Any
 
 from examples.demo.story import console, decision
 from examples.demo.story.app_side import Application, moment, work
-from examples.demo.story.scene import Scene, sign_in
+from examples.demo.story.factors import by_vneid, chosen
+from examples.demo.story.scene import Scene
 
 SETTLED_WITHIN = 10.0
 SKEW = timedelta(seconds=1)
@@ -201,7 +202,7 @@ def new_post(scene: Scene) -> None:
     rows = {r["application"]["code"]: r for r in seen.preview["applications"]}
     app = next(a for a in scene.apps if rows.get(a.code, {}).get("access") in ("kept", "gained"))
     page = hers.get(f"{app.url}/login")
-    page = sign_in(hers, page, scene.official)
+    page = chosen(hers, by_vneid(scene, hers, page))
     who = hers.json(f"{app.url}/whoami")
     t.check(
         f"7 the official is signed in at {app.name} again",
@@ -213,7 +214,7 @@ def new_post(scene: Scene) -> None:
     t.same("7 the unit in the claims is the new one", who["unit"], then["unit"]["name"])
     t.same("7 the position in the claims is the new one", who["position"], then["position"]["name"])
     t.same("7 the account is active", who["account"]["active"], True)  # noqa: FBT003
-    t.step(f"the official signs in at {app.code} again", f"{who['position']}, {who['unit']}")
+    t.step(f"the official is in {app.code} by VNeID again", f"{who['position']}, {who['unit']}")
     home = hers.get(f"{scene.issuer}/")
     for other in scene.apps:
         access = rows.get(other.code, {}).get("access", "lost")

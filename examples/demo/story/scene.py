@@ -100,31 +100,6 @@ class Scene:
     decision: dict[str, str] = field(default_factory=dict)
 
 
-def sign_in(browser: Browser, page: Page, user: dict[str, Any], *, stop: str = "") -> Page:
-    """Fill in the sign-in page, and choose a capacity where asked, the primary one."""
-    page = password(browser, page, user, stop=stop)
-    if page.location is None and page.has_form("assignment"):
-        page = capacity(browser, page, stop=stop)
-    return page
-
-
-def password(browser: Browser, page: Page, user: dict[str, Any], *, stop: str = "") -> Page:
-    """Fill in ``#username`` and ``#password``."""
-    form = page.form("username", "password")
-    name, secret = form.ids.get("username"), form.ids.get("password")
-    if name is None or secret is None:
-        raise NotSo("the sign-in page", "#username and #password", form.ids)
-    page = browser.submit_once(page, form, {name: user["username"], secret: user["password"]})
-    return browser.follow(page, stop=stop)
-
-
-def capacity(browser: Browser, page: Page, *, stop: str = "") -> Page:
-    """Choose what to act as: what the page proposes first."""
-    form = page.form("assignment")
-    chosen = form.fields.get("assignment") or form.choices["assignment"][0]
-    return browser.follow(browser.submit_once(page, form, {"assignment": chosen}), stop=stop)
-
-
 def place(held: dict[str, Any]) -> str:
     """An assignment in words."""
     return f"{held['position']['name']}, {held['unit']['name']}"
