@@ -1,7 +1,8 @@
 """What is configured of an upstream: whom to ask, what its answers are called, how far it is trusted."""
 
 import re
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
@@ -97,6 +98,14 @@ class Settings(BaseModel):
         if level_of(self.assume) > level_of(self.ceiling):
             raise ValueError("assume is above ceiling")
         return self
+
+
+def most(said: Mapping[str, Any]) -> int:
+    """1 to 4: the most that a sign-in can be worth at an upstream with these stored settings. A ceiling
+    that neither a word of theirs nor an assumption reaches bounds nothing.
+    """
+    signed = said["acr"].values() if said["signs"] else ()
+    return min(level_of(said["ceiling"]), max(map(level_of, (said["assume"], *signed))))
 
 
 def require_address(url: str) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from connectors.eid.opening import private_key
 from connectors.eid.profiles import PROFILES, EidProfile, Party
 from connectors.eid.refusals import EidRefused, Why
-from connectors.eid.settings import Settings, level_of, require_address
+from connectors.eid.settings import Settings, most, require_address
 from directory import eid_links
 from directory.base import audit
 from directory.base.audit import Actor, Tag
@@ -60,8 +60,8 @@ class Offered:
 
     name: str
     title: str
-    ceiling: int
-    """1 to 4: the most it proves."""
+    most: int
+    """1 to 4: what a sign-in there proves at best."""
     leads_to: str
     """An address at the origin where she is sent, as far as that is known beforehand."""
     tells_when: bool
@@ -280,7 +280,7 @@ def _offered(row: Any) -> Offered:
     return Offered(
         row.name,
         row.title,
-        level_of(said["ceiling"]),
+        most(said),
         said["endpoints"].get("authorization") or said.get("leads_to") or row.issuer,
         PROFILES[row.profile].tells_when or bool(said.get("asks_anew")),
     )

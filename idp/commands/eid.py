@@ -17,7 +17,7 @@ from directory.base.audit import Actor
 from directory.base.config import load_settings
 from directory.base.errors import DinhdanhError, InvalidInput
 from idp.factors import enrolled
-from idp.factors.by_eid import PREFIX
+from idp.factors.second_factors import EID
 from idp.oidc import logout
 from idp.run.installation import opened
 from idp.services import Services
@@ -163,7 +163,7 @@ def _line(has: Services, row: Upstream) -> str:
         assume=said["assume"],
     )
     state = "on" if row.enabled else "off"
-    back = f"{has.settings.issuer}/login/back/{PREFIX}{row.name}"
+    back = f"{has.settings.issuer}/login/back/{EID}{row.name}"
     return f"{row.name}\t{row.profile}\t{state}\t{row.issuer}\t{trust}\t{back}"
 
 

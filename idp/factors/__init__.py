@@ -6,6 +6,7 @@ by_password     the password as a factor; the password asked again
 by_totp         codes of an app on her phone: sign-in, and how one is enrolled
 by_recovery_code  ten codes on a sheet of paper, each good once
 enrolled        what people have enrolled: one row each, whichever factor it belongs to
+second_factors  what somebody has beside her password, and who may enrol the first such thing
 resetting       an officer ends all of it, and the password with it
 by_passkey      keys of her devices: signed for this page, and for no other
 passkey_ceremony  what a browser is asked for, and what it answers (WebAuthn)

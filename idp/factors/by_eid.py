@@ -8,7 +8,7 @@ this browser. Nothing here can be guessed: it neither counts towards a lock nor 
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -40,9 +40,9 @@ from idp.factors.factor import (
     Passed,
     Proven,
 )
+from idp.factors.second_factors import EID
 from idp.services import Services
 
-PREFIX = "eid-"
 LONGEST_PARTING = 1700
 """Characters of an address of logout; one with a longer hint is not offered."""
 CONFIRM = timedelta(minutes=5)
@@ -56,15 +56,17 @@ class ByEid:
 
     def __init__(self, upstream: Offered) -> None:
         self._upstream = upstream
-        self.code = PREFIX + upstream.name
+        self.code = EID + upstream.name
         self.title = upstream.title
         # Rests on nothing here: its word is never raised by ours.
-        self.gives = Strength(upstream.ceiling)
+        self.gives = Strength(upstream.most)
 
     def offers(self, _where: Connection | Session, asking: Asking) -> bool:
-        """Not where somebody wants to know that she was asked anew and upstream cannot say so."""
+        """Not where somebody wants to know that she was asked anew and upstream cannot say so; unless
+        we have asked her ourselves, and upstream only adds to that.
+        """
         fresh = asking.demand.anew or asking.demand.max_age is not None
-        return self._upstream.tells_when or not fresh
+        return self._upstream.tells_when or not fresh or asking.user_id is not None
 
     def begin(self, _has: Services, asking: Asking) -> Form:
         """A button that leads there; after the first visit what would be linked."""
@@ -108,7 +110,11 @@ class ByEid:
 
     def _leave(self, has: Services, asking: Asking) -> Elsewhere:
         profile, party = visits.spoken_to(has.db, has.keyring, self._upstream.name)
-        demand = asking.demand
+        # Who was asked here for this sign-in need not be asked there, where nobody can say that she was.
+        asked = asking.user_id is not None and not self._upstream.tells_when
+        demand = (
+            replace(asking.demand, prompt=frozenset(), max_age=None) if asked else asking.demand
+        )
         age = None if demand.max_age is None else int(demand.max_age.total_seconds())
         wanted = Visit(
             asking.back(self.code),
@@ -236,12 +242,12 @@ class Eid:
         return tuple(map(ByEid, upstreams.offered(where, has.db.remembered, now)))
 
     def known(self, remembered: Remembered) -> tuple[Strength, ...]:
-        """The ceilings of those that were there when anybody last looked."""
-        return tuple(Strength(one.ceiling) for one in upstreams.newest(remembered))
+        """The most of each that was there when anybody last looked."""
+        return tuple(Strength(one.most) for one in upstreams.newest(remembered))
 
     def gone(self, code: str) -> Factor | None:
         """One that cannot be chosen any more, by its code: it says so itself."""
-        name = code.removeprefix(PREFIX)
+        name = code.removeprefix(EID)
         if name == code or not upstreams.NAME.fullmatch(name):
             return None
         return ByEid(Offered(name, name, 1, "", tells_when=False))

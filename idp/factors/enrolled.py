@@ -11,8 +11,7 @@ A row belongs to one person, has a name that she gave it and ends once, for a re
     change:<id> she is in service again and begins anew, or has another citizen number
 
 Nothing here opens a door: whether she may act is asked where it is used, as for her password.
-Whoever has reported a loss may enrol nothing on the strength of less than she had (``may_begin``):
-a stolen password must not be a way down.
+Who may enrol the first, says ``second_factors``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +27,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    or_,
     select,
     update,
 )
@@ -91,11 +89,6 @@ class HeldFactor:
 
 LIVE = EnrolledFactor.ended_at.is_(None)
 """The condition of one that has not ended."""
-_KINDS = (
-    select(EnrolledFactor.kind)
-    .where(EnrolledFactor.user_id == bindparam("user"), LIVE)
-    .group_by(EnrolledFactor.kind)
-)
 _SPEND = (
     update(EnrolledFactor)
     .where(
@@ -134,11 +127,6 @@ class Secrets:
     sealed: Mapping[int, str]
 
 
-def kinds(where: Connection | Session, user_id: int) -> frozenset[str]:
-    """Of which factors she has enrolled something. One SELECT."""
-    return frozenset(core(where).execute(_KINDS, {"user": user_id}).scalars())
-
-
 def secrets_of(where: Connection | Session, user_id: int, kind: str) -> Secrets:
     """Her sealed secrets of one kind, by the row, with the epochs. One SELECT."""
     rows = core(where).execute(_OF_KIND, {"user": user_id, "kind": kind}).all()
@@ -166,15 +154,6 @@ def count_ever(where: Connection | Session, user_id: int) -> int:
     """How many she has ever enrolled."""
     counted = select(func.count()).where(EnrolledFactor.user_id == user_id)
     return int(core(where).execute(counted).scalar_one())
-
-
-def may_begin(where: Connection | Session, user_id: int) -> bool:
-    """Whether she has nothing enrolled, and nothing that she has lost stands in the way: then her
-    password is enough to enrol the first.
-    """
-    in_the_way = or_(LIVE, EnrolledFactor.ended_as == "lost")
-    found = select(EnrolledFactor.id).where(EnrolledFactor.user_id == user_id, in_the_way)
-    return core(where).execute(found.limit(1)).first() is None
 
 
 def enrol(  # noqa: PLR0913 (one keyword per column)
@@ -297,14 +276,6 @@ def reset(session: Session, user_id: int, *, now: datetime, actor: Actor) -> boo
         .execution_options(synchronize_session=False)
     ).all()
     return bool(ended or stood)
-
-
-def lost(where: Connection | Session, user_id: int) -> bool:
-    """Whether she has reported a loss that is not made good."""
-    found = select(EnrolledFactor.id).where(
-        EnrolledFactor.user_id == user_id, EnrolledFactor.ended_as == "lost"
-    )
-    return core(where).execute(found.limit(1)).first() is not None
 
 
 def reset_by(where: Connection | Session, user_id: int, actor: Actor, *, since: datetime) -> bool:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from idp.assurance import Demand, Means, Strength
+from idp.assurance import UNASKED, Demand, Means, Strength
 
 if TYPE_CHECKING:
     from idp.services import Services
@@ -102,8 +102,12 @@ def reached(proven: Sequence[Proven]) -> Strength:
 
 
 def methods(proven: Sequence[Proven]) -> list[str]:
-    """Their ``amr`` together: "mfa" where they rest on different means (RFC 8176 §2)."""
+    """Their ``amr`` together: "mfa" where they rest on different means (RFC 8176 §2). Whoever was asked
+    for one of them was asked.
+    """
     named = dict.fromkeys(each for one in proven for each in one.amr)
+    if any(UNASKED not in one.amr for one in proven):
+        named.pop(UNASKED, None)
     if len(proven) > 1 and len(reached(proven).means) > 1:
         named["mfa"] = None
     return list(named)

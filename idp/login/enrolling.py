@@ -15,11 +15,11 @@ from directory import people
 from directory.base.audit import Actor
 from directory.base.errors import Conflict, InvalidInput
 from idp import sessions
-from idp.factors import by_passkey, by_recovery_code, by_totp, enrolled
+from idp.factors import by_passkey, by_recovery_code, by_totp, second_factors
 from idp.factors.factor import Epochs, Passed, Proven
 from idp.login import flow as flows
 from idp.login import proving
-from idp.login.policy import FlowState, Policy
+from idp.login.policy import FlowState, Policy, ways_left
 from idp.web import gate
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
@@ -38,6 +38,7 @@ def page(flow: FlowState, policy: Policy, *, error: InvalidInput | None = None) 
         flow=flow,
         offer=by_totp.offer(has, flow.user_id or 0, username, flow.id),
         passkey_offer=passkey,
+        others=ways_left(flow.proven, flow.demand, policy),
         why=proving.more(flow, policy),
         error=error_text(error) if error else None,
         field=error.field if error else None,
@@ -74,7 +75,8 @@ def confirmed(flow: FlowState) -> Any:
             raise Conflict(
                 "login_overtaken", "Thông tin công tác của bạn vừa thay đổi. Hãy đăng nhập lại."
             )
-        if not enrolled.may_begin(session, user_id):
+        beside = second_factors.of(session, user_id)
+        if not beside.may_begin([one.factor for one in flow.proven]):
             # Another sign-in of hers, or of somebody who knows her password, was first.
             return None
         enrol = _passkey if "credential" in request.form else _app

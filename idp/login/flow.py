@@ -27,9 +27,10 @@ from directory.base.failpoints import failpoint
 from directory.people import Standing
 from directory.permissions import Do
 from idp import sessions
-from idp.assurance import TWO_FACTORS, Because, reaches
-from idp.factors import by_password, enrolled
+from idp.assurance import UNASKED, Because
+from idp.factors import by_password, second_factors
 from idp.factors.factor import Epochs, Factor, Passed, Proven, Source, reached
+from idp.factors.second_factors import SecondFactors
 from idp.login import policy
 from idp.login.flow_rows import (
     BEGIN,
@@ -264,6 +265,8 @@ def _policy(
         permissions.rights(where, Actor("user", user.id), today) if closed or not held else None
     )
     runs = granted is not None and granted.may(Do.MANAGE_INSTALLATION, None)
+    # No ways, where nothing more is wanted of her.
+    beside = second_factors.of(where, user.id) if ways else SecondFactors()
     return Policy(
         finished=flow.done_at is not None,
         ways=tuple(ways),
@@ -272,13 +275,18 @@ def _policy(
         administers=granted is not None and bool(granted.reaches),
         kept_out=closed and not runs,
         because=because,
-        may_begin=because is not None
-        and not reaches(reached(flow.proven).acr, TWO_FACTORS)
-        and enrolled.may_begin(where, user.id),
+        untried=beside.untried(way.code for way in ways),
+        may_begin=because is not None and _may_begin(flow.proven, beside),
         must_change=flow.must_change,
         chosen=flow.assignment_id if flow.capacity_chosen else None,
         acting=acting.assignment_id if same and acting else None,
     )
+
+
+def _may_begin(proven: Sequence[Proven], beside: SecondFactors) -> bool:
+    """Whether what was proven is enough to enrol the first: also that somebody was asked for it."""
+    asked = any(UNASKED not in one.amr for one in proven)
+    return asked and beside.may_begin([one.factor for one in proven])
 
 
 def finish(  # noqa: PLR0913 (one keyword per fact)

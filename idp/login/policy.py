@@ -1,7 +1,7 @@
 """What a sign-in must still do, decided from stored state. Pure: no database, no request."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -89,6 +89,8 @@ class Policy:
     """Whether only administrators of all of it are let in, and she is none."""
     because: Because | None = None
     """Why the installation asks two factors of her here, if it does."""
+    untried: frozenset[str] = frozenset()
+    """Codes of ways by which somebody might vouch for her who never has: nobody counts on these."""
     may_begin: bool = False
     """Whether she may enrol a first second factor on the strength of what she has proven."""
     must_change: bool = False
@@ -111,20 +113,35 @@ def next_step(proven: Sequence[Proven], demand: Demand, policy: Policy) -> Step:
         return Step.UNCONFIRMED
     if not policy.capacities and not policy.administers:
         return Step.NO_CAPACITY
-    if ways_left(proven, demand, policy):
+    if _is_asked(proven, demand, policy):
         return Step.PROVE
     if policy.must_change:
         return Step.CHANGE_PASSWORD
-    if policy.may_begin and Demand().raised(policy.because).short_of(reached(proven).acr):
+    if _enrols(proven, policy):
         return Step.ENROL
     if _must_choose(policy):
         return Step.CAPACITY
     return Step.DONE
 
 
+def _enrols(proven: Sequence[Proven], policy: Policy) -> bool:
+    """Whether two factors are asked of her, and she may enrol the second."""
+    return policy.may_begin and Demand().raised(policy.because).short_of(reached(proven).acr)
+
+
+def _is_asked(proven: Sequence[Proven], demand: Demand, policy: Policy) -> bool:
+    """Whether she is to prove more. Where she has never been vouched for she is led only by what an
+    application must have: else whoever has no account there would stand before it for ever.
+    """
+    if _enrols(proven, policy) or demand.met_by(reached(proven).acr):
+        hers = tuple(way for way in policy.ways if way.code not in policy.untried)
+        policy = replace(policy, ways=hers)
+    return bool(ways_left(proven, demand, policy))
+
+
 def ways_left(proven: Sequence[Proven], demand: Demand, policy: Policy) -> tuple[Factor, ...]:
-    """By which of her ways she is asked to prove more; any one of them. None once the demand is
-    met, and where nothing she has would meet it: whoever demands it then says so.
+    """By which of her ways she may prove more; any one of them. None once the demand is met, and
+    where nothing she has would meet it: whoever demands it then says so.
     """
     if not proven:
         return tuple(way for way in policy.ways if way.first)

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from directory.base.crypto import random_id
 from directory.base.errors import InvalidInput, Misconfigured, NotFound
 from idp.assurance import Because, Demand, Level, asked_here
-from idp.factors import enrolled, known_browser, registry
+from idp.factors import known_browser, registry, second_factors
 from idp.factors.factor import (
     Answer,
     Asking,
@@ -92,7 +92,7 @@ def ways(
     if flow.user_id is not None and flow.proven:
         if not wanted.wishes_more_than(reached(flow.proven).acr):
             return ()
-        asking = replace(asking, enrolled=enrolled.kinds(where, flow.user_id))
+        asking = replace(asking, enrolled=second_factors.of(where, flow.user_id).enrolled)
     there = registry.every(services(), where, now)
     return tuple(one for one in there if one.offers(where, asking))
 
@@ -101,11 +101,13 @@ def _asking(
     flow: FlowState, now: datetime, state: str = "", kept: Mapping[str, str] | None = None
 ) -> Asking:
     acting = gate.current_session()
+    # A level that is asked for here is asked for there.
+    demand = flow.demand.raised(because_of(flow))
     hint = str(flow.request.get("login_hint") or "") or (acting.username if acting else "")
     return Asking(
         flow.id,
         flow.user_id,
-        flow.demand,
+        demand,
         hint,
         source(),
         now,
@@ -136,13 +138,24 @@ def _back(code: str) -> str:
 
 
 def chosen(flow: FlowState, policy: Policy, code: str | None) -> Factor | None:
-    """The factor of this code, if it is one she is asked for; of none the first there is."""
+    """The factor of this code, if it is one she may use; of none the first there is."""
     offered = ways_left(flow.proven, flow.demand, policy)
     return next((one for one in offered if code in (None, one.code)), None)
 
 
+def answering(flow: FlowState, policy: Policy, code: str | None) -> Factor | None:
+    """The factor that a form, or the address of its page, is about: where something is asked for, or
+    where she may be vouched for instead of enrolling something.
+    """
+    step = step_of(flow, policy)
+    named = step is Step.PROVE or (step is Step.ENROL and code is not None)
+    return chosen(flow, policy, code) if named else None
+
+
 def returning(flow: FlowState, policy: Policy, code: str) -> Factor | None:
     """The factor that whoever is back had been sent for, also where it is gone meanwhile."""
+    if step_of(flow, policy) not in (Step.PROVE, Step.ENROL):
+        return None
     return chosen(flow, policy, code) or registry.gone(code)
 
 
@@ -173,6 +186,7 @@ def page(flow: FlowState, policy: Policy, *, error: str | None = None) -> Any:
         kept=_sealed(flow, factor, form.kept) if form.kept else "",
         beside=[_beside(flow, one) for one in left if one.code in registry.BESIDE],
         others=[one for one in left if one.code not in registry.BESIDE],
+        enrols=step_of(flow, policy) is Step.ENROL,
         party=party,
         why=_why(flow, has) or more(flow, policy),
         error=error,

@@ -111,7 +111,7 @@ def record(flow_id: str) -> Any:
     if waiting.carried_on(flow):
         return redirect(flow.return_to, 303)
     step, about = proving.step_of(flow, policy), request.form.get("step")
-    factor = proving.chosen(flow, policy, about) if step is Step.PROVE else None
+    factor = proving.answering(flow, policy, about)
 
     def act() -> Any:
         # A form sent twice, or from an older tab, is about a step already taken.
@@ -243,6 +243,8 @@ def _page(
     flow: FlowState, policy: Policy, step: Step, *, error: InvalidInput | Busy | None = None
 ) -> Any:
     if step is Step.PROVE:
+        return proving.page(flow, policy, error=error_text(error) if error else None)
+    if step is Step.ENROL and proving.answering(flow, policy, request.args.get("way")):
         return proving.page(flow, policy, error=error_text(error) if error else None)
     if step is Step.ENROL:
         wrong = error if isinstance(error, InvalidInput) else None

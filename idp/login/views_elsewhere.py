@@ -5,9 +5,8 @@ from typing import Any
 from flask import Blueprint
 
 from directory.base.errors import NotFound
-from idp.factors.by_eid import PREFIX
+from idp.factors.second_factors import EID
 from idp.login import proving, views, waiting
-from idp.login.policy import Step
 from idp.web.gate import services
 
 blueprint = Blueprint("elsewhere", __name__)
@@ -25,7 +24,7 @@ def returned(code: str) -> Any:
     except NotFound as error:
         return waiting.anew(flow_id) or views.again(error, 404)
     step = proving.step_of(flow, policy)
-    factor = proving.returning(flow, policy, code) if step is Step.PROVE else None
+    factor = proving.returning(flow, policy, code)
 
     def act() -> Any:
         return proving.came_back(flow, factor, kept) if factor is not None else None
@@ -41,7 +40,7 @@ def begun_at_once(name: str) -> Any:
     if not services().settings.eid_start_addresses:
         raise NotFound("not_here", "Không tìm thấy trang này.")
     flow, policy = views.load(views.new("/"))
-    factor = proving.chosen(flow, policy, PREFIX + name)
+    factor = proving.chosen(flow, policy, EID + name)
     if factor is None:
         raise NotFound("not_here", "Không tìm thấy trang này.")
     step = proving.step_of(flow, policy)

@@ -9,11 +9,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from directory.base.audit import AuditEntry, Tag
-from idp.assurance import TWO_FACTORS, Level
-from idp.factors import by_passkey, by_recovery_code, enrolled, registry
+from directory.base.config import Settings
+from directory.base.errors import NotAllowed
+from idp.assurance import TWO_FACTORS, Level, reaches
+from idp.factors import by_passkey, by_recovery_code, enrolled, registry, second_factors
 from idp.factors.enrolled import HeldFactor
 from idp.factors.passwords import PasswordCredential
+from idp.sessions import SessionView
+from idp.web import gate
 
+_VOUCHED = "eid"
+"""In ``amr``: an upstream has vouched for her."""
 TOLD_FOR = timedelta(days=90)
 MOST_TOLD = 12
 
@@ -60,15 +66,37 @@ def ways(session: Session, user_id: int, *, now: datetime) -> Ways:
         [one for one in held if one.kind != by_recovery_code.CODE],
         sheets[-1] if sheets else None,
         by_recovery_code.left(session, user_id),
-        enrolled.lost(session, user_id),
+        second_factors.of(session, user_id).lost,
         _news(session, user_id, since=now - TOLD_FOR),
     )
 
 
-def asked_for(session: Session, user_id: int) -> Level:
-    """What whoever touches them must have proven a moment ago: as much as they give."""
-    more = enrolled.kinds(session, user_id) or enrolled.lost(session, user_id)
-    return TWO_FACTORS if more else Level.AAL1
+def asked_for(
+    session: Session, me: SessionView, *, now: datetime, settings: Settings
+) -> Level | None:
+    """What whoever touches them must prove first, as much as they give; None where she has, a moment
+    ago. Raises NotAllowed where she cannot.
+    """
+    beside = second_factors.of(session, me.user_id)
+    least = Level.AAL1 if beside.may_begin() else TWO_FACTORS
+    fresh = now - me.asked_at < timedelta(seconds=settings.sudo_window)
+    if fresh and reaches(me.acr, least):
+        return None
+    if not beside.codes and not beside.may_begin():
+        raise gate.second_factor_lost()
+    if fresh and _VOUCHED in me.amr and not beside.enrolled:
+        raise _vouched_faintly()
+    return least
+
+
+def _vouched_faintly() -> NotAllowed:
+    """Her only second factor is an upstream, and it has just vouched for less than that."""
+    return NotAllowed(
+        "vouched_faintly",
+        "Nơi xác thực vừa xác nhận bạn ở mức thấp hơn hai yếu tố. Hãy đăng nhập ở đó bằng cách mạnh "
+        "hơn, hoặc đến bộ phận tổ chức cán bộ của đơn vị đề nghị đặt lại cách xác thực.",
+        missing="second_factor",
+    )
 
 
 _TOLD = (

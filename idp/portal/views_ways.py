@@ -6,7 +6,6 @@ here, and sees what there is to be done.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, cast
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -22,6 +21,7 @@ from idp.factors import (
     enrolled,
     passkey_site,
     registry,
+    second_factors,
 )
 from idp.factors.enrolled import HeldFactor
 from idp.factors.passkey_site import Without
@@ -92,13 +92,9 @@ def _proven_anew() -> Any:
     """
     has, me = services(), _me()
     with has.db.read() as session:
-        least = pages_ways.asked_for(session, me.user_id)
-        stranded = enrolled.lost(session, me.user_id) and not enrolled.kinds(session, me.user_id)
-    fresh = has.clock() - me.asked_at < timedelta(seconds=has.settings.sudo_window)
-    if fresh and reaches(me.acr, least):
+        least = pages_ways.asked_for(session, me, now=has.clock(), settings=has.settings)
+    if least is None:
         return None
-    if stranded:
-        raise gate.second_factor_lost()
     return redirect(gate.login_url(gate.back_here(), prompt="login", least=least), 303)
 
 
@@ -179,7 +175,8 @@ def _may_add(session: Any, me: SessionView) -> bool:
     """Whether she may enrol one more now; she is locked. Raises Conflict."""
     _lock(session, me)
     # Where it is not so, somebody who knows the password too was first.
-    return reaches(me.acr, TWO_FACTORS) or enrolled.may_begin(session, me.user_id)
+    beside = second_factors.of(session, me.user_id)
+    return reaches(me.acr, TWO_FACTORS) or beside.may_begin()
 
 
 # ---- passkeys --------------------------------------------------------------------------------
@@ -266,7 +263,7 @@ def new_codes() -> Any:
     has, me = services(), _me()
     with has.db.write() as session:
         _lock(session, me)
-        others = enrolled.kinds(session, me.user_id) - {by_recovery_code.CODE}
+        others = second_factors.of(session, me.user_id).enrolled - {by_recovery_code.CODE}
         if not others or not reaches(me.acr, TWO_FACTORS):
             raise NotAllowed(
                 "codes_alone",
@@ -325,7 +322,8 @@ def remove(factor_id: int) -> Any:
             for one in enrolled.held(session, me.user_id)
             if one.id != factor_id and one.kind != by_recovery_code.CODE
         ]
-        if not others and _two_are_asked(me):
+        linked = second_factors.of(session, me.user_id).linked
+        if not others and not linked and _two_are_asked(me):
             flash(
                 gettext("Đây là cách xác thực thứ hai duy nhất của bạn. Hãy thêm cách khác trước."),
                 "wait",

@@ -31,7 +31,7 @@ from directory.base.crypto import random_id
 from directory.base.errors import NotAllowed
 from directory.base.hosts import Host
 from idp.assurance import TWO_FACTORS, asked_here, reaches
-from idp.factors import enrolled
+from idp.factors import second_factors
 from idp.web import exchange, threshold
 from idp.web.asked_again import Why
 from idp.web.exchange import BODY_LIMIT, Answer, HttpRequest
@@ -268,10 +268,8 @@ def asked_more(view: "SessionView") -> Any:
     if asked_here(has.settings, administers=view.administers, ip=source) is None:
         return None
     with has.db.hot() as connection:
-        can = enrolled.kinds(connection, view.user_id) or enrolled.may_begin(
-            connection, view.user_id
-        )
-    if not can:
+        beside = second_factors.of(connection, view.user_id)
+    if not beside.codes and not beside.may_begin():
         raise second_factor_lost()
     return redirect(login_url(back_here(), least=TWO_FACTORS), 303)
 

@@ -27,7 +27,7 @@ from directory.base.clock import system_clock
 from directory.base.config import Settings
 from directory.base.db import unpooled
 from directory.entitlements import Application
-from idp.factors import enrolled
+from idp.factors import enrolled, second_factors
 from idp.run import performing, wiring
 from idp.services import Services
 from tests import hr_world
@@ -254,8 +254,8 @@ def test_what_people_enrolled_before_the_backup_is_theirs_after_it(
     _lose_everything(drill, operator)
     _restored(operator)
     with drill.services.db.read() as session:
-        assert enrolled.kinds(session, lan) == {"totp"}
-        assert not enrolled.may_begin(session, lan)
+        assert second_factors.of(session, lan).enrolled == {"totp"}
+        assert not second_factors.of(session, lan).may_begin()
 
 
 def test_only_administrators_are_let_in_until_the_staff_list_is_confirmed(

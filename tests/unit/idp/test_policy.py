@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from idp.assurance import Because, Demand, Means, Strength
+from idp.assurance import UNASKED, Because, Demand, Means, Strength
 from idp.factors import by_password
 from idp.factors.factor import Epochs, Proven, methods, reached
 from idp.login.policy import Policy, Step, capacity, next_step, ways_left
@@ -59,6 +59,13 @@ NOBODY = Policy(ways=(PASSWORD,))
 SECOND = replace(ONE, ways=(PASSWORD, CODES, PIN))
 MUST = Demand(least=(AAL2,))
 HERE = Because.OUTSIDE
+LINKED = replace(ONE, ways=(PASSWORD, ABROAD), because=HERE)
+"""Vouched for elsewhere, and with nothing else."""
+UNTRIED = replace(LINKED, untried=frozenset({"abroad"}))
+"""Somebody could vouch for her there, and never has."""
+VOUCHED = of(ABROAD, "eid")
+FAINTLY = Proven("abroad", NOW, Epochs(1, 1), 1, ("eid",))
+"""Vouched for, as one factor."""
 
 
 @pytest.mark.parametrize(
@@ -224,6 +231,79 @@ HERE = Because.OUTSIDE
             Step.FINISHED,
             id="nor is a finished one begun again",
         ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            LINKED,
+            Step.PROVE,
+            id="who is vouched for elsewhere is asked for that",
+        ),
+        pytest.param(
+            (*PROVEN, VOUCHED), Demand(), LINKED, Step.DONE, id="and then has proven enough"
+        ),
+        pytest.param(
+            (*PROVEN, FAINTLY),
+            Demand(),
+            replace(LINKED, may_begin=True),
+            Step.ENROL,
+            id="too little of all that she has: she enrols",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(UNTRIED, may_begin=True),
+            Step.ENROL,
+            id="who has none enrols, wherever somebody might vouch for her",
+        ),
+        pytest.param(
+            PROVEN,
+            MUST,
+            replace(UNTRIED, may_begin=True),
+            Step.ENROL,
+            id="also where an application asks for it too",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(UNTRIED, may_begin=True, must_change=True),
+            Step.CHANGE_PASSWORD,
+            id="a temporary password goes first there, too",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            UNTRIED,
+            Step.DONE,
+            id="who has lost hers waits for no upstream that she has never used",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(UNTRIED, ways=(PASSWORD, CODES, ABROAD), may_begin=True),
+            Step.PROVE,
+            id="who can prove one of her own enrols nothing there either",
+        ),
+        pytest.param(
+            PROVEN,
+            MUST,
+            replace(UNTRIED, because=None),
+            Step.PROVE,
+            id="what an application must have she may show where she never has",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(voluntary=(AAL2,)),
+            replace(UNTRIED, because=None),
+            Step.DONE,
+            id="what it only wishes leads nobody to where she has never been",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(voluntary=(AAL2,)),
+            replace(LINKED, because=None),
+            Step.PROVE,
+            id="but to where she has been",
+        ),
         pytest.param(PROVEN, MUST, SECOND, Step.PROVE, id="a minimum that she can meet is asked"),
         pytest.param(
             PROVEN, Demand(essential=(AAL2, AAL3)), SECOND, Step.PROVE, id="so is what must be"
@@ -282,6 +362,11 @@ def test_what_is_asked_is_what_brings_her_nearer(
     assert [one.code for one in found] == codes.split()
 
 
+def test_whoever_enrols_may_be_vouched_for_instead() -> None:
+    found = ways_left(PROVEN, Demand(), replace(UNTRIED, may_begin=True))
+    assert [one.code for one in found] == ["abroad"]
+
+
 @pytest.mark.parametrize(
     ("ways", "level"),
     [
@@ -311,6 +396,14 @@ def test_methods_say_when_they_are_several() -> None:
     assert methods(PROVEN) == ["pwd"]
     assert methods(WITH_CODES) == ["pwd", "otp", "mfa"]
     assert methods((*PROVEN, of(PIN, "pin"))) == ["pwd", "pin"]
+
+
+def test_whoever_was_asked_here_was_asked() -> None:
+    """An upstream that cannot say when it asked her stands beside a proof of ours that can."""
+    silent = replace(VOUCHED, amr=("eid", UNASKED))
+    assert methods([silent]) == ["eid", UNASKED]
+    assert methods([*PROVEN, silent]) == methods([*PROVEN, VOUCHED]) == ["pwd", "eid"]
+    assert methods([silent, *PROVEN]) == ["eid", "pwd"]
 
 
 def test_what_was_proven_is_kept_as_it_was() -> None:
