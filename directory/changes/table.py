@@ -33,6 +33,8 @@ class Event(StrEnum):
     """another citizen number: she was taken for somebody else, or is"""
     NUMBER_ADDED = "number.added"
     """a citizen number, where none was known"""
+    SESSIONS_END = "sessions.end"
+    """an officer signs her out everywhere"""
     UNDO = "undo"
     CANCEL = "cancel"
     """undo of a change that has not taken effect yet"""
@@ -118,6 +120,7 @@ TABLE: dict[Event, dict[Column, Action]] = {
     Event.CONTACT:         _row(_A.NONE,       _A.UPDATE,    _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
     Event.NUMBER:          _row(_A.END_ALL,    _A.NONE,      _A.DISTRUST,          _A.REPLACE,          _A.NONE,      _A.NONE,      _A.END_ALL),
     Event.NUMBER_ADDED:    _row(_A.NONE,       _A.NONE,      _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
+    Event.SESSIONS_END:    _row(_A.END_ALL,    _A.NONE,      _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.END_ALL),
     Event.UNDO:            _row(_A.END_ALL,    _A.RECOMPUTE, _A.NONE,              _A.NONE,             _A.NONE,      _A.RECOMPUTE, _A.END_ALL),
     Event.CANCEL:          _row(_A.NONE,       _A.NONE,      _A.RESTORE,           _A.NONE,             _A.NONE,      _A.RESTORE,   _A.NONE),
 }

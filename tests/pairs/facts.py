@@ -32,7 +32,7 @@ DATED = (*MOVES, *ENDS, *TAKES, *GIVES_UP)
 """Kinds that may wait for their day. Any other, but those of a status, says what is known of her, at
 once, and touches nothing else.
 """
-FOR_GOOD = ("number",)
+FOR_GOOD = ("number", "sessions.end")
 """Kinds that are never taken back."""
 LONG_BEFORE, HORIZON = -10, 70
 """Nothing in the table is dated earlier, or later."""
