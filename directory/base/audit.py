@@ -64,6 +64,8 @@ class Tag(StrEnum):
     LOGIN_FAIL = "login.fail"
     LOGIN_LOCK = "login.lock"
     LOGIN_UNLOCK = "login.unlock"
+    LOGIN_DISOWN = "login.disown"
+    """A sign-in in somebody's name was not hers, she says."""
     PASSWORD_SET = "password.set"  # noqa: S105 (a name, not a secret)
     FACTOR_ENROL = "factor.enrol"
     FACTOR_RENAME = "factor.rename"

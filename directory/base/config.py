@@ -158,6 +158,9 @@ class Settings(NoticeSettings, BaseSettings):
     outside ``inside_networks``; of administrators alone; of nobody."""
     inside_networks: list[str] = []
     """The agency's own networks, as addresses or with the length of a prefix. Empty: none is."""
+    network_names: dict[str, str] = {}
+    """A network, written as those are, and what people call it: shown beside their sessions instead of
+    the bare address. Of several that hold an address the narrowest."""
     eid_start_addresses: bool = False
     """Whether ``/login/eid/<name>/start`` begins a sign-in without a click: for test programs."""
     passkey_rp_id: str = ""
@@ -236,9 +239,9 @@ class Settings(NoticeSettings, BaseSettings):
     def _is_where_to_listen(cls, value: str) -> str:
         return hosts.listening(value)
 
-    @field_validator("trusted_proxies", "inside_networks")
+    @field_validator("trusted_proxies", "inside_networks", "network_names")
     @classmethod
-    def _are_networks(cls, value: list[str]) -> list[str]:
+    def _are_networks(cls, value: list[str] | dict[str, str]) -> list[str] | dict[str, str]:
         for each in value:
             try:
                 hosts.network(each)

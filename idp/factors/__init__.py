@@ -7,6 +7,7 @@ by_totp         codes of an app on her phone: sign-in, and how one is enrolled
 by_recovery_code  ten codes on a sheet of paper, each good once
 enrolled        what people have enrolled: one row each, whichever factor it belongs to
 second_factors  what somebody has beside her password, and who may enrol the first such thing
+disowning       a sign-in was not hers: what ends, so that whoever it was is no nearer
 resetting       an officer ends all of it, and the password with it
 by_passkey      keys of her devices: signed for this page, and for no other
 passkey_ceremony  what a browser is asked for, and what it answers (WebAuthn)

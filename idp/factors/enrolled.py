@@ -236,12 +236,16 @@ def end(  # noqa: PLR0913 (one keyword per fact)
     actor: Actor,
     only: int | None = None,
     kind: str | None = None,
+    since: datetime | None = None,
     change_id: str | None = None,
 ) -> list[int]:
-    """End what these people have: ``only`` this one, or those of a kind. Whose it was, each once."""
+    """End what these people have: ``only`` this one, or those of a kind, or those enrolled ``since``.
+    Whose it was, each once.
+    """
     whose: list[int] = []
     narrower = [EnrolledFactor.id == only] if only is not None else []
     narrower += [EnrolledFactor.kind == kind] if kind is not None else []
+    narrower += [EnrolledFactor.created_at >= since] if since is not None else []
     for part in batches(sorted(set(user_ids))):
         rows = session.execute(
             update(EnrolledFactor)

@@ -20,7 +20,7 @@ from directory.base.errors import NotFound
 from directory.changes.proposals import Proposal
 from directory.entitlements import AccountState
 from directory.people import User
-from idp import approving, sessions
+from idp import approving
 from idp.sessions import SessionView
 from idp.web.labels import label
 
@@ -130,36 +130,6 @@ def _initials(name: str) -> str:
 def capacities(session: Session, user_id: int, *, now: datetime) -> list[Held]:
     """What she may act as today, the primary assignment first."""
     return assignments.current(session, user_id, local_day(now))
-
-
-@dataclass(frozen=True)
-class Device:
-    """One of my sessions."""
-
-    id: str
-    what: str
-    address: str
-    since: datetime
-    seen: datetime
-    capacity: str | None
-    this: bool
-
-
-def my_devices(session: Session, view: SessionView, *, now: datetime) -> list[Device]:
-    """Where I am signed in, this browser first."""
-    found = [
-        Device(
-            s.id,
-            sessions.describe_browser(s.user_agent),
-            s.ip or "",
-            s.auth_time,
-            s.last_seen_at,
-            f"{s.position_name} · {s.unit_name}" if s.position_name else None,
-            s.id == view.id,
-        )
-        for s in sessions.good_ones(session, view.user_id, now=now)
-    ]
-    return sorted(found, key=lambda d: not d.this)
 
 
 @dataclass(frozen=True)

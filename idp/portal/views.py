@@ -14,13 +14,14 @@ from idp.factors.passwords import Choosing
 from idp.oidc import frontchannel
 from idp.oidc import logout as endings
 from idp.oidc.routes import signing_out
-from idp.portal import pages, pages_consents, views_ways
+from idp.portal import pages, pages_consents, pages_sessions, views_sessions, views_ways
 from idp.sessions import SessionView
 from idp.web import gate, judged, unwritten
 from idp.web.gate import actor, current_session, require_session, services
 from idp.web.i18n import error_text, gettext
 
 blueprint = Blueprint("portal", __name__)
+views_sessions.install(blueprint)
 views_ways.install(blueprint)
 
 
@@ -38,37 +39,6 @@ def home() -> Any:
         shown = pages.launcher(session, me, now=has.clock())
         approvals = pages.approvals(session, actor(), now=has.clock()) if me.administers else None
     return render_template("portal/home.html", shown=shown, approvals=approvals)
-
-
-# ---- sessions --------------------------------------------------------------------------------
-
-
-@blueprint.get("/portal/sessions", endpoint="sessions")
-@require_session
-def my_sessions() -> Any:
-    """Where I am signed in."""
-    has = services()
-    with has.db.read() as session:
-        devices = pages.my_devices(session, _me(), now=has.clock())
-    return render_template("portal/sessions.html", devices=devices)
-
-
-@blueprint.post("/portal/sessions/end")
-@require_session
-def end_sessions() -> Any:
-    """End one of my sessions, or all but this one."""
-    has, me, now = services(), _me(), services().clock()
-    wanted = request.form.get("session", "")
-    with has.db.write() as session:
-        mine = {row.id for row in sessions.living(session, [me.user_id], now=now)}
-        chosen = (mine if wanted == "others" else mine & {wanted}) - {me.id}
-        ended = sessions.end_many(session, chosen, now=now, reason="ended by owner", actor=actor())
-        gate.sessions_ended(session, ended, now=now, reason="ended by owner")
-    if wanted == me.id:
-        return signing_out.sign_out()
-    if ended:
-        flash(gettext("Đã kết thúc {count} phiên đăng nhập.", count=len(ended)), "good")
-    return redirect(url_for("portal.sessions"), 303)
 
 
 # ---- consents --------------------------------------------------------------------------------
@@ -343,7 +313,7 @@ def everywhere() -> Any:
     """What signing out everywhere ends, before it does."""
     has, me, now = services(), _me(), services().clock()
     with has.db.read() as session:
-        devices = pages.my_devices(session, me, now=now)
+        devices = pages_sessions.my_devices(session, me, now=now, settings=has.settings)
         held = pages_consents.allowed(session, me.user_id, issuer=has.settings.issuer, now=now)
     lasting = [one for one in held if one.lasting]
     return render_template("portal/everywhere.html", devices=devices, lasting=lasting)

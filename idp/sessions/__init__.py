@@ -12,6 +12,7 @@ Whoever ends sessions tells the relying parties: these functions return what the
     lifecycle       start, renew, switch, lower, end
     answers         what forms were answered with, until it may be forgotten
     devices         a browser by the name its owner knows
+    networks        a network by the name people know
     session_rows    the table, the one condition, peek, resolve, living
 """
 

@@ -58,6 +58,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "login.fail": "Đăng nhập sai",
         "login.lock": "Khóa đăng nhập",
         "login.unlock": "Mở khóa đăng nhập",
+        "login.disown": "Báo đăng nhập không phải mình",
         "password.set": "Đặt mật khẩu",
         "factor.enrol": "Thêm cách xác thực",
         "factor.rename": "Đổi tên cách xác thực",
@@ -198,6 +199,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "used_up": "đã dùng hết",
         "lost": "báo mất",
         "reset": "cán bộ đặt lại",
+        "disowned": "báo đăng nhập không phải mình",
         "change": "theo thay đổi hồ sơ",
     },
     "tier": {

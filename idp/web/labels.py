@@ -117,6 +117,22 @@ _SAID: dict[str, dict[str, str]] = {
         "privilegeWithdrawn": "Thu hồi quyền",
         "aACompromise": "Lộ khóa của tổ chức cấp thuộc tính",
     },
+    "acr": {
+        "urn:vn:aal:1": "một yếu tố",
+        "urn:vn:aal:2": "hai yếu tố",
+        "urn:vn:aal:3": "hai yếu tố, có sinh trắc học",
+        "urn:vn:aal:4": "ba yếu tố",
+    },
+    "amr": {
+        "pwd": "mật khẩu",
+        "otp": "mã dùng một lần",
+        "pop": "khóa trên thiết bị",
+        "sc": "chứng thư trên thẻ hoặc USB token",
+        "hwk": "khóa trong phần cứng",
+        "face": "khuôn mặt",
+        "fpt": "vân tay",
+        "sms": "tin nhắn",
+    },
     "request": {
         "first": "cấp lần đầu",
         "moved": "đã chuyển đơn vị công tác",

@@ -24,6 +24,7 @@ OPEN = {
     "/signed-out": "what remains after signing out",
     "/session/status": "whether a cookie is good",
     "/activate": "a slip",
+    "/portal/sessions/ended": 'what remains after "not me"',
     "/portal/ways": "what there is to be done",
     "/portal/ways/app": "enrols by what was just proven",
     "/portal/ways/passkey": "the same",

@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from directory.permissions import Role
+from idp import sessions
 from tests import hr_world
 from tests.authenticator import Authenticator
 from tests.browser_client import hidden_fields, open_login, sign_in
@@ -126,6 +127,18 @@ def slip_code(hr: Hr) -> Form:
 def other_session(hr: Hr) -> Form:
     hr.browser("lan")
     return filled(hr.browser("lan"), "/portal/sessions", "/portal/sessions/end", session="others")
+
+
+def not_me(hr: Hr) -> Form:
+    there = living(hr)
+    return filled(hr.browser("lan"), f"/portal/sessions/not-me?session={there}")
+
+
+def living(hr: Hr) -> str:
+    """Another session of hers."""
+    hr.browser("lan")
+    with hr.services.db.read() as session:
+        return sessions.living(session, [hr.people["lan"]], now=hr.clock())[-1].id
 
 
 def consent(hr: Hr) -> Form:
@@ -355,6 +368,7 @@ CASES: dict[str, Callable[[Hr], Form]] = {
     "login.open_slip": slip_code,
     "login.activated": slip_form,
     "portal.end_sessions": other_session,
+    "portal.disown": not_me,
     "portal.add_app": one_more_app,
     "portal.add_passkey": passkey,
     "portal.new_codes": lambda hr: of_my_ways(hr, "codes"),
