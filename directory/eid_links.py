@@ -202,8 +202,9 @@ def end(
     now: datetime,
     actor: Actor,
     change_id: str | None = None,
-) -> None:
-    """Take their links away, and what tokens told of them."""
+) -> list[int]:
+    """Take their links away, and what tokens told of them. Whose they were, each once."""
+    whose: set[int] = set()
     for part in batches(sorted(set(users))):
         gone = session.execute(
             delete(EidLink)
@@ -216,6 +217,7 @@ def end(
             .values(eid_issuer=None, eid_subject=None, eid_level=None, eid_verified_at=None)
             .execution_options(synchronize_session=False)
         )
+        whose.update(one.user_id for one in gone)
         for one in gone:
             audit.record(
                 session,
@@ -227,6 +229,7 @@ def end(
                 data={"upstream": one.upstream, "issuer": one.issuer, "why": why},
             )
     read_anew(session)
+    return sorted(whose)
 
 
 def overtaken() -> Conflict:

@@ -200,7 +200,7 @@ def unlink(user: str) -> None:
         person = people.by_ref(session, user)
         logout.end_everywhere(session, person.id, now=now, settings=has.settings, actor=actor)
         eid_links.end(session, [person.id], why="operator", now=now, actor=actor)
-        enrolled.end(session, [person.id], why="reset", now=now, actor=actor)
+        enrolled.reset(session, person.id, now=now, actor=actor)
 
 
 @eid.command("test")

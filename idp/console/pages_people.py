@@ -26,8 +26,9 @@ from directory.search import Found, Page, PersonView, SearchFilter
 from directory.units import OrgUnit
 from idp import sessions
 from idp.console import entries
-from idp.factors import enrolled, slips, throttle
+from idp.factors import enrolled, second_factors, slips, throttle
 from idp.factors.enrolled import HeldFactor
+from idp.factors.second_factors import SecondFactors
 from idp.factors.throttle import Lock
 from idp.sessions import SessionView
 
@@ -101,6 +102,8 @@ class Whole:
     """What she has enrolled to sign in besides her password."""
     locks: list[Lock]
     """What of her sign-in is closed after too many wrong attempts."""
+    beside: SecondFactors
+    """What of this a second factor is, and whether she has reported a loss."""
     may_change: bool
     offered: list[Kind]
     """The kinds of change her page offers, as she stands."""
@@ -133,6 +136,7 @@ def whole(
             [],
             [],
             [],
+            SecondFactors(),
             may_change=_may_take_back(session, granted, found),
             offered=_offered(found, on),
             may_reset=False,
@@ -151,6 +155,7 @@ def whole(
         upstreams.identities(session, user_id),
         enrolled.held(session, user_id),
         throttle.locks(session, user_id, now=now),
+        second_factors.of(session, user_id),
         may_change=granted.may(Do.CHANGE, path) and not herself,
         offered=_offered(found, on),
         may_reset=slips.entitled(session, granted, found, on=on),

@@ -16,7 +16,7 @@ from directory.base.crypto import Keyring
 from directory.base.errors import Conflict, NotAllowed
 from idp import sessions
 from idp.console import pages_people
-from idp.factors import enrolled, resetting, slips, throttle
+from idp.factors import resetting, slips, throttle
 
 APART = timedelta(hours=24)
 
@@ -33,7 +33,7 @@ def issue_slip(
     """The code of a new activation slip. Raises NotFound, NotAllowed, Conflict."""
     _require_reset(session, user_id, actor, now)
     people.lock(session, [user_id])  # of a slip and a reset at one moment the second sees the first
-    if enrolled.reset_by(session, user_id, actor, since=now - APART):
+    if resetting.done_by(session, user_id, actor, since=now - APART):
         raise Conflict(
             "both_factors",
             "Bạn vừa đặt lại cách xác thực thứ hai của người này. Trong 24 giờ, phiếu kích hoạt phải "
@@ -47,8 +47,8 @@ def issue_slip(
 def reset_factors(
     session: Session, user_id: int, *, actor: Actor, now: datetime
 ) -> list[str] | None:
-    """End what a person has enrolled, her password and her sessions, for her to begin anew with a
-    slip: which sessions these were; None if she had nothing enrolled. Raises NotFound, NotAllowed, Conflict.
+    """End what a person has beside her password, this and her sessions, for her to begin anew with a
+    slip: which sessions these were; None if she had nothing. Raises NotFound, NotAllowed, Conflict.
     """
     _require_reset(session, user_id, actor, now)
     user = people.lock(session, [user_id])[0]

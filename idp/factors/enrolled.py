@@ -10,6 +10,10 @@ A row belongs to one person, has a name that she gave it and ends once, for a re
     reset       by an officer, for her to begin anew
     change:<id> she is in service again and begins anew, or has another citizen number
 
+Whatever somebody else does for her to begin anew (``reset``, ``change``) ends a reported loss as it
+ends what is left: she is no worse off for having reported it. What she does herself never does, but
+for enrolling, for which she has proven herself as strongly as before.
+
 Nothing here opens a door: whether she may act is asked where it is used, as for her password.
 Who may enrol the first, says ``second_factors``.
 """
@@ -27,6 +31,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    or_,
     select,
     update,
 )
@@ -89,6 +94,7 @@ class HeldFactor:
 
 LIVE = EnrolledFactor.ended_at.is_(None)
 """The condition of one that has not ended."""
+_LOST = EnrolledFactor.ended_as == "lost"
 _SPEND = (
     update(EnrolledFactor)
     .where(
@@ -197,7 +203,7 @@ def make_good(session: Session, user_id: int) -> None:
     """What this person has lost stands in no way any more."""
     session.execute(
         update(EnrolledFactor)
-        .where(EnrolledFactor.user_id == user_id, EnrolledFactor.ended_as == "lost")
+        .where(EnrolledFactor.user_id == user_id, _LOST)
         .values(ended_as="made_good")
         .execution_options(synchronize_session=False)
     )
@@ -238,8 +244,10 @@ def end(  # noqa: PLR0913 (one keyword per fact)
     kind: str | None = None,
     since: datetime | None = None,
     change_id: str | None = None,
+    losses: bool = False,
 ) -> list[int]:
-    """End what these people have: ``only`` this one, or those of a kind, or those enrolled ``since``.
+    """End what these people have: ``only`` this one, or those of a kind, or those enrolled ``since``;
+    with ``losses`` for them to begin anew, so that what they have lost stands in no way either.
     Whose it was, each once.
     """
     whose: list[int] = []
@@ -249,7 +257,9 @@ def end(  # noqa: PLR0913 (one keyword per fact)
     for part in batches(sorted(set(user_ids))):
         rows = session.execute(
             update(EnrolledFactor)
-            .where(EnrolledFactor.user_id.in_(part), LIVE, *narrower)
+            .where(
+                EnrolledFactor.user_id.in_(part), or_(LIVE, _LOST) if losses else LIVE, *narrower
+            )
             .values(ended_at=now, ended_as=why, ended_by=actor.key)
             .returning(EnrolledFactor.user_id, EnrolledFactor.kind)
             .execution_options(synchronize_session=False)
@@ -271,15 +281,7 @@ def end(  # noqa: PLR0913 (one keyword per fact)
 
 def reset(session: Session, user_id: int, *, now: datetime, actor: Actor) -> bool:
     """End what she has, and what she has lost with it, as reset by this officer; whether there was any."""
-    ended = end(session, [user_id], why="reset", now=now, actor=actor)
-    stood = session.scalars(
-        update(EnrolledFactor)
-        .where(EnrolledFactor.user_id == user_id, EnrolledFactor.ended_as == "lost")
-        .values(ended_at=now, ended_as="reset", ended_by=actor.key)
-        .returning(EnrolledFactor.id)
-        .execution_options(synchronize_session=False)
-    ).all()
-    return bool(ended or stood)
+    return bool(end(session, [user_id], why="reset", now=now, actor=actor, losses=True))
 
 
 def reset_by(where: Connection | Session, user_id: int, actor: Actor, *, since: datetime) -> bool:
@@ -294,11 +296,11 @@ def reset_by(where: Connection | Session, user_id: int, actor: Actor, *, since: 
 
 
 def having(session: Session, user_ids: Iterable[int]) -> list[int]:
-    """Those of these people who have something enrolled."""
+    """Those of these people who have something enrolled, or have reported a loss."""
     found: set[int] = set()
     for part in batches(sorted(set(user_ids))):
         mine = EnrolledFactor.user_id.in_(part)
-        found.update(session.scalars(select(EnrolledFactor.user_id).where(mine, LIVE)))
+        found.update(session.scalars(select(EnrolledFactor.user_id).where(mine, or_(LIVE, _LOST))))
     return sorted(found)
 
 

@@ -72,6 +72,7 @@ class SlipCutter:
             now=plan.now,
             actor=_actor(change),
             change_id=change.id,
+            losses=True,
         )
         return [
             *_ended(session, ending, change, plan.now),

@@ -14,7 +14,7 @@ from directory.base.audit import Actor, AuditEntry
 from directory.changes.model import Change, ChangeLine
 from directory.people import User
 from idp.commands import changes as commands
-from idp.factors import enrolled, passwords
+from idp.factors import enrolled, passwords, second_factors
 from idp.run import wiring
 from tests import hr_world
 from tests.browser_client import hidden_fields
@@ -125,6 +125,23 @@ def test_another_number_ends_what_was_enrolled_under_the_old_and_says_so_before(
         assert enrolled.held(session, hr.people["lan"]) == []
         assert len(enrolled.held(session, hr.people["hien"])) == 2
         assert passwords.having(session, [hr.people["lan"]])
+
+
+def test_another_number_ends_a_reported_loss_as_it_ends_what_is_left(hr: Hr) -> None:
+    """She is no worse off for having reported it; a first number ends neither."""
+    with hr.services.db.write() as session:
+        for who in ("lan", "hien"):
+            mine, now = hr.people[who], hr.clock()
+            enrolled.enrol(
+                session, mine, kind="totp", name="x", origin=who, now=now, actor=Actor.system()
+            )
+            enrolled.end(session, [mine], why="lost", now=now, actor=Actor("user", mine))
+    assert "factor.void" in str(hr.api(hr.token()).plan(**ask(hr)))
+    by_two(hr, **ask(hr))
+    by_two(hr, **ask(hr, "hien", "038180009999"))
+    with hr.services.db.read() as session:
+        assert second_factors.of(session, hr.people["lan"]).may_begin()
+        assert not second_factors.of(session, hr.people["hien"]).may_begin()
 
 
 def test_the_number_stands_nowhere_but_sealed(hr: Hr) -> None:

@@ -6,10 +6,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from directory import people
+from connectors.eid import upstreams
+from directory import eid_links, people
 from directory.base.audit import Actor
-from directory.people import User
-from idp.console import pages_sign_in
+from directory.eid_links import EidLink, Identity
+from directory.people import User, citizen_columns
+from idp.factors import second_factors
 from idp.factors.enrolled import EnrolledFactor
 from tests import hr_world
 from tests.authenticator import Authenticator
@@ -354,18 +356,76 @@ def _signs_in_by_no_password(who: Someone) -> None:
 def test_who_has_lost_everything_is_reset_by_one_officer_and_given_a_slip_by_another(
     enrolled_lan: Someone, hr: Hr, clock: Any
 ) -> None:
-    with hr.services.db.write() as session:
-        session.execute(
-            update(EnrolledFactor)
-            .where(EnrolledFactor.user_id == hr.people["lan"])
-            .values(ended_as="lost", ended_at=clock(), ended_by="test")
-        )
-        officer = Actor("user", hr.people["officer"])
-        gone = pages_sign_in.reset_factors(session, hr.people["lan"], actor=officer, now=clock())
-    assert gone is not None
+    _loses_everything(enrolled_lan)
+    officer = _officer(hr, "officer")
+    page = officer.client.get(f"/console/people/{hr.people['lan']}").text
+    assert "Đã báo mất" in text_of(page)
+    assert f"/console/people/{hr.people['lan']}/second-factor" in page
+    _, told = _reset(officer, "lan")
+    assert "Đã báo mất" not in told
+    assert rows(hr, "lan") == [("totp", "reset"), ("recovery_code", "reset")]
+    assert f"/console/people/{hr.people['lan']}/second-factor" not in told
     _signs_in_by_no_password(enrolled_lan)
-    _, told = _reset(_officer(hr, "officer"), "lan", "activation")
+    _, told = _reset(officer, "lan", "activation")
     assert "Trong 24 giờ" in told
+
+
+def _loses_everything(who: Someone) -> None:
+    for kind in ("totp", "recovery_code"):
+        who.act(f"{WAYS}/{way(who.hr, who.who, kind)}/lost")
+    assert {why for _, why in rows(who.hr, who.who)} == {"lost"}
+
+
+def _link(hr: Hr, who: str) -> None:
+    """An upstream has vouched for her."""
+    has, now, issuer = hr.services, hr.clock(), "https://dinhdanh.example"
+    with has.db.write() as session:
+        row = upstreams.made(
+            has.keyring,
+            name="vneid",
+            title="VNeID",
+            profile="standard",
+            issuer=issuer,
+            said={"client_id": "x", "assume": AAL2},
+            secret="x",
+            key=None,
+            now=now,
+        )
+        upstreams.add(session, row, actor=hr_world.OPERATOR)
+        number = citizen_columns(has.keyring, "038190001234")
+        hers = update(User).where(User.id == hr.people[who])
+        session.execute(hers.values(**number).execution_options(synchronize_session=False))
+        whose = Identity("vneid", issuer, "s", str(number["citizen_hash"]), 2)
+        eid_links.make(session, hr.people[who], whose, now=now, actor=Actor.system())
+
+
+@pytest.mark.both_databases
+def test_a_link_that_she_cannot_use_any_more_is_reset_like_the_rest(
+    lan: Someone, hr: Hr, clock: Any
+) -> None:
+    """Else nothing that anybody does would let her enrol; and one officer alone becomes nobody."""
+    _link(hr, "lan")
+    officer = _officer(hr, "officer")
+    _, told = _reset(officer, "lan")
+    assert "Đã đặt lại cách xác thực thứ hai" in told
+    with hr.services.db.read() as session:
+        assert session.scalars(select(EidLink)).all() == []
+        assert second_factors.of(session, hr.people["lan"]).may_begin()
+    assert trail(hr, "eid.unlink")[-1]["why"] == "reset"
+    _signs_in_by_no_password(lan)
+    page, told = _reset(officer, "lan", "activation")
+    assert "Trong 24 giờ" in told
+    assert "/activate" not in page.text
+    page, _ = _reset(_officer(hr, "officer_a"), "lan", "activation")
+    assert "/activate" in page.text
+
+
+def test_the_operator_resets_a_link_too(lan: Someone, hr: Hr, operator: Operator) -> None:
+    _link(hr, "lan")
+    assert operator("user", "reset", hr.names["lan"]).code == 0
+    _signs_in_by_no_password(lan)
+    assert operator("user", "reset", hr.names["lan"]).code == 0  # nothing is left to reset
+    assert len(trail(hr, "eid.unlink")) == 1
 
 
 @pytest.mark.both_databases
@@ -457,6 +517,35 @@ def test_whoever_comes_back_after_she_has_left_begins_anew(
     assert "factor.void" in str(plan)
     assert api.commit(**back).status_code in (200, 201)
     assert [why.partition(":")[0] for _, why in rows(hr, "lan")] == ["change", "change"]
+
+
+def test_whoever_had_reported_a_loss_before_she_left_begins_anew_as_well(
+    enrolled_lan: Someone, hr: Hr, clock: Any
+) -> None:
+    _loses_everything(enrolled_lan)
+    api = hr.api(hr.token())
+    assert api.commit(kind="leave", user=hr.names["lan"], reason="resign").status_code in (200, 201)
+    clock.advance(days=2)
+    with hr.services.db.read() as session:
+        assert not second_factors.of(session, hr.people["lan"]).may_begin()
+    to = {"kind": "rejoin", "user": hr.names["lan"], "to_unit": hr.units["room"], "position": "CV"}
+    api = hr.api(hr.token())
+    assert "factor.void" in str(api.plan(**to))
+    assert api.commit(**to).status_code in (200, 201)
+    with hr.services.db.read() as session:
+        assert second_factors.of(session, hr.people["lan"]).may_begin()
+
+
+@pytest.mark.parametrize("away", ["suspend", "leave"])
+def test_a_loss_outlasts_what_does_not_begin_her_anew(
+    enrolled_lan: Someone, hr: Hr, clock: Any, away: str
+) -> None:
+    _loses_everything(enrolled_lan)
+    more = {"reason": "resign"} if away == "leave" else {}
+    api = hr.api(hr.token())
+    assert api.commit(kind=away, user=hr.names["lan"], **more).status_code in (200, 201)
+    with hr.services.db.read() as session:
+        assert not second_factors.of(session, hr.people["lan"]).may_begin()
 
 
 def test_the_page_is_there_for_everybody_signed_in(lan: Someone) -> None:

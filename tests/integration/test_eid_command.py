@@ -8,10 +8,11 @@ from flask import Flask
 from sqlalchemy import text
 
 from connectors.eid.upstreams import Upstream
+from directory.base.audit import Actor
 from directory.base.clock import system_clock
 from directory.people import User
 from idp.commands import eid
-from idp.factors import enrolled
+from idp.factors import enrolled, second_factors
 from tests import eid_world, upstream
 from tests.command_line import Operator, operator  # noqa: F401 (a fixture)
 from tests.upstream import CLIENT, SECRET, pem
@@ -165,10 +166,22 @@ def test_a_link_is_taken_away_and_what_rests_on_it_ends(
             now=clock(),
             actor=eid_world.OPERATOR,
         )
+        lost = enrolled.enrol(
+            session,
+            world.user_id,
+            kind="totp",
+            name="Máy",
+            origin="hai",
+            now=clock(),
+            actor=eid_world.OPERATOR,
+        )
+        whose, me = [world.user_id], Actor("user", world.user_id)
+        enrolled.end(session, whose, why="lost", only=lost, now=clock(), actor=me)
     clock.advance(seconds=1)
     assert operator("eid", "unlink", name).code == 0
     with services.db.read() as session:
         assert enrolled.held(session, world.user_id) == []
+        assert second_factors.of(session, world.user_id).may_begin()  # nor does the loss stand
     assert world.links() == []
     assert browser.get("/portal/profile").status_code == 303
     assert world.trail("eid.unlink")[-1].data["why"] == "operator"
