@@ -13,7 +13,8 @@
     web/            what every page stands on
     sessions/       server-side sessions; one SELECT resolves one
     factors/        what a person proves herself with; guessing slowed down
-    assurance       how strong that is together, what is demanded, whether it is enough
+    demands         what is asked of whom, where and by which rule
+    assurance       how strong factors are together, and whether that is enough
     services        settings, clock, database, keyring, door, outward client: what all are given
 
 An arrow only ever points down this list.

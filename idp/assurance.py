@@ -111,12 +111,16 @@ def combined(begun: Strength, others: Iterable[Strength]) -> frozenset[Strength]
 
 
 class Because(StrEnum):
-    """Why the installation asks two factors of somebody."""
+    """Which rule asks for a level; the first three are those of ``two_factors``."""
 
     ADMINISTERS = "administers"
     OUTSIDE = "outside"
     """She comes from outside the agency's networks."""
     EVERYBODY = "everybody"
+    APPLICATION = "application"
+    SCOPE = "scope"
+    POSITION = "position"
+    OPERATION = "operation"
 
 
 TWO_FACTORS = Level.AAL2
@@ -173,9 +177,12 @@ class Demand:
 
     def raised(self, because: Because | None) -> "Demand":
         """With what the installation asks of her beside."""
-        if because is None or TWO_FACTORS in self.least:
-            return self
-        return replace(self, least=(*self.least, TWO_FACTORS))
+        return self if because is None else self.also((TWO_FACTORS,))
+
+    def also(self, levels: Iterable[str]) -> "Demand":
+        """With these levels beside."""
+        more = [each for each in levels if each not in self.least]
+        return replace(self, least=(*self.least, *more)) if more else self
 
     def outlived(self, auth_time: datetime, now: datetime) -> bool:
         """Whether a sign-in of that time is too old. max_age=0 is prompt=login (OIDC Core
@@ -268,6 +275,7 @@ class StepUp:
     max_age: int | None = None
 
 
+_NO_MORE = StepUp()
 UNASKED = "unasked"
 """In ``amr``: somebody else vouched for her without saying when she was asked, if she was at all."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -288,11 +296,15 @@ def step_up(
     scope_acr: Mapping[str, str],
     scope_max_age: Mapping[str, int],
     now: datetime,
+    also: StepUp = _NO_MORE,
 ) -> StepUp | None:
-    """What these scopes lack of the sign-in that was; None when it is strong and new enough."""
+    """What these scopes, and what is asked ``also``, all of it, lack of the sign-in that was; None when
+    it is strong and new enough.
+    """
     scopes = list(scopes)
-    wanted = least(None, scopes, scope_acr)
+    wanted = tuple(dict.fromkeys([*least(None, scopes, scope_acr), *also.acr_values]))
     ages = [scope_max_age[scope] for scope in scopes if scope in scope_max_age]
+    ages += [] if also.max_age is None else [also.max_age]
     weak = not all(reaches(acr, each) for each in wanted)
     stale = bool(ages) and now - auth_time > timedelta(seconds=min(ages))
     if not (weak or stale):

@@ -137,6 +137,13 @@ class Settings(NoticeSettings, BaseSettings):
     """Scope → the least assurance whoever uses it must have signed in with."""
     scope_max_age: dict[str, int] = {}
     """Scope → how long ago she may have signed in, in seconds (RFC 9470)."""
+    position_acr: dict[str, str] = {}
+    """Code of a position → the least assurance of whoever acts in it."""
+    operation_acr: dict[str, str] = {}
+    """Operation (``idp.demands.Operation``) → the least assurance of whoever does it."""
+    operation_max_age: dict[str, int] = {}
+    """Operation → how long ago she may have proven herself for it at the changes API, in seconds; those
+    that are not named: ``sudo_window``."""
     lock_after: int = Field(default=5, ge=1)
     """Wrong passwords of a name from an address, or in a session; then ``lock_for`` without a look."""
     lock_for: int = 12 * HOUR

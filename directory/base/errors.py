@@ -130,9 +130,11 @@ class NeedsStepUp(DinhdanhError):
 
     status = 401
 
-    def __init__(self, acr: str) -> None:
+    def __init__(self, acr: str, *, why: str | None = None) -> None:
         super().__init__("step_up", "Cần xác thực thêm để tiếp tục.")
         self.acr = acr
+        self.why = why
+        """What asks for it, for the page that asks (``idp.web.asked_again``)."""
 
 
 class Locked(DinhdanhError):

@@ -12,6 +12,7 @@ from directory.base.errors import DinhdanhError, InvalidInput
 from directory.base.storable import is_text
 from idp.api import bodies
 from idp.api.bodies import Model
+from idp.demands import Operation
 from idp.oidc import bearer
 from idp.web.gate import services, this_request
 
@@ -39,9 +40,10 @@ class NotJson(DinhdanhError):
     status = 415
 
 
-def caller(scopes: Sequence[str]) -> Actor:
-    """Who asks, with a token of these scopes. Raises bearer.Refused."""
-    return bearer.authenticate(this_request(), scopes=scopes, tools=services())
+def caller(scopes: Sequence[str], operation: Operation | None = None) -> Actor:
+    """Who asks, with a token of these scopes, and to do this. Raises bearer.Refused."""
+    asked = this_request()
+    return bearer.authenticate(asked, scopes=scopes, tools=services(), operation=operation)
 
 
 def body(request: Request) -> dict[str, Any]:

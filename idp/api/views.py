@@ -12,6 +12,7 @@ from idp import edge
 from idp.api import problems, reading, views_proposals
 from idp.api.bodies import Commit, Fingerprint
 from idp.api.openapi import document
+from idp.demands import Operation
 from idp.oidc import bearer, protected_resource
 from idp.web.gate import services
 from idp.web.i18n import gettext
@@ -38,7 +39,7 @@ def preview() -> Response:
 @blueprint.post("/api/v1/changes")
 def commit() -> Response:
     """Do what a preview announced."""
-    actor = reading.caller(WRITE)
+    actor = reading.caller(WRITE, Operation.CHANGE)
     key = reading.idempotency_key(request)
     brought = reading.body_as(Commit, request)
     return _commit(edge.asked(services(), brought.change), actor, brought.fingerprint, key)
@@ -80,7 +81,7 @@ def preview_undo(change_id: str) -> Response:
 @blueprint.post("/api/v1/changes/<change_id>/undo")
 def undo(change_id: str) -> Response:
     """Undo a change as its preview announced."""
-    actor = reading.caller(WRITE)
+    actor = reading.caller(WRITE, Operation.CHANGE)
     key = reading.idempotency_key(request)
     brought = reading.body_as(Fingerprint, request)
     return _commit(edge.undoing(change_id), actor, brought.fingerprint, key)

@@ -8,6 +8,7 @@ from directory.changes.proposals import ProposalState
 from idp import approving, edge
 from idp.api import problems, reading
 from idp.api.bodies import Commit, Decline, Fingerprint
+from idp.demands import Operation
 from idp.web.gate import services
 
 READ, WRITE = ("changes:read",), ("changes:write",)
@@ -15,7 +16,7 @@ READ, WRITE = ("changes:read",), ("changes:write",)
 
 def propose() -> Response:
     """Leave a change for a second person."""
-    actor = reading.caller(WRITE)
+    actor = reading.caller(WRITE, Operation.CHANGE)
     key = reading.idempotency_key(request)
     brought = reading.body_as(Commit, request)
     return _propose(edge.asked(services(), brought.change), actor, brought.fingerprint, key)
@@ -23,7 +24,7 @@ def propose() -> Response:
 
 def propose_undo(change_id: str) -> Response:
     """Leave the undoing of a change for a second person."""
-    actor = reading.caller(WRITE)
+    actor = reading.caller(WRITE, Operation.CHANGE)
     key = reading.idempotency_key(request)
     brought = reading.body_as(Fingerprint, request)
     return _propose(edge.undoing(change_id), actor, brought.fingerprint, key)
@@ -76,7 +77,7 @@ def show(proposal_id: str) -> Response:
 
 def approve(proposal_id: str) -> Response:
     """Approve the plan with this fingerprint: it is committed."""
-    actor = reading.caller(WRITE)
+    actor = reading.caller(WRITE, Operation.APPROVAL)
     brought = reading.body_as(Fingerprint, request)
     done = approving.approve(services(), proposal_id, actor, fingerprint=brought.fingerprint)
     response = jsonify({"id": done.id, "state": done.state})
@@ -87,14 +88,14 @@ def approve(proposal_id: str) -> Response:
 
 def decline(proposal_id: str) -> Response:
     """Say no, and why."""
-    actor = reading.caller(WRITE)
+    actor = reading.caller(WRITE, Operation.APPROVAL)
     brought = reading.body_as(Decline, request)
     return jsonify(approving.decline(services(), proposal_id, actor, reason=brought.reason))
 
 
 def withdraw(proposal_id: str) -> Response:
     """Take one's own proposal back."""
-    actor = reading.caller(WRITE)
+    actor = reading.caller(WRITE, Operation.CHANGE)
     return jsonify(approving.withdraw(services(), proposal_id, actor))
 
 

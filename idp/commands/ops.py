@@ -16,10 +16,7 @@ from directory.base.db import Database
 from directory.base.errors import DinhdanhError
 from directory.base.rows import not_over
 from directory.permissions import AdminRole, Role
-from idp import assurance
-from idp.commands import level3, passkeys, passwords, pki
-from idp.factors import registry
-from idp.oidc.clients import SCOPES
+from idp.commands import demanded, level3, passkeys, passwords, pki
 from idp.run import health, installation, migrate, schema, wiring
 from idp.services import Services
 from idp.trail import anchor
@@ -79,7 +76,7 @@ def check(profile: str) -> None:
     settings = load_settings()
     click.echo(passwords.price())
     problems = [
-        *_assurance_problems(settings),
+        *demanded.problems(settings),
         *passkeys.problems(settings),
         *_problems(settings),
     ]
@@ -146,6 +143,7 @@ def _problems(settings: Settings) -> Iterator[str]:
                 yield error_text(error)
             yield from _unconfirmed(services)
             yield from passkeys.moved(services)
+            yield from demanded.positions_unknown(services)
         if not failed and not _has_administrator(services):
             yield gettext("Chưa có quản trị viên; hãy chạy: dinhdanh user admin")
     finally:
@@ -232,21 +230,6 @@ def _file_problems(settings: Settings) -> Iterator[str]:
         )
     if settings.outbound_timeout > settings.job_timeout:
         yield gettext("outbound_timeout không được dài hơn job_timeout.")
-
-
-def _assurance_problems(settings: Settings) -> Iterator[str]:
-    """What nobody could ever meet."""
-    for scope in {**settings.scope_acr, **settings.scope_max_age}:
-        if scope not in SCOPES:
-            yield gettext("scope_acr, scope_max_age: không có phạm vi {scope}.", scope=scope)
-    reachable = assurance.supported(registry.reachable())
-    for scope, level in settings.scope_acr.items():
-        if level not in reachable:
-            yield gettext(
-                "scope_acr: chưa có cách đăng nhập nào đạt {level}, không ai dùng được {scope}.",
-                level=level,
-                scope=scope,
-            )
 
 
 def _has_administrator(services: Services) -> bool:

@@ -1,8 +1,9 @@
-"""Who may enter the console, for how long, and the password asked again before a commit.
+"""Who may enter the console, for how long, and what is asked again before anything is written.
 
 Administration has a shorter idle limit than the rest. What a browser did here last is kept in a
 sealed cookie bound to the session and to its sign-in: without one, the sign-in itself must be
-recent. The same cookie remembers for ``sudo_window`` that the password was given again.
+recent. Before each write a factor must be fresh (``confirm``): the same cookie remembers for ``sudo_window``
+that the password was given again.
 """
 
 from collections.abc import Mapping
@@ -16,8 +17,10 @@ from directory import entitlements, permissions
 from directory.base import signed_values
 from directory.base.audit import Actor
 from directory.base.clock import local_day
-from directory.base.errors import Busy, InvalidInput, NotAllowed
+from directory.base.errors import Busy, InvalidInput, NeedsStepUp, NotAllowed
 from directory.permissions import Do, Rights, Role
+from idp.assurance import Level
+from idp.demands import Operation
 from idp.factors import by_password, passwords
 from idp.sessions import SessionView
 from idp.web import gate, unwritten
@@ -46,6 +49,12 @@ class Asker:
         """Whether the password need not be asked again yet."""
         window = timedelta(seconds=services().settings.sudo_window)
         return self.confirmed_at is not None and self.now - self.confirmed_at < window
+
+    @property
+    def signed_in_lately(self) -> bool:
+        """Whether the sign-in itself is as new as that."""
+        window = timedelta(seconds=services().settings.sudo_window)
+        return self.now - self.view.asked_at < window
 
     @property
     def sees_people(self) -> bool:
@@ -168,10 +177,13 @@ def require(allowed: bool) -> None:
         raise NotAllowed("not_allowed", "Không có quyền thực hiện việc này.", missing="role")
 
 
-def confirm_password() -> None:
-    """The password of the form fits, or was given a moment ago. Raises InvalidInput, Locked.
+def confirm(operation: Operation, *, in_form: bool = True) -> None:
+    """Before something is written: the sign-in is as strong as this asks for, and a factor of hers is
+    fresh: the password of the form fits, or was given a moment ago. Whoever has none, and whoever sends
+    a form that does not ask for it, has signed in a moment ago, or does so now, and comes back.
 
-    Failures count by themselves, for this sign-in: a stolen session is no way to guess.
+    Raises InvalidInput, Locked, NeedsStepUp. Wrong passwords count by themselves, for this sign-in: a
+    stolen session is no way to guess.
     """
     who = asker()
     if request.form.get(unwritten.RESUMED):
@@ -180,8 +192,22 @@ def confirm_password() -> None:
             "Chưa có gì được ghi. Hãy xem lại những gì đã điền rồi gửi lại.",
             field="",
         )
+    if (more := gate.lacking(who.view, operation)) is not None:
+        raise NeedsStepUp(more.level, why=operation)
     if who.confirmed:
         return
+    if in_form and _has_password(who):
+        _confirm_password(who)
+    elif not who.signed_in_lately:
+        raise NeedsStepUp(Level.AAL1, why=operation)
+
+
+def _has_password(who: Asker) -> bool:
+    with services().db.read() as session:
+        return bool(passwords.having(session, [who.view.user_id]))
+
+
+def _confirm_password(who: Asker) -> None:
     given = request.form.get("password", "")
     if not given:
         raise InvalidInput(

@@ -10,6 +10,7 @@ from directory.changes import rules
 from directory.units import Bloc
 from idp.console import guard, pages_applications
 from idp.console.guard import asker
+from idp.demands import Operation
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
 
@@ -55,7 +56,7 @@ def add_rule(application_id: int) -> Any:
     )
     has, who = services(), asker()
     try:
-        guard.confirm_password()
+        guard.confirm(Operation.CLIENT)
         with has.db.write() as session:
             pages_applications.add_rule(
                 session, application_id, wanted, actor=who.actor, now=who.now
@@ -71,7 +72,7 @@ def remove_rule(rule_id: int) -> Any:
     has, who = services(), asker()
     back = request.form.get("application", "")
     try:
-        guard.confirm_password()
+        guard.confirm(Operation.CLIENT)
         with has.db.write() as session:
             back = str(
                 pages_applications.remove_rule(session, rule_id, actor=who.actor, now=who.now)

@@ -28,6 +28,7 @@ from directory.changes.leaves import leaves
 from idp import approving, edge
 from idp.console import forms, guard, pages_changes, pages_units
 from idp.console.guard import asker
+from idp.demands import Operation
 from idp.edge import Ask
 from idp.web import language_switch
 from idp.web.gate import services
@@ -314,7 +315,7 @@ def _commit(want: Ask, *, fields: list[tuple[str, str]], back: str) -> Any:
     has, who = services(), asker()
     key = request.form.get("key", "")[:255]
     try:
-        guard.confirm_password()
+        guard.confirm(Operation.CHANGE)
         where = _act(want, f"console:{key}" if key else None)
     except (Conflict, InvalidInput) as error:
         try:

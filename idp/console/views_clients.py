@@ -12,6 +12,7 @@ from idp.console import client_forms, guard, pages_clients
 from idp.console.client_forms import Use
 from idp.console.guard import asker
 from idp.console.snippets import SCOPES, Snippet, snippet
+from idp.demands import Operation
 from idp.oidc.authorization import test_sign_in
 from idp.oidc.clients import (
     SECRET_OVERLAP,
@@ -74,7 +75,7 @@ def register() -> Any:
     """Register it, and show its secret this once."""
     has, who = services(), asker()
     try:
-        guard.confirm_password()
+        guard.confirm(Operation.SECRET)
         with has.db.write() as session:
             client, secret = pages_clients.register(
                 session,
@@ -183,7 +184,7 @@ def save(client_id: str) -> Any:
         return client_forms.edited(found, request.form)
 
     try:
-        guard.confirm_password()
+        guard.confirm(Operation.CLIENT)
         with has.db.read() as session:
             asked = wanted(pages_clients.get(session, who.rights, client_id))
         vouched(asked, has.outbound)  # may call out, so before the transaction
@@ -201,7 +202,7 @@ def rotate(client_id: str) -> Any:
     """A new secret, shown this once."""
     has, who = services(), asker()
     try:
-        guard.confirm_password()
+        guard.confirm(Operation.SECRET)
         with has.db.write() as session:
             found, secret = pages_clients.rotate(
                 session, client_id, actor=who.actor, keyring=has.keyring, now=who.now
@@ -230,7 +231,7 @@ def enable(client_id: str) -> Any:
 def _switch(client_id: str, act: Callable[..., None], said: str) -> Any:
     has, who = services(), asker()
     try:
-        guard.confirm_password()
+        guard.confirm(Operation.CLIENT)
         with has.db.write() as session:
             act(session, client_id, actor=who.actor, now=who.now)
     except InvalidInput as error:

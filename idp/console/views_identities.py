@@ -8,6 +8,7 @@ from connectors.eid.reviews import Decision
 from directory.base.errors import Conflict, InvalidInput, NotAllowed
 from idp.console import guard, pages_identities
 from idp.console.guard import asker
+from idp.demands import Operation
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
 
@@ -30,7 +31,7 @@ def decide(review_id: int) -> Any:
     if said not in set(Decision):
         return back
     try:
-        guard.confirm_password()
+        guard.confirm(Operation.ACCOUNT)
         with has.db.write() as session:
             pages_identities.decide(
                 session, who.rights, review_id, Decision(said), actor=who.actor, now=who.now

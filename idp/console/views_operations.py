@@ -8,6 +8,7 @@ from directory.base.errors import Conflict
 from directory.permissions import Do
 from idp.console import guard, pages_audit, pages_jobs, pages_logouts
 from idp.console.guard import asker
+from idp.demands import Operation
 from idp.trail import anchor
 from idp.web import labels
 from idp.web.gate import services
@@ -32,6 +33,7 @@ def retry(job_id: int) -> Any:
     """A parked job runs again."""
     has, who = services(), asker()
     guard.require(who.runs_installation)
+    guard.confirm(Operation.WORK, in_form=False)
     try:
         with has.db.write() as session:
             pages_jobs.retry(session, job_id, actor=who.actor, now=who.now)
@@ -63,6 +65,7 @@ def logouts() -> str:
 def retry_logout(job_id: int) -> Any:
     """Tell an application once more."""
     has, who = services(), asker()
+    guard.confirm(Operation.WORK, in_form=False)
     try:
         with has.db.write() as session:
             pages_logouts.retry(session, job_id, actor=who.actor, now=who.now)
@@ -76,6 +79,7 @@ def retry_logout(job_id: int) -> Any:
 def retry_logouts(client_id: str) -> Any:
     """Tell an application everything once more that it has refused so far."""
     has, who = services(), asker()
+    guard.confirm(Operation.WORK, in_form=False)
     with has.db.write() as session:
         count = pages_logouts.retry_all(session, client_id, actor=who.actor, now=who.now)
     flash(gettext("Sẽ báo lại ngay {count} lượt.", count=count), "good")

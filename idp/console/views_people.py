@@ -15,6 +15,7 @@ from directory.people import UserStatus
 from directory.search import Found, SearchFilter
 from idp.console import forms, guard, pages_people, pages_sign_in, timeline
 from idp.console.guard import asker
+from idp.demands import Operation
 from idp.factors import paper_code, qr_code, slip_use
 from idp.web import form_keys, gate, language_switch
 from idp.web.gate import services
@@ -161,7 +162,7 @@ def activation(user_id: int) -> Any:
     """A new activation slip, to be printed and handed over."""
     has, who = services(), asker()
     try:
-        guard.confirm_password()
+        guard.confirm(Operation.SECRET)
     except InvalidInput as error:
         flash(error_text(error), "bad")
         return redirect(url_for("console.person", user_id=user_id), 303)
@@ -197,7 +198,7 @@ def unlock(user_id: int) -> Any:
     has, who = services(), asker()
     back = redirect(url_for("console.person", user_id=user_id), 303)
     try:
-        guard.confirm_password()
+        guard.confirm(Operation.ACCOUNT)
     except InvalidInput as error:
         flash(error_text(error), "bad")
         return back
@@ -215,7 +216,7 @@ def reset(user_id: int) -> Any:
     has, who = services(), asker()
     back = redirect(url_for("console.person", user_id=user_id), 303)
     try:
-        guard.confirm_password()
+        guard.confirm(Operation.ACCOUNT)
         with has.db.write() as session:
             gone = pages_sign_in.reset_factors(session, user_id, actor=who.actor, now=who.now)
             gate.sessions_ended(session, gone or (), now=who.now, reason="factor")

@@ -9,6 +9,7 @@ from directory.changes.proposals import ProposalState
 from idp import approving
 from idp.console import guard, pages_proposals
 from idp.console.guard import asker
+from idp.demands import Operation
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
 
@@ -53,7 +54,7 @@ def decide(proposal_id: str) -> Any:
     act = request.form.get("decision", "")
     try:
         if act == "approve":
-            guard.confirm_password()
+            guard.confirm(Operation.APPROVAL)
             fingerprint = request.form.get("fingerprint", "")
             done = approving.approve(has, proposal_id, who.actor, fingerprint=fingerprint)
             flash(
@@ -61,9 +62,11 @@ def decide(proposal_id: str) -> Any:
             )
             return redirect(url_for("console.change", change_id=done.id), 303)
         if act == "decline":
+            guard.confirm(Operation.APPROVAL, in_form=False)
             reason = request.form.get("reason", "")
             approving.decline(has, proposal_id, who.actor, reason=reason)
         elif act == "withdraw":
+            guard.confirm(Operation.CHANGE, in_form=False)
             approving.withdraw(has, proposal_id, who.actor)
         else:
             return show(proposal_id)

@@ -7,6 +7,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from directory.base.errors import Conflict, InvalidInput, Locked
 from idp.console import guard
 from idp.console.guard import asker
+from idp.demands import Operation
 from idp.trail import restoring
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
@@ -25,7 +26,7 @@ def confirm() -> Any:
     has, who = services(), asker()
     guard.require(who.runs_installation)
     try:
-        guard.confirm_password()
+        guard.confirm(Operation.WORK)
         with has.db.write() as session:
             count = restoring.confirm(
                 session,

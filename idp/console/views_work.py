@@ -10,6 +10,7 @@ from directory.base.errors import Conflict, InvalidInput
 from idp.console import guard, pages_work
 from idp.console.guard import asker
 from idp.console.pages_work import WorkFilter
+from idp.demands import Operation
 from idp.web import unwritten
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
@@ -71,6 +72,7 @@ def all_done() -> Any:
     guard.require(who.manages_applications)
     if request.form.get(unwritten.RESUMED):
         return work()
+    guard.confirm(Operation.WORK, in_form=False)
     chosen = {_chosen(value) for value in request.form.getlist("item")[: pages_work.PAGE]}
     with has.db.write() as session:
         written, passed_over = pages_work.all_done(
@@ -114,6 +116,7 @@ def _answered(
     has, who = services(), asker()
     if request.form.get(unwritten.RESUMED):
         return work(item_id=item_id)
+    guard.confirm(Operation.WORK, in_form=False)
     digest = request.form.get("digest", "")
     try:
         with has.db.write() as session:

@@ -3,6 +3,7 @@
 views           records what a person enters, redirects to /login/<flow>; never to a step
 views_activation  the pages of a printed slip
 proving         the page and the answers of whichever factor is asked for
+reasons         why it asks: which rule, in words
 changing        the step at which a temporary password is replaced
 enrolling       the step at which somebody enrols her second factor
 locked          the page that says how long to wait

@@ -18,7 +18,7 @@ from idp import sessions
 from idp.factors import by_passkey, by_recovery_code, by_totp, second_factors
 from idp.factors.factor import Epochs, Passed, Proven
 from idp.login import flow as flows
-from idp.login import proving
+from idp.login import reasons
 from idp.login.policy import FlowState, Policy, ways_left
 from idp.web import gate
 from idp.web.gate import services
@@ -39,7 +39,7 @@ def page(flow: FlowState, policy: Policy, *, error: InvalidInput | None = None) 
         offer=by_totp.offer(has, flow.user_id or 0, username, flow.id),
         passkey_offer=passkey,
         others=ways_left(flow.proven, flow.demand, policy),
-        why=proving.more(flow, policy),
+        why=reasons.more(flow, policy),
         error=error_text(error) if error else None,
         field=error.field if error else None,
     )

@@ -37,12 +37,10 @@ from idp.factors.factor import (
     reached,
 )
 from idp.login import flow as flows
-from idp.login import parting, unwritten
+from idp.login import parting, reasons, unwritten
 from idp.login.policy import FlowState, Policy, Step, next_step, ways_left
-from idp.services import Services
 from idp.sessions import SessionView
-from idp.web import asked_again, gate, page_policy, threshold
-from idp.web.asked_again import Why
+from idp.web import gate, page_policy, threshold
 from idp.web.gate import services
 
 _KEPT = "sign-in-kept"
@@ -188,7 +186,7 @@ def page(flow: FlowState, policy: Policy, *, error: str | None = None) -> Any:
         others=[one for one in left if one.code not in registry.BESIDE],
         enrols=step_of(flow, policy) is Step.ENROL,
         party=party,
-        why=_why(flow, has) or more(flow, policy),
+        why=reasons.anew(flow, policy) or reasons.more(flow, policy),
         error=error,
     )
 
@@ -203,31 +201,6 @@ def _beside(flow: FlowState, factor: Factor) -> dict[str, Any]:
     """The form of a factor that stands on the page of another."""
     form = factor.begin(services(), _asking(flow, services().clock()))
     return {"step": factor.code, "form": form, "kept": _sealed(flow, factor, form.kept)}
-
-
-def _why(flow: FlowState, has: Services) -> str:
-    """Why whoever had signed in is asked to do it once more; nothing for anybody else, nor where
-    she is in the midst of it.
-    """
-    view = gate.current_session()
-    said = asked_again.read(flow.request.get("why"))
-    if flow.proven:
-        return ""
-    if view is None:
-        found = Why.ENDED if flow.client_id is None and gate.session_before() else None
-    elif flow.demand.short_of(view.acr):
-        found = Why.STRONGER
-    elif flow.client_id is None:
-        found = said
-    else:
-        wanted = flow.demand.anew or flow.demand.outlived(view.asked_at, has.clock())
-        found = Why.APPLICATION if wanted else None
-    return asked_again.sentence(found, has.settings) if found else ""
-
-
-def more(flow: FlowState, policy: Policy) -> str:
-    """Why whoever has proven something is asked for more."""
-    return asked_again.for_two_factors(policy.because) if flow.proven else ""
 
 
 def _filled_in(form: Form) -> dict[str, str]:

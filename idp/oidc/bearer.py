@@ -21,8 +21,9 @@ from connectors.tools import Tools
 from directory.base.audit import Actor
 from directory.base.config import Settings
 from directory.base.errors import DinhdanhError
-from idp import assurance
+from idp import assurance, demands
 from idp.assurance import StepUp
+from idp.demands import Operation, Rules, Situation
 from idp.oidc import resources
 from idp.oidc.active import Active, token_type
 from idp.oidc.connection import Arrival, arrival
@@ -199,22 +200,31 @@ def require(
     here: Iterable[str],
     settings: Settings,
     now: datetime,
+    at: Situation | None = None,
 ) -> None:
     """Raises Refused unless the token is meant for one of the names this resource goes by,
-    carries all of the scopes, and rests on a sign-in that is good enough for them.
+    carries all of the scopes, and rests on a sign-in that is good enough for them, and for what is
+    done there, ``at``.
     """
     scheme = token_type(token.bound_to)
     if not resources.meant_for(token.resources, here):
         raise Refused(401, "invalid_token", scheme=scheme)
     if not set(scopes) <= set(token.scopes):
         raise Refused(403, "insufficient_scope", scopes, scheme=scheme)
-    require_sign_in(token, scopes, settings=settings, now=now)
+    require_sign_in(token, scopes, settings=settings, now=now, at=at)
 
 
 def require_sign_in(
-    token: Active, scopes: Iterable[str], *, settings: Settings, now: datetime
+    token: Active,
+    scopes: Iterable[str],
+    *,
+    settings: Settings,
+    now: datetime,
+    at: Situation | None = None,
 ) -> None:
-    """Raises StepUpNeeded unless the sign-in is strong and new enough for these scopes."""
+    """Raises StepUpNeeded unless the sign-in is strong and new enough for these scopes, and for what is
+    done.
+    """
     # A client on its own account has not signed in; what it may do is in its registration.
     if token.grant is not None:
         wanted = assurance.step_up(
@@ -224,9 +234,21 @@ def require_sign_in(
             scope_acr=settings.scope_acr,
             scope_max_age=settings.scope_max_age,
             now=now,
+            also=_also(at, settings),
         )
         if wanted is not None:
             raise StepUpNeeded(wanted, token_type(token.bound_to))
+
+
+def _also(at: Situation | None, settings: Settings) -> StepUp:
+    """What is asked of whoever does this, beside its scopes."""
+    if at is None:
+        return StepUp()
+    levels = demands.levels(demands.of(Rules.of(settings), at))
+    if at.operation is None:
+        return StepUp(levels)
+    ages, usual = settings.operation_max_age, settings.sudo_window
+    return StepUp(levels, ages.get(at.operation, usual))
 
 
 def check(
@@ -237,11 +259,16 @@ def check(
     scopes: Sequence[str],
     tools: Tools,
     now: datetime,
+    operation: Operation | None = None,
 ) -> Actor:
-    """Who a token speaks for: a client on its own account, or a person. Raises Refused."""
-    found = active(connection, tokens, brought, tools=tools, now=now)
+    """Who a token speaks for: a client on its own account, or a person, who is held to what is asked
+    of administrators, and of whoever does this. Raises Refused.
+    """
+    posts_matter = bool(tools.settings.position_acr)
+    found = active(connection, tokens, brought, tools=tools, now=now, with_person=posts_matter)
     here = (resources.api(tools.settings.issuer),)
-    require(found, scopes, here=here, settings=tools.settings, now=now)
+    at = Situation(present=True, administers=True, position=_position(found), operation=operation)
+    require(found, scopes, here=here, settings=tools.settings, now=now, at=at)
     if found.grant is not None:
         under = found.grant.assignment_id
         posts = frozenset() if under is None else frozenset((under,))
@@ -249,11 +276,31 @@ def check(
     return Actor("client", found.client_id, found.public_client_id)
 
 
-def authenticate(asked: HttpRequest, *, scopes: Sequence[str], tools: Tools) -> Actor:
+def _position(token: Active) -> str:
+    """The code of the position that she acts in."""
+    person = token.grant.person if token.grant is not None else None
+    return person.held.position_code if person is not None and person.held is not None else ""
+
+
+def authenticate(
+    asked: HttpRequest,
+    *,
+    scopes: Sequence[str],
+    tools: Tools,
+    operation: Operation | None = None,
+) -> Actor:
     """Who asks at one of our APIs. One SELECT. Raises Refused."""
     brought, now = presented(asked, tools.settings), tools.clock()
     with tools.db.hot() as connection:
-        found = check(connection, Tokens(tools), brought, scopes=scopes, tools=tools, now=now)
+        found = check(
+            connection,
+            Tokens(tools),
+            brought,
+            scopes=scopes,
+            tools=tools,
+            now=now,
+            operation=operation,
+        )
     ip, port = threshold.client_address(asked, tools.settings.trusted_proxies)
     return replace(found, ip=ip, port=port)
 

@@ -84,6 +84,7 @@ class SessionView:
     unit_id: int | None
     unit_name: str | None
     position_name: str | None
+    position_code: str | None
     administers: bool
     """Whether she holds any administrative role here today: decides a link, never a right."""
     auth_time: datetime
@@ -149,6 +150,7 @@ _STORED = (
     Assignment.unit_id,
     OrgUnit.name.label("unit_name"),
     Position.name.label("position_name"),
+    Position.code.label("position_code"),
     SsoSession.auth_time,
     SsoSession.acr,
     SsoSession.amr,

@@ -30,7 +30,8 @@ from directory.base.audit import Actor
 from directory.base.crypto import random_id
 from directory.base.errors import NotAllowed
 from directory.base.hosts import Host
-from idp.assurance import TWO_FACTORS, asked_here, reaches
+from idp import demands
+from idp.demands import Asked, Operation, Rules, Situation
 from idp.factors import second_factors
 from idp.web import exchange, threshold
 from idp.web.asked_again import Why
@@ -203,7 +204,7 @@ def login_url(
     *,
     prompt: str | None = None,
     least: str | None = None,
-    why: Why | None = None,
+    why: Why | Operation | None = None,
 ) -> str:
     """Where to send someone who must sign in; ``prompt="login"`` even if she is signed in,
     ``least`` where what she does there asks for that much (``idp.assurance``), ``why`` where the
@@ -257,21 +258,35 @@ def require_any_session(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def asked_more(view: "SessionView") -> Any:
-    """Where whoever signed in with one factor goes when the installation asks two of her here; None
-    where what she has is enough. Costs nothing then.
+    """Where whoever signed in too weakly for what the installation asks of her here goes; None where
+    what she has is enough. Costs no statement then.
 
     Raises NotAllowed where there is no second that she could prove or enrol.
     """
-    if reaches(view.acr, TWO_FACTORS):
-        return None
-    has, source = services(), client_address()[0]
-    if asked_here(has.settings, administers=view.administers, ip=source) is None:
+    found, has = lacking(view), services()
+    if found is None:
         return None
     with has.db.hot() as connection:
         beside = second_factors.of(connection, view.user_id)
     if not beside.codes and not beside.may_begin():
         raise second_factor_lost()
-    return redirect(login_url(back_here(), least=TWO_FACTORS), 303)
+    return redirect(login_url(back_here(), least=found.level), 303)
+
+
+def lacking(view: "SessionView", operation: Operation | None = None) -> Asked | None:
+    """What is asked of her here, and of whoever does this, that she has not proven: the strongest of
+    it. None where nothing is.
+    """
+    at = Situation(
+        present=True,
+        administers=view.administers,
+        ip=client_address()[0],
+        position=view.position_code or "",
+        position_name=view.position_name or "",
+        operation=operation,
+    )
+    wanted = demands.of(Rules.of(services().settings), at)
+    return demands.strongest(demands.short(wanted, view.acr))
 
 
 def second_factor_lost() -> NotAllowed:

@@ -14,11 +14,11 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from directory.base.errors import DinhdanhError, NeedsStepUp
 from idp.assurance import reaches
 from idp.factors import registry
-from idp.web import errors
+from idp.web import asked_again, errors
 from idp.web.errors import Told
 from idp.web.gate import (
+    back_here,
     current_session,
-    here,
     login_url,
     request_id,
     respond,
@@ -61,8 +61,9 @@ def _can_be_reached(acr: str) -> bool:
 
 
 def _ours(error: DinhdanhError) -> Any:
-    if isinstance(error, NeedsStepUp) and request.method == "GET" and _can_be_reached(error.acr):
-        return redirect(login_url(here(), prompt="login", least=error.acr), 303)
+    if isinstance(error, NeedsStepUp) and _can_be_reached(error.acr):
+        why = asked_again.read(error.why)
+        return redirect(login_url(back_here(), prompt="login", least=error.acr, why=why), 303)
     return error_page(errors.of_ours(error))
 
 

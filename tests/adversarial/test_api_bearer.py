@@ -31,7 +31,11 @@ AAL2 = "urn:vn:aal:2"
 @pytest.fixture
 def settings(make_settings: Any, request: pytest.FixtureRequest) -> Any:
     """A write wants a sign-in of at most an hour ago."""
-    return make_settings(scope_max_age={"changes:write": 3600}, access_token_lifetime=7200)
+    return make_settings(
+        scope_max_age={"changes:write": 3600},
+        operation_max_age={"change": 3600},
+        access_token_lifetime=7200,
+    )
 
 
 @dataclass

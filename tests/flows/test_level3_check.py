@@ -73,3 +73,22 @@ def test_settings_weaker_than_the_profile_are_named(
 ) -> None:
     said = operator("check", "--profile", "level3", **{name: value}).out
     assert (f"! level3: {name} = {value}" in said) is weak, json.dumps(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("operation_acr", '{"dance": "urn:vn:aal:2"}', "there is no operation dance"),
+        ("operation_max_age", '{"dance": 60}', "there is no operation dance"),
+        ("operation_acr", '{"secret": "urn:vn:aal:9"}', "urn:vn:aal:9, which secret takes"),
+        ("position_acr", '{"CV": "urn:vn:aal:9"}', "urn:vn:aal:9, which CV takes"),
+        ("position_acr", '{"NOWHERE": "urn:vn:aal:2"}', "there is no position NOWHERE"),
+        ("operation_acr", '{"secret": "urn:vn:aal:2"}', ""),
+        ("operation_max_age", '{"change": 60}', ""),
+    ],
+)
+def test_what_nobody_meets_and_names_of_nothing_are_told(
+    world: World, operator: Operator, name: str, value: str, said: str
+) -> None:
+    told = operator("check", **{name: value}).out
+    assert (said in told) if said else (name not in told), told

@@ -23,7 +23,9 @@ from directory.base.config import Settings
 from directory.base.crypto import Keyring
 from directory.base.errors import NotFound
 from directory.base.storable import is_text
-from idp.assurance import Because, asked_here
+from idp import demands
+from idp.assurance import Because
+from idp.demands import Asked, Rules, Situation
 from idp.factors import registry
 from idp.login import unwritten
 from idp.login.flow import consume_completed
@@ -65,7 +67,7 @@ def signed_in(checked: CheckedRequest) -> SignIn | TooWeak | None:
     if checked.view is None and checked.quiet:
         raise LoginRequiredError
     view = checked.view
-    checked.demand = demand = checked.demand.raised(_asked_here(checked))
+    checked.demand = demand = checked.demand.also(demands.levels(_of_her(checked)))
     met = view is not None and demand.met_by(view.acr)
     # Nobody is made to sign in for what no sign-in of today reaches.
     if met or demand.can_be_met(registry.reachable(checked.provider.tools.db.remembered)):
@@ -78,12 +80,19 @@ def signed_in(checked: CheckedRequest) -> SignIn | TooWeak | None:
     return _too_weak(checked, view)
 
 
-def _asked_here(checked: CheckedRequest) -> Because | None:
-    """Why the installation asks two factors of her at this address; of whom, the sign-in finds out."""
-    view, settings = checked.view, checked.provider.tools.settings
+def _of_her(checked: CheckedRequest) -> tuple[Asked, ...]:
+    """What the installation asks of her here, in the post she acts in; of whom, the sign-in finds out."""
+    view = checked.view
     if view is None:
-        return None
-    return asked_here(settings, administers=view.administers, ip=checked.request.source[0])
+        return ()
+    at = Situation(
+        present=True,
+        administers=view.administers,
+        ip=checked.request.source[0],
+        position=view.position_code or "",
+        position_name=view.position_name or "",
+    )
+    return demands.of(Rules.of(checked.provider.tools.settings), at)
 
 
 def entitled(checked: CheckedRequest) -> NotEntitled | None:
@@ -244,8 +253,20 @@ def _sign_in(checked: CheckedRequest) -> SignIn:
     wanted: dict[str, Any] = {name: request.get(name) for name in passed if request.get(name)}
     wanted |= unwritten.demanding(checked.demand)
     wanted["form_origin"] = origin(checked.channel.redirect_uri)
-    wanted["party"] = checked.client.shown(i18n.language())
+    party = wanted["party"] = checked.client.shown(i18n.language())
+    asked = [*_of_her(checked), *_of_application(checked, party["name"])]
+    wanted |= {"asked": [one.stored for one in asked]} if asked else {}
     return SignIn(checked.client, f"{PATH}?{query}", wanted)
+
+
+def _of_application(checked: CheckedRequest, name: str) -> list[Asked]:
+    """What the application asks of the sign-in, for the page that says why."""
+    minimum, settings = checked.client.options.minimum_acr, checked.provider.tools.settings
+    at = Situation(client=name, minimum=minimum, scopes=sorted(checked.consent_scopes))
+    found = list(demands.of(Rules.of(settings), at))
+    if checked.demand.essential:
+        found.append(Asked(checked.demand.essential[0], Because.APPLICATION, name))
+    return found
 
 
 def _too_weak(checked: CheckedRequest, view: SessionView | None) -> TooWeak:

@@ -18,7 +18,8 @@ from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.crypto import random_id
 from directory.base.errors import Conflict, NotAllowed
-from idp import assurance
+from idp import demands
+from idp.demands import Asked, Rules, Situation
 from idp.oidc import entitlement, grants, resources
 from idp.oidc.authorization import consent
 from idp.oidc.clients import view as client_view
@@ -201,10 +202,17 @@ def allow(
 
 def _require_assured(provider: Provider, asking: Asking, view: "SessionView") -> None:
     """Raises NotAllowed where the client or a scope needs a stronger sign-in than hers."""
-    minimum, scope_acr = asking.client.options.minimum_acr, provider.tools.settings.scope_acr
-    wanted = assurance.least(minimum, asking.scopes, scope_acr)
-    if not all(assurance.reaches(view.acr, level) for level in wanted):
+    if lacking(provider, asking, view) is not None:
         raise NotAllowed("step_up", "Ứng dụng này cần mức xác thực cao hơn mức bạn đã đăng nhập.")
+
+
+def lacking(provider: Provider, asking: Asking, view: "SessionView") -> Asked | None:
+    """What the client or a scope asks of whoever lets the device in that she has not proven; the
+    strongest of it.
+    """
+    minimum, rules = asking.client.options.minimum_acr, Rules.of(provider.tools.settings)
+    at = Situation(client=asking.name, minimum=minimum, scopes=asking.scopes)
+    return demands.strongest(demands.short(demands.of(rules, at), view.acr))
 
 
 def refuse(session: Session, asking: Asking, *, now: datetime) -> None:

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 
-from idp import assurance
+from idp import demands
 from idp.assurance import Demand
+from idp.demands import Rules, Situation
 from idp.oidc import claims as claim_rules
 from idp.oidc.authorization import answers, test_sign_in
 from idp.oidc.authorization.answers import Channel
@@ -123,14 +124,15 @@ def max_age_well_formed(checked: CheckedRequest) -> None:
     """
     request, options, claims = checked.request, checked.client.options, checked.claims
     wished, named = claim_rules.levels(claims), tuple((request.get("acr_values") or "").split())
-    scope_acr = checked.provider.tools.settings.scope_acr
+    scopes, rules = sorted(checked.consent_scopes), Rules.of(checked.provider.tools.settings)
+    ours = demands.of(rules, Situation(minimum=options.minimum_acr, scopes=scopes))
     checked.demand = Demand(
         # OIDC Registration §2: an explicit request overrides the default.
         voluntary=(() if wished.essential else wished.values)
         or named
         or options.default_acr_values,
         essential=wished.values if wished.essential else (),
-        least=assurance.least(options.minimum_acr, sorted(checked.consent_scopes), scope_acr),
+        least=demands.levels(ours),
         prompt=frozenset(checked.prompts),
         max_age=_max_age(checked),
     )

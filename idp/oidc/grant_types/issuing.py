@@ -20,7 +20,8 @@ from authlib.oauth2.rfc6749 import (
 from directory.base.audit import Actor, Tag, record
 from directory.base.clock import local_day
 from directory.base.failpoints import failpoint
-from idp import assurance
+from idp import demands
+from idp.demands import Rules, Situation
 from idp.oidc import entitlement, grants
 from idp.oidc import resources as targets
 from idp.oidc.active import token_type
@@ -64,7 +65,7 @@ def resource_granted(call: Call) -> None:
 
 
 def still_strong_enough(call: Call) -> None:
-    """Her sign-in is as strong as client and scopes demand today: minimums may have been raised."""
+    """Her sign-in is as strong as client, scopes and her post demand today: minimums may have been raised."""
     require_assured(call, call.grant)
 
 
@@ -74,10 +75,14 @@ def still_entitled(call: Call) -> None:
 
 
 def require_assured(call: Call, grant: GrantView) -> None:
-    """Raises InvalidGrantError."""
-    minimum, of_scopes = call.client.options.minimum_acr, call.provider.tools.settings.scope_acr
-    wanted = assurance.least(minimum, grant.scopes, of_scopes)
-    if not all(assurance.reaches(grant.acr, level) for level in wanted):
+    """Raises InvalidGrantError. Her network is not asked about: the program's is another."""
+    held = grant.person.held if grant.person is not None else None
+    at = Situation(
+        minimum=call.client.options.minimum_acr,
+        scopes=grant.scopes,
+        position=held.position_code if held is not None else "",
+    )
+    if demands.short(demands.of(Rules.of(call.provider.tools.settings), at), grant.acr):
         raise InvalidGrantError("The sign-in is weaker than is required now.")
 
 
