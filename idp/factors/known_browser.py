@@ -55,6 +55,11 @@ def of_person(
     return None
 
 
+def names(keyring: Keyring, shown: str, user_id: int) -> bool:
+    """Whether she has signed in there at all, under whatever epoch."""
+    return any(one.user_id == user_id for one in read(keyring, shown))
+
+
 def signed_in(keyring: Keyring, shown: str, user_id: int, epoch: int, *, now: datetime) -> str:
     """What the browser shows from now on."""
     others = [one for one in read(keyring, shown) if one.user_id != user_id]

@@ -37,7 +37,7 @@ from idp.factors.factor import (
     reached,
 )
 from idp.login import flow as flows
-from idp.login import parting, reasons, unwritten
+from idp.login import new_device, parting, reasons, unwritten
 from idp.login.policy import FlowState, Policy, Step, next_step, ways_left
 from idp.sessions import SessionView
 from idp.web import gate, page_policy, threshold
@@ -122,8 +122,9 @@ def known_here() -> str:
 
 
 def know_again(response: Any, view: SessionView, *, now: datetime) -> None:
-    """From now on this is a browser in which she has signed in."""
+    """From now on this is a browser in which she has signed in; she is told where it was none."""
     has = services()
+    new_device.tell(view.user_id, known_here(), now=now)
     shown = known_browser.signed_in(
         has.keyring, known_here(), view.user_id, view.user_epoch, now=now
     )
