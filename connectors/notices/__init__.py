@@ -5,6 +5,7 @@
     by_drop         files in a folder, for the closed network
     letter          a message as a letter
     message         what a notice says, in both languages
+    contact_cutter  what a change of address or number has told
     told            the table: who is told what, at which addresses, and what became of it
     words           what can be told
 

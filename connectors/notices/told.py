@@ -21,6 +21,7 @@ from directory.base.audit import Actor
 from directory.base.crypto import random_id
 from directory.base.db import AUTOINCREMENT, Base, ByBytes, Key, core
 from directory.base.outbox import Job, JobKind
+from directory.base.rows import batches
 from directory.base.text import clean
 from directory.entitlements import Installation
 from directory.people import User, UserStatus
@@ -258,6 +259,25 @@ def of_person(session: Session, user_id: int, *, limit: int = 20) -> list[Told]:
         )
         for row, state, reason in rows
     ]
+
+
+def untold(
+    session: Session, user_ids: Iterable[int], what: Notice, *, since: datetime
+) -> list[int]:
+    """Those of these people who were not told this since then."""
+    wanted = sorted(set(user_ids))
+    known: set[int] = set()
+    for some in batches(wanted):
+        known.update(
+            session.scalars(
+                select(NoticeRow.user_id).where(
+                    NoticeRow.user_id.in_(some),
+                    NoticeRow.what == what.value,
+                    NoticeRow.told_at > since,
+                )
+            )
+        )
+    return [each for each in wanted if each not in known]
 
 
 def subject_of(session: Session, notice_id: int) -> tuple[Notice, int] | None:

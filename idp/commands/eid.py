@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
+from connectors import notices
 from connectors.eid import upstreams
 from connectors.eid.calling import Calls
 from connectors.eid.documents import endpoint, metadata
 from connectors.eid.profiles import PROFILES
 from connectors.eid.refusals import EidRefused
 from connectors.eid.upstreams import Upstream
+from connectors.notices import Notice
 from directory import eid_links, people
 from directory.base.audit import Actor
 from directory.base.config import load_settings
@@ -201,6 +203,7 @@ def unlink(user: str) -> None:
         logout.end_everywhere(session, person.id, now=now, settings=has.settings, actor=actor)
         eid_links.end(session, [person.id], why="operator", now=now, actor=actor)
         enrolled.reset(session, person.id, now=now, actor=actor)
+        notices.tell(session, person.id, Notice.UNLINKED, now=now, actor=actor)
 
 
 @eid.command("test")

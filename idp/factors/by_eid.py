@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from connectors import notices
 from connectors.eid import upstreams, visits
 from connectors.eid.calling import Calls
 from connectors.eid.profiles import Party, Visit
@@ -21,6 +22,7 @@ from connectors.eid.refusals import EidRefused, Why
 from connectors.eid.upstreams import Offered
 from connectors.eid.visits import Known
 from connectors.eid.vouched import Vouched
+from connectors.notices import Notice
 from directory import eid_links
 from directory.base import audit
 from directory.base.audit import Actor, Tag
@@ -186,6 +188,14 @@ class ByEid:
                 eid_links.use(session, known.user_id, known.identity, now=asking.now)
             else:
                 eid_links.make(session, known.user_id, known.identity, now=asking.now, actor=actor)
+                notices.tell(
+                    session,
+                    known.user_id,
+                    Notice.LINKED,
+                    now=asking.now,
+                    actor=actor,
+                    upstream=party.title,
+                )
 
         parting = Parting(party.title, kept["parting"]) if kept["parting"] else None
         return Passed(known.user_id, proven, settle, parting=parting)

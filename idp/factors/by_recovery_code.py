@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, ForeignKey, and_, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from connectors.notices import Notice
 from directory.base.audit import Actor
 from directory.base.crypto import Keyring, random_id
 from directory.base.db import AUTOINCREMENT, Base, Key, core
@@ -202,6 +203,7 @@ def issue(
         user_id,
         kind=CODE,
         name="Tờ mã dự phòng",
+        notice=Notice.CODES_PRINTED,
         origin=keyring.keyed_hash("enrolled", f"{CODE}:{random_id()}"),
         now=now,
         actor=actor,

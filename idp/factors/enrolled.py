@@ -37,6 +37,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from connectors import notices
+from connectors.notices import Notice
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.db import AUTOINCREMENT, Base, Key, UTCDateTime, core
@@ -174,6 +176,7 @@ def enrol(  # noqa: PLR0913 (one keyword per column)
     secret: str | None = None,
     public: Mapping[str, Any] | None = None,
     counter: int = 0,
+    notice: Notice = Notice.FACTOR_ADDED,
 ) -> int | None:
     """The id of a new one; None where this very act has enrolled it before. A loss that she has
     reported is made good by it: the caller has seen her prove herself as strongly as before.
@@ -196,6 +199,7 @@ def enrol(  # noqa: PLR0913 (one keyword per column)
     if made is not None:
         make_good(session, user_id)
         _record(session, Tag.FACTOR_ENROL, user_id, now=now, actor=actor, kind=kind)
+        notices.tell(session, user_id, notice, now=now, actor=actor, factor=kind)
     return made
 
 
@@ -231,6 +235,7 @@ def rename(
     if changed is None:
         raise unknown()
     _record(session, Tag.FACTOR_RENAME, user_id, now=now, actor=actor, kind=changed)
+    notices.tell(session, user_id, Notice.FACTOR_RENAMED, now=now, actor=actor, factor=changed)
 
 
 def end(  # noqa: PLR0913 (one keyword per fact)
@@ -248,9 +253,10 @@ def end(  # noqa: PLR0913 (one keyword per fact)
 ) -> list[int]:
     """End what these people have: ``only`` this one, or those of a kind, or those enrolled ``since``;
     with ``losses`` for them to begin anew, so that what they have lost stands in no way either.
-    Whose it was, each once.
+    Whose it was, each once. What is removed or lost is told here; of the other reasons tells whoever
+    has them, with what else they do.
     """
-    whose: list[int] = []
+    gone: dict[int, list[str]] = {}
     narrower = [EnrolledFactor.id == only] if only is not None else []
     narrower += [EnrolledFactor.kind == kind] if kind is not None else []
     narrower += [EnrolledFactor.created_at >= since] if since is not None else []
@@ -264,19 +270,25 @@ def end(  # noqa: PLR0913 (one keyword per fact)
             .returning(EnrolledFactor.user_id, EnrolledFactor.kind)
             .execution_options(synchronize_session=False)
         ).all()
-        for user_id, ended in sorted((row.user_id, row.kind) for row in rows):
-            whose.append(user_id)
+        for user_id, kind_ in sorted((row.user_id, row.kind) for row in rows):
+            gone.setdefault(user_id, []).append(kind_)
             _record(
                 session,
                 Tag.FACTOR_END,
                 user_id,
                 now=now,
                 actor=actor,
-                kind=ended,
+                kind=kind_,
                 change_id=change_id,
                 reason=why.partition(":")[0],
             )
-    return sorted(set(whose))
+    for user_id, ended in gone.items() if why in _TOLD else ():
+        factors = ",".join(dict.fromkeys(ended))
+        notices.tell(session, user_id, _TOLD[why], now=now, actor=actor, factor=factors)
+    return sorted(gone)
+
+
+_TOLD = {"removed": Notice.FACTOR_REMOVED, "lost": Notice.LOSS_REPORTED}
 
 
 def reset(session: Session, user_id: int, *, now: datetime, actor: Actor) -> bool:

@@ -12,6 +12,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from connectors import notices
+from connectors.notices import Notice
 from directory import eid_links
 from directory.base import audit
 from directory.base.audit import Actor, AuditEntry, Tag
@@ -38,6 +40,7 @@ def reset(session: Session, user_id: int, *, now: datetime, actor: Actor) -> boo
             subject=("user", user_id),
             data={"factors": [by_password.CODE], "reason": RESET},
         )
+    notices.tell(session, user_id, Notice.RESET, now=now, actor=actor)
     return True
 
 

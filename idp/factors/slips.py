@@ -16,6 +16,8 @@ from typing import Any
 from sqlalchemy import Connection, ForeignKey, and_, func, null, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from connectors import notices
+from connectors.notices import Notice
 from directory import assignments, people, permissions, search
 from directory.access import still_good
 from directory.assignments import Assignment, Held
@@ -97,6 +99,7 @@ def issue(
     )
     session.flush()
     audit.record(session, Tag.ACTIVATION_ISSUE, at=now, actor=actor, subject=("user", user_id))
+    notices.tell(session, user_id, Notice.SLIP_ISSUED, now=now, actor=actor)
     return code
 
 

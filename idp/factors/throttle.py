@@ -281,6 +281,26 @@ def locks(connection: Connection | Session, user_id: int, *, now: datetime) -> l
     return found
 
 
+def people_locked(session: Session, *, now: datetime) -> dict[int, datetime]:
+    """Whose sign-in is closed in some way, and until when at the latest."""
+    rows: Any = session.execute(
+        select(Throttle.key, Throttle.about, Throttle.locked_until).where(
+            Throttle.locked_until > now
+        )
+    )
+    found: dict[int, datetime] = {}
+    for key, about, until in rows:
+        user_id = _person(about or key.partition("@")[0])
+        if user_id is not None and not key.startswith("again:"):
+            found[user_id] = max(until, found.get(user_id, until))
+    return found
+
+
+def _person(whose: str) -> int | None:
+    kind, _, number = whose.partition(":")
+    return int(number) if kind == "user" and number.isdecimal() else None
+
+
 def locked_until(
     connection: Connection | Session, user_id: int, *, now: datetime
 ) -> datetime | None:

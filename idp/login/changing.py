@@ -2,6 +2,8 @@
 
 from flask import request
 
+from connectors import notices
+from connectors.notices import Notice
 from directory import people
 from directory.base.audit import Actor
 from directory.people import User
@@ -43,4 +45,5 @@ def change(flow: FlowState) -> None:
         flows.record_change(session, flow, user_epoch=epoch)
         slips.void(session, [user.id], why="password", now=now, actor=actor)
         passwords.store(session, user.id, phc, must_change=False, now=now, actor=actor)
+        notices.tell(session, user.id, Notice.PASSWORD_CHANGED, now=now, actor=actor)
         gate.sessions_ended(session, ended, now=now, reason="password")

@@ -13,6 +13,8 @@ from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 
+from connectors import notices
+from connectors.notices import Notice
 from directory import people
 from directory.base import signed_values
 from directory.base.audit import Actor
@@ -170,6 +172,7 @@ def activated(opened: str) -> Any:
                 session, owner.id, epoch=epoch, keep=None, now=now, actor=actor
             )
             passwords.store(session, owner.id, phc, must_change=False, now=now, actor=actor)
+            notices.tell(session, owner.id, Notice.PASSWORD_CHANGED, now=now, actor=actor)
             throttle.unlock(session, owner.id, now=now, actor=actor)
             gate.sessions_ended(session, ended, now=now, reason="password")
             flows.begin(

@@ -4,6 +4,8 @@ from typing import Any, cast
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 
+from connectors import notices
+from connectors.notices import Notice
 from connectors.pki import issued, requests
 from directory.base.clock import local_day
 from directory.base.errors import Busy, Conflict, DinhdanhError, InvalidInput, NotFound
@@ -272,6 +274,7 @@ def change_password() -> Any:
         )
         slips.void(session, [user.id], why="password", now=now, actor=actor())
         passwords.store(session, user.id, phc, must_change=False, now=now, actor=actor())
+        notices.tell(session, user.id, Notice.PASSWORD_CHANGED, now=now, actor=actor())
         gate.sessions_ended(session, ended, now=now, reason="password")
     flash(gettext("Đã đổi mật khẩu. Các phiên đăng nhập khác đã kết thúc."), "good")
     return redirect(url_for("portal.profile"), 303)

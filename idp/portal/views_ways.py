@@ -317,11 +317,10 @@ def remove(factor_id: int) -> Any:
     has, me, now = services(), _me(), services().clock()
     with has.db.write() as session:
         _lock(session, me)
-        others = [
-            one
-            for one in enrolled.held(session, me.user_id)
-            if one.id != factor_id and one.kind != by_recovery_code.CODE
-        ]
+        held = enrolled.held(session, me.user_id)
+        others = [o for o in held if o.id != factor_id and o.kind != by_recovery_code.CODE]
+        if factor_id not in {one.id for one in held}:
+            raise enrolled.unknown()
         linked = second_factors.of(session, me.user_id).linked
         if not others and not linked and _two_are_asked(me):
             flash(
@@ -329,13 +328,9 @@ def remove(factor_id: int) -> Any:
                 "wait",
             )
             return _here()
-        ended = enrolled.end(
-            session, [me.user_id], why="removed", only=factor_id, now=now, actor=actor()
-        )
-        if not ended:
-            raise enrolled.unknown()
-        if not others:  # a sheet by itself is no way to sign in that anybody would keep
-            enrolled.end(session, [me.user_id], why="removed", now=now, actor=actor())
+        # A sheet by itself is no way to sign in that anybody would keep.
+        only = factor_id if others else None
+        enrolled.end(session, [me.user_id], why="removed", only=only, now=now, actor=actor())
     flash(gettext("Đã bỏ cách đăng nhập này."), "good")
     return _here()
 

@@ -6,6 +6,7 @@
     every minute        a new CRL is ordered where the last one is due for renewal
                         what outsiders have had us write down and nobody can use is deleted
                         certificates whose making died are given up
+                        whose sign-in is closed is told
                         proposals that nobody approved in time, or whose proposer is not who she
                         was, are written off
     every hour          signing keys that are old enough are replaced
@@ -25,7 +26,7 @@ import structlog
 from sqlalchemy import delete, select
 
 from connectors.accounts import handed_back
-from connectors.notices import told
+from connectors.notices import Notice, told
 from connectors.pki import authority, crl, requests, revocations
 from connectors.pki.tables import Authority, AuthorityKind
 from directory.base import audit, nodes, outbox, replay_cache
@@ -52,6 +53,7 @@ FIRST, LONGEST = 0.25, 2.0
 """Seconds until the first chores, and at most between two looks at what is due."""
 SEALED_AT_ONCE = 2000
 JOBS_KEPT = timedelta(days=90)
+TOLD_AGAIN = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,23 @@ def hand_back(services: Services, now: datetime) -> None:
         proof.settle(session, handed_back.look(session, now=now), now=now)
 
 
+LOCKS_AT_ONCE = 100
+
+
+def tell_of_locks(services: Services, now: datetime) -> None:
+    """Tell people whose sign-in is closed, once in a day each. Not when it closes: an attempt on a name
+    that somebody has would then do more than one on a name that nobody has.
+    """
+    with services.db.read() as session:
+        locked = throttle.people_locked(session, now=now)
+        fresh = told.untold(session, locked, Notice.LOCKED, since=now - TOLD_AGAIN)
+    if fresh:
+        with services.db.write() as session:
+            for user_id in fresh[:LOCKS_AT_ONCE]:
+                until = locked[user_id].isoformat()
+                told.tell(session, user_id, Notice.LOCKED, now=now, until=until)
+
+
 def rotate_keys(services: Services, now: datetime) -> None:
     """Replace the signing keys that are as old as they are to get."""
     age = timedelta(days=services.settings.signing_key_days)
@@ -211,6 +230,7 @@ CHORES = (
     Chore("sweep", timedelta(minutes=1), sweep),
     Chore("give_up", timedelta(minutes=1), give_up),
     Chore("lapse_proposals", timedelta(minutes=1), lapse_proposals),
+    Chore("tell_of_locks", timedelta(minutes=1), tell_of_locks),
     Chore("hand_back", timedelta(minutes=10), hand_back),
     Chore("rotate_keys", timedelta(hours=1), rotate_keys),
     Chore("purge", timedelta(hours=1), purge),

@@ -30,6 +30,7 @@ import idp.oidc.signing_keys
 import idp.sessions
 import idp.sessions.answers
 from connectors.accounts.apply import AccountCutter
+from connectors.notices.contact_cutter import ContactCutter
 from connectors.outbound import Outbound
 from connectors.pki.cutter import CertificateCutter
 from directory.base import processors
@@ -73,6 +74,7 @@ def build(
                 CertificateCutter(),
                 RoleCutter(),
                 SlipCutter(),
+                ContactCutter(),
             ),
             keyring=keyring,
             thresholds=Thresholds(

@@ -1,0 +1,58 @@
+"""What a change has told of its own: another address or number, and another citizen number."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from connectors.notices import told
+from connectors.notices.told import Reach
+from connectors.notices.words import Notice
+from directory.base.audit import Actor
+from directory.changes.effects import Due, Foreseen
+from directory.changes.model import Change, Plan
+from directory.changes.table import Column, Event
+
+
+class ContactCutter:
+    """Implements ``directory.changes.cutter.Cutter`` for no column: it cuts nothing, it tells."""
+
+    columns: frozenset[Column] = frozenset()
+
+    def preview(self, session: Session, plan: Plan) -> Sequence[Foreseen]:
+        """Nothing of anybody's ends by it."""
+        return ()
+
+    def cut(self, session: Session, plan: Plan, change: Change) -> Sequence[Due]:
+        """Tell in the commit, at what was and what is: whoever has another's address changed would
+        otherwise be the only one who is told.
+        """
+        actor = Actor(change.actor_kind, change.actor_id, change.actor_label)
+        newcomers = {person.id for person in plan.people if person.new}
+        for line in plan.lines:
+            former = _former(line.before, line.after) if line.table == "users" else None
+            if former is None or line.user_id is None or line.user_id in newcomers:
+                continue
+            told.tell(
+                session,
+                line.user_id,
+                Notice.CONTACT_CHANGED,
+                now=plan.now,
+                actor=actor,
+                former=former,
+            )
+        for person in plan.people:
+            if person.event == Event.NUMBER:
+                told.tell(session, person.id, Notice.NUMBER_CHANGED, now=plan.now, actor=actor)
+        return ()
+
+    def due(self, session: Session, change: Change, users: Sequence[int]) -> Sequence[Due]:
+        """Nothing more on its day."""
+        return ()
+
+
+def _former(before: object, after: object) -> Reach | None:
+    """How she was reached, where that becomes something else."""
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return None
+    changed = [name for name in ("email", "phone") if after.get(name) != before.get(name)]
+    return Reach(before.get("email"), before.get("phone")) if changed else None
