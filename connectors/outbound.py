@@ -106,7 +106,7 @@ class Outbound:
         self._settings = settings
         self._guard = AddressGuard(settings.outbound_allow, resolve or system_addresses)
         if settings.outbound_ca_file is not None:
-            _tls(settings)  # said at once where it cannot be read
+            tls(settings)  # said at once where it cannot be read
         self._first = threading.Lock()
         self._made: Calling | None = None
 
@@ -116,7 +116,7 @@ class Outbound:
         with self._first:
             if self._made is None:
                 module = import_module("connectors.pinned")
-                self._made = module.Calling(self._guard, _tls(self._settings), self.timeout)
+                self._made = module.Calling(self._guard, tls(self._settings), self.timeout)
             return self._made
 
     def request(
@@ -165,7 +165,7 @@ class Outbound:
         self._guard.close()
 
 
-def _tls(settings: Settings) -> ssl.SSLContext:
+def tls(settings: Settings) -> ssl.SSLContext:
     """Verification by the installation's bundle or the system's; TLS 1.2 or later."""
     file = settings.outbound_ca_file
     try:

@@ -2,6 +2,7 @@
 
     sending         the job: one notice, by every channel there is, to every address on record
     channels        those that are configured; each keeps the promises of channel
+    by_smtp         a mail server of the agency's
     by_drop         files in a folder, for the closed network
     letter          a message as a letter
     message         what a notice says, in both languages

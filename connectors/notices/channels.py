@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from connectors.notices.by_drop import MailDrop, TextDrop
+from connectors.notices.by_smtp import Smtp
 from connectors.notices.channel import Channel
 from directory.base.config import Settings
 
@@ -13,6 +14,8 @@ def configured(settings: Settings) -> Sequence[Channel]:
 
 
 def _configured(settings: Settings) -> Iterator[Channel]:
+    if settings.smtp_host:
+        yield Smtp(settings)
     if settings.mail_drop is not None:
         yield MailDrop(settings.mail_drop, from_=settings.sender)
     if settings.text_drop is not None:

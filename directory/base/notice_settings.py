@@ -1,8 +1,9 @@
 """Settings of notices: whom to ask, who answers for security, and by which channels they leave."""
 
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 
 class NoticeSettings(BaseModel):
@@ -15,6 +16,17 @@ class NoticeSettings(BaseModel):
     """So long it is kept what was told to whom."""
     notice_from: str = ""
     """The address that mails come from; empty: ``no-reply`` at the issuer's host."""
+    smtp_host: str = ""
+    """The mail server; empty: none."""
+    smtp_port: int = Field(default=0, ge=0, le=65535)
+    """0: 587 with ``starttls``, 465 with ``tls``, 25 with ``none``."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How its connection is protected. Its certificate must name ``smtp_host`` and be vouched for by
+    ``outbound_ca_file``, or by an authority the system trusts."""
+    smtp_user: str = ""
+    """Whom we sign in as there; empty: we do not."""
+    smtp_password_file: Path | None = None
+    """The file whose first line is the password, readable for its owner alone."""
     mail_drop: Path | None = None
     """A folder into which each mail is put as a file, for a closed network."""
     text_drop: Path | None = None
@@ -35,6 +47,14 @@ class NoticeSettings(BaseModel):
         if wrong := [each for each in value if not looks_like_an_address(each)]:
             raise ValueError(f"not an e-mail address: {', '.join(wrong)}")
         return value
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> Self:
+        if bool(self.smtp_user) != (self.smtp_password_file is not None):
+            raise ValueError("smtp_user and smtp_password_file go together")
+        if self.smtp_user and self.smtp_security == "none":
+            raise ValueError("smtp_user needs smtp_security: nobody's password goes out in clear")
+        return self
 
 
 def looks_like_an_address(value: str) -> bool:
