@@ -18,6 +18,7 @@ import pyotp
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from examples.demo.ground import Ground
+from examples.demo.screen import LABELS
 from examples.demo.standing import Official
 from idp.factors import qr_code
 
@@ -70,8 +71,11 @@ class _Pages:
             "slip": values["slip"] | {"picture": qr_code.svg(values["slip"]["url"])},
             "first": officials[0],
             "second": officials[1],
-            "administrators": [user for user in values["users"] if "totp" in user],
-            "movers": {one.user["username"]: one for one in movers},
+            "administrators": [
+                user | {"title": LABELS[user["roles"][0]].partition(" / ")[2]}
+                for user in values["users"]
+                if "totp" in user
+            ],
         }
 
     def answer(self, path: str, query: dict[str, list[str]]) -> tuple[str, bytes] | None:

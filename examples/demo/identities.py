@@ -21,7 +21,7 @@ from examples.demo import cast
 from examples.demo.ground import Ground, write_private
 from examples.demo.roles import user_of
 from examples.demo.work import Work
-from idp.factors.by_eid import PREFIX
+from idp.factors.second_factors import EID
 
 NAME = "vneid"
 TITLE = "VNeID (mô phỏng)"
@@ -84,7 +84,7 @@ def _let_it_vouch(work: Work) -> None:
     client = {
         "client_id": CLIENT,
         "client_secret": secret,
-        "redirect_uris": [f"{issuer}/login/back/{PREFIX}{NAME}"],
+        "redirect_uris": [f"{issuer}/login/back/{EID}{NAME}"],
         "post_logout_redirect_uris": [f"{issuer}/signed-out"],
         "public_key": public.decode(),
     }

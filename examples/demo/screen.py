@@ -5,7 +5,7 @@ from typing import Any
 from examples.demo.ground import Ground
 from examples.demo.standing import Official
 
-_LABELS = {
+LABELS = {
     "administrator": "Quản trị hệ thống / administrator",
     "hr_officer": "Cán bộ nhân sự / HR officer",
     "application_owner": "Chủ ứng dụng / application owner",
@@ -32,9 +32,9 @@ def show(ground: Ground, values: dict[str, Any], movers: list[Official], *, seco
     ]
     for user in users:
         role = user["roles"][0]
-        if role in _LABELS:
+        if role in LABELS:
             over = f" ({user['over']})" if user.get("over") else ""
-            lines.append(_person(user, _LABELS[role] + over))
+            lines.append(_person(user, LABELS[role] + over))
     hero = _hero(movers, app_a.code)
     others = [m for m in movers if m.posts > 1 and m is not hero]
     lines += [_person(m.user, _who(m, ground)) for m in (hero, *others[:1]) if m]

@@ -16,6 +16,7 @@ FOLDER = os.environ.get("PICTURES", "")
 WIDTH = 820
 """Of the window in which they are taken: every page is wide, and nothing is lost at its sides."""
 _AROUND = 10
+"""Of the page around a card."""
 _BOX = """
 const found = document.querySelector(arguments[0]).getBoundingClientRect();
 return JSON.stringify([found.left + scrollX, found.top + scrollY, found.width, found.height]);
@@ -27,11 +28,12 @@ def take(window: Window, name: str, language: str, *, css: str = "main") -> None
     if not FOLDER:
         return
     left, top, width, height = json.loads(window.driver.execute_script(_BOX, css))
+    around = 0 if css in ("main", "body") else _AROUND
     clip = {
-        "x": max(0, left - _AROUND),
-        "y": max(0, top - _AROUND),
-        "width": width + 2 * _AROUND,
-        "height": height + 2 * _AROUND,
+        "x": left - around,
+        "y": top - around,
+        "width": width + 2 * around,
+        "height": height + 2 * around,
         "scale": 1,
     }
     shown = window.driver.execute_cdp_cmd(
