@@ -77,6 +77,8 @@ class Tag(StrEnum):
     CERTIFICATE_ISSUE = "certificate.issue"
     CERTIFICATE_DISTRUST = "certificate.distrust"
     CERTIFICATE_REVOKE = "certificate.revoke"
+    CERTIFICATE_TRUST = "certificate.trust"
+    """Whose certificates are believed, and which of theirs are not."""
     ACCOUNT_APPLIED = "account.applied"
     WORK_DONE = "work.done"
     WORK_FAILED = "work.failed"

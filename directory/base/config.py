@@ -226,8 +226,16 @@ class Settings(NoticeSettings, BaseSettings):
     certificate_days: int = 365
     certificate_signer: str = "local"
     """Who signs people's certificates: a name in ``connectors.pki.signers``."""
+    certificate_site: str = ""
+    """The base URL where people sign in with a certificate: a host of its own, at which a trusted proxy
+    asks for one. Empty: nobody can."""
+    certificate_level: int = Field(default=1, ge=1, le=2)
+    """What a certificate of our own authority proves: 1, that its key is held; 2, where each is issued
+    to a key in a token that asks for a PIN. Other hierarchies say so themselves."""
+    certificate_list_grace: int = Field(default=0, ge=0, le=7 * DAY)
+    """So long beyond its end a list of another authority that was brought in is still used."""
 
-    @field_validator("issuer", "mtls_base", "pki_base")
+    @field_validator("issuer", "mtls_base", "pki_base", "certificate_site")
     @classmethod
     def _is_a_base_url(cls, value: str, field: ValidationInfo) -> str:
         parts = urlsplit(value)

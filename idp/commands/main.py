@@ -20,7 +20,7 @@ PARTS = {
     "app": ("applications",),
     "audit": ("trail", "restored"),
     "backup": ("restored",),
-    "cert": ("pki",),
+    "cert": ("pki", "hierarchies"),
     "change": ("changes",),
     "check": ("ops",),
     "client": ("clients",),

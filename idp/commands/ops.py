@@ -16,7 +16,7 @@ from directory.base.db import Database
 from directory.base.errors import DinhdanhError
 from directory.base.rows import not_over
 from directory.permissions import AdminRole, Role
-from idp.commands import demanded, level3, passkeys, passwords, pki
+from idp.commands import demanded, hierarchies, level3, passkeys, passwords, pki
 from idp.run import health, installation, migrate, schema, wiring
 from idp.services import Services
 from idp.trail import anchor
@@ -78,6 +78,7 @@ def check(profile: str) -> None:
     problems = [
         *demanded.problems(settings),
         *passkeys.problems(settings),
+        *hierarchies.problems(settings),
         *_problems(settings),
     ]
     for problem in problems:
@@ -118,7 +119,7 @@ def _weaknesses(settings: Settings) -> tuple[list[str], list[str]]:
     try:
         if not all(c.holds for c in health.checks(services)):
             return [], []
-        others = [*pki.weaknesses(services), *passwords.weaknesses(services)]
+        others = [said for each in (pki, hierarchies, passwords) for said in each.weaknesses(services)]
         return list(level3.weaker_stored(services)), others
     finally:
         services.db.dispose()

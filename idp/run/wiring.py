@@ -7,6 +7,9 @@ import connectors.accounts.work_items
 import connectors.eid.reviews
 import connectors.eid.upstreams
 import connectors.notices.told
+import connectors.pki.foreign_distrust
+import connectors.pki.foreign_lists
+import connectors.pki.hierarchies
 import connectors.pki.tables
 import directory.base.nodes
 import directory.base.replay_cache

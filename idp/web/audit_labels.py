@@ -23,6 +23,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "job": "Công việc nền",
         "feed": "Đợt nạp dữ liệu",
         "eid": "Nơi xác thực",
+        "hierarchy": "Hệ chứng thực",
         "installation": "Hệ thống",
     },
     "tag": {
@@ -70,6 +71,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "certificate.issue": "Cấp chứng thư",
         "certificate.distrust": "Ngừng tin cậy chứng thư",
         "certificate.revoke": "Thu hồi chứng thư",
+        "certificate.trust": "Đổi hệ chứng thực được tin cậy",
         "account.applied": "Đồng bộ tài khoản",
         "work.done": "Xác nhận việc làm tay",
         "work.failed": "Chưa làm được việc làm tay",
@@ -153,6 +155,7 @@ AUDIT: dict[str, dict[str, str]] = {
         "role": "Vai trò",
         "rule": "Quy tắc",
         "scopes": "Phạm vi",
+        "serial": "Số sê-ri",
         "session": "Phiên đăng nhập",
         "short_name": "Tên ngắn",
         "since": "Từ lúc",

@@ -11,7 +11,6 @@ Whether the certificate says something is judged here, so that no proxy's settin
 """
 
 import base64
-import binascii
 import hashlib
 import ipaddress
 from collections.abc import Callable, Mapping
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from connectors.pki import edge_header
 from directory.base import base64url, jws
 from directory.base.config import Settings
 from directory.base.errors import DinhdanhError, Misconfigured
@@ -34,7 +34,6 @@ from idp.oidc.clients.options import Options
 from idp.oidc.clients.view import ClientView
 from idp.oidc.connection import Arrival
 
-LONGEST = 16 * 1024
 DEEPEST = 4
 
 
@@ -52,19 +51,12 @@ def certificate(arrival: Arrival) -> x509.Certificate | None:
 
     Raises BadCertificate for a header that is none (RFC 9440 §2.1: one byte sequence).
     """
-    value = arrival.client_cert
-    if value is None:
+    if arrival.client_cert is None:
         return None
-    value = value.strip()
-    if not (2 < len(value) <= LONGEST and value[0] == value[-1] == ":"):
-        raise BadCertificate
     try:
-        found = x509.load_der_x509_certificate(base64.b64decode(value[1:-1], validate=True))
-        # Read lazily otherwise: what is malformed shall be so here.
-        _ = found.subject, found.extensions, found.public_key(), found.not_valid_after_utc
-    except (binascii.Error, ValueError, TypeError, x509.DuplicateExtension) as exc:
+        return edge_header.sequence(arrival.client_cert)
+    except ValueError as exc:
         raise BadCertificate from exc
-    return found
 
 
 def thumbprint(found: x509.Certificate) -> str:
