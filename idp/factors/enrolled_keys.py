@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, or_, select, update
+from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, cast, or_, select, update
 from sqlalchemy.orm import Session
 
 from directory.base.db import UTCDateTime, core
@@ -65,6 +65,18 @@ def named_by(where: Connection | Session, origin: str, kind: str) -> Named | Non
         return None
     epochs = Epochs(row.access_epoch, row.installation)
     return Named(row.id, row.user_id, row.public, row.counter, row.ended_at is None, epochs)
+
+
+def give_way(session: Session, origin: str) -> None:
+    """The one of this origin that has ended, anybody's, is found by it no more: something that comes
+    back may be enrolled anew.
+    """
+    session.execute(
+        update(EnrolledFactor)
+        .where(EnrolledFactor.origin == origin, EnrolledFactor.ended_at.is_not(None))
+        .values(origin=EnrolledFactor.origin + ":" + cast(EnrolledFactor.id, Text))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def publics_of(where: Connection | Session, user_id: int, kind: str) -> list[Mapping[str, Any]]:

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from directory.base.away import is_away
 from directory.base.remembered import Remembered
 from idp.assurance import Strength, combined
-from idp.factors import by_passkey, by_recovery_code
+from idp.factors import by_certificate, by_passkey, by_recovery_code
+from idp.factors.by_certificate import ByCertificate, Certificates
 from idp.factors.by_eid import Eid
 from idp.factors.by_passkey import Passkey, Passkeys
 from idp.factors.by_password import Password
@@ -43,7 +44,7 @@ FACTORS: tuple[Factor, ...] = (
     Totp(),
     ByRecoveryCode(),
 )
-FAMILIES: tuple[Family, ...] = (Passkeys(), Eid())
+FAMILIES: tuple[Family, ...] = (Passkeys(), Certificates(), Eid())
 BESIDE = frozenset({by_passkey.CODE})
 """Whose form is one button, which stands on the pages of others too."""
 
@@ -59,7 +60,7 @@ def every(has: Services, where: Connection | Session, now: datetime) -> tuple[Fa
 def titles() -> dict[str, str]:
     """What people call that which they can enrol, by its code; translated when it is shown."""
     named = {one.code: one.title for one in FACTORS}
-    return named | {by_passkey.CODE: Passkey.title}
+    return named | {by_passkey.CODE: Passkey.title, by_certificate.CODE: ByCertificate.title}
 
 
 def warm(has: Services) -> None:

@@ -40,7 +40,7 @@ from idp.web.i18n import error_text, gettext
 blueprint = Blueprint("login", __name__)
 views_activation.install(blueprint)
 
-_SPENT = ("code_spent", "passkey_spent")
+_SPENT = ("code_spent", "passkey_spent", "certificate_spent")
 OF = "of"
 """In the cookie of the forms' tokens: whose forms they are."""
 

@@ -16,7 +16,14 @@ from idp.factors.passwords import Choosing
 from idp.oidc import frontchannel
 from idp.oidc import logout as endings
 from idp.oidc.routes import signing_out
-from idp.portal import pages, pages_consents, pages_sessions, views_sessions, views_ways
+from idp.portal import (
+    pages,
+    pages_consents,
+    pages_sessions,
+    views_sessions,
+    views_way_certificate,
+    views_ways,
+)
 from idp.sessions import SessionView
 from idp.web import gate, judged, unwritten
 from idp.web.gate import actor, current_session, require_session, services
@@ -25,6 +32,7 @@ from idp.web.i18n import error_text, gettext
 blueprint = Blueprint("portal", __name__)
 views_sessions.install(blueprint)
 views_ways.install(blueprint)
+views_way_certificate.install(blueprint)
 
 
 def _me() -> SessionView:

@@ -15,6 +15,7 @@ from directory.base.errors import Conflict, InvalidInput, NotAllowed
 from idp import sessions
 from idp.assurance import TWO_FACTORS, asked_here, reaches
 from idp.factors import (
+    by_certificate,
     by_passkey,
     by_recovery_code,
     by_totp,
@@ -34,6 +35,7 @@ from idp.web.i18n import error_text, gettext
 MOST_APPS = 5
 """Apps one person may have at once."""
 MOST_PASSKEYS = 10
+MOST_CERTIFICATES = 5
 
 
 def _me() -> SessionView:
@@ -57,6 +59,8 @@ def ways() -> str:
         titles={code: gettext(title) for code, title in registry.titles().items()},
         apps=_room(shown.others, by_totp.CODE, MOST_APPS),
         passkeys=_room(shown.others, by_passkey.CODE, MOST_PASSKEYS),
+        certificates=by_certificate.possible(has.settings)
+        and _room(shown.others, by_certificate.CODE, MOST_CERTIFICATES),
         without=_without(),
     )
 

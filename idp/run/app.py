@@ -18,6 +18,7 @@ from idp import api, sessions
 from idp.api import authority
 from idp.console import views as console
 from idp.login import views as login
+from idp.login import views_certificate as certificate
 from idp.login import views_elsewhere as elsewhere
 from idp.oidc import discovery, logout, routes
 from idp.portal import views as portal
@@ -33,6 +34,7 @@ BLUEPRINTS = (
     routes.blueprint,
     login.blueprint,
     elsewhere.blueprint,
+    certificate.blueprint,
     form_keys.blueprint,
     unwritten.blueprint,
     portal.blueprint,
@@ -49,6 +51,7 @@ NOT_BY_HEAD = (
     "console.client_tried",
     "elsewhere.returned",
     "elsewhere.begun_at_once",
+    "certificate.seen",
 )
 """A GET that gives or ends something, as the protocols want it: who asks for its head, as programs
 do that look at links before people follow them, gets nothing of it."""

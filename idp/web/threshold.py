@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from directory.base import hosts, storable
 from directory.base.config import Settings
 from directory.base.hosts import Host, Peer
+from idp.factors import certificate_visit
 from idp.web.exchange import HttpRequest
 
 ANY_HOST = ("/healthz", "/readyz", "/metrics", "/pki/")
@@ -34,6 +35,9 @@ def refused(
         return None
     if not by_program and not _is_text(asked):
         return 400
+    if settings.certificate_site and asked.path == certificate_visit.PATH:
+        # Here alone people show certificates, and there is nothing else.
+        return None if _is_ours(asked.host, settings.certificate_site, None) else 421
     # Programs also ask where client certificates are asked for.
     second = settings.mtls_base if settings.client_certificates and at_program else None
     if not _is_ours(asked.host, settings.issuer, second):
@@ -84,9 +88,21 @@ def client_address(asked: HttpRequest, proxies: Sequence[str]) -> tuple[str, int
 
 
 def client_certificate(asked: HttpRequest, settings: Settings) -> str | None:
-    """The header ``Client-Cert`` (RFC 9440), where it comes from a proxy we believe."""
-    if not settings.client_certificates:
+    """The header ``Client-Cert`` (RFC 9440) of a program, where it comes from a proxy we believe."""
+    return _from_edge(asked, settings) if settings.client_certificates else None
+
+
+def shown_certificate(asked: HttpRequest, settings: Settings) -> str | None:
+    """The same header of a person, at the host where people are asked for certificates."""
+    there = Host.of(settings.certificate_site) if settings.certificate_site else None
+    named = Host.read(asked.host)
+    if there is None or named is None:
         return None
+    scheme = urlsplit(settings.certificate_site).scheme
+    return _from_edge(asked, settings) if named.at(scheme) == there else None
+
+
+def _from_edge(asked: HttpRequest, settings: Settings) -> str | None:
     believed = hosts.within(hosts.address(asked.peer[0]), settings.trusted_proxies)
     return asked.get("Client-Cert") if believed else None
 

@@ -113,6 +113,8 @@ def wanted() -> dict[str, str]:
         found |= dict.fromkeys(said, "connectors/notices/words.py")
     found |= dict.fromkeys(FACTS.values(), "connectors/notices/words.py")
     found |= dict.fromkeys(message.SENTENCES, "connectors/notices/message.py")
+    file = "idp/factors/by_certificate.py"
+    found |= dict.fromkeys(_constants(file, "SENTENCES"), file)
     file = "connectors/eid/refusals.py"
     found |= dict.fromkeys(_constants(file, "SENTENCES"), file)
     return {sentence: file for sentence, file in found.items() if sentence}
