@@ -119,7 +119,9 @@ def _weaknesses(settings: Settings) -> tuple[list[str], list[str]]:
     try:
         if not all(c.holds for c in health.checks(services)):
             return [], []
-        others = [said for each in (pki, hierarchies, passwords) for said in each.weaknesses(services)]
+        others = [
+            said for each in (pki, hierarchies, passwords) for said in each.weaknesses(services)
+        ]
         return list(level3.weaker_stored(services)), others
     finally:
         services.db.dispose()
