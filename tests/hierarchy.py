@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -14,11 +14,17 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from connectors.pki import foreign_lists, hierarchies
+
 Key = ec.EllipticCurvePrivateKey
 FOR_CLIENTS = ExtendedKeyUsageOID.CLIENT_AUTH
 FOR_SERVERS = ExtendedKeyUsageOID.SERVER_AUTH
 FOR_MAIL = ExtendedKeyUsageOID.EMAIL_PROTECTION
 PERSON = "Nguyễn Thị Lan"
+SITE = "http://chung-thu.localhost:8000"
+"""Where certificates are shown (``certificate_site``)."""
+PROXY = {"REMOTE_ADDR": "127.0.0.1"}
+BELIEVED = "Ban Cơ yếu"
 
 
 def new_key() -> Key:
@@ -160,3 +166,42 @@ class House:
 def escaped(one: x509.Certificate) -> str:
     """As nginx writes ``$ssl_client_escaped_cert``: percent signs for all but letters, digits, -._~."""
     return quote(one.public_bytes(Encoding.PEM).decode(), safe="")
+
+
+def believe(services: Any, house: House, level: int = 2) -> None:
+    """Bring it in, as an operator does."""
+    with services.db.write() as session:
+        found = hierarchies.certificates_in(house.bundle)
+        how: dict[str, Any] = {"level": level, "lenient": False, "now": services.clock()}
+        hierarchies.bring_in(session, BELIEVED, found, **how)
+
+
+def crl(services: Any, content: bytes) -> None:
+    """Bring a list in."""
+    with services.db.write() as session:
+        foreign_lists.bring_in(session, content, now=services.clock())
+
+
+def shown_there(
+    app: Any, where: str, header: str | None, *, base: str = SITE, network: Any = None
+) -> Any:
+    """A visit at the host where certificates are shown, as a proxy hands it on; no cookie of the
+    issuer's host goes there.
+    """
+    assert where.startswith(f"{SITE}/certificate?for="), where
+    parts = urlsplit(where)
+    return app.test_client().get(
+        f"{parts.path}?{parts.query}",
+        base_url=base,
+        headers={"Client-Cert": header} if header else {},
+        environ_base=PROXY | (network or {}),
+    )
+
+
+def way_back(answer: Any) -> str:
+    """Where that host sends her, as a path of the issuer's."""
+    assert answer.status_code == 303, answer.text
+    assert "Set-Cookie" not in answer.headers
+    parts = urlsplit(answer.headers["Location"])
+    assert parts.netloc == "localhost:8000"
+    return f"{parts.path}?{parts.query}"

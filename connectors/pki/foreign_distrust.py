@@ -95,16 +95,17 @@ def lift(
     session: Session,
     which: Iterable[Foreign],
     *,
-    cause: str,
+    cause: str | None = None,
     at: datetime,
     change_id: str | None = None,
 ) -> bool:
-    """Take back, from ``at`` on, what this cause has ordered; whether there was any."""
+    """Take back, from ``at`` on, what this cause has ordered, or whatever has; whether there was any."""
+    of_cause = [ForeignDistrust.cause == cause] if cause is not None else []
     lifted: list[int] = []
     for one in which:
         lifted += session.scalars(
             update(ForeignDistrust)
-            .where(_about(one), ForeignDistrust.cause == cause, ForeignDistrust.lifted_at.is_(None))
+            .where(_about(one), ForeignDistrust.lifted_at.is_(None), *of_cause)
             .values(lifted_at=at, lifted_by=change_id)
             .returning(ForeignDistrust.id)
             .execution_options(synchronize_session=False)

@@ -138,12 +138,12 @@ def distrust(name: str, serial: str) -> None:
 @click.argument("name")
 @click.argument("serial")
 def believe(name: str, serial: str) -> None:
-    """Take ``distrust`` back."""
+    """Take ``distrust`` back, and what a change of its holder has ordered: she may keep it."""
     has = _services()
     with has.db.write() as session:
         which = _numbered(session, name, serial)
-        if not foreign_distrust.lift(session, which, cause=OPERATOR, at=has.clock()):
-            raise click.ClickException(gettext("Chứng thư này không bị ngừng tin cậy bằng lệnh."))
+        if not foreign_distrust.lift(session, which, at=has.clock()):
+            raise click.ClickException(gettext("Chứng thư này không bị ngừng tin cậy."))
         _told(session, has, name, what="enable", serial=which[0].serial)
 
 

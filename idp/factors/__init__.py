@@ -13,6 +13,7 @@ by_passkey      keys of her devices: signed for this page, and for no other
 passkey_ceremony  what a browser is asked for, and what it answers (WebAuthn)
 by_certificate  a certificate on a USB token, known by its key
 certificate_visit  the host where it is shown, and what is brought back from there
+certificate_cutter  what a change does to certificates of others
 passkey_site    where passkeys are good: the RP ID
 enrolled_keys   of those, the keys: found by their own name, counting for themselves
 paper_code      16 digits with a check digit, as paper codes are printed and typed

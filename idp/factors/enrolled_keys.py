@@ -1,6 +1,6 @@
 """Of what people have enrolled, the keys: each says itself which it is, and counts for itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, cast, or_,
 from sqlalchemy.orm import Session
 
 from directory.base.db import UTCDateTime, core
+from directory.base.rows import batches
 from directory.entitlements import Installation
 from directory.people import User
 from idp.factors.enrolled import LIVE, EnrolledFactor
@@ -84,6 +85,21 @@ def publics_of(where: Connection | Session, user_id: int, kind: str) -> list[Map
     mine = EnrolledFactor.user_id == user_id, EnrolledFactor.kind == kind, LIVE
     found = select(EnrolledFactor.public).where(*mine).order_by(EnrolledFactor.id)
     return list(core(where).execute(found).scalars())
+
+
+def publics_of_many(
+    session: Session, user_ids: Iterable[int], kind: str
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The same of many people, with whose each is."""
+    for part in batches(sorted(set(user_ids))):
+        theirs = EnrolledFactor.user_id.in_(part), EnrolledFactor.kind == kind, LIVE
+        rows = session.execute(
+            select(EnrolledFactor.user_id, EnrolledFactor.public)
+            .where(*theirs)
+            .order_by(EnrolledFactor.user_id, EnrolledFactor.id)
+        )
+        for user_id, public in rows:
+            yield user_id, public or {}
 
 
 def use(

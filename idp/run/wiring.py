@@ -48,6 +48,7 @@ from directory.changes import tree_day
 from directory.changes.door import Door
 from directory.changes.roles import RoleCutter
 from directory.changes.thresholds import Thresholds
+from idp.factors.certificate_cutter import CertificateWayCutter
 from idp.factors.slip_cutter import SlipCutter
 from idp.oidc.cutter import AccessCutter
 from idp.services import Services
@@ -75,6 +76,7 @@ def build(
                 AccessCutter(settings),
                 AccountCutter(),
                 CertificateCutter(),
+                CertificateWayCutter(),
                 RoleCutter(),
                 SlipCutter(),
                 ContactCutter(),

@@ -15,7 +15,7 @@ from cryptography import x509
 from flask import Flask
 from sqlalchemy import select, update
 
-from connectors.pki import foreign_distrust, foreign_lists, hierarchies
+from connectors.pki import foreign_distrust, hierarchies
 from connectors.pki.foreign_distrust import serial_of
 from directory.base.audit import AuditEntry
 from directory.people import User, UserStatus
@@ -24,17 +24,25 @@ from idp.factors import throttle
 from idp.factors.enrolled import EnrolledFactor
 from tests import hr_world
 from tests.browser_client import open_login, shown, submit
-from tests.hierarchy import FOR_SERVERS, House, escaped, new_key
+from tests.hierarchy import (
+    BELIEVED,
+    FOR_SERVERS,
+    SITE,
+    House,
+    believe,
+    crl,
+    escaped,
+    new_key,
+    shown_there,
+    way_back,
+)
 from tests.hr_world import PASSWORD, Hr
 from tests.proving import as_header
 from tests.someone import OUTSIDE, PAPER, Someone, trail
 
-SITE = "http://chung-thu.localhost:8000"
 AAL1, AAL2 = "urn:vn:aal:1", "urn:vn:aal:2"
 WAYS = "/portal/ways"
 NEW = f"{WAYS}/certificate"
-PROXY = {"REMOTE_ADDR": "127.0.0.1"}
-NAME = "Ban Cơ yếu"
 
 
 @pytest.fixture
@@ -57,20 +65,9 @@ def hr(services: Any, clock: Any, app: Flask) -> Hr:
 @pytest.fixture
 def house(hr: Hr, clock: Any) -> House:
     made = House(clock)
-    believe(hr, made)
-    crl(hr, made.issuing.crl(clock(), days=30))
+    believe(hr.services, made)
+    crl(hr.services, made.issuing.crl(clock(), days=30))
     return made
-
-
-def believe(hr: Hr, house: House, level: int = 2) -> None:
-    with hr.services.db.write() as session:
-        found = hierarchies.certificates_in(house.bundle)
-        hierarchies.bring_in(session, NAME, found, level=level, lenient=False, now=hr.clock())
-
-
-def crl(hr: Hr, content: bytes) -> None:
-    with hr.services.db.write() as session:
-        foreign_lists.bring_in(session, content, now=hr.clock())
 
 
 @dataclass
@@ -93,25 +90,12 @@ class Holder:
 
     def show(self, where: str, header: str | None = "", **how: Any) -> Any:
         """Follow a redirect to the host where certificates are shown; its answer."""
-        assert where.startswith(f"{SITE}/certificate?for="), where
         told = escaped(self.one) if header == "" and self.one else header
-        parts = urlsplit(where)
-        # No cookie of the issuer's host goes there.
-        stranger = self.person.hr.app.test_client()
-        return stranger.get(
-            f"{parts.path}?{parts.query}",
-            base_url=how.get("base", SITE),
-            headers={"Client-Cert": told} if told else {},
-            environ_base=PROXY | how.get("network", {}),
-        )
+        return shown_there(self.person.hr.app, where, told, **how)
 
     def back(self, answer: Any) -> str:
         """Where the certificates' host sends her, as a path of the issuer's."""
-        assert answer.status_code == 303, answer.text
-        assert "Set-Cookie" not in answer.headers
-        parts = urlsplit(answer.headers["Location"])
-        assert parts.netloc == "localhost:8000"
-        return f"{parts.path}?{parts.query}"
+        return way_back(answer)
 
     # ---- signing in ----
 
@@ -226,7 +210,7 @@ def test_it_has_her_name_where_she_gives_it_none(hr: Hr, house: House) -> None:
 
 
 def test_a_house_that_says_nothing_of_tokens_gives_one_factor(hr: Hr, house: House) -> None:
-    believe(hr, house, level=1)
+    believe(hr.services, house, level=1)
     one = Holder(Someone(hr, "lan"), house)
     one.person.password()
     assert "vẫn cần mật khẩu" in shown(one.client, one.add()).text
@@ -375,7 +359,7 @@ def test_dates_and_uses(lan: Holder) -> None:
 @pytest.mark.both_databases
 def test_revoked_by_an_imported_list(lan: Holder, hr: Hr, clock: Any) -> None:
     assert lan.one is not None
-    crl(hr, lan.house.issuing.crl(clock(), lan.one.serial_number))
+    crl(hr.services, lan.house.issuing.crl(clock(), lan.one.serial_number))
     refused(lan, "đã bị thu hồi", "revoked")
 
 
@@ -386,7 +370,7 @@ def test_a_list_that_has_ended_lets_nobody_in(lan: Holder, clock: Any) -> None:
 
 def distrust(hr: Hr, one: x509.Certificate) -> None:
     with hr.services.db.write() as session:
-        hierarchy = hierarchies.named(session, NAME)
+        hierarchy = hierarchies.named(session, BELIEVED)
         which = foreign_distrust.numbered(session, hierarchy.id, one.serial_number)
         now = hr.clock()
         foreign_distrust.add(session, which, cause="operator", at=now, now=now)
@@ -548,3 +532,76 @@ def test_without_a_host_of_its_own_there_is_none(hr: Hr, client: Any) -> None:
     lan.password()
     assert lan.client.get(NEW).status_code == 404
     assert "Thêm chứng thư số" not in lan.client.get(WAYS).text
+
+
+# ---- what happens to her ---------------------------------------------------------------------
+
+
+def change(hr: Hr, **body: Any) -> Any:
+    answer = hr.api(hr.token()).commit(user=hr.names["lan"], **body)
+    assert answer.status_code == 201, answer.json
+    return answer.json
+
+
+def told_of(hr: Hr, done: Any) -> list[tuple[str, str]]:
+    effects = hr.api(hr.token()).get(f"/api/v1/changes/{done['id']}").json["effects"]
+    return [
+        (one["kind"], one["state"]) for one in effects if one["kind"].startswith("certificate.")
+    ]
+
+
+@pytest.mark.both_databases
+def test_a_suspension_holds_it_back_and_its_end_gives_it_back(lan: Holder, hr: Hr) -> None:
+    lan.client.get(lan.sign_in().headers["Location"])
+    assert lan.session() is not None
+    held = change(hr, kind="suspend")
+    assert told_of(hr, held) == [("certificate.distrust", "acknowledged")]
+    assert lan.session() is None
+    refused(lan.elsewhere(), "đang bị ngừng tin cậy", "distrusted")
+    given = change(hr, kind="resume")
+    assert told_of(hr, given) == [("certificate.restore", "acknowledged")]
+    assert lan.elsewhere().sign_in().status_code == 303
+
+
+@pytest.mark.both_databases
+def test_a_transfer_to_another_legal_person_ends_what_the_old_one_says(lan: Holder, hr: Hr) -> None:
+    lan.client.get(lan.sign_in().headers["Location"])
+    change(hr, kind="transfer", to_unit=hr.units["b"])
+    assert lan.session() is None
+    refused(lan.elsewhere(), "đang bị ngừng tin cậy", "distrusted")
+    other = lan.elsewhere()
+    other.one = lan.house.issue("Nguyễn Thị Lan", key=lan.key)  # issued anew for the same token
+    assert other.sign_in().status_code == 303
+
+
+def test_a_transfer_of_a_later_day_counts_on_its_day_without_any_worker(
+    lan: Holder, hr: Hr, clock: Any
+) -> None:
+    on = (clock() + timedelta(days=5)).date().isoformat()
+    waiting = change(hr, kind="transfer", to_unit=hr.units["b"], effective_on=on)
+    assert told_of(hr, waiting) == []
+    assert lan.elsewhere().sign_in().status_code == 303
+    clock.advance(days=6)
+    refused(lan.elsewhere(), "đang bị ngừng tin cậy", "distrusted")
+
+
+def test_a_transfer_that_is_called_off_takes_nothing_away(lan: Holder, hr: Hr, clock: Any) -> None:
+    on = (clock() + timedelta(days=5)).date().isoformat()
+    waiting = change(hr, kind="transfer", to_unit=hr.units["b"], effective_on=on)
+    api, path = hr.api(hr.token()), f"/api/v1/changes/{waiting['id']}/undo"
+    body = {"fingerprint": api.post(f"{path}/preview").json["fingerprint"]}
+    assert api.post(path, body, key="u").status_code == 201
+    clock.advance(days=6)
+    assert lan.elsewhere().sign_in().status_code == 303
+
+
+def test_whoever_has_left_is_let_in_by_no_certificate(lan: Holder, hr: Hr, clock: Any) -> None:
+    lan.client.get(lan.sign_in().headers["Location"])
+    change(hr, kind="leave", reason="resign", effective_on=clock().date().isoformat())
+    assert lan.session() is None
+    other = lan.elsewhere()
+    refused(other, "đang bị ngừng tin cậy", "distrusted")
+    other.one = lan.house.issue(key=lan.key)
+    page = other.client.get(other.sign_in().headers["Location"])
+    assert page.status_code == 403
+    assert other.session() is None

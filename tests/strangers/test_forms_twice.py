@@ -25,6 +25,7 @@ from tests.authenticator import Authenticator
 from tests.browser_client import hidden_fields, open_login, sign_in
 from tests.eid_world import hold
 from tests.flows.test_console_clients import silent
+from tests.hierarchy import SITE, House, believe, crl, escaped, shown_there, way_back
 from tests.hr_world import OPERATOR, PASSWORD, Hr, text_of
 from tests.paper_slips import CODE, link_on, opened
 from tests.security_key import Offered, SecurityKey
@@ -346,6 +347,23 @@ def passkey(hr: Hr) -> Form:
     return Form(form.browser, offered.action, fields)
 
 
+def certificate(hr: Hr) -> Form:
+    """The button that leads to the host where certificates are shown."""
+    form = of_my_ways(hr, "app")
+    hr.services.settings.certificate_site = SITE
+    hr.services.settings.trusted_proxies = ["127.0.0.1"]
+    page = "/portal/ways/certificate"
+    return filled(form.browser, page, f"{page}/show")
+
+
+def certificate_looked_at(hr: Hr) -> Form:
+    house, way = House(hr.clock), certificate(hr)
+    believe(hr.services, house)
+    crl(hr.services, house.issuing.crl(hr.clock()))
+    there = shown_there(hr.app, way.send().headers["Location"], escaped(house.issue()))
+    return filled(way.browser, way_back(there), "/portal/ways/certificate")
+
+
 def reset(hr: Hr) -> Form:
     of_my_ways(hr, "app")
     hr.services.settings.second_factor = "nobody"
@@ -371,6 +389,8 @@ CASES: dict[str, Callable[[Hr], Form]] = {
     "portal.disown": not_me,
     "portal.add_app": one_more_app,
     "portal.add_passkey": passkey,
+    "portal.visit_certificate": certificate,
+    "portal.add_certificate": certificate_looked_at,
     "portal.new_codes": lambda hr: of_my_ways(hr, "codes"),
     "portal.rename_way": lambda hr: of_my_ways(hr, "{}/rename", name="Máy mới"),
     "portal.remove_way": lambda hr: of_my_ways(hr, "{}/remove"),
@@ -415,6 +435,7 @@ QUIET = {
     "login.open_slip",
     "portal.revoke_consent",
     "portal.remove_way",
+    "portal.visit_certificate",
     "console.people_search",
 }
 """Nothing was there to be changed, or ever is; it is enough that the second says what the first said."""
