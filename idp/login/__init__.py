@@ -10,6 +10,7 @@ enrolling       the step at which somebody enrols her second factor
 locked          the page that says how long to wait
 flow            the stored state of one sign-in; finishing it, once
 views_elsewhere the way to another address and back
+after_cut       what has ended the session that this browser had: told there, and to nobody else
 new_device      she signs in where she never has: she is told
 parting         where she may sign out as well, after having been vouched for there
 unwritten       a sign-in in which nothing was proven yet: its address says it all

@@ -36,8 +36,9 @@ from idp.factors.factor import (
     Source,
     reached,
 )
+from idp.login import after_cut, new_device, parting, reasons, unwritten
 from idp.login import flow as flows
-from idp.login import new_device, parting, reasons, unwritten
+from idp.login.after_cut import Cut
 from idp.login.policy import FlowState, Policy, Step, next_step, ways_left
 from idp.sessions import SessionView
 from idp.web import gate, page_policy, threshold
@@ -187,9 +188,20 @@ def page(flow: FlowState, policy: Policy, *, error: str | None = None) -> Any:
         others=[one for one in left if one.code not in registry.BESIDE],
         enrols=step_of(flow, policy) is Step.ENROL,
         party=party,
-        why=reasons.anew(flow, policy) or reasons.more(flow, policy),
+        cut=(cut := _cut(flow)),
+        why="" if cut else reasons.anew(flow, policy) or reasons.more(flow, policy),
         error=error,
     )
+
+
+def _cut(flow: FlowState) -> Cut | None:
+    """What has ended the session that this browser had, where it begins a new one."""
+    cookie = request.cookies.get(gate.cookie_name(), "")
+    if not cookie or flow.proven or gate.current_session() is not None:
+        return None
+    has = services()
+    with has.db.read() as session:
+        return after_cut.read(session, has.keyring, cookie, now=has.clock(), settings=has.settings)
 
 
 def others(flow: FlowState, policy: Policy, code: str | None = None) -> list[Factor]:
