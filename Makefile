@@ -38,6 +38,9 @@ test-long: setup-dev  ## Mọi cặp, mọi lịch (chạy tay) / every pair and
 	@scripts/test-services slow
 	@scripts/with-postgresql scripts/test long
 
+pictures: setup-dev  ## Chụp lại ảnh trong tài liệu / take the documents' pictures again
+	@PICTURES=docs/images/signing-in $(BIN)/pytest -q tests/browser/test_walkthrough.py
+
 bench: setup-dev  ## Đo chi phí mỗi thao tác / what one operation costs, also AGAINST=REV PEER=node; writes docs/performance.md
 	@$(if $(PEER),scripts/test-node bench/node)
 	@scripts/with-postgresql $(BIN)/python -m bench $(foreach r,$(AGAINST),--against $(r)) $(foreach p,$(PEER),--peer $(p))
@@ -59,4 +62,4 @@ lock:  ## Khóa lại phiên bản thư viện (cần uv) / lock the dependencie
 	@uv pip compile -q pyproject.toml --extra demo --extra dev --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-dev.lock
 	@uv pip compile -q --group native -c requirements.lock --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements-native.lock
 
-.PHONY: help setup setup-dev demo demo-reset story test test-quick test-slow test-long bench check format migration lock
+.PHONY: help setup setup-dev demo demo-reset story test test-quick test-slow test-long pictures bench check format migration lock

@@ -89,7 +89,7 @@ class Walk:
 def test_the_guide_shows_what_to_try(walk: Walk) -> None:
     with walk.window() as window:
         window.open(f"{walk.demo.credentials['guide']}?lang={walk.language}")
-        walk.seen(window, "guide", css="body")
+        walk.seen(window)
         assert len(window.all("main section")) == 5
         shown = {each.get_attribute("data-of"): each.text for each in window.all("output[data-of]")}
         assert all(len(code) == 6 and code.isdecimal() for code in shown.values())
@@ -123,11 +123,14 @@ def test_vneid_then_a_passkey_and_in_again_by_it(walk: Walk) -> None:
         window.open(f"{walk.demo.issuer}/portal/ways")
         walk.seen(window, "ways")
         assert window.all("li.way")
+        window.click("a[href$='/portal/ways/app']")
+        walk.seen(window)
         # Out, and in again without a word: the device is asked as soon as the page is there.
         window.driver.delete_all_cookies()
         window.open(f"{walk.demo.issuer}/portal/sessions")
         window.wait(".capacity b")
         assert window.text(".capacity b") == person["name"]
+        walk.seen(window, "sessions")
         assert window.complaints() == []
 
 
@@ -188,6 +191,8 @@ def test_a_newcomer_and_her_slip(walk: Walk) -> None:
         window.fill({"code": next_code(**officer["totp"])})
         window.click(SUBMIT)
         assert window.url.endswith("/console/")
+        window.open(f"{walk.demo.issuer}/console/identities")
+        walk.seen(window)
         window.open(f"{walk.demo.issuer}/console/people?q={newcomer['username']}")
         window.click("tbody a[href*='/console/people/']")
         walk.seen(window)
