@@ -142,7 +142,8 @@ class Locked(DinhdanhError):
 
     ``why``: the account is locked after wrong passwords, one kind of its ``code``s, what is asked
     ``again`` in a session, or a ``browser`` that was known; the ``source`` is, by whoever else asks from there,
-    or it is ``slowed``; attempts before this one are ``unsettled``; or too many asked (``rate``).
+    or it is ``slowed``; attempts before this one are ``unsettled``; or too many asked (``rate``),
+    or left for an upstream for nothing (``visits``).
     """
 
     status = 429
@@ -155,6 +156,7 @@ class Locked(DinhdanhError):
         "source": "Từ địa chỉ mạng này vừa có quá nhiều lượt nhập sai. Thông tin bạn gửi chưa được kiểm tra.",
         "unsettled": "Các lượt thử trước chưa có kết quả. Thông tin bạn gửi chưa được kiểm tra.",
         "rate": "Quá nhiều yêu cầu trong thời gian ngắn. Hãy thử lại sau.",
+        "visits": "Từ đây vừa có quá nhiều lượt đăng nhập qua nơi xác thực khác chưa hoàn tất. Bạn vẫn đăng nhập được bằng cách khác.",
     }
 
     def __init__(self, until: datetime, *, why: str = "account") -> None:

@@ -30,6 +30,7 @@ from directory.base.errors import InvalidInput, NotFound
 from directory.base.remembered import Remembered
 from directory.eid_links import Identity
 from idp.assurance import UNASKED, Strength
+from idp.factors import known_browser, limits, throttle
 from idp.factors.factor import (
     Answer,
     Asking,
@@ -42,11 +43,16 @@ from idp.factors.factor import (
     Passed,
     Proven,
 )
+from idp.factors.limits import Limit
 from idp.factors.second_factors import EID
 from idp.services import Services
 
 LONGEST_PARTING = 1700
 """Characters of an address of logout; one with a longer hint is not offered."""
+_TOO_MANY = "too_many"
+"""Why nobody is led to an upstream from where too many were, for nothing."""
+_OF_A_VISIT = 2
+"""What is counted of one that leads to a sign-in: that she left, and what ends it."""
 CONFIRM = timedelta(minutes=5)
 """How long what would be linked may be looked at."""
 
@@ -98,6 +104,7 @@ class ByEid:
 
     def check(self, has: Services, asking: Asking, answer: Answer) -> Passed | Elsewhere | Further:
         """Raises InvalidInput: with the reason, and audited with more of it."""
+        self._count(has, asking)
         try:
             if answer.returned:
                 return self._back(has, asking, answer)
@@ -153,7 +160,11 @@ class ByEid:
         parting = profile.leave(_calls(has, asking), party, found.logout, home)
         fits = len(parting) <= LONGEST_PARTING  # in the cookie that waits for her POST
         kept = _kept(known, found, asking.now) | {"parting": parting if fits else ""}
-        return self._passed(asking, party, known, kept) if known.linked else Further(kept)
+        if known.linked:
+            return self._passed(has, asking, party, known, kept)
+        with has.db.write() as session:  # she goes on: what counts is that she has left
+            throttle.take_back(session, _visits(has, asking), 1, now=asking.now)
+        return Further(kept)
 
     def _confirmed(self, has: Services, asking: Asking, kept: Mapping[str, str]) -> Passed:
         """She has seen it and pressed the button."""
@@ -166,10 +177,15 @@ class ByEid:
             raise EidRefused(Why.UNTRUSTED, "confirmation of another upstream")
         if asking.user_id not in (None, known.user_id):
             raise EidRefused(Why.OTHER_PERSON)
-        return self._passed(asking, party, known, kept)
+        return self._passed(has, asking, party, known, kept)
 
     def _passed(
-        self, asking: Asking, party: Party, known: Known, kept: Mapping[str, str]
+        self,
+        has: Services,
+        asking: Asking,
+        party: Party,
+        known: Known,
+        kept: Mapping[str, str],
     ) -> Passed:
         proven = Proven(
             self.code,
@@ -196,21 +212,36 @@ class ByEid:
                     actor=actor,
                     upstream=party.title,
                 )
+            throttle.take_back(session, _visits(has, asking), _OF_A_VISIT, now=asking.now)
 
         parting = Parting(party.title, kept["parting"]) if kept["parting"] else None
         return Passed(known.user_id, proven, settle, parting=parting)
 
-    def _audit(self, has: Services, asking: Asking, refused: EidRefused) -> None:
-        data = {"upstream": self._upstream.name, "why": refused.why.value}
+    def _count(self, has: Services, asking: Asking) -> None:
+        """Each leaving and each coming back, before anything else is written or asked. Raises Locked."""
         with has.db.write() as session:
-            audit.record(
-                session,
-                Tag.EID_REFUSE,
-                at=asking.now,
-                actor=_actor(asking),
-                subject=("eid", self._upstream.name),
-                data=data | ({"detail": refused.detail} if refused.detail else {}),
-            )
+            closed, first = throttle.count(session, _visits(has, asking), now=asking.now)
+            if first:
+                self._record(session, asking, _TOO_MANY)
+        if closed is not None:
+            raise closed
+
+    def _audit(self, has: Services, asking: Asking, refused: EidRefused) -> None:
+        more = {"detail": refused.detail} if refused.detail else {}
+        with has.db.write() as session:
+            self._record(session, asking, refused.why.value, more)
+
+    def _record(
+        self, session: Session, asking: Asking, why: str, more: Mapping[str, str] | None = None
+    ) -> None:
+        audit.record(
+            session,
+            Tag.EID_REFUSE,
+            at=asking.now,
+            actor=_actor(asking),
+            subject=("eid", self._upstream.name),
+            data={"upstream": self._upstream.name, "why": why, **(more or {})},
+        )
 
 
 def _kept(known: Known, found: Vouched, now: datetime) -> dict[str, str]:
@@ -232,6 +263,13 @@ def _require_enabled(session: Session, name: str) -> None:
         enabled = False
     if not enabled:
         raise eid_links.overtaken()
+
+
+def _visits(has: Services, asking: Asking) -> tuple[Limit, ...]:
+    browser = known_browser.of_anybody(
+        has.keyring, asking.known, now=asking.now, settings=has.settings
+    )
+    return limits.of_visits(asking.source.ip or "", browser, has.settings)
 
 
 def _calls(has: Services, asking: Asking) -> Calls:

@@ -60,6 +60,17 @@ def names(keyring: Keyring, shown: str, user_id: int) -> bool:
     return any(one.user_id == user_id for one in read(keyring, shown))
 
 
+def of_anybody(keyring: Keyring, shown: str, *, now: datetime, settings: Settings) -> str | None:
+    """The name of this browser, if somebody has signed in there lately enough: for what is about nobody."""
+    oldest = now - timedelta(days=settings.known_browser_days)
+    lately = [
+        one.browser
+        for one in read(keyring, shown)
+        if datetime.fromtimestamp(one.since, UTC) > oldest
+    ]
+    return lately[-1] if lately else None
+
+
 def signed_in(keyring: Keyring, shown: str, user_id: int, epoch: int, *, now: datetime) -> str:
     """What the browser shows from now on."""
     others = [one for one in read(keyring, shown) if one.user_id != user_id]

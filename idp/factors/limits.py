@@ -12,6 +12,9 @@
     codes of slips                           the source, and all     ``MOST_SLIPS`` in an hour
                                              of them together
     codes of devices                         her, and the source     ``lock_after`` in ten minutes
+    visits to an upstream that lead to no    the browser, where      ``eid_visits`` in ten minutes
+    sign-in (nothing is guessed at)          somebody has signed in,
+                                             else the source
 
 Nobody else than she herself counts against a browser in which she has signed in, and nothing else
 closes it: so neither an outsider nor a colleague locks her out where she works. What an unknown
@@ -63,6 +66,7 @@ class Kind(StrEnum):
     DEVICE = "device"
     SLIPS = "slips"
     """Codes on paper, of everybody together."""
+    VISITS = "visits"
 
 
 WHY = {
@@ -74,6 +78,7 @@ WHY = {
     Kind.CODE: "code",
     Kind.DEVICE: "account",
     Kind.SLIPS: "rate",
+    Kind.VISITS: "visits",
 }
 """What whoever must wait is told (``Locked``)."""
 
@@ -216,6 +221,17 @@ def of_slips(ip: str, settings: Settings) -> tuple[Limit, ...]:
     """
     everybody = Limit(Kind.SLIPS, "slips", MOST_SLIPS, SLIPS_WINDOW)
     return (everybody, *of_source(ip, settings))
+
+
+def of_visits(ip: str, browser: str | None, settings: Settings) -> tuple[Limit, ...]:
+    """Of visits to upstreams; ``browser`` names one in which somebody has signed in."""
+    most, window = settings.eid_visits, SOURCE_WINDOW
+    if browser is not None:
+        return (Limit(Kind.VISITS, f"visits#{browser}", most, window),)
+    return tuple(
+        Limit(Kind.VISITS, f"visits:{network}", most * times, window)
+        for times, network in zip((1, _SUBSCRIBER), networks(ip), strict=False)
+    )
 
 
 def networks(ip: str) -> tuple[str, ...]:

@@ -121,6 +121,23 @@ def admit(session: Session, key: str, *, most: int, window: timedelta, now: date
         raise Locked(row.window_end, why="rate")
 
 
+def count(session: Session, of: Sequence[Limit], *, now: datetime) -> tuple[Locked | None, bool]:
+    """Count one more of something on each of these. Why it is let through no more, if it is not, and whether
+    this is the first to hear so.
+    """
+    rows = _settled(session, [(limit, 0, 1, 0) for limit in of], now=now)
+    over = [(limit, rows[limit.key]) for limit in of if rows[limit.key].failures > limit.most]
+    if not over:
+        return None, False
+    closed = Locked(max(row.window_end for _, row in over), why=WHY[over[0][0].kind])
+    return closed, any(row.failures == limit.most + 1 for limit, row in over)
+
+
+def take_back(session: Session, of: Sequence[Limit], times: int, *, now: datetime) -> None:
+    """So many that were counted did no harm."""
+    _settled(session, [(limit, 0, 0, times) for limit in of], now=now)
+
+
 def release(session: Session, attempt: Attempt) -> None:
     """The attempt was no guess: its places are free again. Wrong ones before it still count: else
     whoever knows one right answer could guess between two of them for ever.

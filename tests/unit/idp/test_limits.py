@@ -26,6 +26,7 @@ def _limit(settings: Any, kind: Kind) -> limits.Limit:
         *limits.of_codes("totp", 7, settings),
         *limits.of_devices(7, "192.0.2.7", settings),
         *limits.of_slips("192.0.2.7", settings),
+        *limits.of_visits("192.0.2.7", None, settings),
     )
     return next(one for one in (*name, *others) if one.kind is kind)
 
