@@ -19,6 +19,7 @@ from connectors.notices.words import WORDS
 from connectors.tools import Tools
 from directory import people
 from directory.base.clock import local_day
+from directory.base.config import Settings
 from directory.base.failpoints import failpoint
 from directory.base.outbox import Claim
 
@@ -45,11 +46,11 @@ def _send(tools: Tools, claim: Claim, speaker: Speaker) -> Record:
         doer = _doer(session, due)
     if due is None:
         return lambda _session: set()
-    ways = channels.configured(tools.settings)
-    ending = _unsent(due, ways)
+    copies = list(_copies(tools.settings, due))
+    ending = _unsent(due, copies)
     if ending is None:
         message = compose(_about(tools, due, doer), speaker)
-        failures = list(_by_all(tools, due, message, ways))
+        failures = list(_by_all(tools, due, message, copies))
         if failures:
             raise _worst(failures, claim.tries)
         ending = Ending.SENT
@@ -61,13 +62,27 @@ def _send(tools: Tools, claim: Claim, speaker: Speaker) -> Record:
     return record
 
 
-def _unsent(due: Due, ways: Sequence[Channel]) -> Ending | None:
+Copy = tuple[Channel, str]
+"""By which channel, to which address."""
+
+
+def _copies(settings: Settings, due: Due) -> Iterator[Copy]:
+    officers = WORDS[due.what].to_officers
+    for way in channels.configured(settings):
+        named = settings.security_officers if officers and way.medium is Medium.MAIL else ()
+        for address in named or due.addresses.get(way.medium.value, ()):
+            yield way, address
+
+
+def _unsent(due: Due, copies: Sequence[Copy]) -> Ending | None:
     """Why it is not sent at all."""
     if due.restored:
         return Ending.RESTORED
     if due.left and not WORDS[due.what].to_officers:
         return Ending.LEFT
-    return None if ways else Ending.NO_CHANNEL
+    if copies:
+        return None
+    return Ending.NO_CHANNEL if any(due.addresses.values()) else Ending.NO_ADDRESS
 
 
 def _about(tools: Tools, due: Due, doer: str) -> About:
@@ -93,10 +108,12 @@ def _doer(session: Session, due: Due | None) -> str:
 
 
 def _by_all(
-    tools: Tools, due: Due, message: Message, ways: Sequence[Channel]
+    tools: Tools, due: Due, message: Message, copies: Sequence[Copy]
 ) -> Iterator[ConnectorError]:
     """Hand it to each channel that has not taken it; what went wrong."""
-    for way, address in _left(tools, due, ways):
+    for way, address in copies:
+        if _by(way, address) in due.sent:
+            continue
         failpoint("notice.before_send")
         try:
             way.send(message, address)
@@ -106,19 +123,6 @@ def _by_all(
         failpoint("notice.after_send")
         with tools.db.write() as session:
             told.taken(session, due.id, _by(way, address), now=tools.clock())
-
-
-def _left(tools: Tools, due: Due, ways: Sequence[Channel]) -> Iterator[tuple[Channel, str]]:
-    for way in ways:
-        for address in _addresses(tools, due, way.medium):
-            if _by(way, address) not in due.sent:
-                yield way, address
-
-
-def _addresses(tools: Tools, due: Due, medium: Medium) -> Sequence[str]:
-    if not WORDS[due.what].to_officers:
-        return due.addresses.get(medium.value, ())
-    return tools.settings.security_officers if medium is Medium.MAIL else ()
 
 
 def _by(way: Channel, address: str) -> str:

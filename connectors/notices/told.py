@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, and_, bindparam, cast, delete, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from connectors.notices.words import FACTS, WORDS, Notice
+from connectors.notices.words import FACTS, WORDS, Notice, Words
+from directory.assignments import Assignment
 from directory.base import outbox, storable
 from directory.base.audit import Actor
 from directory.base.crypto import random_id
@@ -24,7 +25,8 @@ from directory.base.outbox import Job, JobKind
 from directory.base.rows import batches
 from directory.base.text import clean
 from directory.entitlements import Installation
-from directory.people import User, UserStatus
+from directory.people import User, UserStatus, active
+from directory.permissions import AdminRole, Role, counting
 
 FACT_LONGEST = 200
 LANES = 2
@@ -185,13 +187,17 @@ def due(session: Session, notice_id: int, *, on: date) -> Due | None:
     if found is None:
         return None
     row, user = found
+    what = Notice(row.what)
+    addresses = row.addresses
+    if WORDS[what].to_officers:
+        addresses = {Medium.MAIL.value: administrators(session, on=on)}
     installation = session.scalars(select(Installation)).one()
     return Due(
         row.id,
         row.ref,
-        Notice(row.what),
+        what,
         row.facts,
-        row.addresses,
+        addresses,
         row.sent,
         row.told_at,
         user.id,
@@ -200,6 +206,25 @@ def due(session: Session, notice_id: int, *, on: date) -> Due | None:
         restored=row.installation_epoch != installation.epoch,
         sender=installation.name,
     )
+
+
+def administrators(session: Session, *, on: date) -> list[str]:
+    """The mail addresses of whoever administers the whole installation on a day."""
+    found = session.scalars(
+        select(User.email)
+        .join(AdminRole, AdminRole.user_id == User.id)
+        .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
+        .where(
+            AdminRole.role == Role.ADMINISTRATOR.value,
+            AdminRole.unit_id.is_(None),
+            counting(on),
+            active(on),
+            User.email.is_not(None),
+        )
+        .distinct()
+        .order_by(User.email)
+    )
+    return [address for address in found if address]
 
 
 def taken(session: Session, notice_id: int, by: str, *, now: datetime) -> None:
@@ -230,6 +255,11 @@ class Told:
     ended_at: datetime | None
     reason: str | None
     """Why its job waits."""
+
+    @property
+    def words(self) -> Words:
+        """Its sentences."""
+        return WORDS[self.what]
 
 
 def of_person(session: Session, user_id: int, *, limit: int = 20) -> list[Told]:

@@ -30,6 +30,7 @@ PARTS = {
     "feed": ("directory",),
     "keys": ("keys",),
     "migrate": ("ops",),
+    "notice": ("notices",),
     "order-of-checks": ("order_of_checks",),
     "passwords": ("passwords",),
     "proposal": ("proposals",),

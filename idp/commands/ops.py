@@ -16,7 +16,7 @@ from directory.base.db import Database
 from directory.base.errors import DinhdanhError
 from directory.base.rows import not_over
 from directory.permissions import AdminRole, Role
-from idp.commands import demanded, hierarchies, level3, passkeys, passwords, pki
+from idp.commands import demanded, hierarchies, level3, notices, passkeys, passwords, pki
 from idp.run import health, installation, migrate, schema, wiring
 from idp.services import Services
 from idp.trail import anchor
@@ -79,6 +79,7 @@ def check(profile: str) -> None:
         *demanded.problems(settings),
         *passkeys.problems(settings),
         *hierarchies.problems(settings),
+        *notices.problems(settings),
         *_problems(settings),
     ]
     for problem in problems:
@@ -91,6 +92,7 @@ def check(profile: str) -> None:
     for weakness in [
         *_addresses_untold(settings),
         *passkeys.weaknesses(settings),
+        *notices.weaknesses(settings),
         *weaknesses,
     ]:
         click.echo(f"! {weakness}")

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from connectors.notices import told
+from connectors.notices.words import WORDS
 from connectors.pki import naming
 from connectors.pki.tables import Authority
 from directory import entitlements
@@ -52,6 +54,8 @@ def _subject(session: Session, job: Job, names: dict[int, str]) -> str:
         return f"{_person(session, first)} · {names.get(int(second), second)}"
     if job.kind in (JobKind.SUBJECT_BOUNDARY.value, JobKind.ACCESS_OVER.value):
         return _person(session, first)
+    if job.kind == JobKind.NOTICE_SEND.value and first.isdecimal():
+        return _notice(session, int(first)) or job.key
     if job.kind == JobKind.CRL_PUBLISH.value and first.isdecimal():
         return _authority(session, int(first)) or job.key
     return gettext("Các đơn vị") if job.kind == JobKind.TREE_BOUNDARY.value else job.key
@@ -60,6 +64,15 @@ def _subject(session: Session, job: Job, names: dict[int, str]) -> str:
 def _authority(session: Session, authority_id: int) -> str:
     authority = session.get(Authority, authority_id)
     return naming.common_name(authority.subject) if authority else ""
+
+
+def _notice(session: Session, notice_id: int) -> str:
+    found = told.subject_of(session, notice_id)
+    if found is None:
+        return ""
+    what, user_id = found
+    name = _person(session, str(user_id))
+    return f"{name} · {gettext(WORDS[what].subject, name=name)}"
 
 
 def _person(session: Session, user_id: str) -> str:

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from connectors.eid import upstreams
 from connectors.eid.upstreams import Identity
+from connectors.notices import told
+from connectors.notices.told import Told
 from connectors.pki import issued
 from connectors.pki.issued import CertificateView
 from directory import assignments, entitlements, search, tree
@@ -104,6 +106,8 @@ class Whole:
     """What of her sign-in is closed after too many wrong attempts."""
     beside: SecondFactors
     """What of this a second factor is, and whether she has reported a loss."""
+    told: list[Told]
+    """What she was told of her account."""
     may_change: bool
     offered: list[Kind]
     """The kinds of change her page offers, as she stands."""
@@ -137,6 +141,7 @@ def whole(
             [],
             [],
             SecondFactors(),
+            told=[],
             may_change=_may_take_back(session, granted, found),
             offered=_offered(found, on),
             may_reset=False,
@@ -156,6 +161,7 @@ def whole(
         enrolled.held(session, user_id),
         throttle.locks(session, user_id, now=now),
         second_factors.of(session, user_id),
+        told=told.of_person(session, user_id),
         may_change=granted.may(Do.CHANGE, path) and not herself,
         offered=_offered(found, on),
         may_reset=slips.entitled(session, granted, found, on=on),

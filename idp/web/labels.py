@@ -238,6 +238,16 @@ _SAID: dict[str, dict[str, str]] = {
         "tree.boundary": "Cây đơn vị đến ngày thay đổi",
         "notice.send": "Gửi thông báo cho người dùng",
     },
+    "notice": {
+        "sent": "Đã gửi đi",
+        "ready": "Đang chờ gửi",
+        "running": "Đang gửi",
+        "parked": "Chờ xử lý",
+        "no_address": "Không gửi được: không có địa chỉ",
+        "no_channel": "Không gửi: chưa có kênh nào",
+        "left": "Không gửi: đã thôi việc",
+        "restored": "Không gửi: hệ thống vừa được khôi phục",
+    },
     "unit_kind": {
         "province": "Hệ thống chính trị tỉnh",
         "party_committee": "Cấp ủy Đảng",

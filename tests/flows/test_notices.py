@@ -18,8 +18,9 @@ from directory.base.audit import Actor
 from directory.base.outbox import Job
 from directory.entitlements import Installation
 from directory.people import User, UserStatus
+from directory.permissions import Role
 from idp.run import performing
-from tests.factories import make_user
+from tests.factories import make_role, make_unit, make_user
 
 both = pytest.mark.both_databases
 
@@ -156,6 +157,24 @@ def test_an_address_that_was_changed_is_told_as_well_as_the_new_one(office):
     assert not any(
         "cu@" in each.get_content() or "moi@" in each.get_content() for each in office.letters()
     )
+
+
+def test_where_nobody_is_named_for_security_the_administrators_are_told(office):
+    lan = office.person(email="lan@thanhhoa.gov.vn")
+    office.tell(lan, Notice.NOT_ME)
+    assert office.work() == []
+    assert [each.state for each in office.told(lan)] == ["no_address"]
+    with office.services.db.write() as session:
+        unit = make_unit(session)
+        for name, role, over in (
+            ("tat-ca", Role.ADMINISTRATOR, None),
+            ("mot-don-vi", Role.ADMINISTRATOR, unit),
+            ("nhan-su", Role.HR_OFFICER, None),
+        ):
+            user = make_user(session, email=f"{name}@thanhhoa.gov.vn")
+            make_role(session, user, role, over)
+    office.tell(lan, Notice.NOT_ME)
+    assert [each["To"] for each in office.work()] == ["tat-ca@thanhhoa.gov.vn"]
 
 
 def test_who_changes_the_address_afterwards_does_not_choose_who_is_told(office):

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ from sqlalchemy import select
 
 from connectors.notices.told import NoticeRow
 from directory.people import User
-from idp.run import housekeeping
+from idp.run import housekeeping, performing
 from tests import eid_world, hr_world
 from tests.browser_client import open_login, submit
 from tests.command_line import Operator, operator
 from tests.flows.test_citizen_numbers import ask, by_two
 from tests.flows.test_my_ways import WAYS, _reset, _second_app, way
-from tests.hr_world import PASSWORD, Hr
+from tests.hr_world import PASSWORD, Hr, text_of
 from tests.paper_slips import opened
 from tests.someone import INSIDE, Someone
 
@@ -183,3 +184,28 @@ def test_nobody_sets_a_password_without_telling() -> None:
         and "Notice.PASSWORD_CHANGED" not in file.read_text()
     ]
     assert silent == []
+
+
+# ---- what administrators see ---------------------------------------------------------------------
+
+
+def test_the_persons_page_shows_what_she_was_told_and_whether_it_went_out(
+    hr: Hr, tmp_path: Path
+) -> None:
+    hr.services.settings.second_factor = "nobody"
+    api = hr.api(hr.token())
+    api.commit(kind="contact", user=hr.names["lan"], email="lan.moi@thanhhoa.gov.vn")
+    officer = hr.browser("officer")
+    page = text_of(officer.get(f"/console/people/{hr.people['lan']}").text)
+    assert "Thông tin liên hệ của bạn đã thay đổi" in page
+    assert "Đang chờ gửi" in page
+    with_drop = hr.services.settings.model_copy(update={"mail_drop": tmp_path / "nowhere"})
+    performing.drain(replace(hr.services, settings=with_drop))
+    page = text_of(officer.get(f"/console/people/{hr.people['lan']}").text)
+    assert "Không ghi được vào thư mục thông báo" in page
+    jobs = text_of(hr.browser("admin").get("/console/jobs?state=parked").text)
+    assert "Gửi thông báo cho người dùng" in jobs
+    assert "Lê Thị Lan · Thông tin liên hệ của bạn đã thay đổi" in jobs
+    assert "Không ghi được vào thư mục thông báo" in jobs
+    seen = hr.browser("officer_b").get(f"/console/people/{hr.people['lan']}")
+    assert "Thông tin liên hệ" not in seen.text
