@@ -197,6 +197,53 @@ def test_what_was_shown_in_one_sign_in_is_confirmed_in_no_other(eid: EidWorld) -
     eid.nothing_is_left()
 
 
+FORGED = {
+    "cut": lambda whole: whole[:-5],
+    "changed at its end": lambda whole: whole[:-6] + "AAAAAA",
+    "changed in the middle": lambda whole: (
+        whole[:30] + ("A" if whole[30] != "A" else "B") + whole[31:]
+    ),
+    "of no seal": lambda _: "e30",
+    "of other letters": lambda _: "%C3%A9.%00.",
+    "empty": lambda _: "",
+}
+
+
+@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
+def test_a_cookie_of_a_visit_that_was_changed_is_none(eid: EidWorld, forge: Any) -> None:
+    """Neither that of whoever is away, nor that of what is left to confirm; nothing is used up by it."""
+    browser = eid.browser()
+    query = eid.at.authorize(eid.leave(browser))
+    away = cookie_of(browser, "dinhdanh-away")
+    browser.set_cookie("dinhdanh-away", forge(away), domain="localhost")
+    assert eid.back(browser, query).status_code == 404
+    assert "token" not in eid.at.calls
+    browser.set_cookie("dinhdanh-away", away, domain="localhost")
+    shown_at = eid.back(browser, query).headers["Location"]
+    further = cookie_of(browser, "dinhdanh-further")
+    browser.set_cookie("dinhdanh-further", forge(further), domain="localhost")
+    page = browser.get(shown_at)
+    assert page.status_code == 200
+    assert "Đúng là tôi" not in page.text
+    browser.set_cookie("dinhdanh-further", further, domain="localhost")
+    page = browser.get(shown_at)
+    form = hidden_fields(page.text)
+    for kept in (forge(form["kept"]), away, further):  # nor is a seal good for anything else
+        answer = browser.post(page.request.path, data=form | {"kept": kept})
+        assert answer.headers["Location"].startswith(eid.at.issuer), kept  # as if nothing were
+    eid.nothing_is_left()
+    # What went astray was begun anew: she goes on where she was.
+    again = browser.get(shown_at)
+    assert submit(browser, again, again.request.path).status_code == 303
+    assert len(eid.links()) == 1
+
+
+def cookie_of(browser: FlaskClient, name: str) -> str:
+    found = browser.get_cookie(name, domain="localhost")
+    assert found is not None
+    return found.value
+
+
 # ---- upstreams ---------------------------------------------------------------------------------
 
 
