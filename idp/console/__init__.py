@@ -9,6 +9,7 @@
     views_history           what was done: one change with its proof, and the list
     views_applications      applications, their rules
     views_clients           clients: registered, edited, their secrets, a trial sign-in
+    views_demands           rights, and what is asked of a sign-in where
     views_operations        jobs, logout tokens nobody has acknowledged, audit
     views_work              what is to be done by hand, and that it is done
     views_restored          after a backup was put back: the staff list is confirmed

@@ -83,6 +83,11 @@ class Asker:
         return self.manages_applications or self.sees_audit
 
     @property
+    def sees_demands(self) -> bool:
+        """Whether rights and demands of the whole installation are hers to look at."""
+        return self.runs_installation or self.rights.paths(Do.SEE_AUDIT) is None
+
+    @property
     def sees_audit(self) -> bool:
         """Whether she may read the audit trail, of everything or of her subtree."""
         return self.rights.paths(Do.SEE_AUDIT) != []

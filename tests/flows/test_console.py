@@ -32,6 +32,7 @@ PAGES = {
     "logouts": "/console/logouts",
     "jobs": "/console/jobs",
     "audit": "/console/audit",
+    "demands": "/console/demands",
 }
 SEEN = {
     "admin": set(PAGES),
