@@ -198,6 +198,7 @@ def confirm(operation: Operation, *, in_form: bool = True) -> None:
             field="",
         )
     if (more := gate.lacking(who.view, operation)) is not None:
+        gate.require_within_reach(who.view, more)
         raise NeedsStepUp(more.level, why=operation)
     if who.confirmed:
         return

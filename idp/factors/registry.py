@@ -10,15 +10,15 @@ from sqlalchemy.orm import Session
 
 from directory.base.away import is_away
 from directory.base.remembered import Remembered
-from idp.assurance import Strength, combined
-from idp.factors import by_certificate, by_passkey, by_recovery_code
+from idp.assurance import TWO_FACTORS, Demand, Strength, combined
+from idp.factors import by_certificate, by_passkey, by_recovery_code, second_factors
 from idp.factors.by_certificate import ByCertificate, Certificates
 from idp.factors.by_eid import Eid
 from idp.factors.by_passkey import Passkey, Passkeys
 from idp.factors.by_password import Password
 from idp.factors.by_recovery_code import ByRecoveryCode
 from idp.factors.by_totp import Totp
-from idp.factors.factor import Factor
+from idp.factors.factor import Asking, Factor, Source
 from idp.services import Services
 
 log = structlog.get_logger(__name__)
@@ -76,6 +76,25 @@ def warm(has: Services) -> None:
 def gone(code: str) -> Factor | None:
     """A factor of this code that is not there any more."""
     return next((one for family in FAMILIES if (one := family.gone(code)) is not None), None)
+
+
+def reachable_by(
+    has: Services, where: Connection | Session, user_id: int, now: datetime
+) -> tuple[str, ...]:
+    """Every ``acr`` that a sign-in of this person can end with, by what she has, and by what she may
+    still enrol. An upstream that has never vouched for her is not counted on.
+    """
+    beside = second_factors.of(where, user_id)
+    nowhere = Source(None, None, "")
+    asking = Asking(
+        "", user_id, Demand(), "", nowhere, now, str, state="", enrolled=beside.enrolled
+    )
+    there = [one for one in every(has, where, now) if one.offers(where, asking)]
+    untried = beside.untried(one.code for one in there)
+    hers = [one for one in there if one.code not in untried]
+    gives = [one.gives for one in hers]
+    ends = {end.acr for one in hers if one.first for end in combined(one.gives, gives)}
+    return tuple(sorted(ends | ({TWO_FACTORS.value} if beside.may_begin() else set())))
 
 
 def reachable(remembered: Remembered | None = None) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from idp.factors import by_passkey, by_recovery_code, enrolled, registry, second
 from idp.factors.enrolled import HeldFactor
 from idp.factors.passwords import PasswordCredential
 from idp.sessions import SessionView
-from idp.web import gate
+from idp.web import beyond_reach
 
 _VOUCHED = "eid"
 """In ``amr``: an upstream has vouched for her."""
@@ -83,7 +83,7 @@ def asked_for(
     if fresh and reaches(me.acr, least):
         return None
     if not beside.codes and not beside.may_begin():
-        raise gate.second_factor_lost()
+        raise beyond_reach.lost()
     if fresh and _VOUCHED in me.amr and not beside.enrolled:
         raise _vouched_faintly()
     return least

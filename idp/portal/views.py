@@ -1,5 +1,6 @@
 """The portal's routes: read by ``pages``, act in one transaction, render or redirect."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
@@ -111,6 +112,9 @@ def switch_capacity() -> Any:
             )
         if chosen.id == me.assignment_id:
             return redirect(url_for("portal.home"), 303)
+        there = replace(me, position_code=chosen.position_code, position_name=chosen.position_name)
+        if (more := gate.lacking(there)) is not None:
+            return gate.step_up(me, more, url_for("portal.capacity"))
         _view, cookie = sessions.switch(
             session,
             me,

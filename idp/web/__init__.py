@@ -10,6 +10,7 @@ pages           what every page shares
 page_policy     what a page may load, and who may frame it
 errors          what is told when something is wrong, to people and to programs
 gate            what every request that Flask answers goes through
+beyond_reach    what whoever cannot prove what is asked is told
 asked_again     why who has signed in is asked to do it once more
 threshold       what is looked at of every request before anything else, whichever door it comes by
 speaking        the words of notices, in either language

@@ -28,12 +28,12 @@ from werkzeug.exceptions import MethodNotAllowed
 from directory.base import signed_values
 from directory.base.audit import Actor
 from directory.base.crypto import random_id
-from directory.base.errors import NotAllowed
 from directory.base.hosts import Host
 from idp import demands
+from idp.assurance import reaches
 from idp.demands import Asked, Operation, Rules, Situation
-from idp.factors import second_factors
-from idp.web import exchange, threshold
+from idp.factors import registry, second_factors
+from idp.web import beyond_reach, exchange, threshold
 from idp.web.asked_again import Why
 from idp.web.exchange import BODY_LIMIT, Answer, HttpRequest
 
@@ -261,21 +261,37 @@ def asked_more(view: "SessionView") -> Any:
     """Where whoever signed in too weakly for what the installation asks of her here goes; None where
     what she has is enough. Costs no statement then.
 
-    Raises NotAllowed where there is no second that she could prove or enrol.
+    Raises NotAllowed as ``step_up``.
     """
-    found, has = lacking(view), services()
-    if found is None:
-        return None
+    found = lacking(view)
+    return None if found is None else step_up(view, found, back_here())
+
+
+def step_up(
+    view: "SessionView", found: Asked, return_to: str, why: Why | Operation | None = None
+) -> Any:
+    """Where she proves what is asked of her beyond what she has, to come back then.
+
+    Raises NotAllowed where nothing that she has, or may enrol, would do: nobody is led in a circle.
+    """
+    require_within_reach(view, found)
+    return redirect(login_url(return_to, least=found.level, why=why), 303)
+
+
+def require_within_reach(view: "SessionView", found: Asked) -> None:
+    """Raises NotAllowed where nothing that she has, or may enrol, reaches what is asked."""
+    has = services()
     with has.db.hot() as connection:
-        beside = second_factors.of(connection, view.user_id)
-    if not beside.codes and not beside.may_begin():
-        raise second_factor_lost()
-    return redirect(login_url(back_here(), least=found.level), 303)
+        ends = registry.reachable_by(has, connection, view.user_id, has.clock())
+        lost = second_factors.of(connection, view.user_id).lost
+    if any(reaches(have, found.level) for have in ends):
+        return
+    raise beyond_reach.lost() if lost else beyond_reach.for_want_of(found)
 
 
 def lacking(view: "SessionView", operation: Operation | None = None) -> Asked | None:
-    """What is asked of her here, and of whoever does this, that she has not proven: the strongest of
-    it. None where nothing is.
+    """What is asked of her here, in the post she acts in, and of whoever does this, that she has not
+    proven: the strongest of it. None where nothing is.
     """
     at = Situation(
         present=True,
@@ -287,16 +303,6 @@ def lacking(view: "SessionView", operation: Operation | None = None) -> Asked | 
     )
     wanted = demands.of(Rules.of(services().settings), at)
     return demands.strongest(demands.short(wanted, view.acr))
-
-
-def second_factor_lost() -> NotAllowed:
-    """What whoever has reported a loss is told, where her password alone leads nowhere."""
-    return NotAllowed(
-        "second_factor_lost",
-        "Bạn đã báo mất cách xác thực thứ hai. Để dùng tiếp, hãy đến bộ phận tổ chức cán bộ của "
-        "đơn vị đề nghị đặt lại cách xác thực.",
-        missing="second_factor",
-    )
 
 
 # ---- the request itself ------------------------------------------------------------------

@@ -166,8 +166,9 @@ def test_an_operation_that_nobody_can_reach_is_refused(hr: Hr) -> None:
     hr.services.settings.operation_acr = {"secret": AAL3}
     browser = hr.browser("admin")
     refused = _rotate(hr, browser, client_id)
-    assert refused.status_code == 401
-    assert "Cần xác thực thêm" in refused.text
+    assert refused.status_code == 403
+    assert "việc này đòi hai cách xác thực, một cách là sinh trắc học" in refused.text
+    assert "Bạn chưa có cách xác thực nào đạt mức đó" in refused.text
 
 
 def test_other_operations_are_not_held_to_it(hr: Hr) -> None:

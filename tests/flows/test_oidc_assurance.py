@@ -255,25 +255,51 @@ def test_discovery_names_the_levels_that_can_be_reached(client: Any) -> None:
     assert told["acr_values_supported"] == [AAL1, AAL2]
 
 
-def test_a_device_is_held_to_the_same_minimum(world: World, client: Any) -> None:
+@pytest.mark.parametrize("minimum", [AAL2, AAL3])
+def test_a_device_is_held_to_the_same_minimum(world: World, client: Any, minimum: str) -> None:
+    """Asked when the code is typed: what can be reached is met in place, what cannot is refused."""
+    from tests.browser_client import submit
+
     party: Party = world.register(
         grant_types=(clients.GrantType.DEVICE,),
         redirect_uris=(),
-        options=Options(minimum_acr=AAL2),
+        options=Options(minimum_acr=minimum),
     )
     device = Flow(client, party)
     asked = device.post("/oauth2/device_authorization", {"scope": "openid"}).get_json()
     world.sign_in(client)
 
-    def decide() -> Any:
-        from tests.browser_client import submit
-
+    def typed() -> Any:
         page = client.get("/device", query_string={"user_code": asked["user_code"]})
-        answer = submit(client, page, user_code=asked["user_code"])
-        page = client.get(answer.headers["Location"])
-        return submit(client, page, action="/device/confirm", decision="allow")
+        return submit(client, page, user_code=asked["user_code"])
 
-    assert decide().status_code == 403
+    answer = typed()
+    if minimum == AAL3:
+        assert answer.status_code == 403
+        assert "Ứng dụng Văn bản đòi hai cách xác thực, một cách là sinh trắc học" in answer.text
+    else:
+        where = answer.headers["Location"].replace("%3A", ":")
+        assert where.startswith("/login?return_to=/device")
+        assert where.endswith(f"least={AAL2}")
+        assert asked["user_code"] in where
     assert not world.all(Grant)
-    _sign_in(world, client, AAL2)
-    assert decide().status_code == 303
+    _sign_in(world, client, minimum)
+    page = client.get(typed().headers["Location"])
+    assert submit(client, page, action="/device/confirm", decision="allow").status_code == 303
+    assert len(world.all(Grant)) == 1
+
+
+def test_a_device_that_has_asked_before_the_minimum_rose_is_refused(
+    world: World, client: Any
+) -> None:
+    from tests.browser_client import submit
+
+    party = world.register(grant_types=(clients.GrantType.DEVICE,), redirect_uris=())
+    asked = Flow(client, party).post("/oauth2/device_authorization", {"scope": "openid"})
+    code = asked.get_json()["user_code"]
+    world.sign_in(client)
+    page = client.get("/device", query_string={"user_code": code})
+    page = client.get(submit(client, page, user_code=code).headers["Location"])
+    world.change(Client, party.id, options=Options(minimum_acr=AAL2).stored)
+    assert submit(client, page, action="/device/confirm", decision="allow").status_code == 403
+    assert not world.all(Grant)

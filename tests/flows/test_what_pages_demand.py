@@ -172,3 +172,66 @@ def test_of_whom_two_factors_are_asked(
     assert raised.met_by(AAL1) is (why is None)
     assert raised.met_by(AAL2)
     assert raised.raised(why) == raised
+
+
+# ---- positions ---------------------------------------------------------------------------------
+
+
+def test_a_position_asks_of_whoever_acts_in_it(hr: Hr) -> None:
+    """Of others, and of her in another post, it asks nothing; the page says that the position does."""
+    hr.also("lan", "b")
+    lan, mai = Someone(hr, "lan"), Someone(hr, "officer")
+    page = lan.password()
+    submit(lan.client, page, assignment=str(hr.posts["lan"]))
+    lan.client.get(page.request.path)
+    assert lan.client.get("/portal/profile").status_code == 200
+    mai.password("/console/")
+    hr.services.settings.position_acr = {"CV": AAL2}
+    assert mai.client.get("/console/").status_code == 200
+    asked = lan.client.get("/portal/profile")
+    assert f"least={AAL2}" in asked.headers["Location"].replace("%3A", ":")
+    page = lan.client.get("/portal/profile", follow_redirects=True)
+    assert "Chức vụ Chuyên viên của bạn đòi hai cách xác thực." in page.text
+
+
+def test_nobody_changes_to_a_position_that_asks_for_more(hr: Hr) -> None:
+    """She proves it first; until then she acts as before."""
+    from sqlalchemy import select
+
+    from directory.assignments import Assignment, Position
+
+    hr.also("lan", "b")
+    with hr.services.db.write() as session:
+        mine = Assignment.user_id == hr.people["lan"]
+        other = session.scalars(
+            select(Assignment).where(mine).order_by(Assignment.id.desc())
+        ).first()
+        assert other is not None
+        other.position_id = session.scalar(select(Position.id).where(Position.code == "KT"))
+        there = other.id
+    lan = Someone(hr, "lan")
+    page = lan.password()
+    submit(lan.client, page, assignment=str(hr.posts["lan"]))
+    lan.client.get(page.request.path)
+    hr.services.settings.position_acr = {"KT": AAL2}
+    page = lan.client.get("/portal/capacity")
+    asked = submit(lan.client, page, assignment=str(there))
+    assert f"least={AAL2}" in asked.headers["Location"].replace("%3A", ":")
+    assert lan.session().assignment_id == hr.posts["lan"]
+    with hr.services.db.write() as session:
+        session.execute(update(SsoSession).values(acr=AAL2))
+    page = lan.client.get("/portal/capacity")
+    assert submit(lan.client, page, assignment=str(there)).headers["Location"] == "/"
+    assert lan.session().assignment_id == there
+
+
+def test_a_position_that_asks_for_what_she_cannot_reach_refuses_and_says_so(hr: Hr) -> None:
+    """No circle of sign-ins."""
+    lan = Someone(hr, "lan")
+    lan.password()
+    lan.client.get("/portal/profile")
+    hr.services.settings.position_acr = {"CV": "urn:vn:aal:3"}
+    refused = lan.client.get("/portal/profile")
+    assert refused.status_code == 403
+    assert "Chức vụ Chuyên viên của bạn đòi" in refused.text
+    assert "Bạn chưa có cách xác thực nào đạt mức đó" in refused.text

@@ -48,6 +48,8 @@ def device_code() -> Any:
     except InvalidInput as error:
         page = render_template("oidc/device.html", code=given, error=error_text(error))
         return make_response(page, error.status)
+    if (more := devices.lacking(provider(), asking, _me())) is not None:
+        return gate.step_up(_me(), more, url_for("oidc.device", user_code=code))
     ticket = devices.ticket(provider(), asking.id, code, _me(), now=services().clock())
     return redirect(url_for("oidc.device_confirm", ticket=ticket), 303)
 
