@@ -28,6 +28,7 @@ OPEN = {
     "/portal/ways": "what there is to be done",
     "/portal/ways/app": "enrols by what was just proven",
     "/portal/ways/passkey": "the same",
+    "/portal/ways/certificate": "the same, and is not there where none are taken",
 }
 """Addresses that answer her with 200, or act."""
 
