@@ -14,7 +14,7 @@
 do hangs on whether a notice arrives.
 """
 
-from connectors.notices.told import Reach, tell
+from connectors.notices.told import Reach, tell, tell_all
 from connectors.notices.words import Notice
 
-__all__ = ["Notice", "Reach", "tell"]
+__all__ = ["Notice", "Reach", "tell", "tell_all"]

@@ -28,21 +28,17 @@ class ContactCutter:
         """
         actor = Actor(change.actor_kind, change.actor_id, change.actor_label)
         newcomers = {person.id for person in plan.people if person.new}
-        for line in plan.lines:
-            former = _former(line.before, line.after) if line.table == "users" else None
-            if former is None or line.user_id is None or line.user_id in newcomers:
-                continue
-            told.tell(
-                session,
-                line.user_id,
-                Notice.CONTACT_CHANGED,
-                now=plan.now,
-                actor=actor,
-                former=former,
-            )
-        for person in plan.people:
-            if person.event == Event.NUMBER:
-                told.tell(session, person.id, Notice.NUMBER_CHANGED, now=plan.now, actor=actor)
+        reached = {
+            line.user_id: former
+            for line in plan.lines
+            if line.table == "users"
+            and line.user_id is not None
+            and line.user_id not in newcomers
+            and (former := _former(line.before, line.after)) is not None
+        }
+        numbered = {person.id: None for person in plan.people if person.event == Event.NUMBER}
+        told.tell_all(session, reached, Notice.CONTACT_CHANGED, now=plan.now, actor=actor)
+        told.tell_all(session, numbered, Notice.NUMBER_CHANGED, now=plan.now, actor=actor)
         return ()
 
     def due(self, session: Session, change: Change, users: Sequence[int]) -> Sequence[Due]:

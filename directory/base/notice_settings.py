@@ -12,7 +12,7 @@ class NoticeSettings(BaseModel):
     notice_contact: str = ""
     """Whom people are to ask, in every notice: an office, a telephone number. Empty: their own
     organisation's personnel office, by that name."""
-    notice_days: int = 365
+    notice_days: int = Field(default=365, ge=1)
     """So long it is kept what was told to whom."""
     notice_from: str = ""
     """The address that mails come from; empty: ``no-reply`` at the issuer's host."""

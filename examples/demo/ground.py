@@ -120,6 +120,11 @@ class Ground:
         return self.folder / "eid"
 
     @property
+    def mail(self) -> Path:
+        """Where mails to the sample people lie, a file each."""
+        return self.folder / "mail"
+
+    @property
     def guide_port(self) -> int:
         """Where the page with what to try is."""
         return self.port + 4
@@ -162,7 +167,7 @@ class Ground:
         """Make the folder and write the configuration file."""
         # Its parent is where `dinhdanh` itself keeps its data unless told otherwise.
         self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.folder, self.logs):
+        for folder in (self.folder, self.logs, self.mail):
             folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         values: dict[str, str | int | list[str]] = {
@@ -172,6 +177,8 @@ class Ground:
             "data_dir": str(self.folder),
             # Officials at this machine sign in by password alone; administrators never do.
             "inside_networks": ["127.0.0.0/8", "::1"],
+            # What people are told can be read there: nothing leaves this machine.
+            "mail_drop": str(self.mail),
         }
         if self.ca_file:
             values |= {

@@ -61,6 +61,8 @@ ELSEWHERE = {
     "approve.locked",
     "certificate.intended",
     "consent.withdrawn",
+    "notice.after_send",
+    "notice.before_send",
     "session.told",
 }
 """Not on the way from a commit to its proof; an approval is one transaction with its commit."""

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 
 from connectors import notices
 from connectors.notices import Notice, told
 from connectors.notices.words import WORDS
 from directory.base.audit import Actor
 from directory.base.outbox import Job
-from directory.entitlements import Installation
 from directory.people import User, UserStatus
 from directory.permissions import Role
 from idp.run import performing
+from idp.trail import restoring
 from tests.factories import make_role, make_unit, make_user
 
 both = pytest.mark.both_databases
@@ -177,6 +177,34 @@ def test_where_nobody_is_named_for_security_the_administrators_are_told(office):
     assert [each["To"] for each in office.work()] == ["tat-ca@thanhhoa.gov.vn"]
 
 
+def _statements(office: Office, whom: list[int]) -> int:
+    """How many it takes to tell these people."""
+    engine, sent = office.services.db.engine, []
+
+    def note(*said: Any) -> None:
+        sent.append(said[2])
+
+    event.listen(engine, "before_cursor_execute", note)
+    with office.services.db.write() as session:
+        now = office.services.clock()
+        ids = notices.tell_all(session, dict.fromkeys(whom), Notice.RESET, now=now)
+    event.remove(engine, "before_cursor_execute", note)
+    assert len(set(ids)) == len(whom)
+    return len(sent)
+
+
+@both
+def test_many_are_told_in_as_few_statements_as_one(office):
+    people = [office.person(email=f"nguoi{n}@thanhhoa.gov.vn") for n in range(60)]
+    counts = [_statements(office, whom) for whom in (people[:1], people)]
+    assert counts[0] == counts[1]
+    assert {each["To"] for each in office.work()} == {
+        f"nguoi{n}@thanhhoa.gov.vn" for n in range(60)
+    }
+    with office.services.db.write() as session:
+        assert notices.tell_all(session, {}, Notice.RESET, now=office.services.clock()) == []
+
+
 def test_who_changes_the_address_afterwards_does_not_choose_who_is_told(office):
     lan = office.person(email="lan@thanhhoa.gov.vn")
     office.tell(lan, Notice.FACTOR_REMOVED)
@@ -213,8 +241,9 @@ def test_who_has_left_since_is_told_nothing_but_the_officers_are(office):
 def test_a_restored_installation_does_not_send_what_it_may_have_sent(office):
     lan = office.person()
     office.tell(lan, Notice.RESET)
-    with office.services.db.write() as session:
-        session.execute(update(Installation).values(epoch=Installation.epoch + 77))
+    has = office.services
+    at, operator = restoring.base(has), Actor.operator("root")
+    restoring.begin(has, at=at, actor=operator, now=has.clock())
     assert office.work() == []
     assert [each.state for each in office.told(lan)] == ["restored"]
     office.tell(lan, Notice.RESET)
