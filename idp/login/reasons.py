@@ -34,8 +34,10 @@ def anew(flow: FlowState, policy: Policy) -> str:
     elif flow.client_id is None:
         found = said
     else:
-        wanted = flow.demand.anew or flow.demand.outlived(view.asked_at, services().clock())
-        found = Why.APPLICATION if wanted else None
+        demand = flow.demand
+        found = Why.STRONGER if demand.wishes_more_than(view.acr) else None
+        if demand.anew or demand.outlived(view.asked_at, services().clock()):
+            found = Why.APPLICATION
     return asked_again.sentence(found, services().settings) if found else ""
 
 

@@ -38,7 +38,7 @@ def take(window: Window, name: str, language: str, *, css: str = "main") -> None
     }
     shown = window.driver.execute_cdp_cmd(
         "Page.captureScreenshot",
-        {"format": "webp", "quality": 70, "clip": clip, "captureBeyondViewport": True},
+        {"format": "webp", "quality": 60, "clip": clip, "captureBeyondViewport": True},
     )
     folder = Path(FOLDER)
     folder.mkdir(parents=True, exist_ok=True)

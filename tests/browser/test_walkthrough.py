@@ -169,6 +169,7 @@ def test_a_password_and_a_page_that_wants_more(walk: Walk) -> None:
         window.click("a[href='/restricted']")
         walk.seen(window, "step-up", css="main .card")
         window.click("a[href='/login?step_up']")
+        assert walk.says("mạnh hơn", "stronger") in window.text(CARD)
         walk.seen(window)
         walk.by_vneid(window, person)
         if window.all("input[name=assignment]"):
