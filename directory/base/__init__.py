@@ -21,7 +21,7 @@ argon2              argon2id by whichever implementation is quicker here
 workers             a few threads for what keeps a processor busy; people who are known first
 processors          how many of them this process may use
 config              one TOML file and DINHDANH_*
-notice_settings     its part about telling people
+sign_in_settings    its part about signing in; notice_settings: about telling people
 private             files and folders that only their owner may read
 clock | errors      time as a parameter; one typed error tree
 at_hand             connections kept beside the pool for single statements

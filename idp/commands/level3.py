@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from directory.base.config import HOUR, MINUTE, Settings
+from directory.base.config import Settings
+from directory.base.sign_in_settings import HOUR, MINUTE
 from idp.oidc.clients import BY_SECRET, Client, GrantType, all_clients
 from idp.services import Services
 from idp.web.i18n import gettext

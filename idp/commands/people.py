@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from directory import people
 from directory.base.audit import Actor
 from directory.base.clock import local_day
-from directory.base.config import HOUR, load_settings
+from directory.base.config import load_settings
 from directory.base.errors import NotFound
+from directory.base.sign_in_settings import HOUR
 from directory.changes.granting import Holder, grant_role
 from directory.changes.model import Spec
 from directory.changes.newcomer import person_row
