@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy import delete
 
-from directory.assignments import Assignment
+from directory.assignments import Assignment, Position
 from directory.base.clock import VIETNAM, local_day, next_day
 from directory.entitlements import Application, Installation, Rule, installation
 from directory.people import User
@@ -247,9 +247,28 @@ def _lower_eid(stage: Stage) -> None:
     stage.world.change(User, stage.world.user_id, eid_level=1)
 
 
-def _raise_minimum(stage: Stage) -> None:
-    stronger = Options(minimum_eid_level=2, minimum_acr="urn:vn:aal:2")
-    stage.world.change(Client, stage.flow.party.id, options=stronger.stored)
+def _demand(**settings: Any) -> Callable[[Stage], None]:
+    """The installation asks for more from now on."""
+
+    def apply(stage: Stage) -> None:
+        for name, value in settings.items():
+            setattr(stage.world.services.settings, name, value)
+
+    return apply
+
+
+def _position_demands(stage: Stage) -> None:
+    held = stage.world.one(Assignment, stage.world.assignment_id)
+    code = stage.world.one(Position, held.position_id).code
+    _demand(position_acr={code: "urn:vn:aal:2"})(stage)
+
+
+def _client_demands(level: str) -> Callable[[Stage], None]:
+    def apply(stage: Stage) -> None:
+        stronger = Options(minimum_eid_level=2, minimum_acr=level)
+        stage.world.change(Client, stage.flow.party.id, options=stronger.stored)
+
+    return apply
 
 
 def _restore(stage: Stage) -> None:
@@ -284,7 +303,11 @@ STATES: dict[str, Callable[[Stage], None]] = {
     "application disabled": _disable_application,
     "rule taken away": _take_rule_away,
     "eID level too low": _lower_eid,
-    "sign-in too weak": _raise_minimum,
+    "the client asks for more": _client_demands("urn:vn:aal:2"),
+    "the client asks for what nobody reaches": _client_demands("urn:vn:aal:3"),
+    "a scope asks for more": _demand(scope_acr={"openid": "urn:vn:aal:2"}),
+    "her position asks for more": _position_demands,
+    "the house asks for more": _demand(second_factor="everybody"),
     "installation restored": _restore,
     "consent withdrawn": _withdraw,
     "session ended": _sign_out,
@@ -308,9 +331,25 @@ class Row:
 
 NO_PERSON = dict.fromkeys(STATES.keys() - OF_THE_CLIENT, "No person stands behind it.")
 ASKED_WHEN_GIVEN = dict.fromkeys(
-    ("rule taken away", "eID level too low", "sign-in too weak"),
+    (
+        "rule taken away",
+        "eID level too low",
+        "the client asks for more",
+        "the client asks for what nobody reaches",
+        "her position asks for more",
+        "the house asks for more",
+    ),
     "Asked when a token is given, and an access token lives five minutes.",
 )
+INTROSPECTED = ASKED_WHEN_GIVEN | {
+    "a scope asks for more": "Whoever asks is told her acr, and says what she lacks (RFC 9470 §6)."
+}
+WHERE_SHE_IS = {
+    "the house asks for more": "It asks by where she is and what she is; a server stands elsewhere, and she "
+    "signs in no more."
+}
+"""Of the token endpoint."""
+RESOURCE = frozenset({"invalid_token", "insufficient_user_authentication"})
 GRANT = frozenset({"invalid_grant", "invalid_client"})
 SUBJECT = frozenset({"invalid_request", "invalid_client"})
 ANSWERS = frozenset(
@@ -320,8 +359,8 @@ ANSWERS = frozenset(
 PAGE = frozenset({"/login", "/device", "403"})
 
 ROWS: dict[str, Row] = {
-    "token authorization_code": Row(_code, GRANT),
-    "token refresh_token": Row(_refresh, GRANT),
+    "token authorization_code": Row(_code, GRANT, WHERE_SHE_IS),
+    "token refresh_token": Row(_refresh, GRANT, WHERE_SHE_IS),
     "token client_credentials": Row(
         _client_credentials,
         GRANT,
@@ -329,17 +368,17 @@ ROWS: dict[str, Row] = {
         | {"installation restored": "The client proves anew who it is; nothing old is honoured."},
     ),
     f"token {GrantType.DEVICE}": Row(
-        _device, GRANT, {"session ended": "No browser session stands behind it (RFC 8628)."}
+        _device,
+        GRANT,
+        WHERE_SHE_IS | {"session ended": "No browser session stands behind it (RFC 8628)."},
     ),
     f"token {GrantType.EXCHANGE}": Row(
-        lambda s: _exchange(s.flow, s.tokens()["access_token"]), SUBJECT
+        lambda s: _exchange(s.flow, s.tokens()["access_token"]), SUBJECT, WHERE_SHE_IS
     ),
     **{f"authorize {t}": Row(_authorize(t.value), ANSWERS) for t in ResponseType},
-    "userinfo_endpoint": Row(
-        _userinfo(TokenFormat.OPAQUE), frozenset({"invalid_token"}), ASKED_WHEN_GIVEN
-    ),
+    "userinfo_endpoint": Row(_userinfo(TokenFormat.OPAQUE), RESOURCE, ASKED_WHEN_GIVEN),
     "introspection_endpoint": Row(
-        _introspection(TokenFormat.OPAQUE), frozenset({"inactive"}), ASKED_WHEN_GIVEN
+        _introspection(TokenFormat.OPAQUE), frozenset({"inactive"}), INTROSPECTED
     ),
 }
 BESIDE: dict[str, Row] = {
@@ -349,11 +388,9 @@ BESIDE: dict[str, Row] = {
     "exchange of a machine's token": Row(
         lambda s: _exchange(s.machine, s.machine_token()), SUBJECT, NO_PERSON
     ),
-    "userinfo for a JWT": Row(
-        _userinfo(TokenFormat.JWT), frozenset({"invalid_token"}), ASKED_WHEN_GIVEN
-    ),
+    "userinfo for a JWT": Row(_userinfo(TokenFormat.JWT), RESOURCE, ASKED_WHEN_GIVEN),
     "introspection of a JWT": Row(
-        _introspection(TokenFormat.JWT), frozenset({"inactive"}), ASKED_WHEN_GIVEN
+        _introspection(TokenFormat.JWT), frozenset({"inactive"}), INTROSPECTED
     ),
     "introspection of a machine's token": Row(
         _introspected_machine, frozenset({"inactive"}), NO_PERSON
