@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from idp.assurance import Because, Demand, combined
+from idp.assurance import TWO_FACTORS, Because, Demand, combined
 from idp.factors.factor import Factor, Proven, reached
 
 
@@ -91,6 +91,8 @@ class Policy:
     """Why the installation asks two factors of her here, if it does."""
     untried: frozenset[str] = frozenset()
     """Codes of ways by which somebody might vouch for her who never has: nobody counts on these."""
+    ours: bool = False
+    """Whether a page of ours asks, which would only ask again; an application is told."""
     may_begin: bool = False
     """Whether she may enrol a first second factor on the strength of what she has proven."""
     must_change: bool = False
@@ -117,23 +119,26 @@ def next_step(proven: Sequence[Proven], demand: Demand, policy: Policy) -> Step:
         return Step.PROVE
     if policy.must_change:
         return Step.CHANGE_PASSWORD
-    if _enrols(proven, policy):
+    if _enrols(proven, demand, policy):
         return Step.ENROL
     if _must_choose(policy):
         return Step.CAPACITY
     return Step.DONE
 
 
-def _enrols(proven: Sequence[Proven], policy: Policy) -> bool:
-    """Whether two factors are asked of her, and she may enrol the second."""
-    return policy.may_begin and Demand().raised(policy.because).short_of(reached(proven).acr)
+def _enrols(proven: Sequence[Proven], demand: Demand, policy: Policy) -> bool:
+    """Whether two factors are asked of her, by the installation or a page of ours, and she may enrol the
+    second.
+    """
+    asked = Demand(least=(TWO_FACTORS,) if policy.ours and TWO_FACTORS in demand.least else ())
+    return policy.may_begin and asked.raised(policy.because).short_of(reached(proven).acr)
 
 
 def _is_asked(proven: Sequence[Proven], demand: Demand, policy: Policy) -> bool:
     """Whether she is to prove more. Where she has never been vouched for she is led only by what an
     application must have: else whoever has no account there would stand before it for ever.
     """
-    if _enrols(proven, policy) or demand.met_by(reached(proven).acr):
+    if _enrols(proven, demand, policy) or demand.met_by(reached(proven).acr):
         hers = tuple(way for way in policy.ways if way.code not in policy.untried)
         policy = replace(policy, ways=hers)
     return bool(ways_left(proven, demand, policy))

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from directory.base.audit import AuditEntry, Tag
 from directory.base.config import Settings
-from directory.base.errors import NotAllowed
 from idp.assurance import TWO_FACTORS, Level, reaches
 from idp.factors import by_passkey, by_recovery_code, enrolled, registry, second_factors
 from idp.factors.enrolled import HeldFactor
@@ -18,8 +17,6 @@ from idp.factors.passwords import PasswordCredential
 from idp.sessions import SessionView
 from idp.web import beyond_reach
 
-_VOUCHED = "eid"
-"""In ``amr``: an upstream has vouched for her."""
 TOLD_FOR = timedelta(days=90)
 MOST_TOLD = 12
 
@@ -84,19 +81,7 @@ def asked_for(
         return None
     if not beside.codes and not beside.may_begin():
         raise beyond_reach.lost()
-    if fresh and _VOUCHED in me.amr and not beside.enrolled:
-        raise _vouched_faintly()
     return least
-
-
-def _vouched_faintly() -> NotAllowed:
-    """Her only second factor is an upstream, and it has just vouched for less than that."""
-    return NotAllowed(
-        "vouched_faintly",
-        "Nơi xác thực vừa xác nhận bạn ở mức thấp hơn hai yếu tố. Hãy đăng nhập ở đó bằng cách mạnh "
-        "hơn, hoặc đến bộ phận tổ chức cán bộ của đơn vị đề nghị đặt lại cách xác thực.",
-        missing="second_factor",
-    )
 
 
 _TOLD = (

@@ -359,10 +359,10 @@ def test_who_has_lost_everything_is_reset_by_one_officer_and_given_a_slip_by_ano
     _loses_everything(enrolled_lan)
     officer = _officer(hr, "officer")
     page = officer.client.get(f"/console/people/{hr.people['lan']}").text
-    assert "Đã báo mất" in text_of(page)
+    assert "Đã báo mất, chưa thêm cách mới" in text_of(page)
     assert f"/console/people/{hr.people['lan']}/second-factor" in page
     _, told = _reset(officer, "lan")
-    assert "Đã báo mất" not in told
+    assert "chưa thêm cách mới" not in told
     assert rows(hr, "lan") == [("totp", "reset"), ("recovery_code", "reset")]
     assert f"/console/people/{hr.people['lan']}/second-factor" not in told
     _signs_in_by_no_password(enrolled_lan)

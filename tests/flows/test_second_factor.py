@@ -140,6 +140,19 @@ def test_a_session_of_inside_is_asked_for_more_outside(someone: Any, hr: Hr) -> 
     assert lan.client.get("/portal/profile").status_code == 200
 
 
+@pytest.mark.both_databases
+def test_a_page_that_asks_for_more_lets_her_enrol_it(someone: Any, hr: Hr) -> None:
+    """By her position, inside: there is nothing to prove, and to ask again would lead in a circle."""
+    hr.services.settings.position_acr = {"CV": "urn:vn:aal:2"}
+    lan = someone("lan")
+    assert lan.password().status_code == 303
+    page = lan.client.get("/portal/profile", follow_redirects=True)
+    given = {"username": hr.names["lan"], "password": PASSWORD}
+    page = lan.client.get(submit(lan.client, page, **given).headers["Location"])
+    assert lan.onward(lan.enrol(page)).headers["Location"] == "/portal/profile"
+    assert lan.client.get("/portal/profile").status_code == 200
+
+
 def test_whoever_is_given_a_role_is_asked_at_her_next_page(someone: Any, hr: Hr) -> None:
     lan = someone("lan")
     lan.password()

@@ -29,6 +29,7 @@ OPEN = {
     "/portal/ways/app": "enrols by what was just proven",
     "/portal/ways/passkey": "the same",
     "/portal/ways/certificate": "the same, and is not there where none are taken",
+    "/portal/ways/certificate/shown": "the same",
 }
 """Addresses that answer her with 200, or act."""
 

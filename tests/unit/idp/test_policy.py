@@ -176,6 +176,27 @@ FAINTLY = Proven("abroad", NOW, Epochs(1, 1), 1, ("eid",))
             id="nor for an application, which refuses",
         ),
         pytest.param(
+            PROVEN,
+            MUST,
+            replace(ONE, may_begin=True, ours=True),
+            Step.ENROL,
+            id="but for a page of ours, which could only ask again",
+        ),
+        pytest.param(
+            PROVEN,
+            MUST,
+            replace(UNTRIED, because=None, may_begin=True, ours=True),
+            Step.ENROL,
+            id="wherever somebody might vouch for her",
+        ),
+        pytest.param(
+            WITH_CODES,
+            Demand(least=(AAL3,)),
+            replace(ONE, may_begin=True, ours=True),
+            Step.DONE,
+            id="nobody enrols for what enrolling does not reach",
+        ),
+        pytest.param(
             (),
             Demand(),
             replace(ONE, because=HERE, may_begin=True),
