@@ -1,6 +1,6 @@
 """The console's blueprint: who may enter, the start page, and the pages of the views_* beside it."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, jsonify, render_template
 
 from idp.console import (
     entries,
@@ -21,7 +21,7 @@ from idp.console import (
     views_work,
 )
 from idp.console.guard import asker
-from idp.web import labels
+from idp.web import ending, labels
 from idp.web.gate import services
 
 blueprint = Blueprint("console", __name__, url_prefix="/console")
@@ -51,6 +51,12 @@ def home() -> str:
     with has.db.read() as session:
         page = pages_home.home(session, who.rights, now=who.now)
     return render_template("console/home.html", page=page)
+
+
+@blueprint.get("/stay")
+def stay() -> Response:
+    """Somebody is still at the console: how long that goes on then. Asked for by a page's script."""
+    return jsonify(ending.here().told)
 
 
 for part in (

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any, cast
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 
 from connectors import notices
 from connectors.notices import Notice
@@ -19,7 +19,7 @@ from idp.oidc.routes import signing_out
 from idp.portal import pages_sessions
 from idp.portal.pages_sessions import Disowned
 from idp.sessions import SessionView
-from idp.web import gate
+from idp.web import ending, gate
 from idp.web.gate import actor, current_session, require_session, services
 from idp.web.i18n import gettext
 
@@ -70,6 +70,12 @@ def _number(name: str) -> int | None:
     """A value that is an id; None for anything no row could have."""
     value = request.values.get(name, "")
     return int(value) if value.isascii() and value.isdecimal() and len(value) < 16 else None
+
+
+@require_session
+def stay() -> Any:
+    """I am still here: how long the session goes on then. Asked for by a page's script."""
+    return jsonify(ending.here().told)
 
 
 # ---- not me --------------------------------------------------------------------------------------
@@ -158,6 +164,7 @@ def install(blueprint: Blueprint) -> None:
     """Register the pages."""
     blueprint.add_url_rule("/portal/sessions", "sessions", my_sessions)
     blueprint.add_url_rule("/portal/sessions/end", "end_sessions", end_sessions, methods=["POST"])
+    blueprint.add_url_rule("/portal/sessions/stay", "stay", stay)
     blueprint.add_url_rule("/portal/sessions/history", "sign_ins", sign_ins)
     blueprint.add_url_rule("/portal/sessions/not-me", "not_me", not_me)
     blueprint.add_url_rule("/portal/sessions/not-me", "disown", disown, methods=["POST"])

@@ -9,6 +9,7 @@ form_keys       a form sent twice acts once; what is shown once survives a reloa
 pages           what every page shares
 page_policy     what a page may load, and who may frame it
 errors          what is told when something is wrong, to people and to programs
+ending          when the session of a page ends: a note, and the warning before
 gate            what every request that Flask answers goes through
 beyond_reach    what whoever cannot prove what is asked is told
 asked_again     why who has signed in is asked to do it once more

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from directory.base.errors import DinhdanhError, NeedsStepUp
 from idp.assurance import reaches
 from idp.factors import registry
-from idp.web import asked_again, errors
+from idp.web import asked_again, ending, errors
 from idp.web.errors import Told
 from idp.web.gate import (
     back_here,
@@ -112,7 +112,7 @@ def install(app: Flask) -> None:
 
     @app.context_processor
     def _person() -> dict[str, Any]:
-        return {"me": current_session()}
+        return {"me": current_session(), "ending": ending.here}
 
     app.register_error_handler(DinhdanhError, _ours)
     app.register_error_handler(HTTPException, _http)

@@ -102,7 +102,7 @@ def test_pages_carry_no_style_and_no_script_of_their_own(hr: Hr, language: str) 
     for path in [*PAGES.values(), person, person + "/transfer", f"/console/units/{hr.units['a']}"]:
         text = browser.get(path, headers={"Accept-Language": language}).text
         assert not re.search(
-            r"<script(?! type=\"module\" src=\"/static/password\.js\"></script>)|<style|\sstyle=|\son[a-z]+=|javascript:",
+            r"<script(?! type=\"module\" src=\"/static/(password|session_end)\.js\"></script>)|<style|\sstyle=|\son[a-z]+=|javascript:",
             text,
         ), path
 

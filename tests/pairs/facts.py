@@ -34,6 +34,8 @@ once, and touches nothing else.
 """
 FOR_GOOD = ("number", "sessions.end")
 """Kinds that are never taken back."""
+LEAVES_NOTHING = ("sessions.end",)
+"""Kinds after which nothing of hers is otherwise than before: nothing is built on them."""
 LONG_BEFORE, HORIZON = -10, 70
 """Nothing in the table is dated earlier, or later."""
 WHOLLY, AS_SHE_WAS, NOTHING = "wholly", "as she was", "nothing"
@@ -270,7 +272,8 @@ class Facts:
         if one.kind in ENDS and any(d.kind == RETURN for d in promised):
             return "she has come back since"
         if one.kind in ("join", RETURN):
-            return "something was built on it" if promised else None
+            built = any(d.kind not in LEAVES_NOTHING for d in promised)
+            return "something was built on it" if built else None
         if one.kind == "transfer":
             built = any(d.kind in ("transfer", *ENDS) and d.day >= one.day for d in promised)
             return "something was built on it" if built else None
