@@ -10,7 +10,9 @@ What a server says of its refusals may hold the address; only its codes (RFC 346
 
 import re
 import smtplib
+import socket
 import ssl
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +30,35 @@ from directory.base.hosts import Host
 PATIENCE = 20.0
 """Seconds for one answer: a server that looks through a mail before it takes it needs some."""
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
+class _Bounded:
+    """Each answer is whole in time: one that never ends, a line after the other, is hung up on."""
+
+    sock: socket.socket | None
+
+    def getreply(self) -> tuple[int, bytes]:
+        """As that of ``smtplib``."""
+        timer = threading.Timer(deadline.left(PATIENCE), self._hang_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            return super().getreply()  # type: ignore[misc,no-any-return]
+        finally:
+            timer.cancel()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):
+            if self.sock is not None:
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Plain(_Bounded, smtplib.SMTP):
+    """TLS is asked for, or not."""
+
+
+class _Tls(_Bounded, smtplib.SMTP_SSL):
+    """TLS from the first byte."""
 
 
 class Smtp:
@@ -54,11 +85,11 @@ class Smtp:
         port = settings.smtp_port or PORTS[settings.smtp_security]
         host, patience, us = settings.smtp_host, deadline.left(PATIENCE), _us(settings)
         if settings.smtp_security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
+            server: smtplib.SMTP = _Tls(
                 host, port, local_hostname=us, timeout=patience, context=context
             )
         else:
-            server = smtplib.SMTP(host, port, local_hostname=us, timeout=patience)
+            server = _Plain(host, port, local_hostname=us, timeout=patience)
         try:
             if settings.smtp_security == "starttls":
                 server.ehlo_or_helo_if_needed()
@@ -118,6 +149,8 @@ def _failures() -> Iterator[None]:
         raise Misconfigured(
             "Chứng thư của máy chủ thư không được tin cậy, hoặc không ghi tên máy chủ này."
         ) from exc
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
+        raise Transient("Không kết nối được máy chủ thư.") from exc
     except ssl.SSLError as exc:
         raise Misconfigured("Máy chủ thư không nói TLS ở cổng này.") from exc
     except UnicodeError as exc:

@@ -91,6 +91,7 @@ DOERS = {
     "self": "chính tài khoản của bạn",
     "operator": "quản trị viên máy chủ",
     "system": "hệ thống",
+    "client": "một hệ thống kết nối",
 }
 SENTENCES = (DEAR, WHEN, ASK, NOBODY, SHORT, FOOT, *DOERS.values())
 

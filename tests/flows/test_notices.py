@@ -112,6 +112,21 @@ def test_it_is_told_in_both_languages_what_happened_when_and_whom_to_ask(office)
     assert "=?utf-8?" in (next(office.mail.iterdir()).read_bytes().decode("ascii").lower())
 
 
+def test_who_did_it_is_said_of_whatever_kind_she_is(office):
+    lan = office.person()
+    for actor, said in (
+        (Actor("user", lan, "lan"), "chính tài khoản của bạn"),
+        (Actor("user", office.person(full_name="Vũ Thị Cúc"), "cuc"), "Vũ Thị Cúc"),
+        (Actor("client", 3, "nhansu"), "một hệ thống kết nối"),
+        (Actor.operator("root"), "quản trị viên máy chủ"),
+        (Actor.system(), "hệ thống"),
+    ):
+        office.tell(lan, Notice.SLIP_ISSUED, actor=actor)
+        [letter] = office.work()
+        next(office.mail.iterdir()).unlink()
+        assert f"Người thực hiện: {said}" in letter.get_content().splitlines()
+
+
 def test_everything_that_can_be_told_can_be_read(office):
     office.set(security_officers=["antoan@thanhhoa.gov.vn"])
     until = office.services.clock().isoformat()

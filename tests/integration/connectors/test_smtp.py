@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,17 @@ class Scripted:
         self._listener.close()
 
 
+class Endless(Scripted):
+    """Greets, and never comes to the end of it."""
+
+    def _talk(self) -> None:
+        end, _ = self._listener.accept()
+        with end:
+            while True:
+                end.sendall(b"220-still greeting\r\n")
+                time.sleep(0.02)
+
+
 HELLO = ("220 x", "250 x")
 
 
@@ -218,6 +230,22 @@ def test_what_a_server_answers_decides_what_becomes_of_it(
     _told(office)
     server.close()
     assert office.job().state == state
+
+
+def test_an_answer_that_never_ends_is_hung_up_on(office: Office) -> None:
+    server = Endless()
+    office.set(
+        mail_drop=None,
+        smtp_host="127.0.0.1",
+        smtp_port=server.port,
+        smtp_security="none",
+        job_timeout=0.5,
+    )
+    began = time.monotonic()
+    _told(office)
+    assert time.monotonic() - began < 5
+    server.close()
+    assert office.job().state == "ready"
 
 
 def test_nothing_goes_out_in_clear_where_the_server_has_no_starttls(office: Office) -> None:
