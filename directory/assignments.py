@@ -215,6 +215,16 @@ def last_of(held: Iterable[Held]) -> Held | None:
     )
 
 
+def stands_in(timeline: Iterable[Held], on: date) -> Held | None:
+    """The post that says whose she is on a day: her own, else one beside it, else where she was last
+    or will be.
+    """
+    held = list(timeline)
+    now = [h for h in held if h.in_force(on)]
+    own = min(now, key=lambda h: (h.kind != HeldAs.PRIMARY, h.position_rank, h.id), default=None)
+    return own or last_of(held)
+
+
 def begins_on(timeline: Iterable[Held], on: date) -> date | None:
     """The day from which somebody serves who holds no post yet; None for who holds one, or is to
     hold none.

@@ -35,7 +35,7 @@ from directory.assignments import Assignment, Held, HeldAs
 from directory.base.audit import Actor
 from directory.base.db import AUTOINCREMENT, Base, Key
 from directory.base.errors import NotAllowed
-from directory.base.rows import in_force, is_fact, not_over
+from directory.base.rows import batches, in_force, is_fact, not_over
 from directory.people import User, active
 from directory.units import OrgUnit
 
@@ -231,11 +231,11 @@ def _held_by(kind: str, *, in_some_posts: bool) -> Any:
     )
 
 
-def counting(on: Any, post: Any = Assignment) -> ColumnElement[bool]:
-    """The SQL condition on ``AdminRole``, outer-joined with ``Assignment`` (or an alias of it): the role
-    counts on a day, and so does the post it came with.
+def counting(on: Any) -> ColumnElement[bool]:
+    """The SQL condition on ``AdminRole``, outer-joined with ``Assignment``: the role counts on a day,
+    and so does the post it came with.
     """
-    of_post = or_(AdminRole.assignment_id.is_(None), in_force(post, on))
+    of_post = or_(AdminRole.assignment_id.is_(None), in_force(Assignment, on))
     return and_(in_force(AdminRole, on), of_post)
 
 
@@ -243,17 +243,30 @@ def promised(session: Connection | Session, user_id: int, on: date) -> tuple[Rea
     """A person's roles that count on a day or may count after it: also those that begin later, by
     themselves or with a post, and those asleep under a suspension.
     """
-    rows = session.execute(
-        select(AdminRole.role, OrgUnit.path, AdminRole.application_id)
-        .outerjoin(OrgUnit, OrgUnit.id == AdminRole.unit_id)
-        .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
-        .where(
-            AdminRole.user_id == user_id,
-            not_over(AdminRole, on),
-            or_(AdminRole.assignment_id.is_(None), not_over(Assignment, on)),
+    return promised_to(session, [user_id], on).get(user_id, ())
+
+
+def promised_to(
+    session: Connection | Session, user_ids: Iterable[int], on: date
+) -> dict[int, tuple[Reach, ...]]:
+    """As ``promised``, of those of these people who have any."""
+    found: dict[int, tuple[Reach, ...]] = {}
+    for part in batches(sorted(set(user_ids))):
+        rows = session.execute(
+            select(AdminRole.user_id, AdminRole.role, OrgUnit.path, AdminRole.application_id)
+            .outerjoin(OrgUnit, OrgUnit.id == AdminRole.unit_id)
+            .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
+            .where(
+                AdminRole.user_id.in_(part),
+                not_over(AdminRole, on),
+                or_(AdminRole.assignment_id.is_(None), not_over(Assignment, on)),
+            )
+            .order_by(AdminRole.id)
         )
-    )
-    return tuple(Reach(Role(r.role), r.path, r.application_id) for r in rows)
+        for row in rows:
+            reach = Reach(Role(row.role), row.path, row.application_id)
+            found[row.user_id] = (*found.get(row.user_id, ()), reach)
+    return found
 
 
 def visible_people(granted: Rights, on: date) -> ColumnElement[bool]:

@@ -11,16 +11,20 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from directory.base.audit import Actor
+from directory import people
+from directory.base.audit import Actor, AuditEntry, Tag
 from directory.base.db import Base
 from directory.base.errors import DinhdanhError
 from directory.changes import kind as kinds
+from directory.eid_links import EidLink
 from directory.people import User
 from directory.permissions import AdminRole, Role
 from directory.units import OrgUnit
+from idp import approving
+from idp.console import pages_sign_in
 from idp.factors import passwords
 from idp.login.views import OF
 from idp.oidc import clients
@@ -175,6 +179,46 @@ class Hr:
         """Give a person a role over the whole installation."""
         with self.services.db.write() as session:
             make_role(session, session.get_one(User, self.people[who]), role)
+
+    def unactivated(self, *whom: str) -> None:
+        """These people have never signed in: they have no password, and the trail knows of none."""
+        with self.services.db.write() as session:
+            ids = [self.people[who] for who in whom]
+            passwords.forget(session, ids)
+            hers = AuditEntry.subject_id.in_(map(str, ids))
+            session.execute(
+                delete(AuditEntry).where(hers, AuditEntry.tag == Tag.PASSWORD_SET.value)
+            )
+
+    def agree(self, issuer: str, who: str) -> None:
+        """The operator agrees that the issuer prints a slip for a person, where it takes two."""
+        has, asks = self.services, Actor("user", self.people[issuer], self.names[issuer])
+        try:
+            proposal_id = pages_sign_in.propose_slip(has, self.people[who], actor=asks)
+        except DinhdanhError:
+            return  # whether it is needed, or allowed, the page says
+        plan = approving.shown(has, proposal_id, OPERATOR).plan
+        assert plan is not None
+        approving.approve(has, proposal_id, OPERATOR, fingerprint=plan["fingerprint"])
+
+    def linked(self, who: str, session: Session) -> None:
+        """An upstream vouches for a person."""
+        user = session.get_one(User, self.people[who])
+        for column, value in people.citizen_columns(self.services.keyring, "038180001234").items():
+            setattr(user, column, value)
+        session.add(
+            EidLink(
+                user_id=user.id,
+                upstream="vneid",
+                issuer="https://eid.example",
+                subject="x",
+                citizen_hash=user.citizen_hash,
+                level=2,
+                via="",
+                linked_at=self.clock(),
+                used_at=self.clock(),
+            )
+        )
 
     def user(self, who: str) -> User:
         """A person's row."""

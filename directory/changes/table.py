@@ -35,6 +35,8 @@ class Event(StrEnum):
     """a citizen number, where none was known"""
     SESSIONS_END = "sessions.end"
     """an officer signs her out everywhere"""
+    SLIP = "slip"
+    """two have agreed that she is given a slip"""
     UNDO = "undo"
     CANCEL = "cancel"
     """undo of a change that has not taken effect yet"""
@@ -121,6 +123,7 @@ TABLE: dict[Event, dict[Column, Action]] = {
     Event.NUMBER:          _row(_A.END_ALL,    _A.NONE,      _A.DISTRUST,          _A.REPLACE,          _A.NONE,      _A.NONE,      _A.END_ALL),
     Event.NUMBER_ADDED:    _row(_A.NONE,       _A.NONE,      _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
     Event.SESSIONS_END:    _row(_A.END_ALL,    _A.NONE,      _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.END_ALL),
+    Event.SLIP:            _row(_A.NONE,       _A.NONE,      _A.NONE,              _A.NONE,             _A.NONE,      _A.NONE,      _A.NONE),
     Event.UNDO:            _row(_A.END_ALL,    _A.RECOMPUTE, _A.NONE,              _A.NONE,             _A.NONE,      _A.RECOMPUTE, _A.END_ALL),
     Event.CANCEL:          _row(_A.NONE,       _A.NONE,      _A.RESTORE,           _A.NONE,             _A.NONE,      _A.RESTORE,   _A.NONE),
 }

@@ -21,7 +21,7 @@ from directory.changes.newcomer import person_row
 from directory.people import User
 from directory.permissions import Role
 from idp import sessions
-from idp.factors import paper_code, resetting, slips, throttle
+from idp.factors import apart, paper_code, resetting, slips, throttle
 from idp.oidc.logout import enqueue_logout
 from idp.run import installation
 from idp.services import Services
@@ -50,6 +50,7 @@ def user_admin(username: str, name: str) -> None:
             person = _join(session, services, username, name, actor)
         _grant(session, person, actor, services)
         slips.require_use(session, person.id, on=local_day(now))
+        apart.require_slip(session, person.id, actor, now=now)
         code = slips.issue(
             session, services.keyring, person.id, now=now, lifetime=HOUR, actor=actor
         )
@@ -58,10 +59,21 @@ def user_admin(username: str, name: str) -> None:
     _print_slip(services.settings.issuer, username, code, until=moment(now + timedelta(hours=1)))
 
 
+ALONE = click.option(
+    "--alone",
+    is_flag=True,
+    help="Be the one who replaces password and second factor within a day: where nobody else is there.",
+)
+
+
 @user.command("slip")
 @click.argument("username")
-def user_slip(username: str) -> None:
-    """In phiếu kích hoạt. / Print a slip with which USERNAME sets a new password, once."""
+@ALONE
+def user_slip(username: str, *, alone: bool) -> None:
+    """In phiếu kích hoạt. / Print a slip with which USERNAME sets a new password, once.
+
+    Whoever has reset her second factor prints none within 24 hours.
+    """
     services = installation.opened(load_settings())
     now, actor = services.clock(), Actor.operator(getpass.getuser())
     lifetime = services.settings.activation_lifetime
@@ -70,6 +82,9 @@ def user_slip(username: str) -> None:
         if person is None:
             raise NotFound("user_unknown", "Không tìm thấy người dùng.")
         slips.require_use(session, person.id, on=local_day(now))
+        people.lock(session, [person.id])
+        if not alone:
+            apart.require_slip(session, person.id, actor, now=now)
         code = slips.issue(
             session, services.keyring, person.id, now=now, lifetime=lifetime, actor=actor
         )
@@ -81,7 +96,8 @@ def user_slip(username: str) -> None:
 
 @user.command("reset")
 @click.argument("username")
-def user_reset(username: str) -> None:
+@ALONE
+def user_reset(username: str, *, alone: bool) -> None:
     """Đặt lại cách xác thực thứ hai. / End what USERNAME has enrolled, her password and her
     sessions; she begins anew with a slip.
     """
@@ -92,6 +108,8 @@ def user_reset(username: str) -> None:
         if person is None:
             raise NotFound("user_unknown", "Không tìm thấy người dùng.")
         epoch = people.lock(session, [person.id])[0].access_epoch
+        if not alone:
+            apart.require_reset(session, person.id, actor, now=now)
         done = resetting.reset(session, person.id, now=now, actor=actor)
         if done:
             throttle.unlock(session, person.id, now=now, actor=actor)
@@ -106,8 +124,8 @@ def user_reset(username: str) -> None:
         return
     click.echo(
         gettext(
-            "Đã đặt lại cách xác thực thứ hai và hủy mật khẩu. In phiếu kích hoạt mới bằng lệnh: "
-            "dinhdanh user slip {username}",
+            "Đã đặt lại cách xác thực thứ hai và hủy mật khẩu. Người khác in phiếu kích hoạt mới bằng "
+            "lệnh: dinhdanh user slip {username} (chính bạn thì sau 24 giờ, hoặc thêm --alone)",
             username=username,
         )
     )

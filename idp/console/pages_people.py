@@ -28,7 +28,7 @@ from directory.search import Found, Page, PersonView, SearchFilter
 from directory.units import OrgUnit
 from idp import sessions
 from idp.console import entries
-from idp.factors import enrolled, second_factors, slips, throttle
+from idp.factors import enrolled, second_factors, throttle
 from idp.factors.enrolled import HeldFactor
 from idp.factors.second_factors import SecondFactors
 from idp.factors.throttle import Lock
@@ -111,8 +111,6 @@ class Whole:
     may_change: bool
     offered: list[Kind]
     """The kinds of change her page offers, as she stands."""
-    may_reset: bool
-    """Whether the asker may give her a slip or end the lock."""
 
 
 def whole(
@@ -144,7 +142,6 @@ def whole(
             told=[],
             may_change=_may_take_back(session, granted, found),
             offered=_offered(found, on),
-            may_reset=False,
         )
     at = found.primary or assignments.last_of(found.timeline)
     path = at.unit.path if at else None
@@ -164,7 +161,6 @@ def whole(
         told=told.of_person(session, user_id),
         may_change=granted.may(Do.CHANGE, path) and not herself,
         offered=_offered(found, on),
-        may_reset=slips.entitled(session, granted, found, on=on),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from directory.changes import proposals
+from directory.changes.kinds import slip
 from directory.changes.proposals import Agenda, Proposal, ProposalState
 from directory.permissions import Rights
 from idp import approving
@@ -54,6 +55,12 @@ def proposed_by(row: Proposal, people: Mapping[int, str]) -> str:
 def decided_by(row: Proposal, people: Mapping[int, str]) -> str:
     """Who decided it, in words; nothing where nobody has."""
     return entries.actor(decider(row), people) if row.decider_kind else ""
+
+
+def to_print(row: Proposal, granted: Rights) -> int | None:
+    """Whose slip its proposer may have been allowed to print; her page says whether she still may."""
+    allowed = row.kind == slip.KIND.code and row.change_id is not None
+    return next(iter(row.subjects), None) if allowed and row.is_of(granted.actor) else None
 
 
 def listed(session: Session, granted: Rights, *, state: str, after: str | None) -> ProposalList:

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from connectors.accounts import mapping
 from directory import search
 from directory.base.errors import Conflict, InvalidInput
+from directory.changes.kinds import slip as kind_slip
 from directory.people import UserStatus
 from directory.search import Found, SearchFilter
 from idp.console import forms, guard, pages_people, pages_sign_in, timeline
@@ -146,10 +147,15 @@ def person(user_id: int) -> str:
     on, error = _day(request.args)
     with has.db.read() as session:
         page = pages_people.whole(session, who.rights, user_id, now=who.now, called_on=on)
+        slip = pages_sign_in.offer(
+            session, who.rights, user_id, now=who.now, within=_approved_for()
+        )
     today = guard.today()
     return render_template(
         "console/person.html",
         page=page,
+        slip=slip,
+        because=kind_slip.BECAUSE.get(slip.because, ""),
         picture=timeline.draw(page.person.shown, today),
         on=on,
         error=error,
@@ -191,6 +197,22 @@ def activation(user_id: int) -> Any:
         question=slip_use.question(page.person.user),
         until=who.now + timedelta(seconds=has.settings.activation_lifetime),
     )
+
+
+def propose_activation(user_id: int) -> Any:
+    """Ask a second person for a slip that one alone may not print."""
+    who = asker()
+    try:
+        guard.confirm(Operation.CHANGE)
+        proposal_id = pages_sign_in.propose_slip(services(), user_id, actor=who.actor)
+    except (InvalidInput, Conflict) as error:
+        flash(error_text(error), "bad")
+        return redirect(url_for("console.person", user_id=user_id), 303)
+    return redirect(url_for("console.proposal", proposal_id=proposal_id), 303)
+
+
+def _approved_for() -> timedelta:
+    return timedelta(seconds=services().settings.approval_lifetime)
 
 
 def unlock(user_id: int) -> Any:
@@ -246,6 +268,12 @@ def install(blueprint: Blueprint) -> None:
         "/people/<int(max=999999999999999):user_id>/activation",
         "activation",
         activation,
+        methods=["POST"],
+    )
+    blueprint.add_url_rule(
+        "/people/<int(max=999999999999999):user_id>/activation/propose",
+        "propose_activation",
+        propose_activation,
         methods=["POST"],
     )
     blueprint.add_url_rule(

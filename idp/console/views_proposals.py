@@ -40,6 +40,7 @@ def show(proposal_id: str, *, error: DinhdanhError | None = None) -> Any:
         row=found.proposal,
         plan=found.plan,
         people=people,
+        to_print=pages_proposals.to_print(found.proposal, who.rights),
         error=error,
         error_text=error_text(error) if error else "",
         field=getattr(error, "field", ""),

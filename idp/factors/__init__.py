@@ -22,6 +22,10 @@ qr_code         a text as a picture
 guarded         the one check of what can be guessed
 passwords       one form, hashes, strength, forced change
 slips           activation slips: how a password comes about, and what voids them
+slip_rows       their table, and how a person stands
+slip_rights     who may give whom one: alone, with a second person, not at all
+slip_approval   what the second person agrees to, and what follows from it
+apart           what one officer does not do to one person within a day
 slip_use        what somebody does with one in her hand
 slip_cutter     what a change does to them
 throttle        guessing slowed down: places taken, outcomes counted, locks

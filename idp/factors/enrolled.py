@@ -25,11 +25,13 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     ForeignKey,
     Index,
     and_,
     bindparam,
+    exists,
     func,
     or_,
     select,
@@ -314,6 +316,11 @@ def having(session: Session, user_ids: Iterable[int]) -> list[int]:
         mine = EnrolledFactor.user_id.in_(part)
         found.update(session.scalars(select(EnrolledFactor.user_id).where(mine, or_(LIVE, _LOST))))
     return sorted(found)
+
+
+def ever_had_one() -> ColumnElement[bool]:
+    """The SQL condition on ``User``: she has ever had something enrolled."""
+    return exists().where(EnrolledFactor.user_id == User.id).correlate(User)
 
 
 def named(name: str) -> str:

@@ -13,10 +13,10 @@ from directory.base.rows import batches
 from directory.changes.effects import Due, Foreseen, State
 from directory.changes.model import Change, Person, Plan
 from directory.changes.table import TABLE, Action, Column, Event
-from idp.factors import enrolled, passwords, slips
-from idp.factors.slips import Activation, open_at
+from idp.factors import enrolled, passwords, slip_approval, slips
+from idp.factors.slip_approval import LABEL
+from idp.factors.slip_rows import Activation, open_at
 
-LABEL = "Phiếu kích hoạt"
 VOID = "slip.void"
 FORGOTTEN = "password.void"
 FORGOTTEN_LABEL = "Mật khẩu"
@@ -40,6 +40,13 @@ class SlipCutter:
                 .group_by(Activation.user_id)
             )
             counts |= dict(counted.all())
+        return [
+            *slip_approval.foreseen(session, plan),
+            *self._ends(session, plan, counts),
+        ]
+
+    @staticmethod
+    def _ends(session: Session, plan: Plan, counts: dict[int, int]) -> list[Foreseen]:
         return [
             Foreseen(
                 Column.SLIPS,
@@ -75,6 +82,7 @@ class SlipCutter:
             losses=True,
         )
         return [
+            *slip_approval.due(plan),
             *_ended(session, ending, change, plan.now),
             *(_void(FORGOTTEN, user_id) for user_id in forgotten),
             *(_void(ENROLLED, user_id) for user_id in void),

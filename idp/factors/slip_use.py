@@ -19,9 +19,9 @@ from directory.base.audit import Actor, Tag
 from directory.base.crypto import Keyring
 from directory.base.errors import InvalidInput
 from directory.people import User
-from idp.factors import limits, paper_code, slips, throttle
+from idp.factors import enrolled, limits, paper_code, slips, throttle
 from idp.factors.guarded import Guess, guarded
-from idp.factors.slips import Activation
+from idp.factors.slip_rows import Activation
 from idp.services import Services
 
 TRIES = 5
@@ -114,6 +114,9 @@ def use(session: Session, slip_id: int, *, now: datetime) -> int:
     ).one_or_none()
     if taken is None:
         raise _void("used")
+    if slip.change_id is not None:
+        # Two have looked at who she is: a loss that she has reported stands in no way any more.
+        enrolled.make_good(session, slip.user_id)
     return slip.user_id
 
 

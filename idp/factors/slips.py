@@ -3,70 +3,43 @@
 A slip is a code of 16 digits (``paper_code``), printed once and kept as a keyed hash. Its holder becomes the person, so
 it is good only for her as she stood when it was issued. It is void as soon as one of these is
 another: her access epoch or the installation's, her status, the post she stands in, her roles, her
-password; when a dated cut has come; and when whoever issued it could not issue it now. All of
-that is asked when it is used. A change, a new role and a new password also mark it at once, so
-that previews count it and the trail says why it ended.
+password; when a dated cut has come; and when whoever issued it could not issue it now, or whoever
+approved it could not approve it. All of that is asked when it is used. A change, a new role and a new
+password also mark it at once, so that previews count it and the trail says why it ended.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, and_, func, null, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import Connection, null, select, update
+from sqlalchemy.orm import Session
 
 from connectors import notices
 from connectors.notices import Notice
-from directory import assignments, people, permissions, search
+from directory import assignments, people, permissions
 from directory.access import still_good
-from directory.assignments import Assignment, Held
+from directory.assignments import Assignment
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.clock import local_day
 from directory.base.crypto import Keyring
-from directory.base.db import AUTOINCREMENT, Base, Key
+from directory.base.db import insert_rows
 from directory.base.errors import Conflict, NotFound
 from directory.base.rows import batches, not_over
-from directory.entitlements import Installation
-from directory.people import User, UserStatus
-from directory.permissions import AdminRole, Do, Rights, counting
-from directory.search import PersonView
-from idp.factors import paper_code
-from idp.factors.passwords import PasswordCredential
+from directory.people import User
+from idp.factors import paper_code, slip_rights
+from idp.factors.slip_rows import STANDING, Activation, open_at, standings
 
 
-class Activation(Base):
-    """A slip, and how its person stood when it was issued.
+@dataclass(frozen=True)
+class Agreed:
+    """What two have agreed upon: one slip for one person."""
 
-    What says how she stood is empty in slips that an earlier version issued: these are void.
-    """
-
-    __tablename__ = "activation"
-    __table_args__ = (AUTOINCREMENT,)
-
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    digest: Mapped[str] = mapped_column(unique=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    issued_at: Mapped[datetime]
-    issued_by: Mapped[str]
-    expires_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]
-    """When it was used, or ended without."""
-    ended_as: Mapped[str | None]
-    """Why it ended unused: ``newer``, ``password``, ``role``, ``restored``, ``answers``, ``change:<id>``."""
-    user_epoch: Mapped[int | None]
-    installation_epoch: Mapped[int | None]
-    status: Mapped[str | None]
-    assignment_id: Mapped[int | None] = mapped_column(Key)
-    """The post she stood in; before her first day, the one she was to begin in."""
-    roles: Mapped[list[Any] | None]
-    """The last role she had ever been given, then those in force."""
-    password_generation: Mapped[int | None]
-    issuer_kind: Mapped[str | None]
-    issuer_id: Mapped[int | None] = mapped_column(Key)
-    tries: Mapped[int] = mapped_column(default=0, server_default="0")
-    """How often its question was answered wrongly."""
+    change_id: str
+    approver_kind: str
+    approver_id: int | None
+    at: datetime
 
 
 def issue(
@@ -77,30 +50,73 @@ def issue(
     now: datetime,
     lifetime: int,
     actor: Actor,
+    agreed: Agreed | None = None,
 ) -> str:
-    """The code of a new slip, good for ``lifetime`` seconds; earlier unused ones are void.
+    """As ``issue_all``, for one."""
+    approvals = {user_id: agreed} if agreed is not None else {}
+    return issue_all(
+        session,
+        keyring,
+        [user_id],
+        now=now,
+        lifetime=lifetime,
+        actor=actor,
+        agreed=approvals,
+    )[user_id]
 
-    Whether the actor may issue it is the caller's to ask (``entitled``). Raises NotFound.
+
+def issue_all(
+    session: Session,
+    keyring: Keyring,
+    user_ids: Iterable[int],
+    *,
+    now: datetime,
+    lifetime: int,
+    actor: Actor,
+    agreed: Mapping[int, Agreed] | None = None,
+) -> dict[int, str]:
+    """The codes of new slips by person, good for ``lifetime`` seconds; earlier unused ones are void.
+
+    Whether the actor may issue them is the caller's to ask (``slip_rights``). Raises NotFound.
     """
-    lock(session, user_id)
-    void(session, [user_id], why="newer", now=now, actor=actor)
-    code = paper_code.new()
-    session.add(
-        Activation(
-            digest=_digest(keyring, code),
-            user_id=user_id,
-            issued_at=now,
-            issued_by=actor.key,
-            expires_at=now + timedelta(seconds=lifetime),
-            issuer_kind=actor.kind,
-            issuer_id=actor.id,
-            **_standing(session, user_id, local_day(now)),
+    whom, on, approvals = sorted(set(user_ids)), local_day(now), agreed or {}
+    if len(people.lock(session, whom)) < len(whom):
+        raise _unknown()
+    void(session, whom, why="newer", now=now, actor=actor)
+    codes = {user_id: paper_code.new() for user_id in whom}
+    stand = standings(session, whom, on)
+    rows, entries = [], []
+    for user_id, code in codes.items():
+        by = approvals.get(user_id)
+        rows.append(
+            {
+                "digest": _digest(keyring, code),
+                "user_id": user_id,
+                "issued_at": now,
+                "issued_by": actor.key,
+                "expires_at": now + timedelta(seconds=lifetime),
+                "issuer_kind": actor.kind,
+                "issuer_id": actor.id,
+                "change_id": by.change_id if by else None,
+                "approver_kind": by.approver_kind if by else None,
+                "approver_id": by.approver_id if by else None,
+                **stand[user_id],
+            }
         )
-    )
-    session.flush()
-    audit.record(session, Tag.ACTIVATION_ISSUE, at=now, actor=actor, subject=("user", user_id))
-    notices.tell(session, user_id, Notice.SLIP_ISSUED, now=now, actor=actor)
-    return code
+        entries.append(
+            audit.entry(
+                Tag.ACTIVATION_ISSUE,
+                at=now,
+                actor=actor,
+                subject=("user", user_id),
+                change_id=by.change_id if by else None,
+                data={"slips": len(whom)} if len(whom) > 1 else {},
+            )
+        )
+    insert_rows(session, Activation, rows)
+    audit.record_rows(session, entries)
+    notices.tell_all(session, dict.fromkeys(whom), Notice.SLIP_ISSUED, now=now, actor=actor)
+    return codes
 
 
 def is_known(connection: Connection, keyring: Keyring, code: str) -> bool:
@@ -147,16 +163,14 @@ def standing_of(session: Session, slip: Activation, *, now: datetime) -> SlipSta
     if user is None:
         return SlipStanding(None, "change")
     today = local_day(now)
-    then = {name: getattr(slip, name) for name in _STANDING}
-    differing = [
-        name for name, value in _standing(session, user.id, today).items() if value != then[name]
-    ]
+    then = {name: getattr(slip, name) for name in STANDING}
+    stand = standings(session, [user.id], today)[user.id]
+    differing = [name for name, value in stand.items() if value != then[name]]
     if differing:
         return SlipStanding(None, _WHY.get(differing[0], "change"))
     if not _may_begin(session, user.id, today):
         return SlipStanding(None, "early")
-    issuer = Actor(slip.issuer_kind or "", slip.issuer_id)
-    if not _still_entitled(session, issuer, user.id, today):
+    if not slip_rights.stands(session, slip, on=today):
         return SlipStanding(None, "issuer")
     return SlipStanding(user)
 
@@ -181,8 +195,7 @@ def issued_by(session: Session, user_id: int, actor: Actor, *, since: datetime) 
     """Whether this officer has given the person a slip since then."""
     found = select(Activation.id).where(
         Activation.user_id == user_id,
-        Activation.issuer_kind == actor.kind,
-        Activation.issuer_id == actor.id,
+        Activation.issued_by == actor.key,
         Activation.issued_at > since,
     )
     return session.scalar(found.limit(1)) is not None
@@ -237,96 +250,10 @@ def void(
     return ended
 
 
-def entitled(session: Session, granted: Rights, found: PersonView, *, on: date) -> bool:
-    """Whether the holder of these rights may give this person a slip, or end a lock on her.
-
-    Nobody does so for herself, nor for whom she does not see whole; and whoever holds
-    administrative roles, or is going to, is served only by somebody who could have given them:
-    whoever holds a slip becomes the person, its password is still hers on the day her office
-    begins, and an end to a lock is more guesses at it.
-    """
-    at = found.primary or assignments.last_of(found.timeline)
-    actor = granted.actor
-    if actor.kind == "user" and actor.id == found.user.id:
-        return False
-    theirs = permissions.promised(session, found.user.id, on)
-    return (
-        found.full
-        and found.status == UserStatus.ACTIVE
-        and granted.may(Do.RESET_FACTORS, at.unit.path if at else None)
-        and all(granted.may(Do.GRANT_ROLE, reach.path) for reach in theirs)
-    )
-
-
-def _still_entitled(session: Session, issuer: Actor, user_id: int, on: date) -> bool:
-    if issuer.kind != "user":
-        # The operator at the command line, and the product itself: no right of theirs can end.
-        # What can is the installation's epoch, which every slip carries.
-        return issuer.kind in ("operator", "system")
-    granted = permissions.rights(session, issuer, on)
-    try:
-        found = search.person(session, granted, user_id, on=on)
-    except NotFound:
-        return False
-    return entitled(session, granted, found, on=on)
-
-
 # ---- how a person stands ---------------------------------------------------------------------
 
-_STANDING = (
-    "user_epoch",
-    "installation_epoch",
-    "status",
-    "assignment_id",
-    "roles",
-    "password_generation",
-)
 _WHY = {"roles": "role", "password_generation": "password", "installation_epoch": "restored"}
 """What a slip is void for, by what is not as it was; of anything else a change."""
-
-
-def _standing(session: Session, user_id: int, on: date) -> dict[str, Any]:
-    """What must be the same when a slip is used as when it was issued."""
-    user = session.execute(
-        select(User.access_epoch, User.status, PasswordCredential.generation)
-        .outerjoin(PasswordCredential, PasswordCredential.user_id == User.id)
-        .where(User.id == user_id)
-    ).one()
-    post = _post(assignments.timeline(session, [user_id])[user_id], on)
-    return {
-        "user_epoch": user.access_epoch,
-        "installation_epoch": session.scalars(select(Installation.epoch)).one(),
-        "status": user.status,
-        "assignment_id": post.id if post else None,
-        "roles": _roles(session, user_id, on),
-        "password_generation": user.generation or 0,
-    }
-
-
-def _post(timeline: Sequence[Held], on: date) -> Held | None:
-    """Her primary post on a day, else another of hers, else the first that is to come."""
-    held = [h for h in timeline if h.in_force(on)]
-    coming = [h for h in timeline if not_over(h, on)]
-    return min(
-        held or coming,
-        key=lambda h: (h.valid_from if not held else date.min, h.kind != "primary", h.id),
-        default=None,
-    )
-
-
-def _roles(session: Session, user_id: int, on: date) -> list[int]:
-    """A role given and ended meanwhile shows in the first number, which never goes back."""
-    last = session.scalar(select(func.max(AdminRole.id)).where(AdminRole.user_id == user_id))
-    given = session.scalars(
-        select(AdminRole.id)
-        .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
-        .where(
-            AdminRole.user_id == user_id,
-            counting(on),
-        )
-        .order_by(AdminRole.id)
-    )
-    return [last or 0, *given]
 
 
 def _may_begin(session: Session, user_id: int, on: date) -> bool:
@@ -340,13 +267,12 @@ def _may_begin(session: Session, user_id: int, on: date) -> bool:
 def lock(session: Session, user_id: int) -> None:
     """Hold the person for the rest of the transaction. Raises NotFound."""
     if not people.lock(session, [user_id]):
-        raise NotFound("user_unknown", "Không tìm thấy người dùng.")
+        raise _unknown()
+
+
+def _unknown() -> NotFound:
+    return NotFound("user_unknown", "Không tìm thấy người dùng.")
 
 
 def _digest(keyring: Keyring, code: str) -> str:
     return paper_code.digest(keyring, "activation", code)
-
-
-def open_at(now: datetime) -> Any:
-    """The condition of a slip that is neither used nor marked void nor too old."""
-    return and_(Activation.used_at.is_(None), Activation.expires_at > now)

@@ -150,12 +150,8 @@ FINISH = (
 GAVE = (
     update(LoginFlow)
     .where(LoginFlow.id == _FLOW)
-    .values(
-        session_id=bindparam("session", type_=Text()),
-        consumed=bindparam("consumed", type_=Boolean()),
-    )
+    .values(session_id=bindparam("session", type_=Text()))
 )
-OWED = update(LoginFlow).where(LoginFlow.id == _FLOW).values(consumed=False)
 CONSUME = (
     update(LoginFlow)
     .where(

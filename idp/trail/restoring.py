@@ -35,7 +35,7 @@ from directory.entitlements import Application, Installation
 from directory.people import User
 from idp import sessions
 from idp.factors import slips
-from idp.factors.slips import Activation
+from idp.factors.slip_rows import Activation, open_at
 from idp.login.flow_rows import LoginFlow
 from idp.oidc import logout
 from idp.oidc.authorization.pushed import PushedRequest
@@ -149,7 +149,7 @@ def _end_sessions(session: Session, *, now: datetime, actor: Actor) -> int:
 
 def _void(session: Session, *, now: datetime, actor: Actor) -> int:
     """Slips, invitations and whatever was under way; how many slips."""
-    people = list(session.scalars(select(Activation.user_id).where(slips.open_at(now)).distinct()))
+    people = list(session.scalars(select(Activation.user_id).where(open_at(now)).distinct()))
     slips.void(session, people, why="restored", now=now, actor=actor)
     session.execute(update(Invite).where(Invite.uses_left > 0).values(uses_left=0))
     for table in (LoginFlow, PushedRequest, DeviceRequest):

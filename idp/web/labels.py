@@ -103,6 +103,7 @@ _SAID: dict[str, dict[str, str]] = {
         "role.end": "Kết thúc vai trò quản trị",
         "role.restore": "Giữ lại vai trò quản trị",
         "slip.void": "Hủy phiếu kích hoạt",
+        "slip.allow": "Cho phép người đề nghị in một phiếu",
         "password.void": "Hủy mật khẩu cũ",
         "factor.void": "Hủy cách xác thực thứ hai cũ",
     },

@@ -104,6 +104,7 @@ def printed(person: Person) -> str:
         from tests.browser_client import hidden_fields, sign_in
         from tests.paper_slips import link_on
 
+        hr.agree("officer_a", person.who)
         sign_in(officer, hr.names["officer_a"], PASSWORD)
         page = f"/console/people/{hr.people[person.who]}"
         data = hidden_fields(officer.get(page).text) | {"password": PASSWORD}

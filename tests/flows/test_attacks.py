@@ -158,6 +158,7 @@ def client_of(role: Role | None, unit: str | None) -> Callable[[Scene], None]:
 
 
 def a_slip(scene: Scene) -> None:
+    scene.hr.agree("officer", "lan")
     office = Scene(scene.hr, scene.hr.browser("officer"))
     made = office.post(f"/console/people/{scene.hr.people['lan']}/activation")
     page = office.browser.get(made.headers["Location"])  # shown once, at an address of its own

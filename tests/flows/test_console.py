@@ -300,6 +300,7 @@ def test_what_is_handed_over_on_paper_has_a_button_that_prints_it(hr: Hr) -> Non
     """Hidden until our own script, which nothing inline stands in for, has run."""
     officer = hr.browser("officer")
     where = f"/console/people/{hr.people['lan']}"
+    hr.agree("officer", "lan")
     data = hidden_fields(officer.get(where).text) | {"password": PASSWORD}
     slip = officer.post(f"{where}/activation", data=data, follow_redirects=True)
     done = hr.confirm(officer, hr.preview(officer, "lan", "suspend"))

@@ -202,6 +202,7 @@ def test_an_assignment_that_was_taken_back_is_nowhere_on_her_page(hr: Hr) -> Non
 
 
 def test_a_slip_says_until_when_it_can_be_used(hr: Hr) -> None:
+    hr.agree("officer_a", "lan")
     officer = hr.browser("officer_a")
     page = f"/console/people/{hr.people['lan']}"
     token = hidden_fields(officer.get(page).text)["csrf_token"]

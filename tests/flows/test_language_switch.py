@@ -93,6 +93,7 @@ def test_a_wrong_password_is_not_sent_again_by_the_switch(hr: Hr) -> None:
 def test_what_is_shown_once_has_no_switch_that_would_lose_it(hr: Hr) -> None:
     browser = hr.browser("officer")
     where = f"/console/people/{next(iter(hr.people.values()))}"
+    hr.agree("officer", next(iter(hr.people)))
     data = hidden_fields(browser.get(where).text) | {"password": PASSWORD}
     slip = browser.post(f"{where}/activation", data=data, follow_redirects=True)
     assert "activation-code" in slip.text

@@ -232,7 +232,7 @@ def test_a_loss_is_cut_at_once_and_the_demand_stays(admin: Someone, hr: Hr, cloc
     """A password session → report a loss → enrol: refused (LeanerCloud/CUDly#1915)."""
     elsewhere = admin.again()
     page = elsewhere.password()
-    elsewhere.type(page, elsewhere.code())
+    elsewhere.client.get(elsewhere.type(page, elsewhere.code()).headers["Location"])
     halfway = admin.again()
     halfway_page = halfway.password()
     for kind in ("totp", "recovery_code"):
@@ -268,7 +268,8 @@ def test_another_of_her_factors_makes_a_loss_good(admin: Someone, hr: Hr, clock:
     there = admin.again()
     page = there.password()
     assert "otpauth" not in page.text
-    there.type(page, admin.codes[0])
+    page = there.type(page, admin.codes[0])
+    there.client.get(page.headers["Location"])
     assert there.session().acr == AAL2
     page = there.client.get(f"{WAYS}/app")
     there.app = Authenticator.scan(page.text)
@@ -310,6 +311,8 @@ def _officer(hr: Hr, who: str) -> Someone:
 
 def _reset(officer: Someone, who: str, what: str = "second-factor") -> Any:
     page = f"/console/people/{officer.hr.people[who]}"
+    if what == "activation":
+        officer.hr.agree(officer.who, who)
     answer = officer.act(f"{page}/{what}", page, password=PASSWORD)
     return shown(officer.client, answer), text_of(officer.client.get(page).text)
 
@@ -457,7 +460,7 @@ def test_after_a_day_the_same_officer_may(enrolled_lan: Someone, hr: Hr, clock: 
     clock.advance(hours=24, seconds=1)
     officer = officer.again()
     page = officer.password("/console/")
-    officer.type(page, officer.code())
+    officer.client.get(officer.type(page, officer.code()).headers["Location"])
     _reset(officer, "lan")
     assert ("totp", "reset") in rows(hr, "lan")
 
@@ -481,8 +484,31 @@ def test_the_operator_resets_it_for_whom_nobody_else_can(
     assert admin.client.get(WAYS).status_code == 303
     assert f"dinhdanh user slip {hr.names['admin']}" in said.out
     _signs_in_by_no_password(admin)
-    assert operator("user", "slip", hr.names["admin"]).code == 0
+    assert operator("user", "slip", hr.names["admin"], "--alone").code == 0
     assert operator("user", "reset", "nobody").code == 1
+
+
+@pytest.mark.parametrize("first", ["slip", "reset"])
+def test_nor_does_one_operator_do_both_within_a_day_unless_nobody_else_is_there(
+    enrolled_lan: Someone,
+    hr: Hr,
+    operator: Operator,
+    monkeypatch: pytest.MonkeyPatch,
+    first: str,
+) -> None:
+    second, name = {"slip": "reset", "reset": "slip"}[first], hr.names["lan"]
+    monkeypatch.setattr("getpass.getuser", lambda: "một")
+    assert operator("user", first, name).code == 0
+    refused = operator("user", second, name)
+    assert refused.code == 1
+    assert "24 hours" in refused.err
+    assert operator("user", "admin", name).code == (1 if first == "reset" else 0)
+    monkeypatch.setattr("getpass.getuser", lambda: "hai")
+    assert operator("user", second, name).code == 0
+    if first == "slip":
+        assert operator("user", first, name).code == 1
+    monkeypatch.setattr("getpass.getuser", lambda: "một")
+    assert operator("user", second, name, "--alone").code == 0
 
 
 # ---- the rest of her life ------------------------------------------------------------------------

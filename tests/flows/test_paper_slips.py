@@ -38,6 +38,7 @@ def hr(services: Any, clock: Any, app: Flask) -> Hr:
 
 
 def printed(hr: Hr, who: str = "lan", issuer: str = "officer_a") -> Any:
+    hr.agree(issuer, who)
     browser = hr.browser(issuer)
     page = f"/console/people/{hr.people[who]}"
     data = hidden_fields(browser.get(page).text) | {"password": PASSWORD}

@@ -136,6 +136,7 @@ def test_nothing_of_what_she_held_comes_back_with_her(hr: Hr) -> None:
     # A slip is the way in again.
     where = f"/console/people/{hr.people['lan']}"
     token = hidden_fields(page) | {"password": PASSWORD}
+    hr.agree("officer", "lan")
     slip = officer.post(f"{where}/activation", data=token, follow_redirects=True)
     link = link_on(slip.text)
     newcomer = hr.app.test_client()
@@ -155,6 +156,7 @@ def test_a_later_day_keeps_what_she_is_given_for_it(hr: Hr) -> None:
     officer = hr.browser("officer")
     where = f"/console/people/{hr.people['lan']}"
     token = hidden_fields(officer.get(where).text) | {"password": PASSWORD}
+    hr.agree("officer", "lan")
     slip = officer.post(f"{where}/activation", data=token, follow_redirects=True)
     link = link_on(slip.text)
     hr.clock.set(day_start(day) + timedelta(hours=8))

@@ -461,6 +461,7 @@ def test_an_activation_slip_for_an_administrator_takes_an_administrator(hr: Hr) 
         return browser.post(f"{path}/activation", data=fields, follow_redirects=True)
 
     assert ask("officer").status_code == 403
+    hr.agree("admin", "lan")
     slip = ask("admin")
     assert slip.status_code == 200
     assert link_on(slip.text)

@@ -37,6 +37,7 @@ def sql(hr: Hr, statement: str, **values: Any) -> None:
 
 def slip(hr: Hr, issuer: str, who: str) -> str:
     """The address on a slip that the issuer has the console print for somebody."""
+    hr.agree(issuer, who)
     browser = hr.browser(issuer)
     page = browser.get(f"/console/people/{hr.people[who]}")
     answer = browser.post(

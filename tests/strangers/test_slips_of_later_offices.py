@@ -19,7 +19,9 @@ from tests.strangers.test_slips import slip, used
 
 @pytest.fixture
 def hr(services: Any, clock: Any, app: Flask) -> Hr:
-    return hr_world.build(services, clock, app)
+    made = hr_world.build(services, clock, app)
+    made.unactivated("lan")
+    return made
 
 
 def promise(hr: Hr, role: Role = Role.ADMINISTRATOR) -> None:

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Date, ForeignKey, bindparam, delete, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Date,
+    ForeignKey,
+    bindparam,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from directory.assignments import Assignment
@@ -174,6 +185,11 @@ def replace_hash(session: Session, user_id: int, *, old: str, new: str) -> None:
         .where(PasswordCredential.user_id == user_id, PasswordCredential.hash == old)
         .values(hash=new)
     )
+
+
+def has_one() -> ColumnElement[bool]:
+    """The SQL condition on ``User``: she has a password."""
+    return exists().where(PasswordCredential.user_id == User.id).correlate(User)
 
 
 def having(session: Session, user_ids: Iterable[int]) -> list[int]:
