@@ -3,6 +3,7 @@
     views                   the blueprint, the start page; takes in the views_* below
     views_people            search, person page, CSV, activation slips
     views_units             the tree on any day, a unit
+    views_slips             activation slips for a whole unit, as one print
     views_changes           form → preview → confirm; undo
     views_proposals         what takes a second person: the list, and one to be decided
     views_identities        electronic identities that differ from our records

@@ -61,6 +61,8 @@ class UnitPage:
     below: NodePage
     kinds: list[Kind]
     """The changes of this unit that the asker is offered."""
+    gives_slips: bool
+    """Whether the asker prints activation slips for its people."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def whole(
         [one for one in kind.requested() if one.about == About.UNIT]
         if granted.may(Do.MANAGE_INSTALLATION, unit.path)
         else [],
+        granted.may(Do.RESET_FACTORS, unit.path),
     )
 
 

@@ -17,6 +17,7 @@ from idp.console import (
     views_people,
     views_proposals,
     views_restored,
+    views_slips,
     views_units,
     views_work,
 )
@@ -61,6 +62,7 @@ def stay() -> Response:
 
 for part in (
     views_people,
+    views_slips,
     views_units,
     views_changes,
     views_history,

@@ -4,9 +4,9 @@ Every form carries a random key of its own. The same form again (same key, same 
 browser) is given the answer of the first, and nothing is done. A page that answers a form is put
 aside and reached by 303, so that a reload is a GET: it is kept for a minute under a key that only
 this browser's cookie holds, and goes with the session. A page that only shows what was asked for
-is kept for as long as a session may idle, and its form may be sent again (``only_shows``). All this
-holds for every form of the pages without their doing; a single answer that may be kept is one person's: what is made in batches is
-never a page's answer.
+is kept for as long as a session may idle, and its form may be sent again (``only_shows``). What is made
+in batches is too much to be put aside: it is shown once, as the answer itself, and the same form again
+leads where it says (``shown_once``). All this holds for every form of the pages without their doing.
 
     replay      before anything: has this form been answered?
     begin       after the form's token fits: it is being acted upon
@@ -79,6 +79,11 @@ def only_shows() -> None:
     again.
     """
     g.only_shown = True
+
+
+def shown_once(then: str) -> None:
+    """This answer is not put aside: the same form again acts no more, and leads there."""
+    g.shown_once = then
 
 
 def nothing_is_kept() -> None:
@@ -208,6 +213,8 @@ def _kept(response: Response) -> Response:
                 answers.drop(session, digest)
         # After any other fault it is not known what was done: the claim stays.
         return response
+    if status < 300 and claimed and "shown_once" in g:
+        return _never_again(response, digest)
     page, only_shown = status < 300, status < 400 and g.get("only_shown", False)
     if g.get("nothing_written") or only_shown:
         if claimed:
@@ -242,6 +249,21 @@ def _kept(response: Response) -> Response:
         response.headers["Content-Type"] = "text/html; charset=utf-8"
         response.status_code = 303
         response.location = url_for("answers.shown", digest=digest)
+    return response
+
+
+def _never_again(response: Response, digest: str) -> Response:
+    has, view, onward = services(), gate.current_session(), redirect(g.shown_once, 303)
+    with has.db.write() as session:
+        answers.keep(
+            session,
+            digest,
+            session_id=None if view is None else view.id,
+            status=onward.status_code,
+            location=onward.location,
+            sealed=_sealed(digest, make_response(onward), page=False),
+            now=has.clock(),
+        )
     return response
 
 
