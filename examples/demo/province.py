@@ -6,8 +6,10 @@ applications and rules come before the people, so that joining them already orde
 accounts; the listed people's are then moved to the head of the queue.
 """
 
+import contextlib
 import csv
 import getpass
+import io
 import shutil
 import subprocess
 import sys
@@ -38,6 +40,7 @@ from examples.demo.processes import CannotStart
 from examples.demo.roles import user_of
 from examples.demo.terminal import Progress, step
 from examples.demo.work import Work
+from idp.commands import ops
 from idp.factors import passwords
 from idp.run.wiring import build
 
@@ -49,7 +52,7 @@ def set_up(ground: Ground) -> dict[str, Any]:
     """Do what is missing; the contents of credentials.json."""
     earlier = credentials.read(ground.credentials_file)
     with step("Cấu trúc dữ liệu / schema"):
-        _command(ground, "migrate", "--name", "Tỉnh Thanh Hóa")
+        _migrate(ground)
     services = build(ground.settings)
     work = Work(ground, services, Actor.operator(getpass.getuser()), earlier)
     people = earlier.get("people") or ground.people
@@ -103,18 +106,13 @@ def set_up(ground: Ground) -> dict[str, Any]:
 # ---- the directory ---------------------------------------------------------------------------
 
 
-def _command(ground: Ground, *arguments: str) -> None:
-    """Run ``dinhdanh`` as an operator would."""
-    done = subprocess.run(
-        [sys.executable, "-m", "idp.commands.main", *arguments],
-        cwd=ROOT,
-        env=ground.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise CannotStart(f"dinhdanh {' '.join(arguments)}:\n{done.stderr.strip()}")
+def _migrate(ground: Ground) -> None:
+    """``dinhdanh migrate --name "Tỉnh Thanh Hóa"``, in this process: another would read the whole
+    product once more.
+    """
+    assert ground.settings  # the command reads the same file, which they have named
+    with contextlib.redirect_stdout(io.StringIO()):
+        ops.migrate_database.main(["--name", "Tỉnh Thanh Hóa"], standalone_mode=False)
 
 
 def _sample(ground: Ground, people: int) -> None:
