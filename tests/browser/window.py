@@ -68,12 +68,14 @@ def _is_gone(element: WebElement) -> bool:
 class Window:
     """One browser window in a profile of its own."""
 
-    def __init__(self, *, scripts: bool = True, language: str = "vi") -> None:
+    def __init__(
+        self, *, scripts: bool = True, language: str = "vi", arguments: tuple[str, ...] = ()
+    ) -> None:
         # Chromium may write for a moment after its end.
         self._folder = tempfile.TemporaryDirectory(prefix="window-", ignore_cleanup_errors=True)
         options = ChromeOptions()
         options.binary_location = str(CHROMIUM)
-        for argument in (*ARGUMENTS, f"--user-data-dir={self._folder.name}"):
+        for argument in (*ARGUMENTS, *arguments, f"--user-data-dir={self._folder.name}"):
             options.add_argument(argument)
         preferences: dict[str, Any] = {"intl.accept_languages": language}
         if not scripts:

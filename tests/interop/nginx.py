@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ from tests.conftest import missing
 from tests.crash.installation import wait_for
 from tests.interop.tls import Credential
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "signing-in.md"
 BINARY = Path("/usr/sbin/nginx")
 BASE = """
 pid {folder}/pid;
@@ -33,6 +35,19 @@ http {{
 {servers}
 }}
 """
+
+
+def certificates(edge: int, app: int) -> str:
+    """The document's server for certificates, at a port of this machine."""
+    text = DOCUMENT.read_text("utf-8")
+    found = re.search(r"```nginx\n# certificates\n(.*?)\nserver {", text, re.DOTALL)
+    assert found is not None
+    return (
+        found[1]
+        .replace("listen 443 ssl", f"listen 127.0.0.1:{edge} ssl")
+        .replace("server_name chung-thu.dangnhap.example.gov.vn", "server_name localhost")
+        .replace("127.0.0.1:8000", f"127.0.0.1:{app}")
+    )
 
 
 @contextlib.contextmanager

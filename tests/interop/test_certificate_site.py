@@ -4,7 +4,6 @@ The house and its certificates are made by ``openssl``, the connection by ``curl
 but the provider.
 """
 
-import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,7 +24,6 @@ from tests.interop.provider import PASSWORD, Provider
 
 pytestmark = pytest.mark.slow  # a foreign server in front of a provider of its own: 15 s
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "signing-in.md"
 NAME = "Ban Cơ yếu"
 
 
@@ -109,20 +107,6 @@ class Site:
         )
 
 
-def documented(edge: int, app: int) -> str:
-    """The server of the document, at a port of this machine."""
-    found = re.search(
-        r"```nginx\n# certificates\n(.*?)\nserver {", DOCUMENT.read_text("utf-8"), re.DOTALL
-    )
-    assert found is not None
-    return (
-        found[1]
-        .replace("listen 443 ssl", f"listen 127.0.0.1:{edge} ssl")
-        .replace("server_name chung-thu.dangnhap.example.gov.vn", "server_name localhost")
-        .replace("127.0.0.1:8000", f"127.0.0.1:{app}")
-    )
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     house = House.build(tmp_path_factory.mktemp("house"))
@@ -137,7 +121,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             how: dict[str, Any] = {"level": 2, "lenient": False, "now": has.clock()}
             hierarchies.bring_in(session, NAME, found, **how)
             foreign_lists.bring_in(session, house.crl(), now=has.clock())
-        servers = documented(edge, provider.settings.port)
+        servers = nginx.certificates(edge, provider.settings.port)
         with nginx.running(servers, own, port=edge) as running:
             (running / "ca.pem").write_text(provider.authority.pem)
             made = Site(provider, house, edge, running)
