@@ -28,6 +28,8 @@ class Notice(StrEnum):
     CONTACT_CHANGED = "contact.changed"
     NOT_ME = "not_me"
     """She says that somebody else was at her account: to whoever answers for security."""
+    DISOWNED = "disowned"
+    """The same, to herself: she is not who said so if somebody has her session."""
     TEST = "test"
     """The operator tries whether messages arrive."""
 
@@ -142,6 +144,13 @@ WORDS: Mapping[Notice, Words] = {
         "Hãy liên hệ trực tiếp với người này, xem lịch sử đăng nhập và nhật ký, và cấp phiếu mới sau khi xác "
         "minh.",
         to_officers=True,
+    ),
+    Notice.DISOWNED: Words(
+        "Mật khẩu của bạn đã bị hủy vì báo có người khác đăng nhập",
+        "Từ tài khoản của bạn vừa có báo rằng một lần đăng nhập không phải của bạn. Mọi phiên đăng nhập đã kết thúc "
+        "và mật khẩu đã bị hủy.",
+        "Để đăng nhập lại, hãy nhận phiếu kích hoạt ở nơi ghi dưới đây. Nếu không phải bạn báo: hãy nói rõ điều đó ở "
+        "đây, vì đã có người vào được tài khoản của bạn.",
     ),
     Notice.TEST: Words(
         "Thử gửi thông báo",

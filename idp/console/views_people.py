@@ -14,10 +14,12 @@ from directory.base.errors import Conflict, InvalidInput
 from directory.changes.kinds import slip as kind_slip
 from directory.people import UserStatus
 from directory.search import Found, SearchFilter
+from idp import sessions
 from idp.console import forms, guard, pages_people, pages_sign_in, timeline
 from idp.console.guard import asker
 from idp.demands import Operation
 from idp.factors import paper_code, qr_code, slip_use
+from idp.sessions import networks
 from idp.web import form_keys, gate, language_switch
 from idp.web.gate import services
 from idp.web.i18n import error_text, gettext
@@ -160,8 +162,16 @@ def person(user_id: int) -> str:
         on=on,
         error=error,
         sendable=mapping.email_address,
+        device=sessions.describe_browser,
+        network=_network,
         today=today,
     )
+
+
+def _network(ip: str) -> str:
+    """Where somebody is signed in from, as people call it."""
+    name = networks.called(services().settings, ip)
+    return f"{name} ({ip})" if name else ip
 
 
 def activation(user_id: int) -> Any:

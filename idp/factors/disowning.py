@@ -11,6 +11,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from connectors import notices
+from connectors.notices import Notice
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from idp.factors import by_password, enrolled, passwords, slips
@@ -37,6 +39,7 @@ def void(
             subject=("user", user_id),
             data={"factors": [by_password.CODE], "reason": "disowned"},
         )
+    notices.tell(session, user_id, Notice.DISOWNED, now=now, actor=actor)
     slips.void(session, [user_id], why="password", now=now, actor=actor)
     before = _held(session, user_id)
     enrolled.end(

@@ -157,7 +157,9 @@ def disown() -> Any:
 
 def disowned() -> str:
     """What to do next, for whoever has said so: nobody is signed in."""
-    return render_template("portal/disowned.html", lost=request.args.get("lost") == "yes")
+    lost = request.args.get("lost") == "yes"
+    contact = services().settings.notice_contact
+    return render_template("portal/disowned.html", lost=lost, contact=contact)
 
 
 def install(blueprint: Blueprint) -> None:

@@ -130,6 +130,7 @@ _SAID: dict[str, dict[str, str]] = {
         "pop": "khóa trên thiết bị",
         "sc": "chứng thư trên thẻ hoặc USB token",
         "hwk": "khóa trong phần cứng",
+        "pin": "mã PIN",
         "face": "khuôn mặt",
         "fpt": "vân tay",
         "sms": "tin nhắn",

@@ -1,6 +1,7 @@
 """Where I am signed in, what became of the sign-ins in my name, and "this was not me"."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,13 +11,14 @@ from sqlalchemy import select
 from connectors.notices.told import NoticeRow
 from directory.base.audit import AuditEntry, Tag
 from directory.base.outbox import Job, JobKind
-from idp.factors import passwords
+from idp.factors import passwords, slips
 from idp.factors.enrolled import EnrolledFactor
 from idp.sessions import SsoSession
 from tests import hr_world
 from tests.authenticator import Authenticator
 from tests.browser_client import hidden_fields, open_login, submit
 from tests.hr_world import PASSWORD, Hr, text_of
+from tests.paper_slips import chosen
 from tests.relying_party import Flow, World
 from tests.someone import Someone
 
@@ -172,7 +174,8 @@ def test_not_me_ends_everything_and_voids_the_password(world: World, hr: Hr) -> 
     assert (entry.subject_id, entry.actor_id) == (str(world.user_id), world.user_id)
     assert entry.data["session"] == view.id
     assert entry.data["factors"] == ["password"]
-    [notice] = world.all(NoticeRow)
+    hers, notice = sorted(world.all(NoticeRow), key=lambda one: one.what)
+    assert (hers.what, hers.user_id) == ("disowned", world.user_id)
     assert (notice.what, notice.user_id, notice.addresses) == ("not_me", world.user_id, {})
     assert notice.facts["ip"] == "192.0.2.7"
     # The password that somebody knows is no way in any more.
@@ -181,6 +184,25 @@ def test_not_me_ends_everything_and_voids_the_password(world: World, hr: Hr) -> 
     assert refused.status_code == 422
     # Another tab of hers, or back: nothing is done twice.
     assert submit(here, page, NOT_ME).status_code in (303, 400)
+    assert len(trail(world, Tag.LOGIN_DISOWN)) == 1
+
+
+@pytest.mark.both_databases
+def test_of_two_tabs_at_one_moment_one_says_so(world: World, hr: Hr) -> None:
+    view = world.sign_in(hr.app.test_client())
+    here = hr.browser("lan")
+    where = {"query_string": {"session": view.id}}
+    tabs = [hidden_fields(here.get(NOT_ME, **where).text) for _ in range(4)]
+    cookie = "; ".join(f"{one.key}={one.value}" for one in here._cookies.values())
+
+    def press(form: dict[str, str]) -> int:
+        other = hr.app.test_client(use_cookies=False)
+        return int(other.post(NOT_ME, data=form, headers={"Cookie": cookie}).status_code)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(press, tabs))
+    assert 303 in answers
+    assert set(answers) <= {303, 409}
     assert len(trail(world, Tag.LOGIN_DISOWN)) == 1
 
 
@@ -251,3 +273,32 @@ def test_what_the_other_could_prove_herself_with_is_lost(hr: Hr, how: str) -> No
     done = submit(here, here.get(NOT_ME, query_string={"session": view.id}), NOT_ME)
     assert "Đề nghị đặt lại cách xác thực thứ hai" in here.get(done.location).text
     assert live_factors(hr, "lan") == {("totp", "lost"), ("recovery_code", "lost")}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_slip_after_it_gives_a_password_and_no_more(hr: Hr, kept: bool) -> None:
+    """Where her app stays it is asked for; where it is lost nothing is enrolled in its place."""
+    enrol(hr)
+    hr.clock.advance(days=1)
+    world = World(hr.services, hr.clock, hr.people["lan"], hr.posts["lan"], 0, 0)
+    view = world.sign_in(hr.app.test_client())
+    if not kept:
+        world.change(SsoSession, view.id, amr=["pwd", "otp", "mfa"])
+    here = hr.browser("lan")
+    submit(here, here.get(NOT_ME, query_string={"session": view.id}), NOT_ME)
+    hr.services.settings.second_factor = "everybody"
+    with hr.services.db.write() as session:
+        code = slips.issue(
+            session,
+            hr.services.keyring,
+            world.user_id,
+            now=hr.clock(),
+            lifetime=3600,
+            actor=hr_world.OPERATOR,
+        )
+    holder = hr.app.test_client()
+    answer = chosen(holder, f"/activate/{code}", "gạch bông rêu phơi thóc", "5678")
+    page = holder.get(answer.headers["Location"])
+    assert "otpauth" not in page.text
+    assert ("Mã 6 chữ số" in page.text) is kept
+    assert holder.get("/portal/profile").status_code == (303 if kept else 403)
