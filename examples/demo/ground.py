@@ -44,6 +44,8 @@ class Ground:
     port: int
     people: int
     tls: bool = False
+    beside: int | None = None
+    """The first of two ports for what the applications know nothing of; else those after theirs."""
 
     @property
     def config_file(self) -> Path:
@@ -107,7 +109,7 @@ class Ground:
     @property
     def eid_port(self) -> int:
         """Where the simulator of VNeID listens."""
-        return self.port + 3
+        return self.beside or self.port + 3
 
     @property
     def eid_url(self) -> str:
@@ -127,17 +129,12 @@ class Ground:
     @property
     def guide_port(self) -> int:
         """Where the page with what to try is."""
-        return self.port + 4
+        return self.eid_port + 1
 
     @property
-    def listeners(self) -> dict[int, str]:
-        """Every port of the demonstration, and who listens there."""
-        return {
-            self.port: "Dinhdanh",
-            **{app.port: app.name for app in self.apps},
-            self.eid_port: "VNeID (mô phỏng)",
-            self.guide_port: "hướng dẫn / guide",
-        }
+    def fixed_ports(self) -> dict[int, str]:
+        """Ports that other programs know beforehand, and who listens there."""
+        return {self.port: "Dinhdanh", **{app.port: app.name for app in self.apps}}
 
     @cached_property
     def environment(self) -> dict[str, str]:

@@ -131,7 +131,7 @@ def require_free(ports: Mapping[int, str], *, host: str = "127.0.0.1") -> None:
             except OSError as exc:
                 raise CannotStart(
                     f"Cổng {port} ({name}) đang được dùng / port {port} is in use: "
-                    f"make demo PORT={max(ports) + 98}"
+                    f"make demo PORT={min(ports) + 100}"
                 ) from exc
 
 

@@ -20,6 +20,7 @@ if __name__ == "__main__":
     gc.disable()  # until all is read: it stays, and nobody need look through it again and again
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from dinhdanh import ports
 from directory.base.errors import DinhdanhError
 from examples.demo import certificate, clients, guide, identities, province, screen, standing
 from examples.demo.ground import DEFAULT_FOLDER, ROOT, Ground
@@ -41,12 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tls", action="store_true", default=os.environ.get("TLS") == "1")
     parser.add_argument("--set-up-only", action="store_true", help="do not start anything")
     given = parser.parse_args(arguments)
-    ground = Ground(given.folder.resolve(), given.port, given.people, tls=given.tls)
+    folder, beside = given.folder.resolve(), two_beside(given.port)
+    ground = Ground(folder, given.port, given.people, tls=given.tls, beside=beside)
     # The end of a terminal asks for the same as Ctrl-C, which a shell may have us ignore.
     for number in ENDING:
         signal.signal(number, _interrupt)
     try:
-        require_free(ground.listeners)
+        require_free(ground.fixed_ports)
         if given.reset:
             _forget(ground)
         return _run(ground, set_up_only=given.set_up_only)
@@ -106,6 +108,17 @@ def neighbours(ground: Ground) -> list[str]:
     """Where they say whether they are ready."""
     ports = (*(app.port for app in ground.apps), ground.eid_port)
     return [f"http://127.0.0.1:{port}/healthz" for port in ports]
+
+
+def two_beside(port: int) -> int:
+    """The first of two ports for the simulator and the guide: the fourth and fifth after ours, else
+    some of which credentials.json and the screen tell.
+    """
+    try:
+        require_free(dict.fromkeys((port + 3, port + 4), ""))
+    except CannotStart:
+        return ports.reserve(2).first
+    return port + 3
 
 
 def _forget(ground: Ground) -> None:

@@ -347,12 +347,20 @@ def told(
 def test_a_taken_port_is_said_in_one_line(
     demo: Demo, told: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
-    for taken in range(demo.port, demo.port + PORTS):
+    for taken in range(demo.port, demo.port + 3):
         code, said = told("--port", str(taken), "--folder", str(tmp_path / "var"))
         assert code == 1
         assert str(taken) in said
         assert len(said.strip().splitlines()) == 1
         assert not (tmp_path / "var").exists()
+
+
+def test_what_nobody_knows_beforehand_gives_way_to_whoever_listens_there() -> None:
+    port = ports.reserve(PORTS).first
+    assert run_module.two_beside(port) == port + 3
+    for taken in (port + 3, port + 4):
+        with socket.create_server(("127.0.0.1", taken)):
+            assert run_module.two_beside(port) not in range(port, port + PORTS)
 
 
 def test_a_folder_of_somebody_else_is_not_reset(
