@@ -8,6 +8,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from connectors.notices import told
+from connectors.notices.told import Told
+from directory import people
 from directory.base.audit import AuditEntry, Tag
 from directory.base.config import Settings
 from idp.assurance import TWO_FACTORS, Level, reaches
@@ -51,6 +54,9 @@ class Ways:
     lost: bool
     """Whether a loss stands in the way of enrolling."""
     news: Sequence[News]
+    told: Sequence[Told]
+    """Of what, and at which addresses."""
+    full_name: str
 
 
 def ways(session: Session, user_id: int, *, now: datetime) -> Ways:
@@ -65,6 +71,8 @@ def ways(session: Session, user_id: int, *, now: datetime) -> Ways:
         by_recovery_code.left(session, user_id),
         second_factors.of(session, user_id).lost,
         _news(session, user_id, since=now - TOLD_FOR),
+        told.of_person(session, user_id, limit=MOST_TOLD),
+        people.get(session, user_id).full_name,
     )
 
 

@@ -189,6 +189,14 @@ def test_nobody_sets_a_password_without_telling() -> None:
 # ---- what administrators see ---------------------------------------------------------------------
 
 
+def test_her_own_page_shows_where_she_was_told_what(lan: Someone, hr: Hr) -> None:
+    assert "Đã báo cho bạn" not in lan.client.get(WAYS).text
+    _second_app(lan)
+    page = text_of(lan.client.get(WAYS).text)
+    assert "Tài khoản của bạn có thêm một cách đăng nhập" in page
+    assert f"{hr.user('lan').email}" in page.replace(" ", "")
+
+
 def test_the_persons_page_shows_what_she_was_told_and_whether_it_went_out(
     hr: Hr, tmp_path: Path
 ) -> None:
