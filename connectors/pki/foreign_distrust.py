@@ -8,8 +8,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, and_, insert, or_, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    and_,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from connectors.pki.hierarchies import HierarchyAuthority
 from directory.base.db import AUTOINCREMENT, Base, Key
@@ -57,13 +68,21 @@ def serial_of(number: int) -> str:
 
 
 def distrusted(session: Session, one: Foreign, *, now: datetime) -> bool:
-    """Whether it is not believed at a moment. What was not dated ahead counts at once, by whatever
-    clock.
-    """
+    """Whether it is not believed at a moment."""
+    return bool(session.scalar(select(holds(literal(one.authority_id), one.serial, now=now))))
+
+
+def holds(
+    authority_id: ColumnElement[int] | InstrumentedAttribute[int], serial: str, *, now: datetime
+) -> ColumnElement[bool]:
+    """The same as a condition. What was not dated ahead counts at once, by whatever clock."""
     begun = or_(ForeignDistrust.at <= ForeignDistrust.created_at, ForeignDistrust.at <= now)
-    in_force = and_(begun, ends_after(ForeignDistrust.lifted_at, now))
-    found = select(ForeignDistrust.id).where(_about(one), in_force)
-    return session.scalar(found.limit(1)) is not None
+    return exists().where(
+        ForeignDistrust.authority_id == authority_id,
+        ForeignDistrust.serial == serial,
+        begun,
+        ends_after(ForeignDistrust.lifted_at, now),
+    )
 
 
 def add(

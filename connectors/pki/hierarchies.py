@@ -2,8 +2,7 @@
 
     bring_in    a hierarchy's authorities, from a file of certificates
     remove      none of its certificates is believed from now on
-    issuer_of   whose certificate this is
-    line        an authority and those above it
+    every       those that are believed
 
 An authority is believed because somebody has imported it here. A certificate brings none along, so
 that no chain is ever built from what a stranger sends (RFC 5280 §6 with nothing left to choose).
@@ -209,31 +208,6 @@ def remove(session: Session, name: str, *, now: datetime) -> Hierarchy:
 
 
 # ---- asking ----------------------------------------------------------------------------------
-
-
-def issuer_of(
-    session: Session, one: x509.Certificate
-) -> tuple[Hierarchy, HierarchyAuthority] | None:
-    """The authority that has issued it, of a hierarchy that is believed."""
-    rows = session.execute(
-        select(Hierarchy, HierarchyAuthority)
-        .join(HierarchyAuthority, HierarchyAuthority.hierarchy_id == Hierarchy.id)
-        .where(
-            Hierarchy.ended_at.is_(None),
-            HierarchyAuthority.subject == one.issuer.rfc4514_string(),
-        )
-        # One key may have several certificates: the one that lasts longest tells.
-        .order_by(HierarchyAuthority.not_after.desc(), HierarchyAuthority.id)
-    ).all()
-    return next(((row[0], row[1]) for row in rows if path.signed_by(one, row[1].certificate)), None)
-
-
-def line(session: Session, authority: HierarchyAuthority) -> list[HierarchyAuthority]:
-    """It and those above it, the root last."""
-    found = [authority]
-    while found[-1].parent_id is not None:
-        found.append(session.get_one(HierarchyAuthority, found[-1].parent_id))
-    return found
 
 
 def every(session: Session) -> Iterator[Shown]:

@@ -6,6 +6,7 @@ hierarchy that was imported; dates; what it is for; our own marks; the lists of 
 there and good; what we distrust ourselves. Whose it is, the caller's rows say: never its names.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,10 +16,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from connectors.pki import foreign_distrust, foreign_lists, hierarchies, path, trust
+from connectors.pki import foreign_distrust, foreign_lists, path, trust
 from connectors.pki.authority import certificate_of
-from connectors.pki.foreign_distrust import Foreign, serial_of
-from connectors.pki.hierarchies import HierarchyAuthority
+from connectors.pki.foreign_distrust import serial_of
+from connectors.pki.foreign_lists import HierarchyList
+from connectors.pki.hierarchies import Hierarchy, HierarchyAuthority
 from connectors.pki.profiles import SIGN_IN
 from connectors.pki.tables import Authority, AuthorityKind
 from connectors.pki.trust import Distrust, UntrustedCertificate
@@ -61,6 +63,19 @@ class Presented:
     """Whom our own authority has issued it to."""
 
 
+@dataclass(frozen=True)
+class _Theirs:
+    """Whose certificate it is, where it is not ours."""
+
+    hierarchy: Hierarchy
+    above: Sequence[HierarchyAuthority]
+    """Its issuer, and those above that, the root last."""
+    lists: Sequence[HierarchyList | None]
+    """Of each of these."""
+    distrusted: bool
+    """Whether we do not believe this very certificate."""
+
+
 _OURS = {
     Distrust.UNKNOWN: Refusal.UNKNOWN,
     Distrust.EARLY: Refusal.EARLY,
@@ -88,13 +103,12 @@ def _judged(
     ours = _of_ours(session, one)
     if ours is not None:
         return _by_us(session, settings, one, ours, now)
-    theirs = hierarchies.issuer_of(session, one)
+    theirs = _of_theirs(session, one, now)
     if theirs is None:
         return Refusal.UNKNOWN
-    hierarchy, authority = theirs
-    why = _dated(one, now) or _purpose(one, lenient=hierarchy.lenient)
-    why = why or _held_back(session, settings, one, authority, now)
-    return why or _shown(one, hierarchy.level, foreign=authority.id)
+    why = _dated(one, now) or _purpose(one, lenient=theirs.hierarchy.lenient)
+    why = why or _held_back(settings, one, theirs, now)
+    return why or _shown(one, theirs.hierarchy.level, foreign=theirs.above[0].id)
 
 
 def _of_ours(session: Session, one: x509.Certificate) -> Authority | None:
@@ -143,34 +157,56 @@ def _purpose(one: x509.Certificate, *, lenient: bool) -> Refusal | None:
     return None if fit else Refusal.USE
 
 
+def _of_theirs(session: Session, one: x509.Certificate, now: datetime) -> _Theirs | None:
+    """One SELECT: the hierarchies that have an authority of that name, with their lists."""
+    named = HierarchyAuthority.subject == one.issuer.rfc4514_string()
+    rows = session.execute(
+        select(
+            Hierarchy,
+            HierarchyAuthority,
+            HierarchyList,
+            foreign_distrust.holds(
+                HierarchyAuthority.id, serial_of(one.serial_number), now=now
+            ).label("distrusted"),
+        )
+        .join(HierarchyAuthority, HierarchyAuthority.hierarchy_id == Hierarchy.id)
+        .outerjoin(HierarchyList, HierarchyList.authority_id == HierarchyAuthority.id)
+        .where(
+            Hierarchy.ended_at.is_(None),
+            Hierarchy.id.in_(select(HierarchyAuthority.hierarchy_id).where(named)),
+        )
+        # One key may have several certificates: the one that lasts longest tells.
+        .order_by(HierarchyAuthority.not_after.desc(), HierarchyAuthority.id)
+    ).all()
+    authorities = {row.HierarchyAuthority.id: row.HierarchyAuthority for row in rows}
+    for row in rows:
+        if path.signed_by(one, row.HierarchyAuthority.certificate):
+            above = [row.HierarchyAuthority]
+            while above[-1].parent_id is not None:
+                above.append(authorities[above[-1].parent_id])
+            lists = {each.HierarchyAuthority.id: each.HierarchyList for each in rows}
+            return _Theirs(row.Hierarchy, above, [lists[each.id] for each in above], row.distrusted)
+    return None
+
+
 def _held_back(
-    session: Session,
-    settings: Settings,
-    one: x509.Certificate,
-    authority: HierarchyAuthority,
-    now: datetime,
+    settings: Settings, one: x509.Certificate, theirs: _Theirs, now: datetime
 ) -> Refusal | None:
-    number = Foreign(authority.id, serial_of(one.serial_number))
-    if foreign_distrust.distrusted(session, number, now=now):
+    if theirs.distrusted:
         return Refusal.DISTRUSTED
-    line = hierarchies.line(session, authority)
-    grace = timedelta(seconds=settings.certificate_list_grace)
-    read = {each.id: foreign_lists.of(session, each.id) for each in line}
-    own = read[authority.id]
+    own, *further = theirs.lists
     if own is not None and foreign_lists.names(own, one.serial_number):
         return Refusal.REVOKED
-    certificates = [each.certificate for each in line]
+    certificates = [each.certificate for each in theirs.above]
     if any(_dated(each, now) for each in certificates) or path.too_deep(certificates):
         return Refusal.ISSUER
-    for below, above in zip(certificates, line[1:], strict=False):
-        published = read[above.id]
+    for below, published in zip(certificates, further, strict=False):
         if published is not None and foreign_lists.names(published, below.serial_number):
             return Refusal.ISSUER
     # Its own issuer's list must be there; those above it, where one was ever brought in.
-    stale = any(
-        published is not None and not foreign_lists.good(published, grace=grace, now=now)
-        for published in read.values()
-    )
+    grace = timedelta(seconds=settings.certificate_list_grace)
+    there = [each for each in theirs.lists if each is not None]
+    stale = any(not foreign_lists.good(each, grace=grace, now=now) for each in there)
     return Refusal.STALE if own is None or stale else None
 
 

@@ -165,7 +165,9 @@ def returning(flow: FlowState, policy: Policy, code: str) -> Factor | None:
 def page(flow: FlowState, policy: Policy, *, error: str | None = None) -> Any:
     """What one factor asks for, and the others by name."""
     has = services()
-    posted = request.form.get("step") or request.args.get("way")
+    # Whoever is back from another address, refused, has the button that leads there before her.
+    came = (request.view_args or {}).get("code")
+    posted = request.form.get("step") or request.args.get("way") or came
     factor = chosen(flow, policy, posted) or chosen(flow, policy, None)
     if factor is None:
         raise Misconfigured("no_factor", "Chưa có cách nào để đăng nhập.")

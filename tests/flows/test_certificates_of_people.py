@@ -13,17 +13,19 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from cryptography import x509
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
-from connectors.pki import foreign_distrust, hierarchies
+from connectors.pki import foreign_distrust, hierarchies, issued, requests, revocations
 from connectors.pki.foreign_distrust import serial_of
-from directory.base.audit import AuditEntry
+from connectors.pki.tables import RevocationReason
+from directory.base.audit import Actor, AuditEntry
 from directory.people import User, UserStatus
 from idp import sessions
 from idp.factors import throttle
 from idp.factors.enrolled import EnrolledFactor
 from tests import hr_world
 from tests.browser_client import open_login, shown, submit
+from tests.certificates import csr
 from tests.hierarchy import (
     BELIEVED,
     FOR_SERVERS,
@@ -168,6 +170,7 @@ def refused(one: Holder, sentence: str, why: str | None = None, **how: Any) -> A
     answer = one.sign_in(**how)
     assert answer.status_code == 422, answer.headers
     assert sentence in answer.text
+    assert "Đăng nhập bằng chứng thư" in answer.text  # once more
     assert one.session() is None
     if why is not None:
         told = trail(one.person.hr, "login.fail")[-1]
@@ -532,6 +535,64 @@ def test_without_a_host_of_its_own_there_is_none(hr: Hr, client: Any) -> None:
     lan.password()
     assert lan.client.get(NEW).status_code == 404
     assert "Thêm chứng thư số" not in lan.client.get(WAYS).text
+
+
+# ---- of our own authority --------------------------------------------------------------------
+
+
+def own(hr: Hr, who: str, key: Any) -> x509.Certificate:
+    """A certificate that our authority issues to somebody for a key of hers."""
+    has, now = hr.services, hr.clock()
+    with has.db.write() as session:
+        requests.request(session, hr.people[who], now=now)
+    pem = requests.fulfil(has.db, has.keyring, has.settings, hr.people[who], csr(key), now=now)
+    return x509.load_pem_x509_certificates(pem.encode())[0]
+
+
+@pytest.mark.both_databases
+def test_one_of_ours_is_added_used_and_ended_by_our_own_rows(hr: Hr, house: House) -> None:
+    key = new_key()
+    one = Holder(Someone(hr, "lan"), house, key, own(hr, "lan", key))
+    signed_in_with(one)
+    assert one.elsewhere().sign_in().status_code == 303
+    now, why = hr.clock(), RevocationReason.KEY_COMPROMISE
+    assert one.one is not None
+    with hr.services.db.write() as session:
+        row = issued.by_serial(session, serial_of(one.one.serial_number))
+        assert row is not None
+        actor = Actor.operator("kiểm thử")
+        revocations.revoke(session, row, reason=why, at=now, now=now, actor=actor)
+    refused(one.elsewhere(OUTSIDE), "đã bị thu hồi", "revoked")
+
+
+def test_that_ours_was_issued_to_somebody_lets_nobody_in_by_itself(hr: Hr, house: House) -> None:
+    """It is issued to whoever has a session: that may be less than her second factor gives."""
+    key = new_key()
+    one = Holder(Someone(hr, "lan"), house, key, own(hr, "lan", key))
+    refused(one, "chưa được thêm ở đây", "not enrolled")
+
+
+def test_one_that_ours_issued_to_another_is_added_by_nobody_else(hr: Hr, house: House) -> None:
+    key = new_key()
+    eve = Holder(Someone(hr, "mai"), house, key, own(hr, "lan", key))
+    eve.person.password()
+    page = eve.look()
+    assert page.status_code == 422
+    assert "không phải của người đang đăng nhập" in page.text
+
+
+def test_a_transfer_ends_ours_with_its_revocation(hr: Hr, house: House) -> None:
+    key = new_key()
+    one = signed_in_with(Holder(Someone(hr, "lan"), house, key, own(hr, "lan", key)))
+    change(hr, kind="transfer", to_unit=hr.units["b"])
+    refused(one.elsewhere(OUTSIDE), "đã bị thu hồi", "revoked")
+
+
+def test_she_is_told_of_it(hr: Hr, house: House) -> None:
+    signed_in_with(Holder(Someone(hr, "lan"), house))
+    with hr.services.db.read() as session:
+        told = session.scalars(text("SELECT what FROM notice ORDER BY id")).all()
+    assert "factor.added" in told
 
 
 # ---- what happens to her ---------------------------------------------------------------------
