@@ -40,6 +40,7 @@ from tests.hierarchy import (
 )
 from tests.hr_world import PASSWORD, Hr
 from tests.proving import as_header
+from tests.relying_party import counted
 from tests.someone import OUTSIDE, PAPER, Someone, trail
 
 AAL1, AAL2 = "urn:vn:aal:1", "urn:vn:aal:2"
@@ -666,3 +667,15 @@ def test_whoever_has_left_is_let_in_by_no_certificate(lan: Holder, hr: Hr, clock
     page = other.client.get(other.sign_in().headers["Location"])
     assert page.status_code == 403
     assert other.session() is None
+
+
+@pytest.mark.both_databases
+def test_what_was_shown_costs_three_statements_to_judge_and_two_to_keep(
+    lan: Holder, hr: Hr
+) -> None:
+    """Beside those of any answer: the sign-in read, the proof written."""
+    lan.elsewhere().sign_in()  # its list is read once per process
+    back = lan.back(lan.show(lan.leave(lan.open())))
+    with counted(hr.services) as cost:
+        assert lan.client.get(back).status_code == 303
+    assert cost == {"SELECT": 4, "INSERT": 1, "UPDATE": 2}
