@@ -231,11 +231,11 @@ def _held_by(kind: str, *, in_some_posts: bool) -> Any:
     )
 
 
-def counting(on: Any) -> ColumnElement[bool]:
-    """The SQL condition on ``AdminRole``, outer-joined with ``Assignment``: the role counts on a day,
-    and so does the post it came with.
+def counting(on: Any, post: Any = Assignment) -> ColumnElement[bool]:
+    """The SQL condition on ``AdminRole``, outer-joined with ``Assignment`` (or an alias of it): the role
+    counts on a day, and so does the post it came with.
     """
-    of_post = or_(AdminRole.assignment_id.is_(None), in_force(Assignment, on))
+    of_post = or_(AdminRole.assignment_id.is_(None), in_force(post, on))
     return and_(in_force(AdminRole, on), of_post)
 
 

@@ -19,7 +19,7 @@ from idp import sessions
 from idp.factors import passwords
 from idp.login.flow_rows import LoginFlow
 from idp.sessions import SsoSession
-from tests.browser_client import open_login, submit
+from tests.browser_client import following, open_login, submit
 from tests.factories import make_assignment, make_user
 from tests.relying_party import World, build_world
 from tests.upstream import CLIENT, NUMBER, SECRET, Several, Upstream, pem
@@ -115,7 +115,7 @@ class EidWorld:
         browser = browser or self.browser()
         done = self.confirm(browser, self.visit(browser, name))
         assert done.status_code == 303, done.text
-        return browser.get(done.headers["Location"])
+        return following(browser, done)
 
     # ---- what is left of it ----------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from directory.base.crypto import random_id
 from idp.assurance import Demand
 from idp.factors import by_password
 from idp.factors.factor import Answer, Asking, Source
+from idp.login import finishing
 from idp.login import flow as flows
 from idp.services import Services
 from idp.web import threshold
@@ -42,7 +43,7 @@ def cookies_of(
             flow = flows.load(session, flow_id, browser=browser, now=now)
             hers = [held.id for held in flows.capacities(session, passed.user_id, now=now)]
             flows.record_capacity(session, flow, assignment, capacities=hers)
-        done = flows.finish(
+        done = finishing.finish(
             session,
             flow_id,
             browser=browser,

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from directory.base.audit import AuditEntry
 from idp import sessions
 from tests.authenticator import Authenticator
-from tests.browser_client import open_login, shown, submit
+from tests.browser_client import following, open_login, shown, submit
 from tests.hr_world import PASSWORD, Hr
 
 INSIDE = {"REMOTE_ADDR": "10.20.30.40"}
@@ -37,7 +37,7 @@ class Someone:
         given = {"username": self.hr.names[self.who], "password": PASSWORD} | fields
         answer = submit(self.client, page, **given)
         assert answer.status_code == 303, answer.text
-        return self.client.get(answer.headers["Location"])
+        return following(self.client, answer)
 
     def enrol(self, page: Any) -> Any:
         """Scan what the page shows, and type the first code."""
@@ -70,10 +70,10 @@ class Someone:
         """Sign in anew where a page asks for it, with all that she has; back at that page."""
         page = self.client.get(where, follow_redirects=True)
         given = {"username": self.hr.names[self.who], "password": PASSWORD}
-        page = self.client.get(submit(self.client, page, **given).headers["Location"])
-        if page.status_code == 200:
-            page = self.client.get(self.type(page, self.code()).headers["Location"])
-        return self.client.get(page.headers["Location"])
+        answer = following(self.client, submit(self.client, page, **given))
+        if answer.status_code == 200:
+            answer = self.type(answer, self.code())
+        return self.client.get(answer.headers["Location"])
 
     def act(self, action: str, page: str = "/portal/ways", **fields: Any) -> Any:
         """Send a form of a page."""

@@ -1,62 +1,48 @@
-"""The stored state of one sign-in, and finishing it.
+"""The stored state of one sign-in.
 
 A flow is begun by whoever needs a signed-in person (``/oauth2/authorize``, a page), lives
 ``flow_lifetime`` and is written once something was proven (``idp.login.unwritten``). It belongs to
 one browser: the first that opens it, or the one that began it.
-Steps only record; ``finish`` consumes the flow and starts the session in one transaction, under
+Steps only record; ``finishing`` and ``completing`` end it and start the session in one transaction, under
 the epochs read before anything was checked.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, or_, update
 from sqlalchemy.orm import Session
 
-from directory import assignments, people, permissions
+from directory import assignments, permissions
 from directory.assignments import Held
 from directory.base.audit import Actor
 from directory.base.clock import local_day
 from directory.base.config import Settings
-from directory.base.crypto import Keyring, random_id
+from directory.base.crypto import random_id
 from directory.base.db import core
 from directory.base.errors import Conflict, InvalidInput, NotFound
-from directory.base.failpoints import failpoint
-from directory.people import Standing
 from directory.permissions import Do
-from idp import sessions
 from idp.assurance import UNASKED, Because
 from idp.factors import by_password, second_factors
-from idp.factors.factor import Epochs, Factor, Passed, Proven, Source, reached
+from idp.factors.factor import Epochs, Factor, Passed, Proven
 from idp.factors.second_factors import SecondFactors
-from idp.login import policy
+from idp.login import person
 from idp.login.flow_rows import (
     BEGIN,
     CONSUME,
-    FINISH,
-    GAVE,
     LOAD,
+    OWED,
     PROVEN_FIRST,
     PROVEN_MORE,
     LoginFlow,
 )
+from idp.login.person import Who
 from idp.login.policy import FlowState, Policy, Step
-from idp.sessions import Capacity, SessionView
+from idp.sessions import SessionView
 
-__all__ = ["FlowState", "Policy", "Step", "begin", "consume_completed", "finish"]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What a finished sign-in gives the browser, and which sessions it replaced."""
-
-    view: SessionView
-    cookie_value: str
-    return_to: str
-    replaced: Sequence[str]
-    reason: str
+__all__ = ["FlowState", "Policy", "Step", "begin", "consume_completed"]
 
 
 def begin(  # noqa: PLR0913 (one keyword per column)
@@ -108,10 +94,11 @@ def find(
     """The flow as this browser may see it, while we remember it, also when it is over."""
     asked = {"flow": flow_id, "browser": browser, "today": local_day(now)}
     row = core(connection).execute(LOAD, asked).one_or_none()
-    return None if row is None else _state(row)
+    return None if row is None else state(row)
 
 
-def _state(row: Any) -> FlowState:
+def state(row: Any) -> FlowState:
+    """A sign-in as its row says it."""
     values = dict(row._mapping)  # noqa: SLF001 (its public name)
     kept, at = values.pop("proven"), values.pop("password_at")
     values["holds_role"] = bool(values.get("holds_role"))
@@ -147,31 +134,51 @@ def bind(session: Session, flow_id: str, browser: str) -> None:
         raise unknown()
 
 
-def record(session: Session, flow: FlowState, passed: Passed) -> None:
-    """One more proof, beside the same person's under the same epochs; any others are forgotten.
-
-    Raises Conflict when the flow is over, or has become somebody else's meanwhile.
-    """
+def with_proof(flow: FlowState, passed: Passed) -> FlowState:
+    """With one more proof, beside the same person's under the same epochs; any others are forgotten."""
     new = passed.proven
-    kept = [
-        one for one in flow.proven if one.epochs == new.epochs and flow.user_id == passed.user_id
-    ]
-    by = [*(one for one in kept if one.factor != new.factor), new]
+    kept = _beside(flow, passed)
+    return replace(
+        flow,
+        user_id=passed.user_id,
+        proven=(*(one for one in kept if one.factor != new.factor), new),
+        must_change=passed.temporary or (bool(kept) and flow.must_change),
+        assignment_id=None,
+        capacity_chosen=False,
+    )
+
+
+def begins(flow: FlowState, passed: Passed) -> bool:
+    """Whether nothing that counts beside it was proven before."""
+    return not _beside(flow, passed)
+
+
+def _beside(flow: FlowState, passed: Passed) -> list[Proven]:
+    same = flow.user_id == passed.user_id
+    return [one for one in flow.proven if one.epochs == passed.proven.epochs and same]
+
+
+def record(session: Session, flow: FlowState, passed: Passed) -> None:
+    """One more proof (``with_proof``), written down. Raises Conflict when the flow is over, or has
+    become somebody else's meanwhile.
+    """
+    new, by = passed.proven, with_proof(flow, passed).proven
     values = {
         "flow": flow.id,
         "user": passed.user_id,
         "epoch": new.epochs.user,
         "installation": new.epochs.installation,
         "at": new.at if new.factor == by_password.CODE else None,
-        "list": _listed(passed.user_id, by),
+        "list": listed(passed.user_id, by),
         "change": passed.temporary,
     }
-    statement = PROVEN_MORE if kept else PROVEN_FIRST
+    statement = PROVEN_FIRST if begins(flow, passed) else PROVEN_MORE
     if core(session).execute(statement, values).one_or_none() is None:
-        raise _done()
+        raise over()
 
 
-def _listed(user_id: int | None, by: Iterable[Proven]) -> dict[str, Any]:
+def listed(user_id: int | None, by: Iterable[Proven]) -> dict[str, Any]:
+    """Proofs as they are stored."""
     return {"user": user_id, "by": [one.stored for one in by]}
 
 
@@ -186,7 +193,7 @@ def record_change(session: Session, flow: FlowState, *, user_epoch: int) -> None
         LoginFlow.user_id == flow.user_id,
         must_change=False,
         user_epoch=user_epoch,
-        proven=_listed(
+        proven=listed(
             flow.user_id,
             (replace(one, epochs=replace(one.epochs, user=user_epoch)) for one in flow.proven),
         ),
@@ -219,10 +226,11 @@ def _record(session: Session, flow_id: str, *conditions: Any, **values: Any) -> 
         .execution_options(synchronize_session=False)
     ).one_or_none()
     if done is None:
-        raise _done()
+        raise over()
 
 
-def _done() -> Conflict:
+def over() -> Conflict:
+    """It has ended, by another request perhaps."""
     return Conflict("flow_done", "Lượt đăng nhập này đã kết thúc.")
 
 
@@ -243,24 +251,24 @@ def policy_for(
     """Read what ``next_step`` needs to know of a sign-in and its person."""
     if flow.user_id is None:
         return Policy(ways=tuple(ways), finished=flow.done_at is not None)
-    user = people.standing(where, flow.user_id)
-    return _policy(where, flow, user, ways=ways, acting=acting, because=because, now=now)
+    who = person.read(where, flow.user_id, now=now)
+    return rule(where, flow, who, ways=ways, acting=acting, because=because, now=now)
 
 
-def _policy(
+def rule(
     where: Connection | Session,
     flow: FlowState,
-    user: Standing,
+    who: Who,
     *,
     ways: Sequence[Factor],
     acting: SessionView | None,
     because: Because | None,
     now: datetime,
 ) -> Policy:
-    today = local_day(now)
-    held = capacities(where, user.id, now=now)
+    """What ``next_step`` needs to know of somebody who has proven something."""
+    user, held, today = who.standing, who.capacities, local_day(now)
     same = acting is not None and acting.user_id == user.id
-    closed = flow.unconfirmed_since is not None
+    closed = who.unconfirmed_since is not None
     granted = (
         permissions.rights(where, Actor("user", user.id), today) if closed or not held else None
     )
@@ -271,7 +279,7 @@ def _policy(
         finished=flow.done_at is not None,
         ways=tuple(ways),
         active=user.may_act(today),
-        capacities=tuple(h.id for h in held),
+        capacities=held,
         administers=granted is not None and bool(granted.reaches),
         kept_out=closed and not runs,
         because=because,
@@ -290,75 +298,11 @@ def _may_begin(proven: Sequence[Proven], beside: SecondFactors) -> bool:
     return asked and beside.may_begin([one.factor for one in proven])
 
 
-def finish(  # noqa: PLR0913 (one keyword per fact)
-    session: Session,
-    flow_id: str,
-    *,
-    browser: str,
-    ways: Sequence[Factor],
-    because: Because | None = None,
-    acting: SessionView | None,
-    source: Source,
-    now: datetime,
-    settings: Settings,
-    keyring: Keyring,
-) -> Finished:
-    """Consume the flow and start the session, in the caller's one transaction.
-
-    Raises Conflict when another request finished it, when something is still missing, or when
-    the person's access was cut since she proved who she is.
+def answer_owed(session: Session, flow_id: str) -> None:
+    """The application was not answered with the end of the sign-in: it is told once, to whoever asks
+    (``consume_completed``).
     """
-    connection = core(session)
-    taken = connection.execute(FINISH, {"flow": flow_id, "by": browser, "now": now}).one_or_none()
-    if taken is None:
-        raise _done()
-    state = replace(_state(taken), done_at=None)
-    user = people.standing(connection, taken.user_id)
-    rule = _policy(connection, state, user, ways=ways, acting=acting, because=because, now=now)
-    if policy.next_step(state.proven, state.demand, rule) is not Step.DONE:
-        raise Conflict("flow_incomplete", "Lượt đăng nhập này chưa hoàn tất.")
-    if any(one.epochs.user != user.access_epoch for one in state.proven):
-        # The epoch carried below would make the session dead anyway; say so at once.
-        raise Conflict(
-            "login_overtaken", "Thông tin công tác của bạn vừa thay đổi. Hãy đăng nhập lại."
-        )
-    failpoint("login.finish")
-    done = _start(session, state, user, rule, acting, source, now, settings, keyring)
-    connection.execute(GAVE, {"flow": flow_id, "session": done.view.id})
-    return done
-
-
-def _start(  # noqa: PLR0913 (the one caller's local values)
-    session: Session,
-    state: FlowState,
-    user: Standing,
-    rule: Policy,
-    acting: SessionView | None,
-    source: Source,
-    now: datetime,
-    settings: Settings,
-    keyring: Keyring,
-) -> Finished:
-    assignment_id = policy.capacity(rule)
-    has: Any = {"now": now, "settings": settings, "keyring": keyring}
-    same_person = acting is not None and acting.user_id == user.id
-    if (
-        acting is not None
-        and same_person
-        and acting.assignment_id == assignment_id
-        and acting.acr == reached(state.proven).acr
-    ):
-        view, cookie = sessions.renew(session, acting, state.proven, **has)
-        return Finished(view, cookie, state.return_to, (), "renewed")
-    replaced: list[str] = []
-    reason = "switched" if same_person else "replaced"
-    if acting is not None:
-        replaced = sessions.end_many(
-            session, [acting.id], now=now, reason=reason, actor=acting.actor(source.ip, source.port)
-        )
-    capacity = Capacity(user, assignment_id)
-    view, cookie = sessions.start(session, state.proven, capacity, source, **has)
-    return Finished(view, cookie, state.return_to, replaced, reason)
+    core(session).execute(OWED, {"flow": flow_id})
 
 
 def consume_completed(

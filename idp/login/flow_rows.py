@@ -150,8 +150,12 @@ FINISH = (
 GAVE = (
     update(LoginFlow)
     .where(LoginFlow.id == _FLOW)
-    .values(session_id=bindparam("session", type_=Text()))
+    .values(
+        session_id=bindparam("session", type_=Text()),
+        consumed=bindparam("consumed", type_=Boolean()),
+    )
 )
+OWED = update(LoginFlow).where(LoginFlow.id == _FLOW).values(consumed=False)
 CONSUME = (
     update(LoginFlow)
     .where(

@@ -5,8 +5,6 @@ It knows no factor: what the page asks for and what an answer proves, the factor
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from flask import (
@@ -18,29 +16,22 @@ from flask import (
     request,
     url_for,
 )
-from sqlalchemy import Connection
-from sqlalchemy.orm import Session
 
 from directory.base.crypto import random_id
 from directory.base.errors import InvalidInput, Misconfigured, NotFound
-from idp.assurance import Because, Demand, Level, asked_here
-from idp.factors import known_browser, registry, second_factors
+from idp.assurance import Demand, Level
+from idp.factors import registry
 from idp.factors.factor import (
     Answer,
-    Asking,
     Elsewhere,
     Factor,
     Form,
     Further,
-    Passed,
-    Source,
-    reached,
 )
-from idp.login import after_cut, new_device, parting, reasons, unwritten
-from idp.login import flow as flows
+from idp.login import after_cut, asking, reasons, unwritten
 from idp.login.after_cut import Cut
 from idp.login.policy import FlowState, Policy, Step, next_step, ways_left
-from idp.sessions import SessionView
+from idp.login.recording import record
 from idp.web import gate, page_policy, threshold
 from idp.web.gate import services
 
@@ -54,12 +45,6 @@ _FURTHER = "further"
 _PROMPTS = ("login", "select_account")
 _UNTOLD = ("password", "hidden")
 """Types of fields of which a page that is shown again says nothing."""
-RETURNED = "elsewhere.returned"
-
-
-def source() -> Source:
-    """Where this request comes from."""
-    return Source(*gate.client_address(), request.user_agent.string)
 
 
 def demanded(said: Mapping[str, str]) -> Demand:
@@ -74,67 +59,6 @@ def demanded(said: Mapping[str, str]) -> Demand:
 def step_of(flow: FlowState, policy: Policy) -> Step:
     """Where a sign-in stands."""
     return next_step(flow.proven, flow.demand, policy)
-
-
-def because_of(flow: FlowState) -> Because | None:
-    """Why the installation asks two factors of whoever signs in here, once it is known who does."""
-    if flow.user_id is None:
-        return None
-    return asked_here(services().settings, administers=flow.holds_role, ip=source().ip)
-
-
-def ways(
-    where: Connection | Session, flow: FlowState, because: Because | None, now: datetime
-) -> tuple[Factor, ...]:
-    """By which factors whoever signs in could prove herself now; none once nothing more is wanted."""
-    wanted, asking = flow.demand.raised(because), _asking(flow, now)
-    if flow.user_id is not None and flow.proven:
-        if not wanted.wishes_more_than(reached(flow.proven).acr):
-            return ()
-        asking = replace(asking, enrolled=second_factors.of(where, flow.user_id).enrolled)
-    there = registry.every(services(), where, now)
-    return tuple(one for one in there if one.offers(where, asking))
-
-
-def _asking(
-    flow: FlowState, now: datetime, state: str = "", kept: Mapping[str, str] | None = None
-) -> Asking:
-    acting = gate.current_session()
-    # A level that is asked for here is asked for there.
-    demand = flow.demand.raised(because_of(flow))
-    hint = str(flow.request.get("login_hint") or "") or (acting.username if acting else "")
-    return Asking(
-        flow.id,
-        flow.user_id,
-        demand,
-        hint,
-        source(),
-        now,
-        _back,
-        state,
-        kept=kept or {},
-        known=known_here(),
-    )
-
-
-def known_here() -> str:
-    """What this browser shows of who has signed in there."""
-    return request.cookies.get(gate.cookie_name(known_browser.PURPOSE), "")
-
-
-def know_again(response: Any, view: SessionView, *, now: datetime) -> None:
-    """From now on this is a browser in which she has signed in; she is told where it was none."""
-    has = services()
-    new_device.tell(view.user_id, known_here(), now=now)
-    shown = known_browser.signed_in(
-        has.keyring, known_here(), view.user_id, view.user_epoch, now=now
-    )
-    name = gate.cookie_name(known_browser.PURPOSE)
-    gate.set_cookie(response, name, shown, max_age=has.settings.known_browser_days * 86400)
-
-
-def _back(code: str) -> str:
-    return gate.absolute(url_for(RETURNED, code=code))
 
 
 def chosen(flow: FlowState, policy: Policy, code: str | None) -> Factor | None:
@@ -172,7 +96,7 @@ def page(flow: FlowState, policy: Policy, *, error: str | None = None) -> Any:
     if factor is None:
         raise Misconfigured("no_factor", "Chưa có cách nào để đăng nhập.")
     further = {} if error else _further(flow, factor)
-    form = factor.begin(has, _asking(flow, has.clock(), kept=further))
+    form = factor.begin(has, asking.of(flow, has.clock(), kept=further))
     page_policy.allow_form_to(form.leads_to)
     shown = _filled_in(form)
     left = others(flow, policy, factor.code)
@@ -214,7 +138,7 @@ def others(flow: FlowState, policy: Policy, code: str | None = None) -> list[Fac
 
 def _beside(flow: FlowState, factor: Factor) -> dict[str, Any]:
     """The form of a factor that stands on the page of another."""
-    form = factor.begin(services(), _asking(flow, services().clock()))
+    form = factor.begin(services(), asking.of(flow, services().clock()))
     return {"step": factor.code, "form": form, "kept": _sealed(flow, factor, form.kept)}
 
 
@@ -257,27 +181,17 @@ def answered(flow: FlowState, factor: Factor) -> Any:
     values = {name: value for name, value in request.form.items() if name not in ("kept", "step")}
     state = random_id()
     answer = Answer(values, _unsealed(flow, factor), certificate=_certificate())
-    outcome = factor.check(services(), _asking(flow, services().clock(), state), answer)
+    outcome = factor.check(services(), asking.of(flow, services().clock(), state), answer)
     if isinstance(outcome, Elsewhere):
         return _leave(flow, factor, outcome, state)
     if isinstance(outcome, Further):
         return _ask_further(flow, factor, outcome)
-    _record(flow, outcome)
-    return None
+    return record(flow, outcome)
 
 
 def _certificate() -> str | None:
     """What the TLS edge says, where we believe it."""
     return threshold.client_certificate(gate.this_request(), services().settings)
-
-
-def _record(flow: FlowState, passed: Passed) -> None:
-    has = services()
-    with has.db.write() as session:
-        passed.settle(session)
-        unwritten.keep(session, flow, settings=has.settings)
-        flows.record(session, flow, passed)
-    parting.remember(passed.parting)
 
 
 def _leave(flow: FlowState, factor: Factor, to: Elsewhere, state: str) -> Any:
@@ -357,12 +271,11 @@ def came_back(flow: FlowState, factor: Factor, kept: Mapping[str, str]) -> Any:
     answer = Answer(
         request.args.to_dict(), kept, returned=True, query=query, certificate=_certificate()
     )
-    outcome = factor.check(services(), _asking(flow, services().clock(), state), answer)
+    outcome = factor.check(services(), asking.of(flow, services().clock(), state), answer)
     if isinstance(outcome, Elsewhere):
         raise InvalidInput(
             "way_unfinished", "Cách đăng nhập này chưa hoàn tất. Hãy thử lại.", field=""
         )
     if isinstance(outcome, Further):
         return _ask_further(flow, factor, outcome)
-    _record(flow, outcome)
-    return None
+    return record(flow, outcome)

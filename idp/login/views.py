@@ -1,5 +1,6 @@
 """The sign-in pages. Each POST records one thing and redirects to /login/<flow>."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +23,10 @@ from directory.base.errors import (
     NotFound,
 )
 from idp.login import (
+    asking,
     changing,
     enrolling,
+    finishing,
     locked,
     parting,
     proving,
@@ -32,6 +35,7 @@ from idp.login import (
     waiting,
 )
 from idp.login import flow as flows
+from idp.login.finishing import Finished
 from idp.login.policy import FlowState, Policy, Step
 from idp.web import asked_again, gate, i18n, judged, language_switch, page_policy
 from idp.web.gate import services
@@ -157,8 +161,22 @@ def acted(flow: FlowState, policy: Policy, step: Step, act: Callable[[], Any]) -
             return locked.answer(proving.page(flow, policy, error=locked.said(error)), error)
         return locked.page(flow, error, others=proving.others(flow, policy))
     except Conflict as error:
+        if error.code == "flow_done":
+            return redirect(url_for("login.show", flow_id=flow.at), 303)
         return again(error, 409, return_to=flow.return_to)
-    return away or redirect(url_for("login.show", flow_id=flow.at), 303)
+    if isinstance(away, Finished):
+        return _signed_in(flow, away)
+    return away or _on(flow, step)
+
+
+def _on(flow: FlowState, step: Step) -> Any:
+    """To the page of the next step; where none is left, that is the end of it."""
+    if step in _LAST:
+        with contextlib.suppress(NotFound):
+            after, policy = load(flow.at)
+            if proving.step_of(after, policy) is Step.DONE:
+                return _finish(after, policy)
+    return redirect(url_for("login.show", flow_id=flow.at), 303)
 
 
 def _went_on(flow: FlowState) -> bool:
@@ -180,11 +198,11 @@ def load(flow_id: str) -> tuple[FlowState, Policy]:
             now=has.clock(),
             settings=has.settings,
         )
-        because = proving.because_of(flow)
+        because = asking.because_of(flow)
         policy = flows.policy_for(
             connection,
             flow,
-            ways=proving.ways(connection, flow, because, has.clock()),
+            ways=asking.ways(connection, flow, because, has.clock()),
             acting=acting,
             because=because,
             now=has.clock(),
@@ -236,6 +254,10 @@ _RECORD = {
 }
 
 
+_LAST = (Step.CHANGE_PASSWORD, Step.ENROL, Step.CAPACITY)
+"""Steps after which nothing may be missing; after a proof that is known without looking again."""
+
+
 # ---- pages -----------------------------------------------------------------------------------
 
 
@@ -274,14 +296,14 @@ def _finish(flow: FlowState, policy: Policy) -> Any:
     now = has.clock()
     try:
         with has.db.write() as session:
-            done = flows.finish(
+            done = finishing.finish(
                 session,
                 flow.id,
                 browser=gate.browser_id(),
                 ways=policy.ways,
                 because=policy.because,
                 acting=gate.current_session(),
-                source=proving.source(),
+                source=asking.source(),
                 now=now,
                 settings=has.settings,
                 keyring=has.keyring,
@@ -291,15 +313,29 @@ def _finish(flow: FlowState, policy: Policy) -> Any:
         if error.code == "flow_done":
             return redirect(url_for("login.show", flow_id=flow.at), 303)
         return again(error, 409, return_to=flow.return_to)
+    return _signed_in(flow, done)
+
+
+def _signed_in(flow: FlowState, done: Finished) -> Any:
+    """On with the session's cookie: to the application, with what it asked for, where no page is
+    needed for that; else to where she was going.
+    """
+    has = services()
     # Form tokens handed out before the sign-in are not good after it, but for those of the same
     # person: her other tabs wait with forms that she has filled in.
-    kept = dict(browser_state) if browser_state.get(OF) == done.view.user_id else {}
+    kept = dict(browser_state) if browser_state.get(OF) == done.user_id else {}
     browser_state.clear()
-    browser_state.update(kept | {OF: done.view.user_id})
-    response = redirect(done.return_to, 303)
+    browser_state.update(kept | {OF: done.user_id})
+    response: Any = None
+    if flow.client_id is not None:
+        response = gate.onward(done.return_to, done.cookie_value)
+        if response is None:
+            with has.db.write() as session:
+                flows.answer_owed(session, flow.id)
+    response = response or redirect(done.return_to, 303)
     gate.set_session_cookie(response, done.cookie_value)
-    proving.know_again(response, done.view, now=now)
-    parting.forget_unless(response, flow.proven)
+    asking.know_again(response, done, now=has.clock())
+    parting.forget_unless(response, done.proven)
     return response
 
 

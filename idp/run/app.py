@@ -130,6 +130,7 @@ class WebApplication(Flask):
             self,
             resolve_session=sessions.resolve,
             on_session_end=logout.enqueue_logout,
+            onward=routes.arrived,
             around_tokens=form_keys.install,
         )
         unwritten.install(self)

@@ -10,6 +10,7 @@ A session acts in one capacity. ``switch`` ends the row and starts another under
 Whoever ends sessions tells the relying parties: these functions return what they ended.
 
     lifecycle       start, renew, switch, lower, end
+    opening         what is written when one begins
     answers         what forms were answered with, until it may be forgotten
     devices         a browser by the name its owner knows
     networks        a network by the name people know
@@ -17,7 +18,8 @@ Whoever ends sessions tells the relying parties: these functions return what the
 """
 
 from idp.sessions.devices import describe_browser
-from idp.sessions.lifecycle import Capacity, cut_others, end, end_many, lower, renew, start, switch
+from idp.sessions.lifecycle import cut_others, end, end_many, lower, renew, start, switch
+from idp.sessions.opening import Capacity, Opening, opening
 from idp.sessions.session_rows import (
     COLUMNS,
     GOOD,
@@ -40,6 +42,7 @@ __all__ = [
     "COLUMNS",
     "GOOD",
     "Capacity",
+    "Opening",
     "SessionView",
     "SsoSession",
     "at",
@@ -54,6 +57,7 @@ __all__ = [
     "living",
     "lower",
     "named",
+    "opening",
     "peek",
     "renew",
     "resolve",

@@ -1,7 +1,6 @@
 """What happens to a session: start, renew, switch, end. The caller owns the transaction."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,15 +11,16 @@ from directory.assignments import Assignment
 from directory.base import audit
 from directory.base.audit import Actor, Tag
 from directory.base.config import Settings
-from directory.base.crypto import Keyring, random_id
+from directory.base.crypto import Keyring
 from directory.base.db import core, read_anew
 from directory.base.errors import Conflict
 from directory.base.failpoints import failpoint
 from directory.base.rows import batches
-from directory.people import Standing, User
+from directory.people import User
 from idp.assurance import UNASKED, Level
-from idp.factors.factor import Proven, Source, methods, reached
+from idp.factors.factor import Proven, Source
 from idp.sessions import answers
+from idp.sessions.opening import FIRST, Capacity, columns, new_row, opening
 from idp.sessions.session_rows import (
     GOOD,
     VIEW,
@@ -31,14 +31,6 @@ from idp.sessions.session_rows import (
     living,
     view_of,
 )
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """Whom somebody acts as: a person in one assignment, or in none."""
-
-    user: User | Standing
-    assignment_id: int | None
 
 
 def start(
@@ -54,68 +46,23 @@ def start(
     """A new session of whoever proved this, and its cookie value. It counts from the oldest of
     the proofs, and is dead where the epochs of one of them are over.
     """
-    user, what = capacity.user, _columns(proven, settings)
-    session_id = _open(
-        session,
-        now=now,
-        settings=settings,
-        user_id=user.id,
-        assignment_id=capacity.assignment_id,
-        issued_at=what["auth_time"],
-        ip=source.ip,
-        port=source.port,
-        user_agent=source.user_agent[:300],
-        **what,
-    )
-    audit.record(
-        session,
-        Tag.SESSION_START,
-        at=now,
-        actor=Actor("user", user.id, user.username, source.ip, source.port),
-        subject=("user", user.id),
-        data={
-            "session": session_id,
-            "assignment": capacity.assignment_id,
-            "acr": what["acr"],
-            "amr": what["amr"],
-            "factors": [one.factor for one in proven],
-        },
-    )
+    has: Any = {"now": now, "settings": settings, "keyring": keyring}
+    made = opening(proven, capacity, source, **has)
+    core(session).execute(_OPEN, made.row)
+    audit.record_rows(session, [made.entry])
     failpoint("session.start")
-    return _stored(session, session_id, now), handle(keyring, session_id, _FIRST)
+    return _stored(session, made.id, now), made.cookie
 
 
-def _columns(proven: Sequence[Proven], settings: Settings) -> dict[str, Any]:
-    """What a session keeps of the proofs behind it."""
-    oldest = min(one.at for one in proven)
-    return {
-        "acr": reached(proven).acr,
-        "amr": methods(proven),
-        "auth_time": oldest,
-        "user_epoch": min(one.epochs.user for one in proven),
-        "installation_epoch": min(one.epochs.installation for one in proven),
-        "expires_at": oldest + timedelta(seconds=settings.session_lifetime),
-    }
-
-
-_FIRST = 1
 _OPEN = insert(SsoSession)
 _STORED = VIEW.where(SsoSession.id == bindparam("session"))
 
 
-def _open(session: Session, *, now: datetime, settings: Settings, **columns: Any) -> str:
+def _open(session: Session, **values: Any) -> str:
     """Write a new row; its id."""
-    session_id = random_id()
-    values = {
-        "id": session_id,
-        "generation": _FIRST,
-        "created_at": now,
-        "last_seen_at": now,
-        "idle_until": now + timedelta(seconds=settings.session_idle),
-        **columns,
-    }
-    core(session).execute(_OPEN, values)
-    return session_id
+    row = new_row(**values)
+    core(session).execute(_OPEN, row)
+    return str(row["id"])
 
 
 def _stored(session: Session, session_id: str, now: datetime) -> SessionView:
@@ -147,7 +94,7 @@ def renew(
             generation=SsoSession.generation + 1,
             last_seen_at=now,
             idle_until=now + timedelta(seconds=settings.session_idle),
-            **_columns(proven, settings),
+            **columns(proven, settings),
         )
         .returning(SsoSession.generation)
         .execution_options(synchronize_session=False)
@@ -254,7 +201,7 @@ def switch(  # noqa: PLR0913 (one keyword per fact)
         subject=("user", view.user_id),
         data={"from": view.id, "to": session_id, "assignment": assignment_id},
     )
-    return _stored(session, session_id, now), handle(keyring, session_id, _FIRST)
+    return _stored(session, session_id, now), handle(keyring, session_id, FIRST)
 
 
 def cut_others(

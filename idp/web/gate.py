@@ -181,6 +181,14 @@ def sessions_ended(session: "Session", ids: Sequence[str], *, now: datetime, rea
         current_app.extensions["dinhdanh-ended"](session, ids, now=now, reason=reason)
 
 
+def onward(return_to: str, cookie: str) -> Response | None:
+    """The answer to whoever has just signed in with this cookie on her way there, if it can be given
+    at once.
+    """
+    found: Response | None = current_app.extensions["dinhdanh-onward"](return_to, cookie)
+    return found
+
+
 def browser_id() -> str:
     """An opaque id of this browser, kept in a cookie: what a sign-in under way is bound to."""
     name = cookie_name("browser")
@@ -346,14 +354,17 @@ def install(
     *,
     resolve_session: Callable[..., "SessionView | None"],
     on_session_end: Callable[..., Any],
+    onward: Callable[[str, str], Response | None],
     around_tokens: Callable[[Flask, Callable[[Flask], None]], None],
 ) -> None:
     """What holds for every installation. ``resolve_session`` is ``idp.sessions.resolve``;
     ``on_session_end(session, session_ids, *, now, reason)`` is ``idp.oidc.logout.enqueue_logout``;
+    ``onward(return_to, cookie)`` is ``idp.oidc.routes.authorization.arrived``;
     ``around_tokens`` is ``idp.web.form_keys.install``.
     """
     app.extensions["dinhdanh-resolve"] = resolve_session
     app.extensions["dinhdanh-ended"] = on_session_end
+    app.extensions["dinhdanh-onward"] = onward
     app.config.update(
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

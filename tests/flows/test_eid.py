@@ -39,7 +39,7 @@ def test_the_first_visit_shows_what_is_linked_and_the_next_goes_straight_through
     assert "Đúng là tôi" in again.text
     done = eid.confirm(browser, answer)
     assert done.status_code == 303
-    assert browser.get(done.headers["Location"]).headers["Location"] == "/portal/profile"
+    assert done.headers["Location"] == "/portal/profile"
     session = eid.session_of()
     assert session is not None
     assert session.acr == "urn:vn:aal:2"
@@ -55,7 +55,7 @@ def test_the_first_visit_shows_what_is_linked_and_the_next_goes_straight_through
 
     other = eid.browser()
     straight = eid.visit(other)
-    assert other.get(straight.headers["Location"]).headers["Location"] == "/portal/profile"
+    assert straight.headers["Location"] == "/portal/profile"
     assert len(eid.links()) == 1
     eid.no_number_anywhere()
 
@@ -158,7 +158,5 @@ def test_a_level_that_only_an_upstream_reaches_is_asked_of_it(
     assert parse_qs(urlsplit(over.headers["Location"]).query)["acr_values"] == ["loa:4"]
     answer = eid.back(browser, at.authorize(over.headers["Location"]), "bo")
     done = eid.confirm(browser, answer)
-    again = browser.get(done.headers["Location"])
-    code = flow.told(browser.get(again.headers["Location"]))["code"]
-    token = flow.redeem(code).get_json()["access_token"]
+    token = flow.redeem(flow.told(done)["code"]).get_json()["access_token"]
     assert flow.introspect(token)["acr"] == "urn:vn:aal:4"

@@ -217,17 +217,14 @@ def username(world: World) -> str:
 
 
 def _sign_in(browser: Any, response: Any, username: str) -> Any:
-    """From the redirect to the sign-in pages to the redirect back to the authorization."""
+    """From the redirect to the sign-in pages to the answer."""
     page = browser.get(response.headers["Location"])
     assert "form-action 'self' http://localhost:9001" in page.headers["Content-Security-Policy"]
-    answer = submit(browser, page, username=username, password=PASSWORD)
-    return browser.get(answer.headers["Location"])
+    return submit(browser, page, username=username, password=PASSWORD)
 
 
 def test_a_person_signs_in_and_is_brought_back_with_a_code(flow: Flow, username: str) -> None:
-    back = _sign_in(flow.browser, flow.ask(), username)
-    assert back.headers["Location"].startswith("/oauth2/authorize?")
-    told = flow.told(flow.browser.get(back.headers["Location"]))
+    told = flow.told(_sign_in(flow.browser, flow.ask(), username))
     assert flow.redeem(told["code"]).status_code == 200
 
 
@@ -236,12 +233,14 @@ def test_a_demanded_sign_in_answers_its_request_once(
 ) -> None:
     world.sign_in(flow.browser)
     world.clock.advance(minutes=2)
-    back = _sign_in(flow.browser, flow.ask(prompt="login"), username).headers["Location"]
-    told = flow.told(flow.browser.get(back))
+    asked = flow.ask(prompt="login")
+    told = flow.told(_sign_in(flow.browser, asked, username))
     jwks = KeySet.import_key_set(flow.browser.get("/oauth2/jwks").get_json())
     id_token = jwt.decode(flow.redeem(told["code"]).get_json()["id_token"], jwks, ["ES256"])
     assert id_token.claims["auth_time"] == int(world.clock().timestamp())
-    again = flow.browser.get(back)
+    back = flow.browser.get(asked.headers["Location"])  # the sign-in's address: it is over
+    assert back.headers["Location"].startswith("/oauth2/authorize?")
+    again = flow.browser.get(back.headers["Location"])
     assert again.headers["Location"].startswith("/login/")
 
 

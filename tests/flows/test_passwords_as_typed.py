@@ -119,6 +119,7 @@ def test_a_too_long_new_one_is_told_and_not_cut(
     most = " ".join(f"ghềnh {n} thác" for n in range(228))  # below the bound
     assert 3900 < len(most.encode()) < 4096
     assert submit(client, page, password=most, again=most).status_code == 303
+    client = client.application.test_client()
     with services.db.write() as session:
         token = slips.issue(
             session,

@@ -480,9 +480,12 @@ def test_sent_twice_it_acts_once_and_both_answers_lead_to_the_same_page(
     after = hr.dump()
     assert differing(before, after) or endpoint in QUIET
     second = form.send()
+    where = second.headers["Location"]
+    if endpoint == "login.record":  # by way of the sign-in, which is over
+        where = form.browser.get(where).headers["Location"]
     assert second.status_code == 303
     if endpoint not in SHOWN_ONCE:
-        assert second.headers["Location"] == first.headers["Location"]
+        assert where == first.headers["Location"]
     assert differing(after, hr.dump()) == set()
 
 

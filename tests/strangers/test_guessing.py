@@ -50,7 +50,10 @@ def statuses(hr: Hr, browser: FlaskClient, who: str, times: int) -> list[int]:
 
 
 def signs_in(hr: Hr, browser: FlaskClient, who: str) -> bool:
-    return bool(guess(hr, browser, who, PASSWORD).status_code == 303)
+    """Whether her password is taken; she signs out again."""
+    taken = guess(hr, browser, who, PASSWORD).status_code == 303
+    browser.delete_cookie("dinhdanh")
+    return bool(taken)
 
 
 # ---- nobody is locked out by others ----------------------------------------------------------

@@ -228,41 +228,36 @@ def test_a_certificate_says_nothing_beyond_what_is_known(hr: Hr) -> None:
 # ---- neighbours: a sign-in under way ----------------------------------------------------------
 
 
-def password_given(hr: Hr) -> tuple[Any, str]:
-    """Lan's browser after her password, before the page that would end her sign-in."""
-    browser = hr.app.test_client()
-    page = open_login(browser)
-    answer = submit(browser, page, username=hr.names["lan"], password=hr_world.PASSWORD)
-    assert answer.status_code == 303, answer.text
-    return browser, answer.headers["Location"]
+def signs_in_while(hr: Hr, decided: Callable[[], Any]) -> int:
+    """Whether Lan is signed in where something is decided while her password is looked at."""
+    browser, passwords = hr.app.test_client(), hr.services.passwords
+    page, verify = open_login(browser), passwords.verify
 
+    def looked_at(*given: Any, **how: Any) -> bool:
+        del passwords.verify
+        decided()
+        return verify(*given, **how)
 
-def go_on(browser: Any, flow: str) -> int:
-    """Whether she is signed in after going on."""
-    browser.get(flow, follow_redirects=True)
+    passwords.verify = looked_at
+    submit(browser, page, username=hr.names["lan"], password=hr_world.PASSWORD)
     return int(browser.get("/session/status").status_code)
 
 
 def test_a_sign_in_under_way_goes_on_without_a_decision(hr: Hr) -> None:
     """The tests below can fail."""
-    assert go_on(*password_given(hr)) == 200
+    assert signs_in_while(hr, lambda: None) == 200
 
 
 @pytest.mark.parametrize("kinds", [("suspend",), ("suspend", "resume")], ids="+".join)
 def test_a_sign_in_under_way_ends_with_a_suspension(hr: Hr, kinds: tuple[str, ...]) -> None:
-    waiting = password_given(hr)
-    for kind in kinds:
-        decide(hr, kind)
-    assert go_on(*waiting) == 401
+    assert signs_in_while(hr, lambda: [decide(hr, kind) for kind in kinds]) == 401
 
 
 @pytest.mark.parametrize("what", [LEAVE, TRANSFER], ids=["leave", "transfer"])
 def test_a_sign_in_under_way_ends_with_a_decision_that_counts_at_once(
     hr: Hr, what: dict[str, Any]
 ) -> None:
-    waiting = password_given(hr)
-    order(hr, what)
-    assert go_on(*waiting) == 401
+    assert signs_in_while(hr, lambda: order(hr, what)) == 401
 
 
 @pytest.mark.parametrize("what", [LEAVE, TRANSFER], ids=["leave", "transfer"])
@@ -271,6 +266,4 @@ def test_a_sign_in_under_way_ends_at_the_midnight_of_a_decision(
 ) -> None:
     order(hr, what, DAY)
     hr.clock.set(EFFECTIVE - timedelta(seconds=10))
-    waiting = password_given(hr)
-    hr.clock.set(EFFECTIVE)
-    assert go_on(*waiting) == 401
+    assert signs_in_while(hr, lambda: hr.clock.set(EFFECTIVE)) == 401

@@ -98,7 +98,7 @@ def test_checks_that_break_lock_nobody_out(hr: Hr, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "refused",
     [
-        pytest.param("UPDATE ON login_flow", id="the right password cannot be recorded"),
+        pytest.param("INSERT ON login_flow", id="the right password cannot be recorded"),
         pytest.param("INSERT ON audit_entry", id="the wrong password cannot be recorded"),
     ],
 )

@@ -31,7 +31,7 @@ from idp.factors import enrolled, second_factors
 from idp.run import performing, wiring
 from idp.services import Services
 from tests import hr_world
-from tests.browser_client import hidden_fields, open_login, submit
+from tests.browser_client import following, hidden_fields, open_login, submit
 from tests.command_line import Operator, Outcome, operator
 from tests.conftest import FrozenClock
 from tests.hr_world import PASSWORD, Hr
@@ -132,7 +132,7 @@ class Drill:
         answer = submit(
             browser, open_login(browser), username=self.hr.names[who], password=PASSWORD
         )
-        return browser.get(answer.headers["Location"]) if answer.status_code == 303 else answer
+        return following(browser, answer)
 
     def work(self) -> None:
         performing.drain(self.services)

@@ -228,7 +228,9 @@ def _must_sign_in(checked: CheckedRequest, view: SessionView) -> bool:
     )
     if not (other or demand.anew or stale or weak):
         return False
-    if checked.flow is None or not consume_completed(
+    if checked.flow is None:
+        return True
+    if not checked.arrived and not consume_completed(
         checked.request.connection,
         checked.flow,
         view.id,

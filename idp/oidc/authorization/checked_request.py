@@ -34,6 +34,8 @@ class CheckedRequest(Call):
     """That of her session, where ``view`` was not looked up before: it is, with the client."""
     looked: bool = False
     """Whether the cookie has been looked at."""
+    arrived: bool = False
+    """Whether it comes from the end of the very sign-in that was done for it (``flow``)."""
     stood: ConsentStanding | None = None
     """Her standing when she was looked up, as long as nothing took its time since."""
 

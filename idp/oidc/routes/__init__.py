@@ -19,9 +19,11 @@ from idp.oidc.routes import (
     registration,
     signing_out,
 )
+from idp.oidc.routes.authorization import arrived
 from idp.oidc.routes.core import blueprint, furnish
 
 __all__ = [
+    "arrived",
     "authorization",
     "blueprint",
     "device",

@@ -3,7 +3,7 @@ back from sign-in.
 """
 
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Response, abort, make_response, redirect, render_template, request, url_for
@@ -19,7 +19,10 @@ from idp.oidc.endpoints.reading import oauth_request, sent
 from idp.oidc.order import AUTHORIZE
 from idp.oidc.routes.core import blueprint, elsewhere, provider, refused
 from idp.web import exchange, gate, i18n, page_policy
+from idp.web.exchange import HttpRequest
 from idp.web.gate import services, this_request
+
+_OF_BODIES = "CONTENT_TYPE", "CONTENT_LENGTH"
 
 
 @blueprint.route(authorize.PATH, methods=["GET", "POST"])
@@ -68,6 +71,25 @@ def cancelled(flow_id: str) -> Any:
         return _page(answering.denied(_asked(MultiDict(parse_qsl(query)))))
     except (PageError, OAuth2Error) as error:
         return refused(error)
+
+
+def arrived(return_to: str, cookie: str) -> Response | None:
+    """The answer to the application that a sign-in was for, as her browser would ask for it at
+    ``return_to`` with the session that it has just given; None where it is to ask: a page is needed
+    first, or something is amiss.
+    """
+    where = urlsplit(return_to)
+    if where.path != authorize.PATH:
+        return None
+    there = {"REQUEST_METHOD": "GET", "PATH_INFO": where.path, "QUERY_STRING": where.query}
+    asked = HttpRequest(request.environ | there | dict.fromkeys(_OF_BODIES, ""))
+    try:
+        wanted = oauth_request(provider(), asked, sent(AUTHORIZE, asked, asked.args))
+        checked = CheckedRequest(provider(), wanted, "authorization", cookie=cookie, arrived=True)
+        outcome = answering.decide(checked)
+    except Exception:  # noqa: BLE001 (said where she comes next: she is signed in whatever it is)
+        return None
+    return _answer(outcome.answer) if isinstance(outcome, Answered) else None
 
 
 def _asked(values: "MultiDict[str, str]", consent_proof: str = "") -> CheckedRequest:

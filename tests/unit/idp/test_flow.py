@@ -11,6 +11,7 @@ from directory.people import User
 from idp import sessions
 from idp.factors import by_password, passwords, registry
 from idp.factors.factor import Epochs, Passed, Source
+from idp.login import finishing
 from idp.login import flow as flows
 from idp.login.policy import Step, next_step
 from tests import factories
@@ -61,9 +62,9 @@ class Case:
         with self.database.read() as session:
             return flows.load(session, flow_id or self.flow_id, browser=browser, now=self.clock())
 
-    def finish(self, browser: str = "b") -> flows.Finished:
+    def finish(self, browser: str = "b") -> finishing.Finished:
         with self.database.write() as session:
-            return flows.finish(
+            return finishing.finish(
                 session,
                 self.flow_id,
                 browser=browser,
@@ -79,6 +80,12 @@ class Case:
         with self.database.hot() as connection:
             view = sessions.peek(connection, self.keyring, cookie_value, now=self.clock())
         return view is not None
+
+    def view(self, cookie_value: str) -> sessions.SessionView:
+        with self.database.hot() as connection:
+            found = sessions.peek(connection, self.keyring, cookie_value, now=self.clock())
+        assert found is not None
+        return found
 
 
 _HASHER = QUICK
@@ -195,7 +202,7 @@ def test_a_session_of_an_older_installation_epoch_is_dead(case: Case) -> None:
 
 
 def test_a_cut_session_cannot_be_switched(case: Case) -> None:
-    view = case.finish().view
+    view = case.view(case.finish().cookie_value)
     with case.database.write() as session:
         session.execute(update(User).values(access_epoch=User.access_epoch + 1))
     for seen in (view, replace(view, user_epoch=view.user_epoch + 1)):

@@ -37,6 +37,7 @@ def make_app(make_settings: Callable[..., Any], clock: Any) -> Any:
             app,
             resolve_session=sessions.resolve,
             on_session_end=lambda *_, **__: None,
+            onward=lambda *_: None,
             around_tokens=form_keys.install,
         )
         gate.furnish(app, services)
