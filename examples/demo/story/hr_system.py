@@ -13,6 +13,7 @@ from examples.demo.story.relying import Answer, RelyingParty, answer_of
 from examples.demo.story.telling import NotSo
 
 ROOT = Path(__file__).resolve().parents[3]
+COMMAND_WITHIN = 90.0
 
 
 class PersonnelSystem:
@@ -62,18 +63,22 @@ class PersonnelSystem:
 
 def dinhdanh(config: str, *arguments: str) -> str:
     """Run the product's command line as the installation's operator; what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "idp.commands.main", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"DINHDANH_CONFIG": config},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    named = f"dinhdanh {' '.join(arguments[:3])}"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "idp.commands.main", *arguments],
+            cwd=ROOT,
+            env=os.environ | {"DINHDANH_CONFIG": config},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_WITHIN,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise NotSo(named, f"an answer within {COMMAND_WITHIN:g} s", "none") from None
     if done.returncode != 0:
         shown = (done.returncode, done.stderr.strip()[-600:])
-        raise NotSo(f"dinhdanh {' '.join(arguments[:3])}", "exit status 0", shown)
+        raise NotSo(named, "exit status 0", shown)
     return done.stdout
 
 
