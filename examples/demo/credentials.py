@@ -1,4 +1,12 @@
-"""var/demo/credentials.json: passwords and secrets of one demonstration. No two have the same."""
+"""var/demo/credentials.json: passwords and secrets of one demonstration. No two have the same.
+
+issuer, config, ca_file     where it is
+users                       whom to be; ``totp`` (secret, digits, period) of whom needs a code besides
+clients, api, apps          what signs in or calls in; initial_access_token
+eid                         the simulator: address, control API, upstream, people (``key`` chooses one)
+slip                        of somebody who has no password yet: code, address, her day of birth
+guide                       the page that walks through it
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Dinhdanh and the two applications as child processes; none of them outlives this one.
+"""Dinhdanh and its neighbours as child processes; none of them outlives this one.
 
 Each child leads a process group of its own, so that Ctrl-C reaches this process first and the
 whole group can be ended. Should this process be killed outright, the kernel tells each child

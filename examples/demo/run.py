@@ -1,4 +1,4 @@
-"""``make demo``: set up what is missing, start Dinhdanh and two applications, say what to try.
+"""``make demo``: set up what is missing, start Dinhdanh and its neighbours, say what to try.
 
     python examples/demo/run.py [--port 8000] [--people 20000] [--folder var/demo] [--reset] [--tls]
 
