@@ -177,9 +177,10 @@ def test_a_template_has_no_script_and_no_style_of_its_own(file: Path) -> None:
     assert "javascript:" not in text
 
 
-def test_four_scripts_are_used_and_nothing_but_passkeys_needs_them() -> None:
+def test_five_scripts_are_used_and_nothing_but_passkeys_needs_them() -> None:
     """One sends the form that a button sends, the others show a button that prints, and one that shows
-    a password; what this one says while a password is typed, the page says when it was sent. Passkeys
+    a password; what this one says while a password is typed, the page says when it was sent. One warns
+    before the session ends, whose time the page names without it. Passkeys
     need theirs, which the page says where none runs.
     """
     using = {
@@ -187,7 +188,12 @@ def test_four_scripts_are_used_and_nothing_but_passkeys_needs_them() -> None:
         for file in TEMPLATES.rglob("*.html")
         if "<script" in file.read_text("utf-8")
     }
-    assert using == {"oidc/form_post.html", "parts.html", "passkey.html"}
+    assert using == {"oidc/form_post.html", "parts.html", "passkey.html", "session_end.html"}
+    ends = (TEMPLATES / "session_end.html").read_text("utf-8")
+    assert ends.count("<script") == 1
+    note, dialog = ends.split("<dialog", 1)
+    assert "session-note" in note
+    assert " open" not in dialog.partition(">")[0]
     passkey = (TEMPLATES / "passkey.html").read_text("utf-8")
     assert passkey.count("<script") == passkey.count("<noscript>") == 1
     assert re.search(r'<button[^>]* type="submit" hidden>', passkey)
