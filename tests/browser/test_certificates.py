@@ -18,6 +18,7 @@ from dinhdanh import ports
 from idp.run import wiring
 from idp.run.app import create_app
 from tests import hr_world
+from tests.browser.pictures import take
 from tests.browser.test_text_browser import serve
 from tests.browser.window import CHROMIUM, DRIVER, SUBMIT, Window
 from tests.conftest import missing
@@ -87,7 +88,7 @@ def place(make_settings: Any, clock: Any, tmp_path: Path) -> Iterator[Place]:
     services.db.dispose()
 
 
-@pytest.mark.parametrize(("language", "narrow"), [("vi", False), ("en", True)])
+@pytest.mark.parametrize(("language", "narrow"), [("vi", False), ("en", False), ("en", True)])
 def test_a_token_is_added_and_lets_her_in(place: Place, language: str, narrow: bool) -> None:
     told, hr = TOLD[language], place.hr
     with Window(language=language, arguments=("--ignore-certificate-errors",)) as window:
@@ -104,6 +105,8 @@ def test_a_token_is_added_and_lets_her_in(place: Place, language: str, narrow: b
         window.click(SUBMIT)
         place.look(window)
         assert "Nguyễn Thị Lan" in window.text("main")
+        if not narrow:
+            take(window, "certificate", language, css=".sheet")
         window.fill({"name": "Token"})
         window.click(SUBMIT)
         place.look(window)

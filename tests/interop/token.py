@@ -6,6 +6,7 @@ this stands between browser and site and holds the key: to the site it is a clie
 """
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -23,6 +24,8 @@ class Token:
         (folder / "own.pem").write_text(own.pem + own.key_pem)
         self._accepts = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._accepts.load_cert_chain(folder / "own.pem")
+        # Later nothing comes but what is to be handed on: a ticket would be waited behind.
+        self._accepts.maximum_version = ssl.TLSVersion.TLSv1_2
         self._site = site
         self._listens = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listens.getsockname()[1]
@@ -40,22 +43,23 @@ class Token:
     def _carry(self, plain: socket.socket) -> None:
         shows = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         shows.check_hostname, shows.verify_mode = False, ssl.CERT_NONE
+        shows.maximum_version = ssl.TLSVersion.TLSv1_2
         if self.plugged_in is not None:
             shows.load_cert_chain(self.plugged_in)
         with contextlib.suppress(OSError), plain:
             browser = self._accepts.wrap_socket(plain, server_side=True)
             onward = socket.create_connection(("127.0.0.1", self._site), 20)
             with browser, shows.wrap_socket(onward) as site:
-                back = threading.Thread(target=_copy, args=(site, browser), daemon=True)
-                back.start()
-                _copy(browser, site)
-                back.join(20)
+                _pump(browser, site)
 
 
-def _copy(one: ssl.SSLSocket, other: ssl.SSLSocket) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while said := one.recv(65536):
-            other.sendall(said)
-    for each in (one, other):
-        with contextlib.suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
+def _pump(one: ssl.SSLSocket, other: ssl.SSLSocket) -> None:
+    """Hand on what either says, until one of them has no more; in one thread, as OpenSSL asks."""
+    beyond = {one: other, other: one}
+    while True:
+        ready = [each for each in beyond if each.pending()]
+        for each in ready or select.select(list(beyond), [], [], 60)[0]:
+            said = each.recv(65536)
+            if not said:
+                return
+            beyond[each].sendall(said)
