@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 import pyotp
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from examples.apps.profiles import PROFILES
+from examples.apps.texts import ENGLISH
 from examples.demo.ground import Ground
 from examples.demo.screen import LABELS
 from examples.demo.standing import Official
@@ -50,6 +52,19 @@ def serve(ground: Ground, values: dict[str, Any], movers: list[Official]) -> Non
     threading.Thread(target=server.serve_forever, name="guide", daemon=True).start()
 
 
+def _parts(values: dict[str, Any], movers: list[Official]) -> list[dict[str, Any]]:
+    """Two officials, as far as there are two, each with an application that she works with today."""
+    apps = {app["code"]: app for app in values["apps"]}
+    found = [(one.user, one.applications) for one in movers if one.applications]
+    # Everybody may have been moved to where there is none: then the page still says what to do.
+    listed = [(user, tuple(apps)) for user in values["users"] if user["roles"] == ["official"]]
+    chosen = [*sorted(found, key=lambda each: "qlvb" not in each[1]), *listed]
+    return [
+        {"user": user, "app": apps[codes[0]], "restricted": PROFILES[codes[0]].restricted_title}
+        for user, codes in (chosen * 2)[:2]
+    ]
+
+
 class _Pages:
     def __init__(self, ground: Ground, values: dict[str, Any], movers: list[Official]) -> None:
         self._values = values
@@ -63,14 +78,11 @@ class _Pages:
             undefined=StrictUndefined,
         )
         self._page = environment.get_template("guide.html")
-        officials = [one.user for one in movers if "qlvb" in one.applications]
         self._about = {
             "issuer": values["issuer"],
-            "app": values["apps"][0],
             "eid": values["eid"],
             "slip": values["slip"] | {"picture": qr_code.svg(values["slip"]["url"])},
-            "first": officials[0],
-            "second": officials[1],
+            "parts": _parts(values, movers),
             "administrators": [
                 user | {"title": LABELS[user["roles"][0]].partition(" / ")[2]}
                 for user in values["users"]
@@ -90,6 +102,7 @@ class _Pages:
                 language=language,
                 say=lambda vi, en: en if language == "en" else vi,
                 codes=self.codes(),
+                english=ENGLISH,
                 **self._about,
             )
             return "text/html; charset=utf-8", shown.encode()
