@@ -80,7 +80,11 @@ class _Stage:
         shutil.copytree(self.folder, self._kept)
 
     def __enter__(self) -> "_Stage":
-        self._theatre = subprocess.Popen(
+        self._theatre = self._opened()
+        return self
+
+    def _opened(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
             [sys.executable, str(_THEATRE), str(self.folder), str(self.port), str(self._kept)],
             cwd=ROOT,
             env=_ENVIRONMENT,
@@ -89,7 +93,6 @@ class _Stage:
             stderr=subprocess.PIPE,
             text=True,
         )
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._theatre.communicate(timeout=60)
@@ -107,6 +110,8 @@ class _Stage:
 
     def perform(self, name: str) -> Told:
         """Tell the story to this build."""
+        if self._theatre.poll() is not None:  # one that took too long fails alone
+            self._theatre = self._opened()
         theatre = self._theatre
         assert theatre.stdin
         assert theatre.stdout
