@@ -99,6 +99,23 @@ def test_so_is_the_scope(hr: Hr) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("vi", "Ứng dụng Quản lý văn bản đòi hai cách xác thực, một cách là sinh trắc học."),
+        ("en", "The application Quản lý văn bản asks for two factors, one of them biometric."),
+    ],
+)
+def test_whoever_is_refused_is_told_too(hr: Hr, language: str, said: str) -> None:
+    world = World(hr.services, hr.clock, hr.people["lan"], hr.posts["lan"], 0, 0)
+    party = world.register("Quản lý văn bản", options=Options(minimum_acr=AAL3))
+    browser = hr.browser("lan")
+    browser.environ_base |= {"HTTP_ACCEPT_LANGUAGE": language}
+    refused = Flow(browser, party).ask()
+    assert refused.status_code == 403
+    assert said in text_of(refused.text)
+
+
 def test_her_role_is_named(hr: Hr) -> None:
     admin = equipped(hr, "admin")
     hr.services.settings.second_factor = "outside"

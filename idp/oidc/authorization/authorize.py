@@ -255,14 +255,15 @@ def _sign_in(checked: CheckedRequest) -> SignIn:
     wanted: dict[str, Any] = {name: request.get(name) for name in passed if request.get(name)}
     wanted |= unwritten.demanding(checked.demand)
     wanted["form_origin"] = origin(checked.channel.redirect_uri)
-    party = wanted["party"] = checked.client.shown(i18n.language())
-    asked = [*_of_her(checked), *_of_application(checked, party["name"])]
+    wanted["party"] = checked.client.shown(i18n.language())
+    asked = [*_of_her(checked), *_of_application(checked)]
     wanted |= {"asked": [one.stored for one in asked]} if asked else {}
     return SignIn(checked.client, f"{PATH}?{query}", wanted)
 
 
-def _of_application(checked: CheckedRequest, name: str) -> list[Asked]:
+def _of_application(checked: CheckedRequest) -> list[Asked]:
     """What the application asks of the sign-in, for the page that says why."""
+    name = checked.client.shown(i18n.language())["name"]
     minimum, settings = checked.client.options.minimum_acr, checked.provider.tools.settings
     at = Situation(client=name, minimum=minimum, scopes=sorted(checked.consent_scopes))
     found = list(demands.of(Rules.of(settings), at))
@@ -282,7 +283,10 @@ def _too_weak(checked: CheckedRequest, view: SessionView | None) -> TooWeak:
     if checked.quiet or not ours:
         raise Unmet
     tokens, now = checked.provider.tokens, checked.request.now
-    return TooWeak(checked.client, checked.channel.refusal(Unmet(), tokens=tokens, now=now))
+    refusal = checked.channel.refusal(Unmet(), tokens=tokens, now=now)
+    asked = [*_of_her(checked), *_of_application(checked)]
+    have = view.acr if view is not None else ""
+    return TooWeak(checked.client, refusal, demands.strongest(demands.short(asked, have)))
 
 
 def sign_in_at(outcome: SignIn, *, keyring: Keyring, now: datetime, browser: str) -> str:

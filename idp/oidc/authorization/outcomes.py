@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from idp.demands import Asked
 from idp.oidc.authorization.answers import AuthorizationAnswer
 from idp.oidc.clients.view import ClientView
 from idp.oidc.resources import Service
@@ -60,6 +61,8 @@ class TooWeak:
     client: ClientView
     answer: AuthorizationAnswer
     """Back to the client, with unmet_authentication_requirements."""
+    asked: Asked | None = None
+    """What of that she has not proven, and which rule asks for it."""
 
 
 Outcome = Answered | SignIn | AskConsent | NotEntitled | TooWeak

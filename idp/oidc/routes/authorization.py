@@ -18,7 +18,7 @@ from idp.oidc.authorization.page_error import PageError
 from idp.oidc.endpoints.reading import oauth_request, sent
 from idp.oidc.order import AUTHORIZE
 from idp.oidc.routes.core import blueprint, elsewhere, provider, refused
-from idp.web import exchange, gate, i18n, page_policy
+from idp.web import asked_again, exchange, gate, i18n, page_policy
 from idp.web.exchange import HttpRequest
 from idp.web.gate import services, this_request
 
@@ -117,7 +117,8 @@ def _page(outcome: Outcome) -> Any:
     if isinstance(outcome, TooWeak):
         page_policy.allow_form_to(outcome.answer.redirect_uri)
         name = outcome.client.application_name or outcome.client.name
-        page = render_template("oidc/too_weak.html", name=name, answer=outcome.answer)
+        why = asked_again.for_more(outcome.asked) if outcome.asked is not None else ""
+        page = render_template("oidc/too_weak.html", name=name, answer=outcome.answer, why=why)
         return make_response(page, 403)
     page_policy.allow_form_to(outcome.redirect_uri)
     page_policy.allow_image(outcome.client.shown(i18n.language()).get("logo_uri"))
