@@ -41,7 +41,9 @@ def ways(
     """By which factors whoever signs in could prove herself now; none once nothing more is wanted."""
     wanted, told = flow.demand.raised(because), of(flow, now)
     if flow.user_id is not None and flow.proven:
-        if not wanted.wishes_more_than(reached(flow.proven).acr):
+        # What the post asks that she would act in is not known here.
+        posts_ask = bool(services().settings.position_acr)
+        if not posts_ask and not wanted.wishes_more_than(reached(flow.proven).acr):
             return ()
         told = replace(told, enrolled=second_factors.of(where, flow.user_id).enrolled)
     there = registry.every(services(), where, now)

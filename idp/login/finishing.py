@@ -68,6 +68,7 @@ def finish(  # noqa: PLR0913 (one keyword per fact)
     state = replace(flows.state(taken), done_at=None)
     who = person.read(connection, taken.user_id, now=now)
     rules = flows.rule(connection, state, who, ways=ways, acting=acting, because=because, now=now)
+    rules = flows.in_post(rules, who, settings.position_acr)
     if policy.next_step(state.proven, state.demand, rules) is not Step.DONE:
         raise Conflict("flow_incomplete", "Lượt đăng nhập này chưa hoàn tất.")
     require_unchanged(state, who)

@@ -7,7 +7,7 @@ Steps only record; ``finishing`` and ``completing`` end it and start the session
 the epochs read before anything was checked.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,11 +24,13 @@ from directory.base.crypto import random_id
 from directory.base.db import core
 from directory.base.errors import Conflict, InvalidInput, NotFound
 from directory.permissions import Do
+from idp import demands
 from idp.assurance import UNASKED, Because
+from idp.demands import Rules, Situation
 from idp.factors import by_password, second_factors
 from idp.factors.factor import Epochs, Factor, Passed, Proven
 from idp.factors.second_factors import SecondFactors
-from idp.login import person
+from idp.login import person, policy
 from idp.login.flow_rows import (
     BEGIN,
     CONSUME,
@@ -143,9 +145,17 @@ def with_proof(flow: FlowState, passed: Passed) -> FlowState:
         user_id=passed.user_id,
         proven=(*(one for one in kept if one.factor != new.factor), new),
         must_change=passed.temporary or (bool(kept) and flow.must_change),
-        assignment_id=None,
-        capacity_chosen=False,
+        assignment_id=flow.assignment_id if _goes_on(flow, passed) else None,
+        capacity_chosen=flow.capacity_chosen and _goes_on(flow, passed),
     )
+
+
+def _goes_on(flow: FlowState, passed: Passed) -> bool:
+    """Whether something else is proven beside what was: the post that she has chosen may be what asks
+    for it. Whoever proves the same once more begins anew.
+    """
+    kept = {one.factor for one in _beside(flow, passed)}
+    return bool(kept) and passed.proven.factor not in kept
 
 
 def begins(flow: FlowState, passed: Passed) -> bool:
@@ -172,7 +182,9 @@ def record(session: Session, flow: FlowState, passed: Passed) -> None:
         "list": listed(passed.user_id, by),
         "change": passed.temporary,
     }
-    statement = PROVEN_FIRST if begins(flow, passed) else PROVEN_MORE
+    statement: Any = PROVEN_FIRST
+    if not begins(flow, passed):
+        statement, values = PROVEN_MORE, values | {"on": _goes_on(flow, passed)}
     if core(session).execute(statement, values).one_or_none() is None:
         raise over()
 
@@ -246,13 +258,17 @@ def policy_for(
     ways: Sequence[Factor],
     acting: SessionView | None,
     because: Because | None = None,
+    positions: Mapping[str, str],
     now: datetime,
 ) -> Policy:
-    """Read what ``next_step`` needs to know of a sign-in and its person."""
+    """Read what ``next_step`` needs to know of a sign-in and its person; ``positions`` is what is asked
+    of whoever acts in them (``position_acr``).
+    """
     if flow.user_id is None:
         return Policy(ways=tuple(ways), finished=flow.done_at is not None)
     who = person.read(where, flow.user_id, now=now)
-    return rule(where, flow, who, ways=ways, acting=acting, because=because, now=now)
+    found = rule(where, flow, who, ways=ways, acting=acting, because=because, now=now)
+    return in_post(found, who, positions)
 
 
 def rule(
@@ -290,6 +306,16 @@ def rule(
         chosen=flow.assignment_id if flow.capacity_chosen else None,
         acting=acting.assignment_id if same and acting else None,
     )
+
+
+def in_post(rules: Policy, who: Who, positions: Mapping[str, str]) -> Policy:
+    """With what the post asks that she would act in; nothing while she has several to choose from."""
+    post = None if policy.must_choose(rules) else policy.capacity(rules)
+    if not positions or post is None:
+        return rules
+    code, name = who.positions[post]
+    at = Situation(position=code, position_name=name)
+    return replace(rules, here=demands.of(Rules(positions=positions), at))
 
 
 def _may_begin(proven: Sequence[Proven], beside: SecondFactors) -> bool:

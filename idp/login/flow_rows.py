@@ -13,7 +13,9 @@ from sqlalchemy import (
     Date,
     ForeignKey,
     Text,
+    and_,
     bindparam,
+    case,
     exists,
     func,
     or_,
@@ -100,6 +102,8 @@ LOAD = select(*STATE, _HOLDS_ROLE).where(
 )
 _AT = bindparam("at", type_=UTCDateTime())
 _CHANGE = bindparam("change", type_=Boolean())
+_ON = bindparam("on", type_=Boolean())
+"""Whether the post that she has chosen stays chosen."""
 PROVEN_FIRST = (
     update(LoginFlow)
     .where(LoginFlow.id == _FLOW, LoginFlow.done_at.is_(None))
@@ -129,8 +133,8 @@ PROVEN_MORE = (
         password_at=func.coalesce(_AT, LoginFlow.password_at),
         proven=bindparam("list", type_=LoginFlow.proven.type),
         must_change=or_(LoginFlow.must_change, _CHANGE),
-        assignment_id=None,
-        capacity_chosen=False,
+        assignment_id=case((_ON, LoginFlow.assignment_id), else_=None),
+        capacity_chosen=and_(LoginFlow.capacity_chosen, _ON),
     )
     .returning(LoginFlow.id)
 )

@@ -1,5 +1,6 @@
 """Who is signing in, as she stands at this moment: one statement."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,8 @@ class Who:
     standing: Standing
     capacities: tuple[int, ...]
     """Ids of her assignments in force today, the primary one first."""
+    positions: Mapping[int, tuple[str, str]]
+    """(code, name) of the position of each."""
     holds_role: bool
     """Whether she has an administrative role today, in whichever capacity."""
     unconfirmed_since: datetime | None
@@ -43,6 +46,8 @@ _READ = hot.read(
         Assignment.id.label("held"),
         Assignment.kind,
         Position.rank,
+        Position.code,
+        Position.name,
         exists(
             select(AdminRole.id)
             .outerjoin(_OF_ROLE, _OF_ROLE.id == AdminRole.assignment_id)
@@ -70,6 +75,7 @@ def read(where: Connection | Session, user_id: int, *, now: datetime) -> Who:
     return Who(
         Standing(first.id, first.username, first.access_epoch, first.status, first.leaves_on),
         tuple(each for _, _, each in held),
+        {row.held: (row.code, row.name) for row in rows if row.held is not None},
         bool(first.holds_role),
         first.unconfirmed_since,
     )

@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from idp.assurance import TWO_FACTORS, Because, Demand, combined
+from idp.assurance import TWO_FACTORS, Because, Demand, combined, reaches
+from idp.demands import Asked, levels
 from idp.factors.factor import Factor, Proven, reached
 
 
@@ -89,6 +90,8 @@ class Policy:
     """Whether only administrators of all of it are let in, and she is none."""
     because: Because | None = None
     """Why the installation asks two factors of her here, if it does."""
+    here: tuple[Asked, ...] = ()
+    """What the post asks that she would act in; nothing while she has several to choose from."""
     untried: frozenset[str] = frozenset()
     """Codes of ways by which somebody might vouch for her who never has: nobody counts on these."""
     ours: bool = False
@@ -121,7 +124,7 @@ def next_step(proven: Sequence[Proven], demand: Demand, policy: Policy) -> Step:
         return Step.CHANGE_PASSWORD
     if _enrols(proven, demand, policy):
         return Step.ENROL
-    if _must_choose(policy):
+    if must_choose(policy):
         return Step.CAPACITY
     return Step.DONE
 
@@ -131,7 +134,9 @@ def _enrols(proven: Sequence[Proven], demand: Demand, policy: Policy) -> bool:
     second.
     """
     asked = Demand(least=(TWO_FACTORS,) if policy.ours and TWO_FACTORS in demand.least else ())
-    return policy.may_begin and asked.raised(policy.because).short_of(reached(proven).acr)
+    in_reach = [each for each in levels(policy.here) if reaches(TWO_FACTORS, each)]
+    asked = asked.raised(policy.because).also(in_reach)
+    return policy.may_begin and asked.short_of(reached(proven).acr)
 
 
 def _is_asked(proven: Sequence[Proven], demand: Demand, policy: Policy) -> bool:
@@ -153,13 +158,14 @@ def ways_left(proven: Sequence[Proven], demand: Demand, policy: Policy) -> tuple
     have, used = reached(proven), {one.factor for one in proven}
     left = [way for way in policy.ways if way.code not in used]
     ends = combined(have, [way.gives for way in left])
-    demand = demand.raised(policy.because)
+    demand = demand.raised(policy.because).also(levels(policy.here))
     if not demand.worth_asking(have.acr, [end.acr for end in ends]):
         return ()
     return tuple(way for way in left if have | way.gives != have)
 
 
-def _must_choose(policy: Policy) -> bool:
+def must_choose(policy: Policy) -> bool:
+    """Whether she has several capacities, and has not said in which she comes."""
     if policy.chosen in policy.capacities:
         return False
     return len(policy.capacities) > 1 and policy.acting not in policy.capacities

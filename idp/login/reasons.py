@@ -59,5 +59,6 @@ def _asked(flow: FlowState, policy: Policy) -> list[Asked]:
     if isinstance(said, Operation):
         rules = Rules(operations=settings.operation_acr)
         found += demands.of(rules, Situation(operation=said))
+    found += policy.here
     kept = flow.request.get("asked")
     return found + [one for each in kept or () if (one := Asked.read(each)) is not None]

@@ -34,6 +34,7 @@ def _completed(session: Session, flow: FlowState, passed: Passed) -> Finished | 
     because = asking.because_of(after)
     left = asking.ways(session, after, because, now)
     rule = flows.rule(session, after, who, ways=left, acting=acting, because=because, now=now)
+    rule = flows.in_post(rule, who, has.settings.position_acr)
     if next_step(after.proven, after.demand, rule) is not Step.DONE:
         return None
     finishing.require_unchanged(after, who)

@@ -205,6 +205,7 @@ def load(flow_id: str) -> tuple[FlowState, Policy]:
             ways=asking.ways(connection, flow, because, has.clock()),
             acting=acting,
             because=because,
+            positions=has.settings.position_acr,
             now=has.clock(),
         )
     if flow.browser is None:

@@ -143,9 +143,9 @@ def test_a_session_of_inside_is_asked_for_more_outside(someone: Any, hr: Hr) -> 
 @pytest.mark.both_databases
 def test_a_page_that_asks_for_more_lets_her_enrol_it(someone: Any, hr: Hr) -> None:
     """By her position, inside: there is nothing to prove, and to ask again would lead in a circle."""
-    hr.services.settings.position_acr = {"CV": "urn:vn:aal:2"}
     lan = someone("lan")
     assert lan.password().status_code == 303
+    hr.services.settings.position_acr = {"CV": "urn:vn:aal:2"}
     page = lan.client.get("/portal/profile", follow_redirects=True)
     given = {"username": hr.names["lan"], "password": PASSWORD}
     page = lan.client.get(submit(lan.client, page, **given).headers["Location"])

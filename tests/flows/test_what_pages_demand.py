@@ -237,3 +237,72 @@ def test_a_position_that_asks_for_what_she_cannot_reach_refuses_and_says_so(hr: 
     assert refused.status_code == 403
     assert "Chức vụ Chuyên viên của bạn đòi" in refused.text
     assert "Bạn chưa có cách xác thực nào đạt mức đó" in refused.text
+
+
+def _sessions(hr: Hr) -> list[str]:
+    from sqlalchemy import select
+
+    with hr.services.db.read() as session:
+        return list(session.scalars(select(SsoSession.acr).order_by(SsoSession.created_at)))
+
+
+def test_a_sign_in_to_a_post_that_asks_for_more_ends_in_no_weaker_session(hr: Hr) -> None:
+    hr.services.settings.position_acr = {"CV": AAL2}
+    lan = Someone(hr, "lan")
+    page = lan.password()
+    assert "otpauth" in page.text
+    assert "Chức vụ Chuyên viên của bạn đòi hai cách xác thực." in page.text
+    assert _sessions(hr) == []
+    lan.onward(lan.enrol(page))
+    assert _sessions(hr) == [AAL2]
+    hr.clock.advance(minutes=1)
+    again = lan.again()
+    page = again.password()
+    assert "Chức vụ Chuyên viên của bạn đòi hai cách xác thực." in page.text
+    assert _sessions(hr) == [AAL2]
+    again.client.get(again.type(page, again.code()).headers["Location"])
+    assert _sessions(hr) == [AAL2, AAL2]
+
+
+def test_of_two_posts_the_one_that_is_chosen_asks(hr: Hr) -> None:
+    """Before one is chosen neither does; the other one is entered as before."""
+    from sqlalchemy import select
+
+    from directory.assignments import Assignment, Position
+
+    hr.also("lan", "b")
+    with hr.services.db.write() as session:
+        mine = Assignment.user_id == hr.people["lan"]
+        other = session.scalars(
+            select(Assignment).where(mine).order_by(Assignment.id.desc())
+        ).first()
+        assert other is not None
+        other.position_id = session.scalar(select(Position.id).where(Position.code == "KT"))
+        there = other.id
+    hr.services.settings.position_acr = {"KT": AAL2}
+    plain = Someone(hr, "lan")
+    page = plain.password()
+    submit(plain.client, page, assignment=str(hr.posts["lan"]))
+    plain.client.get(page.request.path)
+    assert _sessions(hr) == [AAL1]
+    strict = Someone(hr, "lan")
+    page = strict.password()
+    submit(strict.client, page, assignment=str(there))
+    page = strict.client.get(page.request.path)
+    assert "Chức vụ Kế toán của bạn đòi hai cách xác thực." in page.text
+    assert _sessions(hr) == [AAL1]
+    strict.onward(strict.enrol(page))
+    assert _sessions(hr) == [AAL1, AAL2]
+    assert strict.session().assignment_id == there
+
+
+def test_a_post_that_asks_for_what_nobody_reaches_lets_in_and_refuses(hr: Hr) -> None:
+    """Told once, on a page that says what asks; not asked for the password for ever."""
+    hr.services.settings.position_acr = {"CV": "urn:vn:aal:4"}
+    lan = Someone(hr, "lan")
+    answer = lan.password()
+    if answer.status_code == 303:
+        answer = lan.client.get(answer.headers["Location"])
+    assert answer.status_code == 403
+    assert "Chức vụ Chuyên viên của bạn đòi ba cách xác thực" in answer.text
+    assert "Bạn chưa có cách xác thực nào đạt mức đó" in answer.text

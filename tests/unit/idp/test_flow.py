@@ -137,7 +137,9 @@ def test_nothing_is_recorded_once_it_is_done(case: Case) -> None:
     case.finish()
     done = case.load()
     with case.database.read() as session:
-        policy = flows.policy_for(session, done, ways=(), acting=None, now=case.clock())
+        policy = flows.policy_for(
+            session, done, ways=(), acting=None, positions={}, now=case.clock()
+        )
     assert next_step(done.proven, done.demand, policy) is Step.FINISHED
     with pytest.raises(Conflict):
         case.prove()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from idp.assurance import UNASKED, Because, Demand, Means, Strength
+from idp.demands import Asked
 from idp.factors import by_password
 from idp.factors.factor import Epochs, Proven, methods, reached
 from idp.login.policy import Policy, Step, capacity, next_step, ways_left
@@ -59,6 +60,7 @@ NOBODY = Policy(ways=(PASSWORD,))
 SECOND = replace(ONE, ways=(PASSWORD, CODES, PIN))
 MUST = Demand(least=(AAL2,))
 HERE = Because.OUTSIDE
+POST = (Asked(AAL2, Because.POSITION, "Chủ tịch"),)
 LINKED = replace(ONE, ways=(PASSWORD, ABROAD), because=HERE)
 """Vouched for elsewhere, and with nothing else."""
 UNTRIED = replace(LINKED, untried=frozenset({"abroad"}))
@@ -324,6 +326,33 @@ FAINTLY = Proven("abroad", NOW, Epochs(1, 1), 1, ("eid",))
             replace(LINKED, because=None),
             Step.PROVE,
             id="but to where she has been",
+        ),
+        pytest.param(
+            PROVEN, Demand(), replace(SECOND, here=POST), Step.PROVE, id="her post asks for it"
+        ),
+        pytest.param(
+            WITH_CODES, Demand(), replace(SECOND, here=POST), Step.DONE, id="and has got it too"
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(ONE, here=POST, may_begin=True),
+            Step.ENROL,
+            id="who has none enrols her first for her post as well",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(SECOND, here=(Asked(AAL3, Because.POSITION),), may_begin=True),
+            Step.DONE,
+            id="a post that asks for what she cannot reach: its pages refuse",
+        ),
+        pytest.param(
+            PROVEN,
+            Demand(),
+            replace(TWO, ways=SECOND.ways, chosen=11, here=POST),
+            Step.PROVE,
+            id="a chosen post asks before it is entered",
         ),
         pytest.param(PROVEN, MUST, SECOND, Step.PROVE, id="a minimum that she can meet is asked"),
         pytest.param(
