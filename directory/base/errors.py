@@ -143,7 +143,7 @@ class Locked(DinhdanhError):
     ``why``: the account is locked after wrong passwords, one kind of its ``code``s, what is asked
     ``again`` in a session, or a ``browser`` that was known; the ``source`` is, by whoever else asks from there,
     or it is ``slowed``; attempts before this one are ``unsettled``; or too many asked (``rate``),
-    or left for an upstream for nothing (``visits``).
+    or left for another address for nothing (``visits``).
     """
 
     status = 429

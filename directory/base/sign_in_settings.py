@@ -59,9 +59,9 @@ class SignInSettings(BaseModel):
     network_names: dict[str, str] = {}
     """A network, written as those are, and what people call it: shown beside their sessions instead of
     the bare address. Of several that hold an address the narrowest."""
-    eid_visits: int = Field(default=60, ge=1)
-    """Visits to upstreams from one address, or one browser in which somebody has signed in, that have led to
-    no sign-in in ten minutes, after which nobody is led there from it until they are over."""
+    unfinished_visits: int = Field(default=60, ge=1)
+    """Visits to upstreams and to the host of certificates, from one address or one browser in which somebody has
+    signed in, that have led to no sign-in in ten minutes, after which nobody is led there until they are over."""
     eid_start_addresses: bool = False
     """Whether ``/login/eid/<name>/start`` begins a sign-in without a click: for test programs."""
     passkey_rp_id: str = ""

@@ -29,6 +29,7 @@ apart           what one officer does not do to one person within a day
 slip_use        what somebody does with one in her hand
 slip_cutter     what a change does to them
 throttle        guessing slowed down: places taken, outcomes counted, locks
+visits          those to other addresses that lead to no sign-in, bounded
 limits          what is counted, how far it goes, and who waits; pure
 counts          the counters: their table and its statements
 known_browser   a browser shows who has signed in there

@@ -26,7 +26,7 @@ from directory.base.db import core
 from directory.base.errors import InvalidInput
 from directory.base.remembered import Remembered
 from idp.assurance import Means, Strength
-from idp.factors import certificate_visit, enrolled, enrolled_keys
+from idp.factors import certificate_visit, enrolled, enrolled_keys, visits
 from idp.factors.certificate_visit import SHOWN, STATE, Asked, Shown
 from idp.factors.enrolled_keys import Named
 from idp.factors.factor import Answer, Asking, Elsewhere, Epochs, Factor, Form, Passed, Proven
@@ -88,6 +88,7 @@ class ByCertificate:
         """Raises InvalidInput; audited with the reason where there is a certificate."""
         back = asking.back(CODE)
         if not answer.returned:
+            _count(has, asking)
             asked = Asked(back, asking.state, asking.now)
             return Elsewhere(certificate_visit.url(has.settings, has.keyring, asked))
         sealed, state = answer.values.get(SHOWN, ""), answer.values.get(STATE, "")
@@ -96,7 +97,7 @@ class ByCertificate:
                 has.keyring, sealed, back=back, state=state, now=asking.now
             )
         except InvalidInput as refused:
-            _audit(has, asking.now, _somebody(asking), why=refused.code)
+            _count(has, asking, refused.code)
             raise
         return self._passed(has, asking, shown, state)
 
@@ -109,7 +110,7 @@ class ByCertificate:
             told = presented.judge(session, has.settings, shown.certificate, now=asking.now)
         why = _flaw(asking.user_id, named, told)
         if why is not None:
-            _audit(has, asking.now, _somebody(asking), why=why, about=named)
+            _count(has, asking, why, named)
             raise refusal(why)
         assert named is not None  # noqa: S101 (no flaw)
         assert isinstance(told, Presented)  # noqa: S101 (no flaw)
@@ -120,6 +121,7 @@ class ByCertificate:
             used = enrolled_keys.use(session, named.id, 0, public=public(told), now=asking.now)
             if not used:
                 raise refusal(_ENDED)
+            visits.led_in(session, has, asking)
 
         return Passed(named.user_id, proven(shown.at, named.epochs, level=told.level), settle)
 
@@ -180,23 +182,21 @@ def once(session: Session, whose: str, *, until: datetime) -> None:
         )
 
 
-def _somebody(asking: Asking) -> Actor:
-    return Actor("anonymous", None, "", asking.source.ip, asking.source.port)
+def _count(has: Services, asking: Asking, why: str = "", about: Named | None = None) -> None:
+    """One more who leaves, or is refused: in the trail with the reason. Raises Locked."""
 
-
-def _audit(
-    has: Services, now: datetime, actor: Actor, *, why: str, about: Named | None = None
-) -> None:
-    subject = ("user", about.user_id) if about is not None else (CODE, "")
-    with has.db.write() as session:
+    def tell(session: Session, told: str) -> None:
+        hers = about is not None and told == why
         audit.record(
             session,
             Tag.LOGIN_FAIL,
-            at=now,
-            actor=actor,
-            subject=subject,
-            data={"factors": [CODE], "why": why},
+            at=asking.now,
+            actor=Actor("anonymous", None, "", asking.source.ip, asking.source.port),
+            subject=("user", about.user_id) if hers and about else (CODE, ""),
+            data={"factors": [CODE], "why": told},
         )
+
+    visits.count(has, asking, tell, why)
 
 
 def refusal(why: str) -> InvalidInput:

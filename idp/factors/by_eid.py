@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from connectors import notices
-from connectors.eid import upstreams, visits
+from connectors.eid import upstreams
+from connectors.eid import visits as there
 from connectors.eid.calling import Calls
 from connectors.eid.profiles import Party, Visit
 from connectors.eid.refusals import EidRefused, Why
@@ -30,7 +31,7 @@ from directory.base.errors import InvalidInput, NotFound
 from directory.base.remembered import Remembered
 from directory.eid_links import Identity
 from idp.assurance import UNASKED, Strength
-from idp.factors import known_browser, limits, throttle
+from idp.factors import visits
 from idp.factors.factor import (
     Answer,
     Asking,
@@ -43,16 +44,11 @@ from idp.factors.factor import (
     Passed,
     Proven,
 )
-from idp.factors.limits import Limit
 from idp.factors.second_factors import EID
 from idp.services import Services
 
 LONGEST_PARTING = 1700
 """Characters of an address of logout; one with a longer hint is not offered."""
-_TOO_MANY = "too_many"
-"""Why nobody is led to an upstream from where too many were, for nothing."""
-_OF_A_VISIT = 2
-"""What is counted of one that leads to a sign-in: that she left, and what ends it."""
 CONFIRM = timedelta(minutes=5)
 """How long what would be linked may be looked at."""
 
@@ -104,21 +100,21 @@ class ByEid:
 
     def check(self, has: Services, asking: Asking, answer: Answer) -> Passed | Elsewhere | Further:
         """Raises InvalidInput: with the reason, and audited with more of it."""
-        self._count(has, asking)
         try:
             if answer.returned:
                 return self._back(has, asking, answer)
             if answer.kept:
                 return self._confirmed(has, asking, answer.kept)
+            self._count(has, asking)
             return self._leave(has, asking)
         except EidRefused as refused:
-            self._audit(has, asking, refused)
+            self._count(has, asking, refused.why.value, refused.detail)
             raise InvalidInput(
                 refused.code, refused.message, field="", title=self.title
             ) from refused
 
     def _leave(self, has: Services, asking: Asking) -> Elsewhere:
-        profile, party = visits.spoken_to(has.db, has.keyring, self._upstream.name)
+        profile, party = there.spoken_to(has.db, has.keyring, self._upstream.name)
         # Who was asked here for this sign-in need not be asked there, where nobody can say that she was.
         asked = asking.user_id is not None and not self._upstream.tells_when
         demand = (
@@ -132,12 +128,12 @@ class ByEid:
             max_age=age or None,
             levels=(*demand.least, *demand.essential, *demand.voluntary),
         )
-        begun = visits.begin(_calls(has, asking), profile, party, wanted)
+        begun = there.begin(_calls(has, asking), profile, party, wanted)
         return Elsewhere(begun.url, begun.kept)
 
     def _back(self, has: Services, asking: Asking, answer: Answer) -> Passed | Further:
-        profile, party = visits.spoken_to(has.db, has.keyring, self._upstream.name)
-        found = visits.vouched(
+        profile, party = there.spoken_to(has.db, has.keyring, self._upstream.name)
+        found = there.vouched(
             has.db,
             _calls(has, asking),
             profile,
@@ -147,7 +143,7 @@ class ByEid:
             state=asking.state,
             kept=answer.kept,
         )
-        known = visits.correlate(
+        known = there.correlate(
             has.db,
             has.keyring,
             party,
@@ -162,13 +158,11 @@ class ByEid:
         kept = _kept(known, found, asking.now) | {"parting": parting if fits else ""}
         if known.linked:
             return self._passed(has, asking, party, known, kept)
-        with has.db.write() as session:  # she goes on: what counts is that she has left
-            throttle.take_back(session, _visits(has, asking), 1, now=asking.now)
         return Further(kept)
 
     def _confirmed(self, has: Services, asking: Asking, kept: Mapping[str, str]) -> Passed:
         """She has seen it and pressed the button."""
-        _, party = visits.spoken_to(has.db, has.keyring, self._upstream.name)
+        _, party = there.spoken_to(has.db, has.keyring, self._upstream.name)
         if asking.now >= datetime.fromisoformat(kept["seen"]) + CONFIRM:
             raise EidRefused(Why.TOO_LATE)
         told = json.loads(kept["known"])
@@ -212,36 +206,26 @@ class ByEid:
                     actor=actor,
                     upstream=party.title,
                 )
-            throttle.take_back(session, _visits(has, asking), _OF_A_VISIT, now=asking.now)
+            visits.led_in(session, has, asking)
 
         parting = Parting(party.title, kept["parting"]) if kept["parting"] else None
         return Passed(known.user_id, proven, settle, parting=parting)
 
-    def _count(self, has: Services, asking: Asking) -> None:
-        """Each leaving and each coming back, before anything else is written or asked. Raises Locked."""
-        with has.db.write() as session:
-            closed, first = throttle.count(session, _visits(has, asking), now=asking.now)
-            if first:
-                self._record(session, asking, _TOO_MANY)
-        if closed is not None:
-            raise closed
+    def _count(self, has: Services, asking: Asking, why: str = "", detail: str = "") -> None:
+        """One more who leaves, or is refused: in the trail with the reason. Raises Locked."""
 
-    def _audit(self, has: Services, asking: Asking, refused: EidRefused) -> None:
-        more = {"detail": refused.detail} if refused.detail else {}
-        with has.db.write() as session:
-            self._record(session, asking, refused.why.value, more)
+        def tell(session: Session, told: str) -> None:
+            more = {"detail": detail} if detail and told == why else {}
+            audit.record(
+                session,
+                Tag.EID_REFUSE,
+                at=asking.now,
+                actor=_actor(asking),
+                subject=("eid", self._upstream.name),
+                data={"upstream": self._upstream.name, "why": told, **more},
+            )
 
-    def _record(
-        self, session: Session, asking: Asking, why: str, more: Mapping[str, str] | None = None
-    ) -> None:
-        audit.record(
-            session,
-            Tag.EID_REFUSE,
-            at=asking.now,
-            actor=_actor(asking),
-            subject=("eid", self._upstream.name),
-            data={"upstream": self._upstream.name, "why": why, **(more or {})},
-        )
+        visits.count(has, asking, tell, why)
 
 
 def _kept(known: Known, found: Vouched, now: datetime) -> dict[str, str]:
@@ -263,13 +247,6 @@ def _require_enabled(session: Session, name: str) -> None:
         enabled = False
     if not enabled:
         raise eid_links.overtaken()
-
-
-def _visits(has: Services, asking: Asking) -> tuple[Limit, ...]:
-    browser = known_browser.of_anybody(
-        has.keyring, asking.known, now=asking.now, settings=has.settings
-    )
-    return limits.of_visits(asking.source.ip or "", browser, has.settings)
 
 
 def _calls(has: Services, asking: Asking) -> Calls:

@@ -12,8 +12,8 @@
     codes of slips                           the source, and all     ``MOST_SLIPS`` in an hour
                                              of them together
     codes of devices                         her, and the source     ``lock_after`` in ten minutes
-    visits to an upstream that lead to no    the browser, where      ``eid_visits`` in ten minutes
-    sign-in (nothing is guessed at)          somebody has signed in,
+    visits elsewhere that lead to no         the browser, where      ``unfinished_visits`` in ten
+    sign-in (nothing is guessed at)          somebody has signed in, minutes
                                              else the source
 
 Nobody else than she herself counts against a browser in which she has signed in, and nothing else
@@ -224,8 +224,8 @@ def of_slips(ip: str, settings: Settings) -> tuple[Limit, ...]:
 
 
 def of_visits(ip: str, browser: str | None, settings: Settings) -> tuple[Limit, ...]:
-    """Of visits to upstreams; ``browser`` names one in which somebody has signed in."""
-    most, window = settings.eid_visits, SOURCE_WINDOW
+    """Of visits elsewhere; ``browser`` names one in which somebody has signed in."""
+    most, window = settings.unfinished_visits, SOURCE_WINDOW
     if browser is not None:
         return (Limit(Kind.VISITS, f"visits#{browser}", most, window),)
     return tuple(

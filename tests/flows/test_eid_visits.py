@@ -17,7 +17,7 @@ MOST = 3
 
 @pytest.fixture
 def settings(make_settings: Any) -> Any:
-    return make_settings(eid_visits=MOST)
+    return make_settings(unfinished_visits=MOST)
 
 
 @pytest.fixture
