@@ -16,8 +16,13 @@ from idp.factors.passwords import Candidate
 from idp.services import Services
 
 CODE = "password"
-WRONG = "Tên đăng nhập hoặc mật khẩu không đúng."
-"""One sentence for an unknown name and a wrong password: nobody learns who exists."""
+WRONG = (
+    "Tên đăng nhập hoặc mật khẩu không đúng. Bộ gõ tiếng Việt có thể đổi chữ và số khi gõ: nếu đang bật, "
+    "hãy tắt rồi nhập lại."
+)
+"""One sentence for an unknown name and a wrong password: nobody learns who exists. A key pressed twice
+takes a letter away where an input method is on, and leaves no mark: so it is named here, too.
+"""
 WRONG_WITH_MARKS = (
     "Tên đăng nhập hoặc mật khẩu không đúng. Trong những gì bạn gõ có chữ có dấu: bộ gõ tiếng Việt đang "
     "bật? Nếu mật khẩu của bạn không có dấu, hãy tắt bộ gõ rồi nhập lại."
