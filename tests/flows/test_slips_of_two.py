@@ -174,13 +174,9 @@ def test_both_are_named_in_the_trail_and_with_the_slip(hr: Hr) -> None:
 @pytest.mark.parametrize("who", ["officer_a", "lan", "officer_b", "auditor", "plain"])
 def test_who_is_no_second_person(hr: Hr, who: str) -> None:
     """Neither who asked nor whom it is for, nor who has less."""
+    if who == "lan":  # she could agree to anybody else's
+        hr.grant("lan", Role.HR_OFFICER)
     where = ask(hr)
-    with hr.services.db.write() as session:
-        from directory.people import User
-        from tests.factories import make_role
-
-        if who == "lan":
-            make_role(session, session.get_one(User, hr.people["plain"]), Role.HR_OFFICER)
     decide(hr, who, where)
     assert count(hr, "change") == 0
 
@@ -290,6 +286,16 @@ def test_she_is_told_at_every_address_once_it_is_printed(hr: Hr) -> None:
     assert (user_id, what) == (hr.people["lan"], "slip.issued")
     assert "lan@thanhhoa.gov.vn" in str(addresses)
     assert "+84912345678" in str(addresses)
+
+
+def test_no_program_asks_for_a_slip(hr: Hr) -> None:
+    """Who asks has the person before her; and a program would be handed the paper."""
+    api = hr.api(hr.token(Role.ADMINISTRATOR, None))
+    body = {"kind": "slip", "user": hr.names["lan"], "because": "recovery"}
+    assert api.post("/api/v1/changes/preview", body).status_code == 422
+    refused = api.post("/api/v1/proposals", body | {"fingerprint": "x"}, key="k")
+    assert refused.status_code == 422
+    assert count(hr, "proposal") == 0
 
 
 # ---- the operator ------------------------------------------------------------------------------
