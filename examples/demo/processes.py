@@ -83,7 +83,7 @@ class Children:
         return next((c for c in self._running if c.process.poll() is not None), None)
 
     def wait_until_answering(
-        self, urls: Iterable[str], *, ca_file: Path | None = None, within: float = 60.0
+        self, urls: Iterable[str], *, ca_file: Path | None = None, within: float = 120.0
     ) -> None:
         """Return once every address answers 200. Raises CannotStart when one does not."""
         trust = ssl.create_default_context(cafile=str(ca_file)) if ca_file else None
