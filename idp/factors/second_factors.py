@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, literal, null, or_, select, union_all
+from sqlalchemy import BigInteger, Connection, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from connectors.eid.settings import most
 from connectors.eid.upstreams import Upstream
 from directory import eid_links
-from directory.base.db import core
+from directory.base import hot
+from directory.base.db import Json, core
 from directory.eid_links import EidLink
 from directory.people import User
 from idp.factors.enrolled import LIVE, EnrolledFactor
@@ -53,34 +54,47 @@ class SecondFactors:
         return frozenset(code for code in codes if code.startswith(EID)) - self.linked
 
 
-_USER: Any = bindparam("user")
-_LINKED, _LIVE, _LOST = "linked", "live", "lost"
-_OF = union_all(
-    # First, since its columns say how all of them are read.
-    select(
-        literal(_LINKED).label("what"),
-        EidLink.upstream.label("code"),
-        Upstream.settings.label("settings"),
+def _columns(together: Any, pair: Any, plain: Any) -> tuple[Any, ...]:
+    """What ``read`` reads, of the row's ``User``."""
+    linked = (
+        select(together(pair(EidLink.upstream, plain(Upstream.settings)), type_=Json))
+        .select_from(EidLink)
+        .join(Upstream, Upstream.name == EidLink.upstream)
+        .where(eid_links.good(), Upstream.enabled.is_(True))
     )
-    .select_from(EidLink)
-    .join(User, eid_links.good())
-    .join(Upstream, Upstream.name == EidLink.upstream)
-    .where(EidLink.user_id == _USER, Upstream.enabled.is_(True)),
-    select(case((LIVE, _LIVE), else_=_LOST), EnrolledFactor.kind, null()).where(
-        EnrolledFactor.user_id == _USER, or_(LIVE, EnrolledFactor.ended_as == "lost")
-    ),
+    kept = select(together(pair(EnrolledFactor.kind, LIVE), type_=Json)).where(
+        EnrolledFactor.user_id == User.id, or_(LIVE, EnrolledFactor.ended_as == "lost")
+    )
+    return (
+        linked.correlate(User).scalar_subquery().label("linked"),
+        kept.correlate(User).scalar_subquery().label("kept"),
+    )
+
+
+COLUMNS = {
+    "postgresql": _columns(func.jsonb_agg, func.jsonb_build_array, lambda it: it),
+    "sqlite": _columns(func.json_group_array, func.json_array, func.json),
+}
+"""Of whoever is selected from ``User``, by the database's name; ``read`` takes the row."""
+_OF = hot.read(
+    {
+        name: select(*columns).where(User.id == bindparam("user", type_=BigInteger()))
+        for name, columns in COLUMNS.items()
+    }
 )
+
+
+def read(row: Any) -> SecondFactors:
+    """What the person of a row with ``COLUMNS`` has."""
+    kept = row.kept or ()
+    return SecondFactors(
+        frozenset(kind for kind, live in kept if live),
+        frozenset(EID + name for name, said in row.linked or () if most(said) >= _TWO_FACTORS),
+        any(not live for _, live in kept),
+    )
 
 
 def of(where: Connection | Session, user_id: int) -> SecondFactors:
     """What this person has. One SELECT."""
-    rows = core(where).execute(_OF, {"user": user_id}).all()
-    return SecondFactors(
-        frozenset(row.code for row in rows if row.what == _LIVE),
-        frozenset(
-            EID + row.code
-            for row in rows
-            if row.what == _LINKED and most(row.settings) >= _TWO_FACTORS
-        ),
-        any(row.what == _LOST for row in rows),
-    )
+    row = _OF.one(core(where), user=user_id)
+    return SecondFactors() if row is None else read(row)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from idp.assurance import Because, asked_here
-from idp.factors import known_browser, registry, second_factors
+from idp.factors import known_browser, registry
 from idp.factors.factor import Asking, Factor, Source, reached
 from idp.login import new_device
 from idp.login.finishing import Finished
@@ -30,9 +30,9 @@ def source() -> Source:
 
 def because_of(flow: FlowState) -> Because | None:
     """Why the installation asks two factors of whoever signs in here, once it is known who does."""
-    if flow.user_id is None:
+    if flow.who is None:
         return None
-    return asked_here(services().settings, administers=flow.holds_role, ip=source().ip)
+    return asked_here(services().settings, administers=flow.who.holds_role, ip=source().ip)
 
 
 def ways(
@@ -40,12 +40,12 @@ def ways(
 ) -> tuple[Factor, ...]:
     """By which factors whoever signs in could prove herself now; none once nothing more is wanted."""
     wanted, told = flow.demand.raised(because), of(flow, now)
-    if flow.user_id is not None and flow.proven:
+    if flow.who is not None and flow.proven:
         # What the post asks that she would act in is not known here.
         posts_ask = bool(services().settings.position_acr)
         if not posts_ask and not wanted.wishes_more_than(reached(flow.proven).acr):
             return ()
-        told = replace(told, enrolled=second_factors.of(where, flow.user_id).enrolled)
+        told = replace(told, enrolled=flow.who.beside.enrolled)
     there = registry.every(services(), where, now)
     return tuple(one for one in there if one.offers(where, told))
 

@@ -51,7 +51,7 @@ _BEFORE = ("id", "return_to", "client_id", "request", "browser", "created_at", "
 """What a row says that is there already."""
 
 
-def _ended(insert_into: Any) -> Any:
+def _kept(insert_into: Any) -> Any:
     new = insert_into(LoginFlow).values(_FLOW)
     given = new.excluded
     same = and_(
@@ -88,7 +88,7 @@ def _inserted(table: Any, values: dict[str, Any], from_: Any) -> Any:
 
 
 def _at_once() -> Any:
-    ended = _ENDED["postgresql"].cte("ended")
+    ended = _KEPT["postgresql"].cte("ended")
     opened = _opened(ended).cte("opened")
     told = _told(opened).cte("told")
     return select(
@@ -98,8 +98,8 @@ def _at_once() -> Any:
     )
 
 
-_ENDED = for_each_dialect(_ended)
-_END = hot.write(_ENDED)
+_KEPT = for_each_dialect(_kept)
+_KEEP = hot.write(_KEPT)
 _OPEN = hot.write(_opened())
 _TELL = hot.write(_told())
 _ALL = hot.write({"postgresql": _at_once()})
@@ -126,10 +126,10 @@ def complete(  # noqa: PLR0913 (one keyword per fact)
     """
     failpoint("login.finish")
     has: Any = {"now": now, "settings": settings, "keyring": keyring}
-    values = _of_flow(replace(flow, browser=browser), now=now, settings=settings)
+    values = _of_flow(replace(flow, browser=browser, done_at=now), settings)
     assignment_id = policy.capacity(rule)
     if finishing.goes_on(acting, who, assignment_id, flow):
-        _end(session, values | {"flow_session_id": acting.id}, first=first, now=now)
+        _keep(session, values | {"flow_session_id": acting.id}, first=first, now=now)
         view, cookie = sessions.renew(session, acting, flow.proven, **has)
         return Finished.of(view, cookie, flow)
     ended = finishing.replaced(session, acting, who, source, now=now)
@@ -143,7 +143,24 @@ def complete(  # noqa: PLR0913 (one keyword per fact)
     )
 
 
-def _of_flow(flow: FlowState, *, now: datetime, settings: Settings) -> dict[str, Any]:
+def go_on(
+    session: Session,
+    flow: FlowState,
+    *,
+    browser: str,
+    first: bool,
+    now: datetime,
+    settings: Settings,
+) -> None:
+    """Write the sign-in with these proofs down: something is missing still. One statement.
+
+    Raises Conflict when another request has ended it, or it has become somebody else's.
+    """
+    values = _of_flow(replace(flow, browser=browser), settings)
+    _keep(session, values | {"flow_session_id": None}, first=first, now=now)
+
+
+def _of_flow(flow: FlowState, settings: Settings) -> dict[str, Any]:
     password = [one.at for one in flow.proven if one.factor == by_password.CODE]
     epochs = flow.proven[0].epochs
     row = {
@@ -159,12 +176,12 @@ def _of_flow(flow: FlowState, *, now: datetime, settings: Settings) -> dict[str,
         "installation_epoch": epochs.installation,
         "password_at": password[0] if password else None,
         "proven": flows.listed(flow.user_id, flow.proven),
-        "must_change": False,
-        "assignment_id": None,
-        "capacity_chosen": False,
-        "done_at": now,
+        "must_change": flow.must_change,
+        "assignment_id": flow.assignment_id,
+        "capacity_chosen": flow.capacity_chosen,
+        "done_at": flow.done_at,
         # The application that it was for is answered by whoever ends it (``flows.answer_owed``).
-        "consumed": flow.client_id is not None,
+        "consumed": flow.done_at is not None and flow.client_id is not None,
     }
     return {f"flow_{name}": value for name, value in row.items()}
 
@@ -176,7 +193,7 @@ def _written(
     opened = {f"session_{name}": value for name, value in made.row.items()}
     told = {f"entry_{name}": value for name, value in made.entry.items()}
     if connection.dialect.name != "postgresql":
-        _end(session, values, first=first, now=now)
+        _keep(session, values, first=first, now=now)
         _OPEN.run(connection, **opened)
         _TELL.run(connection, **told)
         return
@@ -184,6 +201,6 @@ def _written(
         raise flows.over()
 
 
-def _end(session: Session, values: dict[str, Any], *, first: bool, now: datetime) -> None:
-    if _END.one(core(session), first=first, now=now, **values) is None:
+def _keep(session: Session, values: dict[str, Any], *, first: bool, now: datetime) -> None:
+    if _KEEP.one(core(session), first=first, now=now, **values) is None:
         raise flows.over()

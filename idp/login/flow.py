@@ -27,7 +27,7 @@ from directory.permissions import Do
 from idp import demands
 from idp.assurance import UNASKED, Because
 from idp.demands import Rules, Situation
-from idp.factors import by_password, second_factors
+from idp.factors import by_password
 from idp.factors.factor import Epochs, Factor, Passed, Proven
 from idp.factors.second_factors import SecondFactors
 from idp.login import person, policy
@@ -95,22 +95,23 @@ def find(
 ) -> FlowState | None:
     """The flow as this browser may see it, while we remember it, also when it is over."""
     asked = {"flow": flow_id, "browser": browser, "today": local_day(now)}
-    row = core(connection).execute(LOAD, asked).one_or_none()
+    row = LOAD.one(core(connection), **asked)
     return None if row is None else state(row)
 
 
 def state(row: Any) -> FlowState:
     """A sign-in as its row says it."""
-    values = dict(row._mapping)  # noqa: SLF001 (its public name)
+    values = row._asdict()
+    who = person.of(row) if values.get("who") is not None else None
+    values = {name: value for name, value in values.items() if name not in person.NAMES}
     kept, at = values.pop("proven"), values.pop("password_at")
-    values["holds_role"] = bool(values.get("holds_role"))
     epochs = Epochs(values.pop("user_epoch") or 0, values.pop("installation_epoch") or 0)
     whole = [Proven.read(each) for each in kept["by"]] if kept else []
     proven = [one for one in whole if one.epochs == epochs and kept["user"] == row.user_id]
     if not proven and at is not None:
         # Written by the release before, which knows a password and not the list beside it.
         proven = [by_password.proven(at, epochs)]
-    return FlowState(**values, proven=tuple(proven))
+    return FlowState(**values, proven=tuple(proven), who=who)
 
 
 def unknown() -> NotFound:
@@ -266,7 +267,7 @@ def policy_for(
     """
     if flow.user_id is None:
         return Policy(ways=tuple(ways), finished=flow.done_at is not None)
-    who = person.read(where, flow.user_id, now=now)
+    who = flow.who or person.read(where, flow.user_id, now=now)
     found = rule(where, flow, who, ways=ways, acting=acting, because=because, now=now)
     return in_post(found, who, positions)
 
@@ -289,8 +290,6 @@ def rule(
         permissions.rights(where, Actor("user", user.id), today) if closed or not held else None
     )
     runs = granted is not None and granted.may(Do.MANAGE_INSTALLATION, None)
-    # No ways, where nothing more is wanted of her.
-    beside = second_factors.of(where, user.id) if ways else SecondFactors()
     return Policy(
         finished=flow.done_at is not None,
         ways=tuple(ways),
@@ -299,9 +298,9 @@ def rule(
         administers=granted is not None and bool(granted.reaches),
         kept_out=closed and not runs,
         because=because,
-        untried=beside.untried(way.code for way in ways),
+        untried=who.beside.untried(way.code for way in ways),
         ours=flow.client_id is None,
-        may_begin=bool(ways) and _may_begin(flow.proven, beside),
+        may_begin=bool(ways) and _may_begin(flow.proven, who.beside),
         must_change=flow.must_change,
         chosen=flow.assignment_id if flow.capacity_chosen else None,
         acting=acting.assignment_id if same and acting else None,

@@ -10,13 +10,11 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     Boolean,
-    Date,
     ForeignKey,
     Text,
     and_,
     bindparam,
     case,
-    exists,
     func,
     or_,
     select,
@@ -24,11 +22,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from directory.assignments import Assignment
+from directory.base import hot
 from directory.base.db import Base, Key, UTCDateTime
 from directory.base.rows import for_each_dialect
-from directory.entitlements import Installation
-from directory.permissions import AdminRole, counting
+from directory.people import User
+from idp.login import person
 
 
 class LoginFlow(Base):
@@ -63,16 +61,6 @@ class LoginFlow(Base):
 
 
 _NOW = bindparam("now", type_=UTCDateTime())
-_TODAY: Any = bindparam("today", type_=Date())
-_HOLDS_ROLE = (
-    exists(
-        select(AdminRole.id)
-        .outerjoin(Assignment, Assignment.id == AdminRole.assignment_id)
-        .where(AdminRole.user_id == LoginFlow.user_id, counting(_TODAY))
-    )
-    .correlate(LoginFlow)
-    .label("holds_role")
-)
 _FLOW: BindParameter[str] = bindparam("flow", type_=Text())
 BEGIN = for_each_dialect(
     lambda insert: insert(LoginFlow).on_conflict_do_nothing(index_elements=["id"])
@@ -93,13 +81,22 @@ STATE = (
     LoginFlow.assignment_id,
     LoginFlow.capacity_chosen,
     LoginFlow.done_at,
-    # In the same statement: whoever is signing in while a backup is put back is told so.
-    select(Installation.unconfirmed_since).scalar_subquery().label("unconfirmed_since"),
 )
-LOAD = select(*STATE, _HOLDS_ROLE).where(
-    LoginFlow.id == _FLOW,
-    or_(LoginFlow.browser.is_(None), LoginFlow.browser == bindparam("browser")),
+LOAD = hot.read(
+    {
+        name: select(*STATE, *columns)
+        .select_from(LoginFlow)
+        .outerjoin(User, User.id == LoginFlow.user_id)
+        .where(
+            LoginFlow.id == _FLOW,
+            or_(
+                LoginFlow.browser.is_(None), LoginFlow.browser == bindparam("browser", type_=Text())
+            ),
+        )
+        for name, columns in person.COLUMNS.items()
+    }
 )
+"""With whoever has proven something in it, as she stands (``person.of``)."""
 _AT = bindparam("at", type_=UTCDateTime())
 _CHANGE = bindparam("change", type_=Boolean())
 _ON = bindparam("on", type_=Boolean())

@@ -9,6 +9,7 @@ from typing import Any
 from idp.assurance import TWO_FACTORS, Because, Demand, combined, reaches
 from idp.demands import Asked, levels
 from idp.factors.factor import Factor, Proven, reached
+from idp.login.person import Who
 
 
 class Step(StrEnum):
@@ -50,10 +51,8 @@ class FlowState:
     assignment_id: int | None = None
     capacity_chosen: bool = False
     done_at: datetime | None = None
-    unconfirmed_since: datetime | None = None
-    """Since when only administrators are let in (``Installation``)."""
-    holds_role: bool = False
-    """Whether its person has an administrative role today, in whichever capacity."""
+    who: Who | None = None
+    """Its person as she stood when it was looked up."""
     name: str = ""
     """Its name in addresses, where that is not its id: nothing of it is written yet, or was not
     when it began."""

@@ -1,11 +1,12 @@
 """What was just proven, written down: as a step of the sign-in, or as its end."""
 
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from idp.factors.factor import Passed
-from idp.login import asking, completing, finishing, parting, person, unwritten
+from idp.login import asking, completing, finishing, parting, person
 from idp.login import flow as flows
 from idp.login.finishing import Finished
 from idp.login.policy import FlowState, Step, next_step
@@ -18,24 +19,23 @@ def record(flow: FlowState, passed: Passed) -> Finished | None:
     has = services()
     with has.db.write() as session:
         passed.settle(session)
-        done = _completed(session, flow, passed)
-        if done is None:
-            unwritten.keep(session, flow, settings=has.settings)
-            flows.record(session, flow, passed)
+        done = _written(session, flow, passed)
     parting.remember(passed.parting)
     return done
 
 
-def _completed(session: Session, flow: FlowState, passed: Passed) -> Finished | None:
+def _written(session: Session, flow: FlowState, passed: Passed) -> Finished | None:
     """The end of the sign-in, if this proof is it. Raises Conflict."""
     has, now, acting = services(), services().clock(), gate.current_session()
     who = person.read(session, passed.user_id, now=now)
-    after = replace(flows.with_proof(flow, passed), holds_role=who.holds_role)
+    after = replace(flows.with_proof(flow, passed), who=who)
     because = asking.because_of(after)
     left = asking.ways(session, after, because, now)
     rule = flows.rule(session, after, who, ways=left, acting=acting, because=because, now=now)
     rule = flows.in_post(rule, who, has.settings.position_acr)
+    this: Any = {"browser": gate.browser_id(), "first": flows.begins(flow, passed)}
     if next_step(after.proven, after.demand, rule) is not Step.DONE:
+        completing.go_on(session, after, **this, now=now, settings=has.settings)
         return None
     finishing.require_unchanged(after, who)
     done = completing.complete(
@@ -43,8 +43,7 @@ def _completed(session: Session, flow: FlowState, passed: Passed) -> Finished | 
         after,
         who,
         rule,
-        browser=gate.browser_id(),
-        first=flows.begins(flow, passed),
+        **this,
         acting=acting,
         source=asking.source(),
         now=now,

@@ -1,6 +1,6 @@
 """How many requests and statements a full sign-in costs: a budget, not a measurement."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,13 +13,17 @@ from idp.factors import passwords
 from idp.login.flow_rows import LoginFlow
 from idp.oidc.clients import ResponseType
 from idp.sessions import SsoSession
-from tests.browser_client import hidden_fields, submit
+from tests import hr_world
+from tests.browser_client import following, hidden_fields, open_login, submit
+from tests.hr_world import Hr
 from tests.relying_party import Flow, World, build_world, counted
+from tests.someone import INSIDE, OUTSIDE, Someone
 
 pytestmark = pytest.mark.both_databases
 
 PASSWORD = "bếp củi reo vui sớm mai"
 ON_POSTGRESQL, ON_SQLITE = 12, 14
+FURTHER = 8
 
 
 @pytest.fixture
@@ -217,3 +221,36 @@ def test_another_persons_sign_in_ends_the_first_ones_session(
     (session,) = rows(world, SsoSession)  # the same person, in the same capacity: it goes on
     assert session.id == before.id
     assert session.generation == 2
+
+
+# ---- further factors -------------------------------------------------------------------------
+
+
+def paid(person: Someone, hr: Hr, *answers: Callable[[], dict[str, str]]) -> int:
+    """The statements of a sign-in at a page of ours, from its first page to its end."""
+    with counted(hr.services) as cost:
+        page = open_login(person.client, "/portal/profile")
+        for answer in answers:
+            done = submit(person.client, page, **answer())
+            page = following(person.client, done)
+    assert page.headers["Location"] == "/portal/profile"
+    return sum(cost.values())
+
+
+@pytest.mark.parametrize("by", ["a code of her app", "a code on paper"])
+def test_a_further_factor_costs_so_much_more(
+    services: Any, clock: Any, app: Flask, by: str
+) -> None:
+    services.settings.second_factor = "outside"
+    services.settings.inside_networks = ["10.0.0.0/8"]
+    hr = hr_world.build(services, clock, app)
+    lan = Someone(hr, "lan", OUTSIDE)
+    lan.whole()
+    password = {"username": hr.names["lan"], "password": hr_world.PASSWORD}
+    lan.again(INSIDE).password()  # rules are read once per process
+    clock.advance(seconds=90)
+    alone = paid(lan.again(INSIDE), hr, lambda: password)
+    paper = {"step": "recovery_code", "code": lan.codes[0]}
+    second = (lambda: {"code": lan.code()}) if by.endswith("app") else (lambda: paper)
+    both = paid(lan.again(OUTSIDE), hr, lambda: password, second)
+    assert both - alone <= FURTHER, (alone, both)
