@@ -67,7 +67,11 @@ def _counters(connection: Connection) -> Counters:
 
 
 def _all(connection: Connection) -> Rows:
-    return {table: connection.execute(select(table)).all() for table in Base.metadata.sorted_tables}
+    """Every row, those that others of its table refer to first: PostgreSQL has no order of its own."""
+    return {
+        table: connection.execute(select(table).order_by(*table.primary_key)).all()
+        for table in Base.metadata.sorted_tables
+    }
 
 
 def _recorded(session: Session, write: Callable[[Session], Any], before: Counters) -> _World:

@@ -52,6 +52,12 @@ class Statement:
         self._writes = writes
         self._compiled: dict[str, Compiled] = {}
 
+    def made_for(self, database: str) -> bool:
+        """Whether there is one for the database of this name: some can do at once what others
+        cannot.
+        """
+        return not isinstance(self._statement, dict) or database in self._statement
+
     def one(self, connection: Connection, /, **values: Any) -> Any:
         """The row it gives, None where it gives none. Raises MultipleResultsFound."""
         rows = self.all(connection, **values)

@@ -97,7 +97,9 @@ def test_the_sign_in_a_request_asked_for_answers_it_once(hr: Hr, app: Flask) -> 
     flow = Flow(app.test_client(), world.register())
     sign_in(flow.browser, hr.names["lan"], PASSWORD)
     page = flow.browser.get(flow.ask(prompt="login").headers["Location"])
-    submit(flow.browser, page, username=hr.names["lan"], password=PASSWORD)
-    back = flow.browser.get(page.request.path).headers["Location"]
-    assert "code=" in flow.browser.get(back).headers["Location"]
-    assert "/login/" in flow.browser.get(back).headers["Location"]
+    answer = submit(flow.browser, page, username=hr.names["lan"], password=PASSWORD)
+    assert "code=" in answer.headers["Location"]
+    again = flow.browser.get(page.request.path)
+    assert "code=" not in again.headers.get("Location", "")
+    asked = flow.ask(prompt="login", flow=page.request.path.rpartition("/")[2])
+    assert "/login/" in asked.headers["Location"]

@@ -75,6 +75,7 @@ _CHANGING = r'name="(csrf_token|form_key|key|fingerprint|password)"[^>]*|nonce="
 def _said(answer: Any) -> tuple[int, str]:
     """A page without what differs between any two, and without its log of changes."""
     page = re.sub(_CHANGING, "", answer.get_data(as_text=True))
+    page = re.sub('<p class="session-note">.*?</p>', "", page)
     parts = re.split(r"(?=<section)", page)
     kept = [part for part in parts if "Chưa có thay đổi" not in part]
     kept = [part for part in kept if "/console/changes/" not in part]
