@@ -1,6 +1,6 @@
 """Sign-in: what is still missing before a session may start, and the pages that ask for it.
 
-views           records what a person enters, redirects to /login/<flow>; never to a step
+views           records what a person enters, redirects to /login/<flow>, never to a step; or ends it
 views_certificate  the host where people show certificates: one address, back at once
 views_activation  the pages of a printed slip
 proving         the page and the answers of whichever factor is asked for

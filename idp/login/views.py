@@ -1,4 +1,6 @@
-"""The sign-in pages. Each POST records one thing and redirects to /login/<flow>."""
+"""The sign-in pages. Each POST records one thing and redirects to /login/<flow>; the last ends it, and goes
+on to where she was going.
+"""
 
 import contextlib
 from collections.abc import Callable

@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 
 from idp.factors import passwords
 from idp.login.flow_rows import LoginFlow
+from idp.oidc import answering
 from idp.oidc.clients import ResponseType
 from idp.sessions import SsoSession
 from tests import hr_world
@@ -194,6 +195,20 @@ def test_who_may_not_use_the_application_is_told_so_on_its_page(
     answer = sign_in(flow, name)
     assert answer.headers["Location"].startswith("/oauth2/authorize?")
     assert flow.browser.get(answer.headers["Location"]).status_code == 403
+
+
+def test_a_fault_on_the_way_to_the_application_loses_no_session(
+    world: World, app: Flask, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """She is signed in; the application is asked for once more, where a fault would be told."""
+    flow = Flow(app.test_client(), world.register())
+    page = first_page(flow, prompt="login")
+    with monkeypatch.context() as broken:
+        broken.setattr(answering, "decide", lambda _: 1 / 0)
+        answer = submit(flow.browser, page, username=name, password=PASSWORD)
+    assert answer.headers["Location"].startswith("/oauth2/authorize?")
+    assert "code" in flow.told(flow.browser.get(answer.headers["Location"]))
+    assert len(rows(world, SsoSession)) == 1
 
 
 def test_a_pushed_request_is_used_up_by_the_sign_in_it_waited_for(
