@@ -82,8 +82,8 @@ class Installation:
             "data_dir": str(folder / "data"),
             **more,
         }
-        known = tree.path / "directory/base/config.py"
-        if known.exists() and "second_factor" in known.read_text("utf-8"):
+        known = (tree.path / "directory/base").glob("*.py")  # where a revision keeps its settings
+        if any("second_factor:" in each.read_text("utf-8") for each in known):
             settings["second_factor"] = "nobody"  # a full sign-in is one with a password
         if database is not None:
             settings["database_url"] = database.url.render_as_string(hide_password=False)
