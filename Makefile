@@ -39,7 +39,7 @@ test-long: setup-dev  ## Mọi cặp, mọi lịch (chạy tay) / every pair and
 	@scripts/with-postgresql scripts/test long
 
 pictures: setup-dev  ## Chụp lại ảnh trong tài liệu / take the documents' pictures again
-	@PICTURES=docs/images/signing-in $(BIN)/pytest -q tests/browser/test_walkthrough.py
+	@PICTURES=docs/images/signing-in $(BIN)/pytest -q tests/browser/test_walkthrough.py tests/browser/test_certificates.py
 
 bench: setup-dev  ## Đo chi phí mỗi thao tác / what one operation costs, also AGAINST=REV PEER=node; writes docs/performance.md
 	@$(if $(PEER),scripts/test-node bench/node)
