@@ -5,8 +5,10 @@ stands where the outward client is. ``twist`` changes what it is about to say, b
 
     metadata keys token claims userinfo     the JSON object, before it is sent or signed
     header                                  the JOSE header
+    userinfo signed                         the signed text
 
 ``raw`` answers a stage with these bytes, ``status`` with this status, and ``down`` not at all.
+``signs`` sends userinfo as a signed JWT (OIDC Core §5.3.2).
 """
 
 import base64
@@ -93,10 +95,11 @@ class Upstream:
     level: Any = 2
     alg: str = "ES256"
     kid: str | None = "k1"
-    twist: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
+    twist: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     raw: dict[str, bytes] = field(default_factory=dict)
     status: dict[str, int] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
+    signs: bool = False
     published: list[tuple[str, str]] = field(default_factory=lambda: [("ES256", "k1")])
     calls: list[str] = field(default_factory=list)
     asked: dict[str, str] = field(default_factory=dict)
@@ -156,12 +159,20 @@ class Upstream:
         if stage == "token":
             return self._token(said)
         assert said["headers"]["Authorization"] == "Bearer the-vao"
+        if self.signs:
+            return self._signed_person()
         return self._body("userinfo", self._person())
 
+    def _signed_person(self) -> Response:
+        told = {"iss": self.issuer, "aud": CLIENT} | self._person()
+        text = self._twisted("userinfo signed", self._signed(self._twisted("userinfo", told)))
+        kind = httpx2.Headers({"Content-Type": "application/jwt"})
+        return Response(200, kind, text.encode())
+
     def _metadata(self) -> dict[str, Any]:
-        at = self.issuer
+        at = self.issuer.rstrip("/")
         return {
-            "issuer": at,
+            "issuer": self.issuer,
             "authorization_endpoint": f"{at}/authorize",
             "token_endpoint": f"{at}/token",
             "userinfo_endpoint": f"{at}/userinfo",
@@ -215,7 +226,9 @@ class Upstream:
             "at_hash": half("the-vao"),
             "c_hash": half(code),
         }
-        claims = self._twisted("claims", claims)
+        return self._signed(self._twisted("claims", claims))
+
+    def _signed(self, claims: Any) -> str:
         header = self._twisted("header", {"alg": self.alg, "typ": "JWT"} | self._named())
         if header["alg"] == "none":
             parts = [json.dumps(each).encode() for each in (header, claims)]
@@ -258,7 +271,7 @@ class Upstream:
             "religion": "không",
         }
 
-    def _twisted(self, stage: str, value: dict[str, Any]) -> Any:
+    def _twisted(self, stage: str, value: Any) -> Any:
         return self.twist.get(stage, lambda same: same)(value)
 
 
@@ -288,5 +301,5 @@ class Several:
 
     def request(self, method: str, url: str, **said: Any) -> Response:
         """The outward client's call."""
-        at = next(one for one in self.upstreams if url.startswith(one.issuer + "/"))
+        at = next(one for one in self.upstreams if url.startswith(one.issuer.rstrip("/") + "/"))
         return at.request(method, url, **said)

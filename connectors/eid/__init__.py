@@ -6,6 +6,7 @@
     reviews         what upstream says otherwise than our records, until somebody has looked
     upstreams       the table of upstreams: who they are, how far they are trusted
     profiles/       how one sort of upstream is spoken to; a profile is a value in one file
+    userinfo        what an upstream says of a person at its userinfo endpoint, plain or signed
     id_tokens       what an upstream has signed, checked
     documents       what an upstream publishes: its metadata and its keys
     calling         calls within bounds; their failures as refusals

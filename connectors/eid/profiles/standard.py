@@ -1,6 +1,7 @@
 """``standard``: any OpenID Provider (OIDC Core 1.0, Discovery 1.0, RFC 9207), with PKCE and nonce.
 
-Claims come from the ID token and from userinfo; where both say something they must say the same.
+Claims come from the ID token and from userinfo, plain or signed; where both say something they must say
+the same.
 Aggregated and distributed claims (§5.6.2) are not looked at.
 """
 
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from connectors.eid import callbacks, calling, documents, id_tokens
+from connectors.eid import callbacks, calling, documents, id_tokens, userinfo
 from connectors.eid.calling import Calls
 from connectors.eid.id_tokens import Expected
 from connectors.eid.profiles.profile import Back, Begun, EidProfile, Party, Visit
@@ -101,16 +102,17 @@ def vouch(calls: Calls, party: Party, back: Back) -> Vouched:
         code = callbacks.code(found)
         given = _tokens(calls, party, back, code)
         access = calling.bearer(given)
+        wanted = expected(party, back, party.settings.id_token_issuer or party.issuer)
         signed = id_tokens.checked(
             calls,
             given.get("id_token"),
             keys=_at(calls, party, "jwks"),
-            expected=expected(party, back, party.settings.id_token_issuer or party.issuer),
+            expected=wanted,
             access_token=access,
             code=code,
         )
         who = subject(signed.get("sub"))
-        more = _userinfo(calls, party, access, who)
+        more = _userinfo(calls, party, access, who, wanted)
     known = said(agreed(signed, more), party.settings.claims)
     level, assumed = strength(party.settings, signed.get("acr"))
     return Vouched(
@@ -171,7 +173,9 @@ def _tokens(calls: Calls, party: Party, back: Back, code: str) -> dict[str, Any]
     return calling.told(calling.token(answer), of="token")
 
 
-def _userinfo(calls: Calls, party: Party, access: str, who: str) -> dict[str, Any]:
+def _userinfo(
+    calls: Calls, party: Party, access: str, who: str, wanted: Expected
+) -> dict[str, Any]:
     """What it says there of the same person; nothing where there is no such place."""
     if "userinfo" not in party.settings.endpoints:
         published = documents.metadata(calls, party.issuer)
@@ -179,7 +183,8 @@ def _userinfo(calls: Calls, party: Party, access: str, who: str) -> dict[str, An
             return {}
     where = _at(calls, party, "userinfo")
     answer = calling.call(calls, "GET", where, headers={"Authorization": f"Bearer {access}"})
-    found = calling.told(answer, of="userinfo")
+    keys = _at(calls, party, "jwks")
+    found = userinfo.told(calls, answer, keys=keys, expected=wanted)
     if found.get("sub") != who:
         raise EidRefused(Why.UNTRUSTED, "userinfo: another subject")
     return found
