@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, request
 
+from connectors.eid import upstreams
 from directory.base.errors import NotFound
 from idp.factors.second_factors import EID
 from idp.login import proving, views, waiting
@@ -36,12 +37,36 @@ def returned(code: str) -> Any:
 def begun_at_once(name: str) -> Any:
     """A sign-in that is at an upstream without anybody's click: for programs that try how we speak to
     it. Not where the installation does not say so.
+
+    Whoever begins it elsewhere (OIDC Core §4) may name the issuer, and nothing of where it ends: the
+    sign-in is this browser's own, and counted as every visit is.
     """
-    if not services().settings.eid_start_addresses:
-        raise NotFound("not_here", "Không tìm thấy trang này.")
+    if not services().settings.eid_start_addresses or _embedded():
+        raise _not_here()
     flow, policy = views.load(views.new("/"))
     factor = proving.chosen(flow, policy, EID + name)
-    if factor is None:
-        raise NotFound("not_here", "Không tìm thấy trang này.")
+    if factor is None or not _meant(name, request.args.get("iss")):
+        raise _not_here()
     step = proving.step_of(flow, policy)
     return views.acted(flow, policy, step, lambda: proving.answered(flow, factor))
+
+
+def _embedded() -> bool:
+    """Whether the browser says that this is not where somebody goes, but a part of a page."""
+    said = request.headers
+    return (
+        said.get("Sec-Fetch-Mode", "navigate") != "navigate"
+        or said.get("Sec-Fetch-Dest", "document") != "document"
+    )
+
+
+def _meant(name: str, issuer: str | None) -> bool:
+    """Whether this is the upstream of that issuer; where none is named, it is."""
+    if issuer is None:
+        return True
+    with services().db.read() as session:
+        return upstreams.get(session, name).issuer == issuer
+
+
+def _not_here() -> NotFound:
+    return NotFound("not_here", "Không tìm thấy trang này.")
