@@ -278,6 +278,8 @@ class StepUp:
 _NO_MORE = StepUp()
 UNASKED = "unasked"
 """In ``amr``: somebody else vouched for her without saying when she was asked, if she was at all."""
+SEALED = "break_glass"
+"""In ``amr``: she came in by a sealed envelope (``idp.factors.by_envelope``)."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 

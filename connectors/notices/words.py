@@ -30,6 +30,10 @@ class Notice(StrEnum):
     """She says that somebody else was at her account: to whoever answers for security."""
     DISOWNED = "disowned"
     """The same, to herself: she is not who said so if somebody has her session."""
+    BREAK_GLASS = "break_glass"
+    """An administrator came in by a sealed envelope: to whoever answers for security."""
+    BREAK_GLASS_HERS = "break_glass.hers"
+    """The same, to herself."""
     TEST = "test"
     """The operator tries whether messages arrive."""
 
@@ -151,6 +155,19 @@ WORDS: Mapping[Notice, Words] = {
         "và mật khẩu đã bị hủy.",
         "Để đăng nhập lại, hãy nhận phiếu kích hoạt ở nơi ghi dưới đây. Nếu không phải bạn báo: hãy nói rõ điều đó ở "
         "đây, vì đã có người vào được tài khoản của bạn.",
+    ),
+    Notice.BREAK_GLASS: Words(
+        "Báo động: tài khoản quản trị của {name} được mở bằng phong bì khẩn cấp",
+        "Có người vừa đăng nhập vào tài khoản quản trị của {name} bằng phong bì khẩn cấp. Phong bì đó không còn dùng "
+        "được nữa.",
+        "Hãy liên hệ trực tiếp với người này và người giữ phong bì. Nếu không ai biết: kết thúc các phiên đăng nhập của "
+        "tài khoản này ngay. Sau đó làm phong bì mới.",
+        to_officers=True,
+    ),
+    Notice.BREAK_GLASS_HERS: Words(
+        "Tài khoản quản trị của bạn được mở bằng phong bì khẩn cấp",
+        "Có người vừa đăng nhập vào tài khoản của bạn bằng phong bì khẩn cấp.",
+        ASK_AT_ONCE,
     ),
     Notice.TEST: Words(
         "Thử gửi thông báo",

@@ -66,6 +66,10 @@ class Tag(StrEnum):
     LOGIN_UNLOCK = "login.unlock"
     LOGIN_DISOWN = "login.disown"
     """A sign-in in somebody's name was not hers, she says."""
+    LOGIN_BREAK_GLASS = "login.break_glass"
+    """An administrator came in by a sealed envelope."""
+    ENVELOPE_SEAL = "envelope.seal"
+    ENVELOPE_VOID = "envelope.void"
     PASSWORD_SET = "password.set"  # noqa: S105 (a name, not a secret)
     FACTOR_ENROL = "factor.enrol"
     FACTOR_RENAME = "factor.rename"

@@ -88,6 +88,13 @@ class SignInSettings(BaseModel):
     """Where ``dinhdanh passwords blocklist`` keeps passwords that leaked, for each node; default
     ``data_dir/passwords.blocklist``."""
     activation_lifetime: int = 7 * DAY
+    break_glass: Literal["off", "one", "two"] = "off"
+    """Whether an administrator may sign in by a sealed envelope, and whether it is one code or two halves that two
+    people keep. What was sealed under another value is no good."""
+    break_glass_lifetime: int = Field(default=HOUR, ge=5 * MINUTE)
+    """Seconds after which a session that was begun with an envelope is over, however busy."""
+    break_glass_days: int = Field(default=400, ge=1)
+    """How old an envelope may be."""
     certificate_site: str = ""
     """The base URL where people sign in with a certificate: a host of its own, at which a trusted proxy
     asks for one. Empty: nobody can."""

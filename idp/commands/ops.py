@@ -16,7 +16,7 @@ from directory.base.db import Database
 from directory.base.errors import DinhdanhError
 from directory.base.rows import not_over
 from directory.permissions import AdminRole, Role
-from idp.commands import demanded, hierarchies, level3, notices, passkeys, passwords, pki
+from idp.commands import demanded, hierarchies, level3, notices, passkeys, passwords, people, pki
 from idp.run import health, installation, migrate, schema, wiring
 from idp.services import Services
 from idp.trail import anchor
@@ -122,7 +122,9 @@ def _weaknesses(settings: Settings) -> tuple[list[str], list[str]]:
         if not all(c.holds for c in health.checks(services)):
             return [], []
         others = [
-            said for each in (pki, hierarchies, passwords) for said in each.weaknesses(services)
+            said
+            for each in (pki, hierarchies, passwords, people)
+            for said in each.weaknesses(services)
         ]
         return list(level3.weaker_stored(services)), others
     finally:

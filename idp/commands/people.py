@@ -1,8 +1,9 @@
-"""``dinhdanh user admin | slip | reset``: the first administrator, and what people come to the
-counter for.
+"""``dinhdanh user admin | slip | reset | break-glass``: the first administrator, what people come to the
+counter for, and the envelope for the day when no administrator comes in.
 """
 
 import getpass
+from collections.abc import Iterator
 from datetime import timedelta
 
 import click
@@ -21,7 +22,7 @@ from directory.changes.newcomer import person_row
 from directory.people import User
 from directory.permissions import Role
 from idp import sessions
-from idp.factors import apart, paper_code, resetting, slips, throttle
+from idp.factors import apart, envelopes, paper_code, resetting, slips, throttle
 from idp.oidc.logout import enqueue_logout
 from idp.run import installation
 from idp.services import Services
@@ -131,6 +132,47 @@ def user_reset(username: str, *, alone: bool) -> None:
     )
 
 
+@user.command("break-glass")
+@click.argument("username")
+def user_break_glass(username: str) -> None:
+    """Làm phong bì khẩn cấp. / Print, once, the sealed code with which the administrator USERNAME comes in
+    when every other way is away: on one sheet, or in halves on two (the setting break_glass).
+
+    Her earlier envelope is void.
+    """
+    services = installation.opened(load_settings())
+    now, actor, settings = services.clock(), Actor.operator(getpass.getuser()), services.settings
+    with services.db.write() as session:
+        person = people.by_username(session, username)
+        if person is None:
+            raise NotFound("user_unknown", "Không tìm thấy người dùng.")
+        codes = envelopes.seal(
+            session, services.keyring, person.id, now=now, settings=settings, actor=actor
+        )
+        username = person.username
+    services.db.dispose()
+    until = moment(now + timedelta(days=settings.break_glass_days))
+    for part, code in zip("AB", codes, strict=False):
+        click.echo("-" * 64)
+        click.echo(
+            gettext("PHONG BÌ KHẨN CẤP – mở tài khoản quản trị {username}", username=username)
+        )
+        if len(codes) > 1:
+            click.echo(gettext("Phần {part} của 2: cần cả hai phần, do hai người giữ.", part=part))
+        click.echo(gettext("Mã: {code}", code=code))
+        click.echo(gettext("Làm lúc {at}, dùng được đến {until}.", at=moment(now), until=until))
+        click.echo(gettext(_SHEET, issuer=settings.issuer))
+
+
+_SOON = timedelta(days=30)
+_SHEET = (
+    "Chỉ mở khi không còn cách nào khác để vào quản trị. Ghi sổ: ai mở, lúc nào, vì sao.\n"
+    "1. Mở {issuer}/login, chọn “Phong bì khẩn cấp”.\n"
+    "2. Gõ tên đăng nhập và mã. Phong bì dùng được một lần; mọi quản trị viên được báo ngay.\n"
+    "3. Xong việc: đăng xuất, làm phong bì mới bằng dinhdanh user break-glass."
+)
+
+
 def _print_slip(issuer: str, username: str, code: str, *, until: str) -> None:
     click.echo(gettext("Tên đăng nhập: {username}", username=username))
     click.echo(gettext("Mã kích hoạt: {code}", code=paper_code.grouped(code)))
@@ -163,6 +205,29 @@ def _grant(session: Session, person: User, actor: Actor, services: Services) -> 
         actor=actor,
         now=services.clock(),
     )
+
+
+def weaknesses(services: Services) -> Iterator[str]:
+    """What is wrong with the envelopes, where the installation keeps some."""
+    settings, now = services.settings, services.clock()
+    if settings.break_glass == "off":
+        return
+    with services.db.read() as session:
+        kept = envelopes.kept(session, now=now, settings=settings)
+        used = envelopes.last_used(session)
+    if not kept:
+        yield gettext(
+            "Không có phong bì khẩn cấp nào dùng được. Hãy chạy: dinhdanh user break-glass TÊN"
+        )
+    if not kept and used is not None:
+        yield gettext("Phong bì khẩn cấp gần nhất đã mở lúc {at}.", at=moment(used))
+    for one in kept:
+        if one.until - now < _SOON:
+            yield gettext(
+                "Phong bì khẩn cấp của {name} hết hạn lúc {until}: hãy làm phong bì mới.",
+                name=one.username,
+                until=moment(one.until),
+            )
 
 
 commands: list[click.Command] = [user]

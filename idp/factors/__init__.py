@@ -5,6 +5,8 @@ factor          Proven, Asking, Form, Answer; the protocol of a factor
 by_password     the password as a factor; the password asked again
 by_totp         codes of an app on her phone: sign-in, and how one is enrolled
 by_recovery_code  ten codes on a sheet of paper, each good once
+by_envelope     a sealed envelope, for the administrator who has no other way left
+envelopes       their table: how one is made, and what voids it
 enrolled        what people have enrolled: one row each, whichever factor it belongs to
 second_factors  what somebody has beside her password, and who may enrol the first such thing
 disowning       a sign-in was not hers: what ends, so that whoever it was is no nearer

@@ -58,6 +58,8 @@ class Proven:
     """RFC 8176."""
     means: tuple[Means, ...] = ()
     phishing_resistant: bool = False
+    lasts: int | None = None
+    """Seconds after which a session that rests on it is over, where that is sooner than usual."""
 
     @property
     def elsewhere(self) -> bool:
@@ -80,6 +82,7 @@ class Proven:
             "amr": list(self.amr),
             "means": list(self.means),
             "phishing_resistant": self.phishing_resistant,
+            **({} if self.lasts is None else {"lasts": self.lasts}),
         }
 
     @classmethod
@@ -93,6 +96,7 @@ class Proven:
             tuple(kept["amr"]),
             tuple(Means(each) for each in kept["means"]),
             kept["phishing_resistant"],
+            kept.get("lasts"),
         )
 
 

@@ -11,9 +11,16 @@ from sqlalchemy.orm import Session
 from directory.base.away import is_away
 from directory.base.remembered import Remembered
 from idp.assurance import TWO_FACTORS, Demand, Strength, combined
-from idp.factors import by_certificate, by_passkey, by_recovery_code, second_factors
+from idp.factors import (
+    by_certificate,
+    by_envelope,
+    by_passkey,
+    by_recovery_code,
+    second_factors,
+)
 from idp.factors.by_certificate import ByCertificate, Certificates
 from idp.factors.by_eid import Eid
+from idp.factors.by_envelope import Envelopes
 from idp.factors.by_passkey import Passkey, Passkeys
 from idp.factors.by_password import Password
 from idp.factors.by_recovery_code import ByRecoveryCode
@@ -44,17 +51,20 @@ FACTORS: tuple[Factor, ...] = (
     Totp(),
     ByRecoveryCode(),
 )
-FAMILIES: tuple[Family, ...] = (Passkeys(), Certificates(), Eid())
+FAMILIES: tuple[Family, ...] = (Passkeys(), Certificates(), Eid(), Envelopes())
 BESIDE = frozenset({by_passkey.CODE})
 """Whose form is one button, which stands on the pages of others too."""
+_LAST = frozenset({by_recovery_code.CODE, by_envelope.CODE})
+"""Paper is for the day when nothing else is at hand."""
+QUIET = frozenset({by_envelope.CODE})
+"""Offered without a button: hardly anybody may ever use it."""
 
 
 def every(has: Services, where: Connection | Session, now: datetime) -> tuple[Factor, ...]:
     """All factors of this moment, in the order in which they are offered."""
     families = (family.members(has, where, now) for family in FAMILIES)
     found = [*FACTORS, *(one for members in families for one in members)]
-    # A sheet of codes is for the day when nothing else is at hand.
-    return tuple(sorted(found, key=lambda one: one.code == by_recovery_code.CODE))
+    return tuple(sorted(found, key=lambda one: one.code in _LAST))
 
 
 def titles() -> dict[str, str]:

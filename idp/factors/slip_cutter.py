@@ -13,7 +13,7 @@ from directory.base.rows import batches
 from directory.changes.effects import Due, Foreseen, State
 from directory.changes.model import Change, Person, Plan
 from directory.changes.table import TABLE, Action, Column, Event
-from idp.factors import enrolled, passwords, slip_approval, slips
+from idp.factors import enrolled, envelopes, passwords, slip_approval, slips
 from idp.factors.slip_approval import LABEL
 from idp.factors.slip_rows import Activation, open_at
 
@@ -143,11 +143,13 @@ def _ended(
     *,
     before: datetime | None = None,
 ) -> list[Due]:
-    actor = _actor(change)
+    actor, why = _actor(change), f"change:{change.id}"
+    users = list(users)
+    envelopes.end(session, users, why=why, now=now, actor=actor, before=before)
     gone = slips.void(
         session,
         users,
-        why=f"change:{change.id}",
+        why=why,
         now=now,
         actor=actor,
         before=before,

@@ -112,6 +112,7 @@ def page(flow: FlowState, policy: Policy, *, error: str | None = None) -> Any:
         kept=_sealed(flow, factor, form.kept) if form.kept else "",
         beside=[_beside(flow, one) for one in left if one.code in registry.BESIDE],
         others=[one for one in left if one.code not in registry.BESIDE],
+        quiet=registry.QUIET,
         enrols=step_of(flow, policy) is Step.ENROL,
         party=party,
         cut=(cut := _cut(flow)),

@@ -15,7 +15,7 @@ from directory.base.errors import NotFound
 from directory.base.text import by_name
 from idp import sessions
 from idp.assurance import UNASKED
-from idp.factors import by_password, registry, second_factors
+from idp.factors import by_envelope, by_password, registry, second_factors
 from idp.oidc.cutter import RELYING_PARTY_SESSION
 from idp.oidc.live_grants import not_revoked
 from idp.sessions import SessionView, SsoSession, networks
@@ -184,6 +184,8 @@ def _words(session: Session, codes: Iterable[str]) -> dict[str, str]:
     words = {code: title for code, title in registry.titles().items() if code in wanted}
     if SLIP in wanted:
         words[SLIP] = "Phiếu kích hoạt"
+    if by_envelope.CODE in wanted:
+        words[by_envelope.CODE] = by_envelope.ByEnvelope.title
     if any(code.startswith(second_factors.EID) for code in wanted):
         words |= {second_factors.EID + one.name: one.title for one in upstreams.every(session)}
     return words

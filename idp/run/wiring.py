@@ -19,6 +19,7 @@ import directory.eid_links
 import idp.factors.by_recovery_code
 import idp.factors.counts
 import idp.factors.enrolled
+import idp.factors.envelopes
 import idp.factors.passwords
 import idp.factors.slips
 import idp.login.flow_rows

@@ -84,13 +84,14 @@ def opening(
 def columns(proven: Sequence[Proven], settings: Settings) -> dict[str, Any]:
     """What a session keeps of the proofs behind it."""
     oldest = min(one.at for one in proven)
+    shorter = (one.lasts for one in proven if one.lasts is not None)
     return {
         "acr": reached(proven).acr,
         "amr": methods(proven),
         "auth_time": oldest,
         "user_epoch": min(one.epochs.user for one in proven),
         "installation_epoch": min(one.epochs.installation for one in proven),
-        "expires_at": oldest + timedelta(seconds=settings.session_lifetime),
+        "expires_at": oldest + timedelta(seconds=min([settings.session_lifetime, *shorter])),
     }
 
 

@@ -31,7 +31,7 @@ from directory.base.rows import batches, in_force
 from directory.people import User
 from directory.permissions import AdminRole
 from directory.units import OrgUnit
-from idp.assurance import asked_at
+from idp.assurance import SEALED, asked_at
 
 TOUCH_EVERY = timedelta(minutes=1)
 """Idle time is written no more often than this; a session may idle out that much too early."""
@@ -103,6 +103,11 @@ class SessionView:
     def asked_at(self) -> datetime:
         """What the freshness of the sign-in counts from (``assurance.asked_at``)."""
         return asked_at(self.auth_time, self.amr)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether she came in by a sealed envelope: every page says so."""
+        return SEALED in self.amr
 
     @property
     def sid(self) -> str:

@@ -134,6 +134,7 @@ _SAID: dict[str, dict[str, str]] = {
         "face": "khuôn mặt",
         "fpt": "vân tay",
         "sms": "tin nhắn",
+        "break_glass": "phong bì khẩn cấp",
     },
     "request": {
         "first": "cấp lần đầu",

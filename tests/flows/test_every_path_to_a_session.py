@@ -42,6 +42,7 @@ BY_FACTOR = {
     "Passkeys": f"{HERE}::test_a_key_that_asked_for_nothing_is_one_factor",
     "Eid": f"{HERE}::test_an_upstream_gives_what_it_says_and_no_more",
     "Certificates": "test_certificates_of_people::test_a_house_that_says_nothing_of_tokens_gives_one_factor",
+    "Envelopes": "test_break_glass::test_an_envelope_lets_its_administrator_in_when_nothing_else_does",
 }
 """By the code of a factor, or the name of a family of them: the test that answers for it."""
 BY_STEP = {
