@@ -17,6 +17,8 @@ from idp.web import form_keys, gate, i18n
 FIELD = "tongue"
 """The form's button: the language its answer is wanted in."""
 _YEAR = 365 * 24 * 3600
+_BROUGHT_BACK = "elsewhere.returned"
+"""The address whose query another party wrote: a code and a state, good for one look and for no link."""
 _NOT_CARRIED = {"csrf_token", form_keys.FIELD, FIELD, "key", "fingerprint", "decision", "password"}
 
 
@@ -47,6 +49,8 @@ def _address() -> str:
     """
     if "shown_at" in g:
         return str(g.shown_at)
+    if request.endpoint == _BROUGHT_BACK:
+        return request.path
     if request.method in ("GET", "HEAD") or request.blueprint == "login":
         return gate.here()
     adapter = request_ctx.url_adapter
