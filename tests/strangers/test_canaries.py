@@ -583,4 +583,5 @@ def test_what_is_planted_is_found(hr: Hr, sweep: Sweep, ended: Any, plant: Any) 
     assert ended() == []
     for secret in (*SECRET_TEXTS, "x 073519."):
         plant(sweep, secret)
-        assert len({name for name, _ in ended()}) > 0, secret
+        named = "code" if secret not in SECRET_TEXTS else secret
+        assert named in {name for name, _ in ended()}
