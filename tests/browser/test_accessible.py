@@ -30,6 +30,7 @@ NO_PAGE = {
     "elsewhere.begun_at_once": "leads to an upstream",
     "login.enrolled_page": "leads to the form",
     "login.language": "leads back",
+    "login.locked_page": "what the form was answered, looked at once more",
     "login.slip_with": "leads to the form",
     "oidc.document": "for machines",
     "oidc.registered": "for machines",
