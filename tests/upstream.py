@@ -40,6 +40,7 @@ from connectors.errors import Transient
 from connectors.outbound import Response
 
 NUMBER = "038190001234"
+TOKEN = "the-vao"  # its access token
 CLIENT, SECRET = "dinhdanh", "bí mật của bên dùng"
 
 
@@ -158,7 +159,7 @@ class Upstream:
             return self._twisted("keys", {"keys": public})
         if stage == "token":
             return self._token(said)
-        assert said["headers"]["Authorization"] == "Bearer the-vao"
+        assert said["headers"]["Authorization"] == f"Bearer {TOKEN}"
         if self.signs:
             return self._signed_person()
         return self._body("userinfo", self._person())
@@ -197,7 +198,7 @@ class Upstream:
             assert (form["client_id"], form["client_secret"]) == (CLIENT, SECRET)
         if self.profile == "vneid2026":
             assert form["encrypt_key"] == self._wrapping[form["code"]]
-        answer: dict[str, Any] = {"access_token": "the-vao", "token_type": "Bearer"}
+        answer: dict[str, Any] = {"access_token": TOKEN, "token_type": "Bearer"}
         if self.profile != "vneid2026":
             answer["id_token"] = self._id_token(asked, form["code"])
         return self._body("token", answer)
@@ -223,7 +224,7 @@ class Upstream:
             "nonce": asked.get("nonce"),
             "acr": "LoA1" if dvcqg else "loa:2",
             "amr": ["pwd", "otp"],
-            "at_hash": half("the-vao"),
+            "at_hash": half(TOKEN),
             "c_hash": half(code),
         }
         return self._signed(self._twisted("claims", claims))
