@@ -283,6 +283,11 @@ SEALED = "break_glass"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
+def may_last(amr: Iterable[str]) -> bool:
+    """Whether what is given to applications in such a session may outlive it."""
+    return SEALED not in amr
+
+
 def asked_at(auth_time: datetime, amr: Iterable[str]) -> datetime:
     """What the freshness of a sign-in counts from: its time, or the beginning of all time where nobody
     knows whether she was asked. How long it lives counts from ``auth_time`` all the same.

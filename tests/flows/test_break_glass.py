@@ -21,6 +21,7 @@ from tests import hr_world
 from tests.browser_client import hidden_fields, open_login, submit
 from tests.command_line import Operator, operator
 from tests.hr_world import Hr, text_of
+from tests.relying_party import Flow, World
 from tests.someone import OUTSIDE, trail
 
 __all__ = ["operator"]
@@ -126,6 +127,21 @@ def test_what_is_written_asks_for_no_password_that_she_may_not_have(
     assert page.status_code == 200
     assert hr.confirm(browser, page, password="").status_code == 303
     assert hr.user("lan").status == UserStatus.SUSPENDED.value
+
+
+def test_no_application_keeps_what_it_was_given_there(hr: Hr, operator: Operator) -> None:
+    """Offline access lasts for weeks: what an envelope opens ends with it."""
+    [code] = seal(hr, operator)
+    party = World(hr.services, hr.clock, hr.people["admin"], 0, 0, 0).register()
+    flow = Flow(Browser(hr).client, party, scope="openid offline_access")
+    page = flow.browser.get(flow.ask().headers["Location"])
+    page = flow.browser.get(f"{page.request.path}?way=break_glass")
+    answer = submit(flow.browser, page, username=hr.names["admin"], code=code)
+    told = flow.redeem(flow.told(answer)["code"])
+    assert told.status_code == 200
+    assert flow.browser.post("/logout", data=hidden_fields(flow.browser.get("/").text)).status_code
+    assert living(hr) == []
+    assert flow.refresh(told.json["refresh_token"]).json["error"] == "invalid_grant"
 
 
 @pytest.mark.both_databases

@@ -19,6 +19,7 @@ from directory.base.clock import local_day
 from directory.base.crypto import random_id
 from directory.base.errors import Conflict, NotAllowed
 from idp import demands
+from idp.assurance import may_last
 from idp.demands import Asked, Rules, Situation
 from idp.oidc import entitlement, grants, resources
 from idp.oidc.authorization import consent
@@ -249,7 +250,8 @@ def _columns(
     # The last moment at which the device may come, and a token's life after it.
     lifetime = timedelta(seconds=settings.access_token_lifetime)
     ends = asking.expires_at + lifetime
-    if refreshable:
+    lasting = may_last(view.amr)
+    if refreshable and lasting:
         ends = now + timedelta(seconds=settings.refresh_lifetime)
     return {
         "id": grant_id,
@@ -274,7 +276,7 @@ def _columns(
         "installation_epoch": view.installation_epoch,
         "client_epoch": client.epoch,
         "application_epoch": client.application_epoch,
-        "offline": "offline_access" in asking.scopes,
+        "offline": "offline_access" in asking.scopes and lasting,
         "refreshable": refreshable,
         "issued_at": now,
         "expires_at": ends,

@@ -22,6 +22,7 @@ from directory.base import hot
 from directory.base.config import Settings
 from directory.base.crypto import random_id
 from directory.base.failpoints import failpoint
+from idp.assurance import may_last
 from idp.oidc import grants
 from idp.oidc.authorization import pushed
 from idp.oidc.authorization.checked_request import CheckedRequest
@@ -153,7 +154,7 @@ def _columns(
 ) -> dict[str, Any]:
     request, client, now = checked.request, checked.client, checked.request.now
     by_code = "code" in checked.response_type.words
-    offline = "offline_access" in checked.scopes
+    offline = "offline_access" in checked.scopes and may_last(view.amr)
     lifetime = timedelta(seconds=settings.refresh_lifetime)
     code_lifetime = timedelta(seconds=settings.code_lifetime if by_code else 0)
     return {
