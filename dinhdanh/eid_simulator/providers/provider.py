@@ -10,6 +10,7 @@ hold; faults change each of these on its way out.
 
 import hashlib
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,7 +52,7 @@ class Endpoint:
     methods: tuple[str, ...] = ("GET",)
 
 
-class Provider:
+class Provider(ABC):
     """One simulated provider at one prefix."""
 
     profile: ClassVar[str]
@@ -298,9 +299,9 @@ class Provider:
             "scope": sign_in.asked.scope,
         }
 
+    @abstractmethod
     def claims(self, sign_in: SignIn) -> dict[str, Any]:
         """What userinfo says; a value ``ABSENT`` is left out."""
-        raise NotImplementedError
 
     def sealed(self, stage: Stage, sign_in: SignIn, body: dict[str, Any]) -> dict[str, Any]:
         """The body as it leaves; only one profile encrypts."""
