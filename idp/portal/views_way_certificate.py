@@ -7,16 +7,8 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from connectors.pki.naming import common_name
 from connectors.pki.presented import Presented
 from directory.base.errors import Conflict, InvalidInput, NotFound
-from idp.factors import by_certificate, by_recovery_code, certificate_visit, enrolled
-from idp.portal.views_ways import (
-    MOST_CERTIFICATES,
-    _here,
-    _may_add,
-    _me,
-    _proven_anew,
-    _room,
-    _sheet,
-)
+from idp.factors import by_certificate, certificate_visit, enrolled
+from idp.portal import adding_ways
 from idp.web import gate, page_policy
 from idp.web.gate import actor, require_any_session, services
 from idp.web.i18n import error_text, gettext
@@ -37,7 +29,7 @@ def _back() -> str:
 def new_certificate() -> Any:
     """What is going to happen, and the button that leads there."""
     _require_possible()
-    return _proven_anew() or _offer_page()
+    return adding_ways.proven_anew() or _offer_page()
 
 
 def _offer_page(error: InvalidInput | None = None) -> str:
@@ -53,9 +45,9 @@ def _offer_page(error: InvalidInput | None = None) -> str:
 def visit_certificate() -> Any:
     """To the host where it is shown."""
     _require_possible()
-    if (elsewhere := _proven_anew()) is not None:
+    if (elsewhere := adding_ways.proven_anew()) is not None:
         return elsewhere
-    has, me = services(), _me()
+    has, me = services(), adding_ways.me()
     return redirect(by_certificate.way(has, me.id, back=_back(), now=has.clock()), 303)
 
 
@@ -63,9 +55,9 @@ def visit_certificate() -> Any:
 def shown_certificate() -> Any:
     """Back from there: what would be added. Nothing is written."""
     _require_possible()
-    if (elsewhere := _proven_anew()) is not None:
+    if (elsewhere := adding_ways.proven_anew()) is not None:
         return elsewhere
-    has, me = services(), _me()
+    has, me = services(), adding_ways.me()
     sealed = request.args.get(certificate_visit.SHOWN, "")
     try:
         with has.db.read() as session:
@@ -93,20 +85,20 @@ def _look_page(told: Presented, sealed: str, error: InvalidInput | None = None) 
 def add_certificate() -> Any:
     """I have looked at it, and it is mine."""
     _require_possible()
-    if (elsewhere := _proven_anew()) is not None:
+    if (elsewhere := adding_ways.proven_anew()) is not None:
         return elsewhere
-    has, me, now = services(), _me(), services().clock()
+    has, me, now = services(), adding_ways.me(), services().clock()
     codes: Any = None
     try:
         with has.db.write() as session:
-            if not _may_add(session, me):
-                return _here()
+            if not adding_ways.may_add(session, me):
+                return adding_ways.here()
             held = enrolled.held(session, me.user_id)
-            if not _room(held, by_certificate.CODE, MOST_CERTIFICATES):
+            if not adding_ways.room(held, by_certificate.CODE, adding_ways.MOST_CERTIFICATES):
                 raise Conflict(
                     "certificates_many",
                     "Đã có {most} chứng thư. Hãy bỏ bớt trước.",
-                    most=MOST_CERTIFICATES,
+                    most=adding_ways.MOST_CERTIFICATES,
                 )
             made = by_certificate.confirm(
                 session,
@@ -119,10 +111,7 @@ def add_certificate() -> Any:
                 now=now,
                 actor=actor(),
             )
-            if by_recovery_code.CODE not in {one.kind for one in held}:
-                codes = by_recovery_code.issue(
-                    session, has.keyring, me.user_id, now=now, actor=actor()
-                )
+            codes = adding_ways.first_sheet(session, held, now=now)
     except InvalidInput as error:
         return _offer_page(error), 422
     flash(gettext("Đã thêm chứng thư."), "good")
@@ -134,7 +123,7 @@ def add_certificate() -> Any:
             ),
             "wait",
         )
-    return cast("Any", _sheet(codes)) if codes else _here()
+    return cast("Any", adding_ways.sheet(codes)) if codes else adding_ways.here()
 
 
 def install(blueprint: Blueprint) -> None:
