@@ -168,7 +168,8 @@ _SOON = timedelta(days=30)
 _SHEET = (
     "Chỉ mở khi không còn cách nào khác để vào quản trị. Ghi sổ: ai mở, lúc nào, vì sao.\n"
     "1. Mở {issuer}/login, chọn “Phong bì khẩn cấp”.\n"
-    "2. Gõ tên đăng nhập và mã. Phong bì dùng được một lần; mọi quản trị viên được báo ngay.\n"
+    "2. Gõ tên đăng nhập và mã. Phong bì dùng được một lần; quản trị viên được báo qua các kênh "
+    "thông báo đã cài.\n"
     "3. Xong việc: đăng xuất, làm phong bì mới bằng dinhdanh user break-glass."
 )
 

@@ -80,7 +80,7 @@ class ByEnvelope:
         )
         return Form(
             lead="Chỉ dùng khi quản trị viên không còn cách nào khác để đăng nhập. Phong bì dùng được một lần; "
-            "mọi quản trị viên và người phụ trách an toàn được báo ngay.",
+            "quản trị viên và người phụ trách an toàn được báo qua các kênh thông báo đã cài.",
             button="Mở phong bì và đăng nhập",
             fields=(Field("username", "Tên đăng nhập", attributes=_NAME), *fields),
         )
