@@ -18,6 +18,7 @@ from idp.oidc.authorization.consent import Consent
 from idp.oidc.clients import Client
 from idp.oidc.grants import Grant
 from idp.sessions import SsoSession
+from tests.bent import bent
 from tests.browser_client import hidden_fields
 from tests.factories import make_user
 from tests.relying_party import REDIRECT, Flow, World, build_world
@@ -215,7 +216,7 @@ TAMPERED = [
         "a bent proof",
         "a proof carries our MAC",
         "CWE-347",
-        lambda s: s.send(proof="A" + s.form["proof"][1:]),
+        lambda s: s.send(proof=bent(s.form["proof"])),
     ),
     Case(
         "half a proof",
