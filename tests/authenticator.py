@@ -50,6 +50,15 @@ class Authenticator:
         assert said.keys() == {"secret", "issuer"}
         return cls(label, prefix, said["secret"])
 
+    def near(self, at: datetime) -> set[str]:
+        """All that it shows around that moment, the steps that a wrong clock is forgiven among them."""
+        return {self.code(at, steps=n) for n in range(-3, 4)}
+
+    def wrong(self, at: datetime) -> str:
+        """A code that it does not show around that moment."""
+        near = self.near(at)
+        return next(code for n in range(10) if (code := f"{n:06}") not in near)
+
     def code(self, at: datetime, *, steps: int = 0) -> str:
         """What it shows at that moment, or some steps away from it."""
         counter = int(at.timestamp()) // 30 + steps

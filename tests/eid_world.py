@@ -128,7 +128,9 @@ class EidWorld:
         return self.world.all(EidLink)
 
     def trail(self, tag: str) -> list[AuditEntry]:
-        return [one for one in self.world.all(AuditEntry) if one.tag == tag]
+        """Entries of one kind, the oldest first."""
+        found = [one for one in self.world.all(AuditEntry) if one.tag == tag]
+        return sorted(found, key=lambda one: one.id)
 
     def refused(self, answer: TestResponse, why: str) -> None:
         """It ended in a refusal that says what to do, is audited, and left nothing."""

@@ -17,7 +17,7 @@ import pytest
 from werkzeug.wrappers import Response
 
 from idp.oidc import clients
-from idp.oidc.clients import Client, Options, Registration, invites
+from idp.oidc.clients import Client, Options, Registration, invites, sectors
 from idp.oidc.clients import view as client_view
 from idp.oidc.clients.registration import MOST_SECTORS, MOST_UPDATES
 from idp.oidc.clients.sectors import AT_ONCE, Sector
@@ -1454,13 +1454,16 @@ def test_an_invitation_does_not_have_sectors_read_without_end(scene: Scene) -> N
     _goes_on(scene)
 
 
-def test_slow_sectors_do_not_take_all_threads(scene: Scene, app: Any) -> None:
+def test_slow_sectors_do_not_take_all_threads(
+    scene: Scene, app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """CWE-400: so many documents are read at once, and who comes then comes again."""
+    monkeypatch.setattr(sectors, "SLOWEST", 60.0)
     arrived, go_on = threading.Semaphore(0), threading.Event()
 
     def slow() -> str:
         arrived.release()
-        go_on.wait(4)
+        go_on.wait(60)
         return json.dumps([CALLBACK])
 
     uri, answers = scene.outside.put("/s", Late(slow)), []
@@ -1472,11 +1475,11 @@ def test_slow_sectors_do_not_take_all_threads(scene: Scene, app: Any) -> None:
     threads = [threading.Thread(target=one) for _ in range(AT_ONCE)]
     for thread in threads:
         thread.start()
-    assert all(arrived.acquire(timeout=10) for _ in threads)
+    assert all(arrived.acquire(timeout=60) for _ in threads)
     full = scene.ask(sector_identifier_uri=uri)
     go_on.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert (full.status_code, full.get_json()) == (503, {"error": "temporarily_unavailable"})
     assert full.headers["Retry-After"]
     assert answers == [200] * AT_ONCE

@@ -16,6 +16,7 @@ from idp.oidc.jobs import logout_token
 from idp.oidc.known_keys import SigningKeys
 from idp.oidc.opaque_tokens import Handles
 from idp.oidc.tokens import Tokens
+from tests.bent import bent
 from tests.forgeries import FORGERIES, Genuine
 from tests.relying_party import Flow, World, build_world
 
@@ -167,10 +168,7 @@ def _long(scene: Scene) -> str:
 
 def _flipped(scene: Scene) -> Any:
     """Every single character changed, one at a time: the best answer any of them gets."""
-    answers = [
-        scene.bearer(scene.text[:n] + ("A" if scene.text[n] != "A" else "B") + scene.text[n + 1 :])
-        for n in range(len(scene.text))
-    ]
+    answers = [scene.bearer(bent(scene.text, n)) for n in range(len(scene.text))]
     return min(answers, key=lambda answer: answer.status_code)
 
 
@@ -476,9 +474,9 @@ def test_scripts_are_let_in_without_credentials_only(scene: Scene, origin: str) 
 def test_headers_of_proxies_change_nothing(scene: Scene, name: str) -> None:
     """CWE-444, CWE-644: what a cache would not tell apart must not change the answer."""
     plain = scene.bearer(scene.text)
-    bent = scene.ask(f"Bearer {scene.text}", headers={name: "evil.example"})
-    assert bent.get_json() == plain.get_json()
-    assert "evil.example" not in str(bent.headers)
+    told = scene.ask(f"Bearer {scene.text}", headers={name: "evil.example"})
+    assert told.get_json() == plain.get_json()
+    assert "evil.example" not in str(told.headers)
 
 
 def test_another_host_is_not_answered(scene: Scene) -> None:

@@ -71,7 +71,9 @@ def entries(hr: Hr, tag: str) -> list[Any]:
     with hr.services.db.read() as session:
         return list(
             session.execute(
-                text("SELECT actor_kind, actor_id, change_id FROM audit_entry WHERE tag = :t"),
+                text(
+                    "SELECT actor_kind, actor_id, change_id FROM audit_entry WHERE tag = :t ORDER BY id"
+                ),
                 {"t": tag},
             )
         )

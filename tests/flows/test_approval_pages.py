@@ -214,7 +214,7 @@ def test_a_session_left_alone_neither_sees_nor_decides(hr: Hr, limit: str, act: 
     seen = admin.get(where)
     assert seen.status_code == 303
     assert "/login" in seen.headers["Location"]
-    assert "Lan" not in seen.text
+    assert "Thị Lan" not in seen.text
     sent = data | {"decision": act, "password": PASSWORD, "reason": "chưa đủ hồ sơ"}
     answer = admin.post(where, data=sent)
     assert answer.status_code == 303

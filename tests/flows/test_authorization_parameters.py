@@ -18,6 +18,7 @@ from directory.units import OrgUnit
 from idp.factors import passwords
 from idp.oidc.clients import Client, Options, TokenFormat
 from idp.oidc.grants import Grant
+from tests.bent import bent
 from tests.browser_client import hidden_fields, submit
 from tests.factories import make_assignment, make_user
 from tests.relying_party import Flow, World, build_world
@@ -71,7 +72,7 @@ def hint_of_another_client(world: World, flow: Flow) -> dict[str, str]:
 
 def forged_hint(world: World, flow: Flow) -> dict[str, str]:
     head, body, mac = own_hint(world, flow)["id_token_hint"].split(".")
-    return {"id_token_hint": ".".join((head, body, mac[:-4] + "AAAA"))}
+    return {"id_token_hint": ".".join((head, body, bent(mac, -1)))}
 
 
 def access_token_as_hint(world: World, flow: Flow) -> dict[str, str]:

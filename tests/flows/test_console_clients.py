@@ -559,7 +559,8 @@ def silent(hr: Hr, code: str | None = "vanban", who: str = "lan") -> Party:
 
 
 def _deliveries(hr: Hr) -> list[Job]:
-    return [job for job in _all(hr, Job) if job.kind == JobKind.LOGOUT_DELIVER.value]
+    found = [job for job in _all(hr, Job) if job.kind == JobKind.LOGOUT_DELIVER.value]
+    return sorted(found, key=lambda job: job.id)
 
 
 def test_a_refused_logout_token_is_listed_with_its_reason_and_sent_again(hr: Hr) -> None:

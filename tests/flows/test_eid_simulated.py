@@ -130,7 +130,7 @@ def test_a_fault_ends_as_the_registry_says(
 ) -> None:
     fault = FAULTS[code]
     if code.endswith("_slow"):
-        monkeypatch.setattr(calling, "SLOWEST", 0.5)  # of what takes a second here
+        monkeypatch.setattr(calling, "SLOWEST", 0.5)  # of what takes half a minute here
     if code in NEEDS_A_LINK:
         sim.control.next(person=WHO.key)
         browser = eid.browser()
@@ -138,7 +138,7 @@ def test_a_fault_ends_as_the_registry_says(
         assert len(eid.links()) == 1
     before = eid.session_of()
     if fault.per_sign_in:
-        sim.control.next(person=WHO.key, faults=[code], seconds=1)
+        sim.control.next(person=WHO.key, faults=[code], seconds=30)
     else:
         sim.control.next(person=WHO.key)
         sim.control.always([code])

@@ -26,6 +26,7 @@ from idp.login import finishing
 from idp.login import flow as flows
 from idp.sessions import SsoSession
 from tests import factories
+from tests.bent import bent
 from tests.browser_client import hidden_fields, open_login, sign_in, submit
 from tests.paper_slips import opened
 
@@ -643,9 +644,9 @@ def test_a_session_is_resolved_by_one_select_and_touched_once_a_minute(
         assert seen == ["SELECT", "UPDATE"]
         resolve(cookie.value)
         assert seen == ["SELECT"]
-        for forged in (cookie.value[:-1] + "A", cookie.value + "x", "a.1.AAAA", "..", "", "é.1.x"):
-            assert forged == cookie.value or resolve(forged) is None
-            assert seen == [] or forged == cookie.value
+        for forged in (bent(cookie.value, -1), cookie.value + "x", "a.1.AAAA", "..", "", "é.1.x"):
+            assert resolve(forged) is None
+            assert seen == []
 
 
 def test_signing_out_ends_the_session_everywhere(

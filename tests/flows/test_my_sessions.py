@@ -39,7 +39,8 @@ def world(hr: Hr) -> World:
 
 
 def trail(world: World, tag: Tag) -> list[AuditEntry]:
-    return [one for one in world.all(AuditEntry) if one.tag == tag.value]
+    found = [one for one in world.all(AuditEntry) if one.tag == tag.value]
+    return sorted(found, key=lambda one: one.id)
 
 
 def told(world: World) -> list[Job]:

@@ -94,7 +94,7 @@ def test_the_first_app_asks_for_a_password_of_a_moment_ago(
     page = lan.step_up(f"{WAYS}/app")
     lan.app = Authenticator.scan(page.text)
     assert Authenticator.scan(lan.client.get(f"{WAYS}/app").text) == lan.app
-    wrong = lan.act(f"{WAYS}/app", f"{WAYS}/app", code="000000", name="Điện thoại")
+    wrong = lan.act(f"{WAYS}/app", f"{WAYS}/app", code=lan.app.wrong(clock()), name="Điện thoại")
     assert wrong.status_code == 422
     assert Authenticator.scan(wrong.text) == lan.app
     sheet = lan.act(f"{WAYS}/app", f"{WAYS}/app", code=lan.code(), name="Điện thoại")
@@ -292,7 +292,7 @@ def test_a_loss_asks_for_any_session(admin: Someone, hr: Hr, clock: Any) -> None
 
 def test_she_is_told_of_everything_that_happens_to_it(admin: Someone, hr: Hr, clock: Any) -> None:
     thief = admin.again(OUTSIDE)
-    thief.type(thief.password(), "000000")
+    thief.type(thief.password(), admin.app.wrong(clock()))
     told = text_of(admin.client.get(WAYS).text)
     assert "nhập đúng mật khẩu của bạn nhưng sai mã" in told
     assert OUTSIDE["REMOTE_ADDR"] in told

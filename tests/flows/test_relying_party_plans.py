@@ -17,6 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.bent import bent
 from tests.eid_world import EidWorld, build
 from tests.upstream import Upstream, half, saying, without
 
@@ -248,7 +249,7 @@ def test_what_no_key_has_signed_makes_us_fetch_once(eid: EidWorld, at: Upstream)
 def cut(text: str) -> str:
     """The signature is another."""
     head, body, tail = text.split(".")
-    return f"{head}.{body}.{'B' if tail[0] == 'A' else 'A'}{tail[1:]}"
+    return f"{head}.{body}.{bent(tail)}"
 
 
 def bare_json(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -94,9 +94,14 @@ def test_who_waits_for_work_by_hand_is_told_whom_she_waits_for(
                 " WHERE code = 'vanban'"
             )
         )
-    today = replace(hr.services, clock=system_clock)
-    monkeypatch.setattr(commands, "_WAIT_AT_MOST", timedelta(seconds=1))
-    monkeypatch.setattr(commands.time, "sleep", lambda _: drain(today))
+    today, turns = replace(hr.services, clock=system_clock), iter(range(3))
+
+    def sleep(_seconds: float) -> None:
+        if next(turns, None) is None:
+            raise commands.NotSettled("not_settled", "Hết kiên nhẫn.")
+        drain(today)
+
+    monkeypatch.setattr(commands, "time", SimpleNamespace(sleep=sleep))
     move = ("change", "transfer", hr.names["lan"], "--to", str(hr.units["b"]), "--yes", "--wait")
     waited = operator(*move, language=VIETNAMESE)
     assert waited.code != 0

@@ -121,7 +121,7 @@ def test_an_address_of_somebody_else_is_told_or_refused(hr: Hr) -> None:
     assert codes(root.plan(**ask, email="phong@thanhhoa.gov.vn")) == {"email_shared"}
     hidden = mine.plan(**ask, email="mai@thanhhoa.gov.vn")
     assert "email_taken" in codes(hidden)
-    assert "Mai" not in str(hidden["conflicts"]) + str(hidden["warnings"])
+    assert "Thị Mai" not in str(hidden["conflicts"]) + str(hidden["warnings"])
 
 
 def test_the_form_begins_with_what_is_known_and_an_emptied_field_is_none(hr: Hr) -> None:

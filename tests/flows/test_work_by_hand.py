@@ -475,7 +475,7 @@ def test_a_batch_holds_no_change_while_it_waits_for_an_item(
         session.execute(text("SELECT id FROM work_item WHERE id = :id FOR UPDATE"), last)
         ticking.start()
         waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        for _ in range(200):
+        for _ in range(1200):
             if session.scalar(text(waits)):
                 break
             time.sleep(0.05)
