@@ -12,6 +12,7 @@ import struct
 from dataclasses import dataclass
 from datetime import datetime
 from html import unescape
+from itertools import count
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 LINK = re.compile(r'href="(otpauth://[^"]+)"')
@@ -67,3 +68,9 @@ class Authenticator:
         offset = digest[-1] & 15
         number = int.from_bytes(digest[offset : offset + 4]) & 0x7FFFFFFF
         return f"{number % 10**6:06}"
+
+
+def wrong_code(at: datetime, *apps: Authenticator) -> str:
+    """A code that none of them shows, neither then nor at any moment for which it could be taken."""
+    shown = {app.code(at, steps=steps) for app in apps for steps in range(-5, 6)}
+    return next(code for code in map("{:06}".format, count()) if code not in shown)

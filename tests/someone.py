@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from directory.base.audit import AuditEntry
 from idp import sessions
-from tests.authenticator import Authenticator
+from tests.authenticator import Authenticator, wrong_code
 from tests.browser_client import following, open_login, shown, submit
 from tests.hr_world import PASSWORD, Hr
 
@@ -65,6 +65,11 @@ class Someone:
         """What her app shows now."""
         assert self.app is not None
         return self.app.code(self.hr.clock())
+
+    def wrong_code(self) -> str:
+        """What her app does not show, now or soon."""
+        assert self.app is not None
+        return wrong_code(self.hr.clock(), self.app)
 
     def step_up(self, where: str) -> Any:
         """Sign in anew where a page asks for it, with all that she has; back at that page."""

@@ -141,7 +141,7 @@ def signing_in(services: Services, app: Flask) -> None:
     admin.client.get("/portal/ways")
     services.clock.advance(minutes=1)
     again = admin.again()
-    again.type(again.password(), "000000")
+    again.type(again.password(), again.wrong_code())
 
 
 def returning(services: Services, app: Flask) -> None:

@@ -16,7 +16,7 @@ from idp.factors import paper_code
 from idp.run import wiring
 from idp.run.app import create_app
 from tests import hr_world
-from tests.authenticator import Authenticator
+from tests.authenticator import Authenticator, wrong_code
 from tests.browser.test_text_browser import serve
 from tests.browser.window import CHROMIUM, DRIVER, SUBMIT, Window
 from tests.conftest import missing
@@ -53,6 +53,7 @@ class Person:
     def __init__(self, window: Window, hr: Hr, who: str, issuer: str, name: str) -> None:
         self.window, self.hr, self.who, self.issuer, self.name = window, hr, who, issuer, name
         self.app: Authenticator | None = None
+        self.apps: list[Authenticator] = []
         self.seen = 0
 
     def look(self) -> None:
@@ -88,11 +89,15 @@ class Person:
         link = self.window.one("a[href^=otpauth]").get_attribute("href")
         assert link is not None
         self.app = Authenticator.read(link)
+        self.apps.append(self.app)
         return self.code()
 
     def code(self) -> str:
         assert self.app is not None
         return self.app.code(self.hr.clock())
+
+    def wrong_code(self) -> str:
+        return wrong_code(self.hr.clock(), *self.apps)
 
 
 def printed(person: Person) -> str:
@@ -149,7 +154,8 @@ def _enrolled(lan: Person, why: str) -> list[str]:
     assert square["width"] > 150
     window.click("details summary")
     lan.look()
-    lan.send(code="000000")
+    lan.scan()
+    lan.send(code=lan.wrong_code())
     assert window.all("#code-error")
     lan.send(code=lan.scan())
     codes = [one.text for one in window.all(".codes code")]
@@ -193,12 +199,13 @@ def test_from_paper_to_work_and_the_day_after(
     with Window(language=language) as window:
         if narrow:
             window.narrow()
+        apps = lan.apps
         lan = Person(window, world, "lan", issuer, f"{name}-later")
         lan.open("/portal/ways")
         lan.send(username=world.names["lan"], password=NEW)
         assert told["why"] in window.text("main")
         assert window.one("#code").get_attribute("inputmode") == "numeric"
-        lan.send(code="000000")
+        lan.send(code=wrong_code(world.clock(), *apps))
         assert window.one("#code").get_attribute("value") == ""
         assert window.focused() == "code"
         window.click(".ways a[href$=recovery_code]")

@@ -234,7 +234,7 @@ def _with_an_app(sweep: Sweep, lan: Someone, mine: str, monkeypatch: pytest.Monk
     clock.advance(minutes=1)
     again = lan.again()
     page = again.password("/portal/profile", password=mine)
-    again.type(page, sweep.keep("wrong code of the app", "073519"))
+    again.type(page, sweep.keep("wrong code of the app", again.wrong_code()))
     with monkeypatch.context() as patch:
         patch.setattr(Totp, "check", _raising(RuntimeError("broken")))
         assert again.type(page, typed(sweep, again)).status_code == 500

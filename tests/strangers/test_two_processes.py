@@ -21,6 +21,7 @@ from directory.entitlements import Application
 from idp.oidc.clients import Client, GrantType, Options, SubjectType, TokenFormat
 from idp.run import wiring
 from idp.services import Services
+from tests.bent import bent
 from tests.command_line import Operator, operator
 from tests.factories import make_application
 from tests.process_memory import Memory
@@ -334,9 +335,9 @@ def test_a_forged_token_costs_a_look_for_its_key_and_nothing_more(
 ) -> None:
     world.sign_in(client)
     here = Flow(client, signed.party)
-    head, _, rest = here.tokens()["access_token"].partition(".")
+    forged = bent(here.tokens()["access_token"], -8)
     with counted(world.services) as cost:
-        assert here.userinfo(f"{head}.{rest[:-8]}AAAAAAAA").status_code == 401
+        assert here.userinfo(forged).status_code == 401
     assert cost == {}
 
 

@@ -19,6 +19,7 @@ from examples.apps.backchannel import EVENT, LogoutRefused, Refusal, check
 from examples.apps.provider import Provider, Tokens
 from examples.apps.relying_party import RelyingParty, create_app
 from examples.apps.settings import Settings
+from tests.bent import bent
 
 CLIENT_ID = "qlvb"
 ISSUER = "http://op.invalid"
@@ -239,7 +240,7 @@ def not_json() -> str:
         not_json,
         lambda: signed(key=STRANGER),
         lambda: signed(key=SUCCESSOR),
-        lambda: signed()[:-4] + "AAAA",
+        lambda: bent(signed(), -4),
         lambda: "not.a.token",
         lambda: "",
     ],
