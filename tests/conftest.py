@@ -31,6 +31,8 @@ import pytest
 import pytest_socket
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pydantic import BaseModel
 from sqlalchemy import event, make_url
 
@@ -63,6 +65,12 @@ for name in [n for n in os.environ if n.startswith("DINHDANH_")]:
 pytest_plugins = ["tests.spent"]
 
 logs.structure()
+
+# How long an example takes says how busy the machine is, not whether it is right.
+hypothesis_settings.register_profile(
+    "busy", hypothesis_settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("busy")
 
 
 once.share()
