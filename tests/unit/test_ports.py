@@ -3,6 +3,9 @@
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,19 @@ from dinhdanh import ports
 
 _ANOTHER_PROCESS = "from dinhdanh import ports; print(*ports.reserve(ports.SIZE))"
 pytestmark = pytest.mark.enable_socket
+
+
+@pytest.fixture
+def only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The first port of the only block there is. Among the processes that run now it is held, so that
+    nobody comes between; here and in children it has a lock of its own.
+    """
+    with ports.reserve(ports.SIZE) as held:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        monkeypatch.setattr(ports, "_FIRST", held.first)
+        monkeypatch.setattr(ports, "_LAST", held.first + ports.SIZE)
+        yield held.first
 
 
 def test_two_blocks_share_no_port() -> None:
@@ -25,29 +41,19 @@ def test_another_process_is_given_other_ports() -> None:
         assert not set(mine) & {int(word) for word in printed.split()}
 
 
-def test_a_port_that_a_stranger_listens_on_is_not_given_out(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with ports.reserve() as block:
-        first = block.first
-    monkeypatch.setattr(ports, "_FIRST", first)
-    monkeypatch.setattr(ports, "_LAST", first + ports.SIZE)
+def test_a_port_that_a_stranger_listens_on_is_not_given_out(only: int) -> None:
     with socket.socket() as stranger:
-        stranger.bind(("127.0.0.1", first))
+        stranger.bind(("127.0.0.1", only))
         with pytest.raises(OSError, match="taken"):
             ports.reserve()
 
 
-def test_a_block_can_be_had_again_when_it_is_released_and_when_its_holder_dies(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_block_can_be_had_again_when_it_is_released_and_when_its_holder_dies(only: int) -> None:
     with ports.reserve() as block:
-        first = block.first
-    monkeypatch.setattr(ports, "_FIRST", first)
-    monkeypatch.setattr(ports, "_LAST", first + ports.SIZE)
+        assert block.first == only
     script = f"""
 from dinhdanh import ports
-ports._FIRST, ports._LAST = {first}, {first + ports.SIZE}
+ports._FIRST, ports._LAST = {only}, {only + ports.SIZE}
 ports.reserve()
 print("held", flush=True)
 input()
@@ -65,11 +71,11 @@ input()
         holder.kill()
         holder.wait()
         with ports.reserve() as block:
-            assert block.first == first
+            assert block.first == only
     block.release()  # a second time: nothing happens to who has it now
     with ports.reserve() as again:
         block.release()
-        assert again.first == first
+        assert again.first == only
 
 
 @pytest.mark.parametrize("count", [0, -1, ports.SIZE + 1])
