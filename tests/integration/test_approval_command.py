@@ -11,12 +11,11 @@ from flask import Flask
 from sqlalchemy import text
 
 from directory.base.audit import Actor
-from directory.base.clock import system_clock
 from directory.permissions import Role
 from idp import approving, edge
 from idp.commands import main
 from idp.web import i18n
-from tests import hr_world
+from tests import hr_world, machine_time
 from tests.hr_world import Hr
 
 Run = Callable[..., tuple[int, str, str]]
@@ -24,7 +23,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def hr(services: Any, clock: Any, app: Flask) -> Hr:
-    clock.set(system_clock())  # the command has no other
+    clock.set(machine_time.now())  # the command has no other
     made = hr_world.build(services, clock, app)
     made.grant("lan", Role.AUDITOR)
     return made

@@ -11,8 +11,8 @@ from sqlalchemy import delete
 
 from connectors.outbound import Outbound
 from connectors.pki.tables import Authority, Crl
-from directory.base.clock import system_clock
 from idp.commands.pki import cert
+from tests import machine_time
 from tests.certificates import Office, Tools, csr
 
 Run = Callable[..., Result]
@@ -30,7 +30,7 @@ def run(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.fixture
 def office(settings: Any, clock: Any, database: Any, keyring: Any) -> Office:
     """An office whose certificates are valid today."""
-    clock.set(system_clock())
+    clock.set(machine_time.now())
     return Office.open(Tools(settings, clock, database, keyring, Outbound(settings)))
 
 
@@ -55,7 +55,7 @@ def test_a_certificate_is_listed_and_revoked(run: Run, office: Office) -> None:
     revoked = run("revoke", row.serial.upper(), "--reason", "keyCompromise")
     assert revoked.exit_code == 0, revoked.output
     assert "Đã thu hồi (Lộ khóa)" in run("list", row.username).output
-    office.tools.clock.set(system_clock())
+    office.tools.clock.set(machine_time.now())
     assert office.ask(row.serial).revocation_reason is x509.ReasonFlags.key_compromise
     again = run("revoke", row.serial, "--reason", "superseded")
     assert "Chứng thư này đã bị thu hồi." in again.output

@@ -13,7 +13,7 @@ from directory.base.clock import system_clock
 from directory.people import User
 from idp.commands import eid
 from idp.factors import enrolled, second_factors
-from tests import eid_world, upstream
+from tests import eid_world, machine_time, upstream
 from tests.command_line import Operator, operator  # noqa: F401 (a fixture)
 from tests.upstream import CLIENT, SECRET, pem
 
@@ -151,7 +151,7 @@ def test_a_link_is_taken_away_and_what_rests_on_it_ends(
     app: Flask,
 ) -> None:
     """A subject that upstream has given her anew, which the old link would refuse for ever."""
-    clock.set(system_clock())  # the command has no other
+    clock.set(machine_time.now())  # the command has no other
     world = eid_world.build(services, clock, app)
     browser = world.browser()
     world.link(browser)

@@ -22,10 +22,11 @@ from connectors.pki.jobs import probe_certificate, publish_crl
 from connectors.pki.tables import Certificate, RevocationReason
 from dinhdanh import ports
 from directory.base.audit import Actor
-from directory.base.clock import day_start, system_clock
+from directory.base.clock import day_start
 from directory.base.db import Database
 from directory.base.outbox import JobKind
 from directory.changes.effects import State
+from tests import machine_time
 from tests.certificates import Office, Tools, csr, rsa_key, served, web
 
 OTHER_COMMUNE = 2
@@ -43,7 +44,7 @@ def office(
     port: int, make_settings: Callable[..., Any], clock: Any, keyring: Any
 ) -> Iterator[Office]:
     """An office whose authority answers on a real socket, at the time openssl believes it is."""
-    clock.set(system_clock().replace(microsecond=0))
+    clock.set(machine_time.now().replace(microsecond=0))
     settings = make_settings(
         issuer=f"http://127.0.0.1:{port}", outbound_allow=[f"127.0.0.1:{port}"]
     )

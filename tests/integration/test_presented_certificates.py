@@ -27,8 +27,8 @@ from connectors.pki.foreign_distrust import Foreign, serial_of
 from connectors.pki.presented import Presented, Refusal
 from connectors.pki.tables import RevocationReason
 from directory.base.audit import Actor
-from directory.base.clock import system_clock
 from directory.base.errors import Conflict, InvalidInput
+from tests import machine_time
 from tests.certificates import Office, Tools, csr
 from tests.hierarchy import FOR_CLIENTS, FOR_MAIL, FOR_SERVERS, House, Signing, new_key, usage
 
@@ -332,7 +332,7 @@ def test_an_authority_that_may_only_sign_lists_is_none(house: House, services: A
 @pytest.fixture
 def office(services: Any, clock: Any) -> Office:
     """An office whose certificates are valid today."""
-    clock.set(system_clock())
+    clock.set(machine_time.now())
     has = services
     return Office.open(Tools(has.settings, clock, has.db, has.keyring, Outbound(has.settings)))
 

@@ -13,10 +13,10 @@ from connectors.outbound import Outbound
 from connectors.pki import issued, requests, signers
 from connectors.pki.tables import Certificate, CertificateState
 from directory.base.audit import Actor, AuditEntry, Tag
-from directory.base.clock import system_clock
 from directory.base.db import Database
 from directory.base.errors import Conflict, InvalidInput, Misconfigured
 from directory.changes.effects import State
+from tests import machine_time
 from tests.certificates import Office, Tools, csr
 from tests.command_line import Operator, operator
 from tests.paper import Paper, paper
@@ -209,12 +209,12 @@ def test_what_was_given_up_and_is_signed_after_all_is_revoked_there(
 def test_an_operator_revokes_what_another_has_signed(
     office: Office, paper: Paper, operator: Operator
 ) -> None:
-    office.tools.clock.set(system_clock())  # the command line knows no other
+    office.tools.clock.set(machine_time.now())  # the command line knows no other
     office.issue(office.lan)
     answer(office, paper.certificate())
     done = operator("cert", "revoke", made(office).serial, "--reason", "keyCompromise")
     assert done.code == 0, done.said
-    office.tools.clock.set(system_clock())
+    office.tools.clock.set(machine_time.now())
     with office.tools.db.read() as session:
         (mine,) = issued.certificates_of(session, office.lan, now=office.tools.clock())
     assert mine.standing == "revoked"

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from connectors.pki import hierarchies, presented
 from connectors.pki.presented import Presented, Refusal
 from directory.base.audit import AuditEntry, Tag
-from directory.base.clock import system_clock
+from tests import machine_time
 from tests.command_line import Operator, operator
 from tests.hierarchy import House
 
@@ -20,7 +20,7 @@ NAME = "Ban Cơ yếu"
 @pytest.fixture
 def house(clock: Any) -> House:
     """Its dates are those of today: commands ask the system's clock."""
-    clock.set(system_clock())
+    clock.set(machine_time.now())
     return House(clock)
 
 
@@ -63,7 +63,7 @@ def test_from_adding_to_removing(
     assert operator("cert", "trust", "distrust", NAME, number).code == 0
     assert judged(services, one) is Refusal.DISTRUSTED
     assert operator("cert", "trust", "believe", NAME, number).code == 0
-    services.clock.set(system_clock())
+    services.clock.set(machine_time.now())
     assert isinstance(judged(services, one), Presented)
     assert operator("cert", "trust", "believe", NAME, number).code == 1
     assert operator("cert", "trust", "distrust", NAME, "không phải số").code == 1

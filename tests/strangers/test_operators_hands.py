@@ -14,12 +14,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from directory.base.clock import local_day, system_clock
+from directory.base.clock import local_day
 from directory.base.crypto import Keyring
 from directory.permissions import Role
 from directory.units import OrgUnit
 from idp.run.performing import drain
-from tests import hr_world
+from tests import hr_world, machine_time
 from tests.command_line import Operator, operator  # noqa: F401 (a fixture)
 from tests.factories import make_application, make_assignment, make_role, make_user
 from tests.hr_world import Hr
@@ -27,7 +27,7 @@ from tests.hr_world import Hr
 
 @pytest.fixture
 def hr(services: Any, clock: Any, app: Flask) -> Hr:
-    clock.set(system_clock())  # the command line has the real one
+    clock.set(machine_time.now())  # the command line has the real one
     return hr_world.build(services, clock, app)
 
 
