@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import inspect, select, update
 from sqlalchemy.orm import Session
 
 from bench.statements import heard
@@ -130,9 +130,12 @@ class World:
             return session.get_one(row, key)
 
     def all(self, row: type) -> list[Any]:
-        """Look at all rows of a table."""
+        """Look at all rows of a table; where they are numbered, as they were written: PostgreSQL gives
+        a row that was changed after the others.
+        """
+        numbered = [key for key in inspect(row).primary_key if key.type.python_type is int]
         with self.services.db.read() as session:
-            return list(session.scalars(select(row)))
+            return list(session.scalars(select(row).order_by(*numbered)))
 
     def do(self, **body: Any) -> Any:
         """Preview and commit an HR change through the door."""
