@@ -26,7 +26,7 @@ from idp.oidc.clients import Client, Options
 from idp.run import wiring
 from idp.run.app import create_app
 from tests.browser.text_window import LYNX, TextWindow
-from tests.browser.window import CHROMIUM, DRIVER, Window
+from tests.browser.window import CHROMIUM, DRIVER, PATIENCE, Window
 from tests.conftest import missing
 from tests.relying_party import OPERATOR, Party, World, build_world
 
@@ -279,5 +279,5 @@ def test_the_signed_out_page_opens_frames_and_goes_on_by_itself(
     assert chromium.text("main li") == "Calendar"
     chromium.wait("p:not(.lead)")
     assert site.front == 1
-    WebDriverWait(chromium.driver, 15).until(lambda _: chromium.url == site.url + "/bye")
+    WebDriverWait(chromium.driver, PATIENCE).until(lambda _: chromium.url == site.url + "/bye")
     assert chromium.complaints() == []

@@ -19,7 +19,7 @@ from typing import Self
 
 LYNX = Path("/usr/bin/lynx")
 ROWS, COLUMNS = 90, 110
-PATIENCE = 30.0
+PATIENCE = 60.0
 QUIET = 0.15
 """Seconds without output after which a screen counts as drawn."""
 SETTINGS = """
@@ -178,9 +178,9 @@ class TextWindow:
         self._at = 1
 
     def _go(self, pattern: str) -> None:
-        seen = self.text
-        found = re.findall(pattern, seen)
-        assert found, f"{pattern} is not on the screen:\n{seen}"
+        deadline = time.monotonic() + PATIENCE
+        while not (found := re.findall(pattern, seen := self.text)):
+            assert time.monotonic() < deadline, f"{pattern} is not on the screen:\n{seen}"
         wanted = int(found[-1])
         assert wanted >= self._at, f"{pattern} lies before where we are:\n{seen}"
         for _ in range(wanted - self._at):

@@ -6,6 +6,8 @@ Every window has a profile of its own, so two windows are two people at two comp
 import json
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -83,7 +85,7 @@ class Window:
         options.add_experimental_option("prefs", preferences)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = Chrome(options=options, service=Service(str(DRIVER)))
-        self.driver.set_page_load_timeout(30)
+        self.driver.set_page_load_timeout(90)
 
     def __enter__(self) -> Self:
         return self
@@ -125,11 +127,17 @@ class Window:
         """Click the first element of this kind; a link or a submit button is followed until the
         page it stood on is gone, so that nothing is read off the old one.
         """
-        page, element = self.one("html"), self.one(css)
+        element = self.one(css)
         leads_away = element.tag_name == "a" or element.get_attribute("type") == "submit"
-        element.click()
-        if leads_away:
-            WebDriverWait(self.driver, PATIENCE, poll_frequency=0.1).until(lambda _: _is_gone(page))
+        with self.leaving() if leads_away else nullcontext():
+            element.click()
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """Inside, something is done that leads to another page: until this one is gone."""
+        page = self.one("html")
+        yield
+        WebDriverWait(self.driver, PATIENCE, poll_frequency=0.1).until(lambda _: _is_gone(page))
 
     def fill(self, values: dict[str, str]) -> None:
         """Type into fields, by their ids; what stands there is replaced."""
@@ -220,5 +228,5 @@ class Window:
         """Switch the page's language by its own link, if it speaks another."""
         link = self.all(f".tongues a[lang={language}]")
         if link:
-            link[0].click()
+            self.click(f".tongues a[lang={language}]")
         assert self.language() == language

@@ -73,7 +73,7 @@ class Running:
 
     def stop(self) -> None:
         self.worker.stop()
-        self.thread.join(20)
+        self.thread.join(60)
         assert not self.thread.is_alive()
 
     def __exit__(self, *_error: object) -> None:
@@ -108,7 +108,7 @@ def test_a_job_that_takes_longer_than_a_lease_is_done_once(
 
     try:
         with Running(live, slowly), Running(live, slowly):
-            assert until(lambda: state(services, job) == "done", within=20)
+            assert until(lambda: state(services, job) == "done", within=60)
     finally:
         live.db.dispose()
     assert calls == [1]
@@ -124,7 +124,7 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_has_begun(
         time.sleep(4)
 
     with Running(services, slowly) as running:
-        assert begun.wait(10)
+        assert begun.wait(60)
         running.stop()
         queue("2:2")
     assert running.ended == [True]
@@ -148,15 +148,15 @@ def test_a_node_whose_clock_is_wrong_takes_nobodys_job(
 
     try:
         with Running(other, slowly):
-            assert until(lambda: calls, within=10)
+            assert until(lambda: calls, within=60)
             with Running(right, slowly):
-                assert until(lambda: state(services, job) == "done", within=15)
+                assert until(lambda: state(services, job) == "done", within=60)
         calls.clear()
         job = queue("2:2")
         with Running(right, slowly):
-            assert until(lambda: calls, within=10)
+            assert until(lambda: calls, within=60)
             with Running(other, slowly):
-                assert until(lambda: state(services, job) == "done", within=15)
+                assert until(lambda: state(services, job) == "done", within=60)
     finally:
         right.db.dispose()
         other.db.dispose()
@@ -186,14 +186,16 @@ def test_a_job_under_whose_hands_workers_die_is_done_alone(
     live = wiring.build(services.settings)
     running: list[str] = []
     together: set[tuple[str, ...]] = set()
-    lock = threading.Lock()
+    changed = threading.Condition()
 
     def handler(_tools: Any, claim: Any) -> Any:
-        with lock:
+        with changed:
             running.append(claim.key)
             together.add(tuple(sorted(running)))
-        time.sleep(0.1)
-        with lock:
+            changed.notify_all()
+            # Time enough for another beside it: long for the first of those that may have company.
+            patience = 0.1 if claim.key == "9:9" else 20
+            changed.wait_for(lambda: any(len(group) > 1 for group in together), patience)
             running.remove(claim.key)
         return lambda _session: set()
 
@@ -202,10 +204,10 @@ def test_a_job_under_whose_hands_workers_die_is_done_alone(
     thread.start()
     try:
         for job in (suspect, *others):
-            assert until(lambda job=job: state(services, job) == "done", within=15)
+            assert until(lambda job=job: state(services, job) == "done", within=60)
     finally:
         one.stop()
-        thread.join(20)
+        thread.join(60)
         live.db.dispose()
     assert {group for group in together if "9:9" in group} == {("9:9",)}
     assert any(len(group) > 1 for group in together)
@@ -240,7 +242,7 @@ def test_readiness_tells_of_the_worker_apart(services: Any, client: Any, clock: 
     try:
         with Running(live, lambda: None):
             clock.set(system_clock())
-            assert until(lambda: client.get("/readyz").json["worker"] == "ok", within=10)
+            assert until(lambda: client.get("/readyz").json["worker"] == "ok", within=60)
             assert client.get("/readyz").json["worker_seconds_ago"] < 10
     finally:
         live.db.dispose()
@@ -412,7 +414,7 @@ def test_a_disk_without_room_is_not_ready_and_no_fault(made: Serving) -> None:
     assert made.get("/readyz")[0] == 200
     for pid in _family(process.pid):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-    assert until(lambda: made.get("/readyz")[0] == 503, within=10)
+    assert until(lambda: made.get("/readyz")[0] == 503, within=60)
     assert json.loads(made.get("/readyz")[2])["checks"]["write"] == "failed"
     status, headers, page = made.try_to_sign_in(Accept="text/html")
     assert (status, "Hệ thống" in page) == (503, True)
@@ -421,7 +423,7 @@ def test_a_disk_without_room_is_not_ready_and_no_fault(made: Serving) -> None:
         assert made.get(path)[0] == 200
     for pid in _family(process.pid):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-    assert until(lambda: made.get("/readyz")[0] == 200, within=10)
+    assert until(lambda: made.get("/readyz")[0] == 200, within=60)
     assert made.try_to_sign_in()[0] == 422
 
 

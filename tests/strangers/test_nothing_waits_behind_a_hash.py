@@ -70,4 +70,6 @@ def test_probes_and_programs_are_answered_while_everything_hashes(served: Servin
     assert answers == [200] * 15
     assert behind[0] > 0, "the queue was empty before the answers came"
     assert behind[1] < AT_ONCE
-    assert [each.result()[0] for each in tries] == [422] * AT_ONCE
+    # Whoever waited for her turn for too long was told so.
+    assert 422 in (heard := {each.result()[0] for each in tries})
+    assert heard <= {422, 503}

@@ -107,7 +107,7 @@ def worker_of(served: Serving, before: int | None = None) -> int:
         started = [x["pid"] for x in lines if x.get("process") == "worker" and "pid" in x]
         return started[-1] if started and started[-1] != before else None
 
-    found = until(told, within=20)
+    found = until(told, within=60)
     assert isinstance(found, int), served.log.read_text()
     return found
 
@@ -120,34 +120,40 @@ def test_each_process_has_its_own_connections_and_each_worker_its_ear(
     served: Serving, services: Any, wire: Wire
 ) -> None:
     nodes: list[subprocess.Popen[bytes]] = [served.start("--with-worker"), served.spawn("worker")]
-    assert until(lambda: ears(services) == 2, within=30), served.log.read_text()
-    with ThreadPoolExecutor(16) as people:  # both web processes are asked
-        assert set(people.map(lambda _: served.get(PAGE)[0], range(64))) == {404}
-    processes = set[int]().union(*(meter.tree(node.pid) for node in nodes))
-    found = owners(wire, processes)
+    assert until(lambda: ears(services) == 2, within=60), served.log.read_text()
+
+    def asked() -> dict[str, set[int]]:
+        with ThreadPoolExecutor(16) as people:
+            assert set(people.map(lambda _: served.get(PAGE)[0], range(64))) == {404}
+        processes = set[int]().union(*(meter.tree(node.pid) for node in nodes))
+        return owners(wire, processes)
+
+    # Two workers, two of the web, of which one may come late; neither parents nor granian's main
+    # process.
+    assert until(lambda: len(set[int]().union(*asked().values())) == 4)
+    found = asked()
     assert {len(whose) for whose in found.values()} == {1}, found
-    # Two workers, two of the web; neither parents nor granian's main process.
     assert len(set[int]().union(*found.values())) == 4
 
     keys = [f"{n}:1" for n in range(1, 31)]
     ring(services, keys)
-    assert until(lambda: len(attempts(services, keys)) == len(keys), within=30)
+    assert until(lambda: len(attempts(services, keys)) == len(keys), within=60)
     assert set(attempts(services, keys)) == {1}
 
     killed = worker_of(served)
     os.kill(killed, signal.SIGKILL)
     nodes[1].send_signal(signal.SIGTERM)
-    assert nodes[1].wait(20) == 0
+    assert nodes[1].wait(60) == 0
     assert worker_of(served, before=killed) not in (0, killed)
-    assert until(lambda: ears(services) == 1, within=30)  # the new one alone
+    assert until(lambda: ears(services) == 1, within=60)  # the new one alone
     more = [f"{n}:2" for n in range(1, 11)]
     ring(services, more)
-    assert until(lambda: len(attempts(services, more)) == len(more), within=30)
+    assert until(lambda: len(attempts(services, more)) == len(more), within=60)
 
     processes = meter.tree(nodes[0].pid)
     nodes[0].send_signal(signal.SIGTERM)
-    assert nodes[0].wait(20) == 0
-    assert until(lambda: gone(processes), within=10)
+    assert nodes[0].wait(60) == 0
+    assert until(lambda: gone(processes), within=60)
     services.db.dispose()
-    assert until(lambda: counted(services, "true") == 0, within=10)
+    assert until(lambda: counted(services, "true") == 0, within=60)
     assert "Traceback" not in served.log.read_text()
