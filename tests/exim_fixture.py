@@ -117,7 +117,7 @@ class PrivateExim:
                 group=group,
                 extra_groups=[] if user is not None else None,
             )
-        for _ in range(100):
+        for _ in range(1200):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.plain)) == 0:
                     return
@@ -129,7 +129,7 @@ class PrivateExim:
         """End it and whatever it has begun."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     def greylist(self, *, on: bool) -> None:
@@ -139,7 +139,7 @@ class PrivateExim:
 
     def letters(self, wanted: int) -> list[EmailMessage]:
         """What has been delivered, once there are so many."""
-        for _ in range(100):
+        for _ in range(1200):
             found = sorted((self.folder / "mail").glob("new/*"))
             if len(found) >= wanted:
                 break

@@ -80,12 +80,12 @@ class Pooler:
             cwd="/",
             stderr=subprocess.DEVNULL,
         )
-        assert until(self._answers, within=20), self.log()
+        assert until(self._answers, within=60), self.log()
 
     def stop(self) -> None:
         """End every connection, and be gone."""
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
 
     def __exit__(
         self,

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "idp.commands.main"]
 
 
-def until(holds: Callable[[], Any], within: float = 30.0) -> Any:
+def until(holds: Callable[[], Any], within: float = 60.0) -> Any:
     """What ``holds`` gives as soon as it is true; its last answer when the time is over."""
     deadline = time.monotonic() + within
     while not (found := holds()) and time.monotonic() < deadline:
@@ -68,7 +68,7 @@ class Serving:
         for process in self.running:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
         self.block.release()
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -110,7 +110,7 @@ class Serving:
         self,
         path: str,
         *,
-        timeout: float = 10.0,
+        timeout: float = 30.0,
         method: str = "GET",
         body: str | None = None,
         **headers: str,

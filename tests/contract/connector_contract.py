@@ -301,7 +301,7 @@ class ConnectorContract:
         with pytest.raises(Transient):
             away.apply(Operation(wanted()))
 
-    @pytest.mark.timeout(10)
+    @pytest.mark.timeout(60)
     def test_a_target_that_does_not_answer_is_given_up_in_time(self, silent: Connector) -> None:
         with pytest.raises(Transient):
             silent.apply(Operation(wanted()))

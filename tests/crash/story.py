@@ -156,7 +156,7 @@ class Story:
 
     # ---- after ---------------------------------------------------------------------------------
 
-    def check(self, *, within: float = 45.0) -> None:
+    def check(self, *, within: float = 100.0) -> None:
         """The story's end state, reached once."""
         self.check_access()  # at once: nothing has to be done for that
         self.wait_until_settled(within)

@@ -233,7 +233,7 @@ def test_a_process_dies_at_any_moment(calm: Installation, who: str, delay: float
 def test_two_instances_never_serve_one_database(here: Installation) -> None:
     before = here.tree()
     second = here.spawn("second", "-m", "idp.commands.main", "serve", "--with-worker")
-    assert second.wait(30) == 1
+    assert second.wait(60) == 1
     assert here.tree() == before
     assert set(children(before.main)) == {before.child}
 
@@ -242,7 +242,7 @@ def test_two_instances_never_serve_one_database(here: Installation) -> None:
 def test_an_orderly_end_leaves_no_process(here: Installation, signal_number: int) -> None:
     before = here.tree()
     here.running["dinhdanh"].send_signal(signal_number)
-    assert here.running["dinhdanh"].wait(30) == 0
+    assert here.running["dinhdanh"].wait(60) == 0
     assert not any(map(alive, before.pids))
     here.start()
 

@@ -96,7 +96,7 @@ def test_one_who_waits_at_the_pool_is_given_the_one_that_comes_back(database: Da
     waiting.start()
     assert not got.wait(0.2)
     held[0].close()
-    assert got.wait(2.0)
+    assert got.wait(60)
     waiting.join()
     held[1].close()
 

@@ -73,7 +73,7 @@ def test_it_starts_alone_from_the_wheel_and_stops_when_told(shipped: Path, tmp_p
             assert httpx2.get(f"{base}/style.css").status_code == 200
             keys.append(httpx2.get(f"{base}/standard/jwks").json())
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
         assert "SIMULATION" in err.decode()
         told = json.loads(out)

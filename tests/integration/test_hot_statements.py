@@ -269,7 +269,7 @@ SLEEP = hot.read(select(func.pg_sleep(bindparam("seconds")).cast(Text).label("sl
 def test_a_statement_whose_time_is_over_is_not_asked_again(
     database: Database, database_url: str
 ) -> None:
-    hurried = Database(database_url, limits=Limits(statement=0.2))
+    hurried = Database(database_url, limits=Limits(statement=1.0))
     with hurried.hot() as connection:
         with pytest.raises(OperationalError) as found:
             SLEEP.one(connection, seconds=20)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "idp.commands.main"]
 
 
-def _until(holds, within=30.0):
+def _until(holds, within=60.0):
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         if holds():
@@ -53,7 +53,7 @@ class Instance:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
 
     def start(self):
@@ -126,7 +126,7 @@ def instance(installed, tmp_path):
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        made.main.wait(timeout=10)
+        made.main.wait(timeout=60)
 
 
 def test_it_serves_and_is_ready_with_a_worker_beside_it(instance):
@@ -139,12 +139,12 @@ def test_it_serves_and_is_ready_with_a_worker_beside_it(instance):
 
 def test_a_killed_main_process_leaves_nothing_that_answers(instance):
     instance.start()
+    assert _until(lambda: len(instance.tree()) == 3)
     left = instance.tree()
-    assert len(left) == 3
     os.kill(instance.main.pid, signal.SIGKILL)
-    assert _until(lambda: instance.get("/healthz") is None, within=1.0)
-    assert _until(lambda: not any(map(_lives, left)), within=1.0)
-    instance.main.wait(timeout=5)
+    assert _until(lambda: instance.get("/healthz") is None)
+    assert _until(lambda: not any(map(_lives, left)))
+    instance.main.wait(timeout=60)
     instance.start()
     assert instance.get("/readyz") == 200
 
@@ -171,7 +171,7 @@ def test_told_to_stop_it_takes_everything_with_it(instance, number):
     instance.start()
     left = instance.tree()
     instance.main.send_signal(number)
-    assert instance.main.wait(timeout=20) == 0
+    assert instance.main.wait(timeout=60) == 0
     assert not any(map(_lives, left))
     assert instance.get("/healthz") is None
 

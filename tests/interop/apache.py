@@ -133,7 +133,7 @@ def running(port: int, directives: str, *, paths: tuple[str, ...] = ()) -> Itera
         yield made
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -80,5 +80,5 @@ def running(servers: str, own: Credential, *, port: int) -> Iterator[Path]:
         yield folder
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)

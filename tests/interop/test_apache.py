@@ -116,7 +116,7 @@ def test_tokens_are_refreshed_before_they_expire(httpd, person):
             shown(person.page(f"{httpd.url}/fresh/"))["OIDC_access_token"]
             != before["OIDC_access_token"]
         ),
-        within=30,
+        within=60,
     )
     assert not asks_to_sign_in(httpd, person)
     assert "oidc_refresh_access_token_before_expiry" not in httpd.errors()
@@ -138,7 +138,7 @@ def test_signing_out_at_the_provider_ends_the_session_at_the_application(httpd, 
     signed_in(httpd, other)
     signed_in(httpd, person)
     person.sign_out()
-    wait_for("the logout token", lambda: asks_to_sign_in(httpd, person), within=30)
+    wait_for("the logout token", lambda: asks_to_sign_in(httpd, person), within=60)
     assert not asks_to_sign_in(httpd, other), "only the session that ended is named by its sid"
 
 

@@ -199,7 +199,7 @@ def running(application: Application, provider: Any, folder: Path, **columns: An
         raise AssertionError(f"{failed}\n{log.read_text('utf-8')[-3000:]}") from failed
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def _listens(base: str) -> bool:

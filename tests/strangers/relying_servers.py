@@ -171,7 +171,7 @@ def _listens(port: int) -> bool:
 
 def _stopped(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGTERM)
-    process.wait(20)
+    process.wait(60)
 
 
 def logs(folder: Folder) -> str:

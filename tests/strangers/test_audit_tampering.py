@@ -432,7 +432,7 @@ def test_a_collector_hears_every_checkpoint_and_checks_it_by_the_public_key(
     where = tmp_path / "log.socket"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as collector:
         collector.bind(str(where))
-        collector.settimeout(5)
+        collector.settimeout(60)
         assert operator("user", "admin", "them", "--name", "Người Thêm").code == 0
         assert operator("migrate", audit_syslog=str(where)).code == 0
         message = collector.recv(4096).decode()

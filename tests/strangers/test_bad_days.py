@@ -47,7 +47,7 @@ def served(tmp_path: Path, settings: Any, wire: Wire) -> Iterator[Serving]:
     given = {"database_url": wire.url(settings.database_url), "keyring_file": settings.keyring}
     with Serving(tmp_path, **given) as made:
         made.start("--with-worker")
-        assert until(lambda: worker(made) == "ok", within=30), made.log.read_text()
+        assert until(lambda: worker(made) == "ok", within=60), made.log.read_text()
         yield made
 
 
@@ -99,7 +99,7 @@ class Watch:
     def _probes(self) -> None:
         paths = ("/healthz", "/.well-known/openid-configuration", "/oauth2/jwks", "/metrics")
         while not self._over.wait(0.5):
-            self.free += [self._ask(path, 10) for path in paths]
+            self.free += [self._ask(path, 30) for path in paths]
 
     def _ask(self, path: str, timeout: float) -> tuple[int | None, float]:
         began = time.monotonic()
@@ -111,12 +111,12 @@ class Watch:
         assert statuses <= {404, 503}, statuses
         assert max(took for _, took in self.pages) < longest
         assert {status for status, _ in self.free} == {200}
-        assert max(took for _, took in self.free) < 5
+        assert max(took for _, took in self.free) < 15
 
 
 def recovered(served: Serving) -> None:
-    assert until(lambda: served.get(PAGE)[0] == 404, within=15), served.log.read_text()
-    assert until(lambda: worker(served) == "ok", within=15), served.log.read_text()
+    assert until(lambda: served.get(PAGE)[0] == 404, within=60), served.log.read_text()
+    assert until(lambda: worker(served) == "ok", within=60), served.log.read_text()
     assert served.get("/readyz")[0] == 200
 
 
@@ -132,7 +132,7 @@ def test_after_a_hole_of_forty_seconds_web_and_worker_go_on(
         recovered(served)
     watch.judge(longest=LONGEST)
     assert {status for status, _ in watch.pages} == {404, 503}
-    assert until(lambda: job_is_done(served, settings.database_url), within=15)
+    assert until(lambda: job_is_done(served, settings.database_url), within=60)
     # Each that was refused is one line of the log, not ten kilobytes of it.
     lines = [line for line in served.log.read_text().splitlines() if "Traceback" in line]
     assert lines == []
@@ -190,10 +190,10 @@ def test_a_full_disk_is_told_and_gone_when_there_is_room(small_disk: Path) -> No
         with filler.open("wb", buffering=0) as out, contextlib.suppress(OSError):
             while True:
                 out.write(b"\0" * 4096)
-        assert until(lambda: made.get("/readyz")[0] == 503, within=10)
+        assert until(lambda: made.get("/readyz")[0] == 503, within=60)
         checks = json.loads(made.get("/readyz")[2])["checks"]
         assert checks["disk"] == "failed"
-        assert until(lambda: made.try_to_sign_in()[0] == 503, within=10)
+        assert until(lambda: made.try_to_sign_in()[0] == 503, within=60)
         status, headers, page = made.try_to_sign_in(Accept="text/html", Accept_Language="vi")
         assert (status, "tạm thời" in page, int(headers["retry-after"]) > 0) == (503, True, True)
         assert made.get("/healthz")[0] == 200

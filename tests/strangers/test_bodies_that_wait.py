@@ -41,7 +41,7 @@ def _flood(gate: Gate, told: "Counter[str]", many: int, size: int) -> "list[thre
 
 def _gate(busy: threading.Event, held: "list[int]", *, streams: bool = False) -> Gate:
     def application(environ: Any, start_response: Any) -> Iterable[bytes]:
-        busy.wait(30)
+        busy.wait(60)
         held.append(len(environ["wsgi.input"].read()))
         start_response("200 OK", [])
         return iter([b"done"]) if streams else [b"done"]
@@ -53,7 +53,7 @@ def test_while_everybody_waits_no_more_bodies_are_taken_than_there_is_room_for()
     free, held, told = threading.Event(), list[int](), Counter[str]()
     gate = _gate(free, held)
     threads = _flood(gate, told, MANY, MEGABYTE - 1)
-    for _ in range(100):
+    for _ in range(600):
         if told["503"] >= MANY - 65:
             break
         threading.Event().wait(0.05)

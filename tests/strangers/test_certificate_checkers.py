@@ -422,7 +422,7 @@ def test_an_installation_with_tls_of_its_own_answers_them_over_plain_http(tmp_pa
             assert whole.content == issuing.public_bytes(Encoding.DER)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 @pytest.mark.slow  # three servers are started twice

@@ -266,7 +266,7 @@ def test_a_log_service_may_be_in_any_spelling(
         pytest.skip("this machine has no IPv6")
     with socket.socket(family, socket.SOCK_DGRAM) as service:
         service.bind(("::1" if family is socket.AF_INET6 else host, 0))
-        service.settimeout(5)
+        service.settimeout(60)
         port = service.getsockname()[1]
         assert operator("migrate", audit_syslog=f"{host}:{port}").code == 0
         assert b"audit-checkpoint" in service.recv(4096)

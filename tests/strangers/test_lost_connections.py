@@ -78,7 +78,7 @@ def cut(request: pytest.FixtureRequest, wire: Wire, beside: Database) -> Callabl
 
     def by_server() -> None:
         with beside.probe() as connection:
-            until(lambda: connection.scalar(ENDED), within=5)
+            until(lambda: connection.scalar(ENDED), within=60)
 
     return {WAYS[0]: by_server, WAYS[1]: wire.reset}[request.param]
 

@@ -24,7 +24,10 @@ pytestmark = [pytest.mark.serial, pytest.mark.timeout(180)]
 MANY = 300
 HEADERS = 2
 """Seconds that headers may take in these tests; bodies are given as long before they are judged."""
-SOON = 2.0
+PATIENT = 30
+"""The same, where it is seen who is answered while they run."""
+SOON = 10.0
+"""Seconds in which a busy machine answers: fewer than those, in which nobody would be."""
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +38,25 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def serving(installed: Path, folder: Path, **settings: int) -> Iterator[Serving]:
+    shutil.copytree(installed / "var", folder / "var")
+    with Serving(folder, **settings) as made:
+        made.start()
+        yield made
+
+
 @pytest.fixture(scope="module")
 def served(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    folder = tmp_path_factory.mktemp("served")
-    shutil.copytree(installed / "var", folder / "var")
-    with Serving(folder, web_header_seconds=HEADERS, web_keep_alive_seconds=HEADERS * 3) as made:
-        made.start()
+    hurried = {"web_header_seconds": HEADERS, "web_keep_alive_seconds": HEADERS * 4}
+    with serving(installed, tmp_path_factory.mktemp("served"), **hurried) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def patient(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    settings = {"web_header_seconds": PATIENT, "web_keep_alive_seconds": PATIENT * 3}
+    with serving(installed, tmp_path_factory.mktemp("patient"), **settings) as made:
         yield made
 
 
@@ -99,7 +115,7 @@ def opened(
     ends: list[socket.socket] = []
     try:
         for _ in range(count):
-            ends.append(socket.create_connection(("127.0.0.1", port), timeout=5))
+            ends.append(socket.create_connection(("127.0.0.1", port), timeout=30))
             begin(ends[-1])
         yield ends
     finally:
@@ -143,41 +159,42 @@ def everybody_is_answered(served: Serving) -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_whoever_asks_is_answered_beside_many_who_do_not(
-    served: Serving, room: None, kind: Callable[[socket.socket], None]
+    patient: Serving, room: None, kind: Callable[[socket.socket], None]
 ) -> None:
-    with opened(served.port, MANY, kind):
-        everybody_is_answered(served)
+    with opened(patient.port, MANY, kind):
+        everybody_is_answered(patient)
 
 
 def test_who_is_silent_or_slow_is_closed_and_who_is_neither_is_not(served: Serving) -> None:
-    ends = {}
+    ends, begun = {}, {}
     with contextlib.ExitStack() as held:
         for kind in KINDS:
+            begun[kind.__name__] = time.monotonic()
             ends[kind.__name__] = held.enter_context(opened(served.port, 3, kind))
         alive = held.enter_context(opened(served.port, 1, kept_alive))[0]
         began = time.monotonic()
         closed: dict[str, float] = {}
-        while len(closed) < len(KINDS) and time.monotonic() - began < HEADERS * 3 + 8:
+        while len(closed) < len(KINDS) and time.monotonic() - began < HEADERS * 4 + 12:
             time.sleep(0.5)
             for name, group in ends.items():
                 if name not in closed and all(map(is_closed, group)):
-                    closed[name] = time.monotonic() - began
-            if time.monotonic() - began < HEADERS * 3:
+                    closed[name] = time.monotonic() - begun[name]
+            if time.monotonic() - began < HEADERS * 4:
                 # One that goes on asking is never closed.
-                alive.settimeout(5)
+                alive.settimeout(30)
                 kept_alive(alive)
         assert closed.keys() == ends.keys()
         quick = {"silent", "slow_headers", "slow_body", "slow_chunks"}
         for name in quick:
-            assert HEADERS * 0.5 <= closed[name] <= HEADERS + 4, closed
-        assert closed["kept_alive"] >= HEADERS * 3 - 1, closed
+            assert HEADERS * 0.5 <= closed[name] <= HEADERS * 4 - 1, closed
+        assert closed["kept_alive"] >= HEADERS * 4 - 1, closed
 
 
 def test_a_body_that_trickles_is_closed_and_one_that_flows_is_not(served: Serving) -> None:
     """The rate decides, not the time since the last byte."""
     with opened(served.port, 2, slow_body) as (trickling, flowing):
         flowing.close()
-        flowing = socket.create_connection(("127.0.0.1", served.port), timeout=5)
+        flowing = socket.create_connection(("127.0.0.1", served.port), timeout=30)
         size = 400_000
         flowing.sendall(
             b"POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n"
@@ -218,7 +235,7 @@ def test_a_request_that_takes_long_is_not_taken_for_a_slow_one(served: Serving) 
         time.sleep(HEADERS + 2.5)
         other.execute("ROLLBACK")
         for end in (*again, *first):
-            end.settimeout(10)
+            end.settimeout(60)
             assert end.recv(4096).startswith(b"HTTP/1.1 303")
             end.sendall(form)
             assert end.recv(4096).startswith(b"HTTP/1.1 4")
@@ -242,8 +259,8 @@ def test_over_tls_the_same_holds(installed: Path, tmp_path: Path) -> None:
             kept_alive(kept)
             time.sleep(1)
             kept_alive(kept)
-            assert until(lambda: all(map(is_closed, quiet)), within=HEADERS + 4)
-            assert until(lambda: is_closed(kept), within=HEADERS * 2 + 4)
+            assert until(lambda: all(map(is_closed, quiet)))
+            assert until(lambda: is_closed(kept))
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
@@ -258,7 +275,7 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 
 
 def _tls(trusting: ssl.SSLContext, port: int) -> ssl.SSLSocket:
-    plain = socket.create_connection(("127.0.0.1", port), timeout=5)
+    plain = socket.create_connection(("127.0.0.1", port), timeout=30)
     return trusting.wrap_socket(plain, server_hostname="localhost")
 
 
@@ -290,7 +307,7 @@ def test_when_connections_are_short_the_longest_idle_one_goes_first(
         with opened(made.port, 60, kept_alive) as first:
             time.sleep(1)
             with opened(made.port, 60, kept_alive) as second:
-                until(lambda: sum(map(is_closed, first)) >= 20, within=10)
+                until(lambda: sum(map(is_closed, first)) >= 20)
                 everybody_is_answered(made)
                 gone = (sum(map(is_closed, first)), sum(map(is_closed, second)))
     assert gone[0] >= 20
@@ -327,7 +344,7 @@ def test_six_hundred_at_once_through_nginx_are_all_answered(
     try:
         assert until(lambda: _status(port, "/healthz", 2)[0] == 200)
         with opened(served.port, MANY, kept_alive), ThreadPoolExecutor(600) as callers:
-            begin = threading.Barrier(600, timeout=30)
+            begin = threading.Barrier(600, timeout=60)
 
             def call(_number: int) -> tuple[int, float]:
                 begin.wait()
@@ -345,7 +362,7 @@ def test_six_hundred_at_once_through_nginx_are_all_answered(
         assert took[300] < 15, (took[300], took[-1])
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 def _status(port: int, path: str, timeout: float) -> tuple[int, float]:

@@ -345,11 +345,11 @@ def test_an_installation_of_two_web_processes_and_a_worker_does_everything(behin
                     for t in tokens
                 ]
                 assert [each["active"] for each in active] == [False, True]
-            assert until(lambda: not _count(behind, WAITING), within=20)
+            assert until(lambda: not _count(behind, WAITING), within=60)
         log = (Path(folder) / "server.log").read_text("utf-8")
         assert not [line for line in log.splitlines() if '"level": "error"' in line], log
         assert "Traceback" not in log
-    assert until(lambda: not _count(behind, CONNECTED), within=20)
+    assert until(lambda: not _count(behind, CONNECTED), within=60)
 
 
 def _refuses_to_prepare(made: Installation) -> None:

@@ -179,7 +179,7 @@ class Scripted:
                         break
 
     def close(self) -> None:
-        self._thread.join(5)
+        self._thread.join(60)
         self._listener.close()
 
 
@@ -225,11 +225,18 @@ def test_what_a_server_answers_decides_what_becomes_of_it(
         smtp_host="127.0.0.1",
         smtp_port=server.port,
         smtp_security="none",
-        job_timeout=0.5,
+        job_timeout=time_for(answers),
     )
     _told(office)
     server.close()
     assert office.job().state == state
+
+
+def time_for(answers: tuple[str | None, ...]) -> float:
+    """Seconds of a job: short only where the server falls silent, and is waited for as long."""
+    if answers == ("",):
+        return 0.5
+    return 2 if "" in answers else 40
 
 
 def test_an_answer_that_never_ends_is_hung_up_on(office: Office) -> None:
@@ -243,14 +250,14 @@ def test_an_answer_that_never_ends_is_hung_up_on(office: Office) -> None:
     )
     began = time.monotonic()
     _told(office)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     server.close()
     assert office.job().state == "ready"
 
 
 def test_nothing_goes_out_in_clear_where_the_server_has_no_starttls(office: Office) -> None:
     server = Scripted(*HELLO, "250 ok", "250 ok")
-    office.set(mail_drop=None, smtp_host="localhost", smtp_port=server.port, job_timeout=1)
+    office.set(mail_drop=None, smtp_host="localhost", smtp_port=server.port, job_timeout=40)
     _told(office)
     assert office.job().state == "parked"
     server.close()

@@ -281,7 +281,7 @@ def test_creating_and_finding_among_twenty_thousand_takes_milliseconds(
         )
     each = (time.perf_counter() - started) / 100
 
-    assert each < 0.05  # about 0.003 on a quiet machine; a walk of the table takes seconds
+    assert each < 0.3  # about 0.003 on a quiet machine; a walk of the table takes seconds
 
 
 def test_scim2_tester_finds_no_fault(client: FlaskClient) -> None:

@@ -276,13 +276,13 @@ def test_the_worker_runs_jobs_and_stops_when_told(services, clock, ordered, stat
     thread = threading.Thread(target=one.run)
     thread.start()
     try:
-        for _ in range(200):
+        for _ in range(1200):
             if state_of(job)[0] == "done":
                 break
             threading.Event().wait(0.05)
     finally:
         one.stop()
-        thread.join(timeout=15)
+        thread.join(timeout=60)
     assert not thread.is_alive()
     assert state_of(job) == ("done", "verified", "settled", None)
 
@@ -312,13 +312,13 @@ def test_two_workers_share_the_jobs_and_do_each_once(services, clock):
     threads = [threading.Thread(target=one.run) for one in pair]
     for thread in threads:
         thread.start()
-    for _ in range(400):
+    for _ in range(1200):
         if len(done) >= 40:
             break
         threading.Event().wait(0.05)
     for one in pair:
         one.stop()
     for thread in threads:
-        thread.join(timeout=15)
+        thread.join(timeout=60)
     assert sorted(done, key=int) == [str(number) for number in range(40)]
     assert overlaps == []
