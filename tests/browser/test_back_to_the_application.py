@@ -26,7 +26,7 @@ from tests.conftest import missing
 from tests.factories import make_assignment, make_user
 from tests.relying_party import Flow, World, build_world
 
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.serial
 
 PASSWORD = "bếp củi reo vui sớm mai"
 

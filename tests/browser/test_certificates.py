@@ -28,7 +28,7 @@ from tests.interop import nginx
 from tests.interop.tls import Authority
 from tests.interop.token import Token
 
-pytestmark = [pytest.mark.serial, pytest.mark.slow, pytest.mark.timeout(240)]  # a foreign server
+pytestmark = [pytest.mark.serial, pytest.mark.slow]  # a foreign server
 
 WAYS = "/portal/ways"
 TOLD = {

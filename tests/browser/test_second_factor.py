@@ -22,7 +22,7 @@ from tests.browser.window import CHROMIUM, DRIVER, SUBMIT, Window
 from tests.conftest import missing
 from tests.hr_world import PASSWORD, Hr
 
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.serial
 
 NEW = "gạch bông rêu phơi thóc mới"
 PICTURES = os.environ.get("PICTURES", "")

@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.browser.conftest import Demo
 from tests.browser.window import PHONE, Window
 
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.serial
 
 LANGUAGES = ("vi", "en")
 OPENER = "main a.button[href='/login']"

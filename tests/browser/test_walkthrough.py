@@ -16,7 +16,6 @@ from tests.browser.window import PHONE, SUBMIT, Window, next_code
 
 pytestmark = [
     pytest.mark.serial,  # the demonstration of tests/browser, ten pages and more in each walk
-    pytest.mark.timeout(300),
 ]
 
 DESK = 1280

@@ -6,7 +6,7 @@ from bench.installation import Tree, installed
 from bench.load import measure
 from bench.operations import OPERATIONS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 """A dozen commands and a server, each a process of its own."""
 
 

@@ -38,7 +38,6 @@ PASSWORD = "bếp củi reo vui sớm mai"
 
 pytestmark = [
     pytest.mark.serial,
-    pytest.mark.timeout(300),
 ]
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from dinhdanh import ports
 
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.serial
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "idp.commands.main"]
 

@@ -18,7 +18,7 @@ from dinhdanh import ports, testing
 from dinhdanh.testing import Provider, RelyingParty
 from tests.crash.installation import answers, wait_for
 
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.serial
 ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9/callback"
 

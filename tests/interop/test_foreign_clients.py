@@ -31,7 +31,7 @@ SPRING = HERE / "foreign" / "spring" / "target" / "spring-client.jar"
 NO_PKCE = {"options": Options(require_pkce=False)}
 """The box "Ứng dụng này không gửi PKCE"."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
 
 @dataclass(frozen=True)

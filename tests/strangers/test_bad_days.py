@@ -22,7 +22,7 @@ from tests.conftest import SERVER, missing
 from tests.serving import Serving, until
 from tests.wire import Wire
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.serial]
 on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 
 HOLE = 40.0

@@ -19,7 +19,7 @@ import pytest
 from tests.conftest import missing
 from tests.serving import Serving, until
 
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.serial
 
 MANY = 300
 HEADERS = 2

@@ -12,7 +12,7 @@ import pytest
 from directory.base.argon2 import LIBSODIUM, Cost
 from tests.serving import Serving, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # a whole installation is started
+pytestmark = pytest.mark.slow  # a whole installation is started
 
 COSTLY = Cost(passes=16, memory=128 * 1024 * 1024)
 """The most that is taken from another system: a second and more for each look."""

@@ -303,7 +303,6 @@ def behind() -> Iterator[Behind]:
     _said(f'DROP DATABASE "{name}" WITH (FORCE)', f"DROP ROLE {name}")
 
 
-@pytest.mark.timeout(300)
 def test_an_installation_of_two_web_processes_and_a_worker_does_everything(behind: Behind) -> None:
     """Made by its commands, asked over HTTP; the worker, which would look in an hour only, is rung for
     through the pooler and listens at the server itself.

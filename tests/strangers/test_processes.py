@@ -24,7 +24,6 @@ from tests.wire import Wire
 
 pytestmark = [
     pytest.mark.slow,  # two nodes of five processes
-    pytest.mark.timeout(180),
     pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True),
 ]
 AN_HOUR = 3600

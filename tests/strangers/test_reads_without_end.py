@@ -137,7 +137,6 @@ LIES = [
 ]
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)
 def test_an_ldap_server_without_end_or_sense_is_given_up_and_named(at_ldap: Any, lie: Any) -> None:
     with ldap_liar(lie) as liar, at_ldap(liar) as stage:
@@ -150,7 +149,6 @@ def test_an_ldap_server_without_end_or_sense_is_given_up_and_named(at_ldap: Any,
         assert "LDAP" in effect["reason"] or "127.0.0.1" in effect["reason"]
 
 
-@pytest.mark.timeout(120)
 def test_a_garbled_answer_to_the_bind_is_the_servers_fault(at_ldap: Any) -> None:
     with ldap_liar(pages_for_ever, bind=garbage) as liar, at_ldap(liar) as stage:
         change = stage.suspend()
@@ -211,7 +209,6 @@ ANSWERS: dict[str, Callable[[Request], Response]] = {
 }
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_http_target_without_end_or_sense_is_given_up_and_named(at_http: Any, name: str) -> None:
     with at_http(ANSWERS[name]) as stage:
@@ -223,7 +220,6 @@ def test_an_http_target_without_end_or_sense_is_given_up_and_named(at_http: Any,
         assert "Lỗi nội bộ" not in job["reason"]
 
 
-@pytest.mark.timeout(120)
 def test_a_whole_job_has_a_deadline_however_many_answers_come_in_time(at_http: Any) -> None:
     """Each answer comes within its own limit; there are just very many of them."""
 
@@ -339,7 +335,6 @@ def stuck_targets(
             thread.join(30)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.both_databases
 def test_stuck_targets_leave_a_thread_for_logouts(make_settings: Any) -> None:
     told = threading.Event()
@@ -355,7 +350,6 @@ def test_stuck_targets_leave_a_thread_for_logouts(make_settings: Any) -> None:
         assert told.wait(12), "nobody was free for a logout"
 
 
-@pytest.mark.timeout(120)
 def test_stuck_targets_do_not_hold_up_the_accounts_of_others(make_settings: Any) -> None:
     """Once a target has shown that it is slow, it gets one thread."""
     with (
