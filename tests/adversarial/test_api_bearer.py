@@ -17,6 +17,7 @@ from idp.oidc.grants import Grant
 from idp.oidc.known_keys import SigningKeys
 from idp.oidc.opaque_tokens import Handles
 from idp.oidc.tokens import Tokens
+from tests.bent import bent
 from tests.factories import make_assignment, make_role, make_user
 from tests.forgeries import FORGERIES, Genuine
 from tests.relying_party import Flow, World, build_world
@@ -184,10 +185,7 @@ def _machine(*scopes: str, **form: str) -> Callable[[Scene], str]:
 
 
 def _flipped(scene: Scene) -> Any:
-    answers = [
-        scene.bearer(scene.text[:n] + ("A" if scene.text[n] != "A" else "B") + scene.text[n + 1 :])
-        for n in range(0, len(scene.text), 3)
-    ]
+    answers = [scene.bearer(bent(scene.text, n)) for n in range(0, len(scene.text), 3)]
     return min(answers, key=lambda answer: answer.status_code)
 
 
