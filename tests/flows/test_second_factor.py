@@ -249,7 +249,10 @@ def test_the_secret_and_the_codes_are_nowhere_in_clear(someone: Any, hr: Hr) -> 
 def test_the_code_that_enrolled_signs_nobody_in(someone: Any, clock: Any) -> None:
     """teamhanko/hanko#2723."""
     person = someone()
-    person.whole()
+    page = person.password()
+    while len(Authenticator.scan(page.text).near(clock())) < 7:  # by chance two steps have one code
+        clock.advance(seconds=30)
+    person.onward(person.enrol(page))
     there = person.again()
     answer = there.type(there.password(), there.code())
     assert answer.status_code == 422
