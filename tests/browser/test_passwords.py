@@ -113,6 +113,7 @@ def test_what_is_typed_is_judged_and_can_be_shown(
         window.click(SUBMIT)
         said(window, "weak", place_name[language])
         window.fill({"password": NEW, "again": NEW})
+        said(window, "strong")
         for button in window.all("button[data-shows]"):
             button.click()
         window.click(SUBMIT)

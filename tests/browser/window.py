@@ -7,12 +7,16 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import pyotp
-from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
+from selenium.common.exceptions import (
+    StaleElementReferenceException,
+    TimeoutException,
+    WebDriverException,
+)
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -23,7 +27,9 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 CHROMIUM = Path("/usr/bin/chromium")
 DRIVER = Path("/usr/bin/chromedriver")
 PHONE = 390
-PATIENCE = 45.0
+PATIENCE = 90.0
+A_MOMENT = 5.0
+"""Seconds after which one looks whether a click has hit."""
 ARGUMENTS = (
     "--headless=new",
     "--no-sandbox",
@@ -127,17 +133,36 @@ class Window:
         """Click the first element of this kind; a link or a submit button is followed until the
         page it stood on is gone, so that nothing is read off the old one.
         """
-        element = self.one(css)
+        page, element = self.one("html"), self.one(css)
         leads_away = element.tag_name == "a" or element.get_attribute("type") == "submit"
-        with self.leaving() if leads_away else nullcontext():
-            element.click()
+        element.click()
+        if leads_away and not self._leaves(page, A_MOMENT):
+            if self._missed(element):
+                element.click()
+            assert self._leaves(page, PATIENCE), f"{css} leads nowhere on {self.url}"
+
+    def _leaves(self, page: WebElement, within: float) -> bool:
+        waiting = WebDriverWait(self.driver, within, poll_frequency=0.1)
+        try:
+            return waiting.until(lambda _: _is_gone(page))
+        except TimeoutException:
+            return False
+
+    def _missed(self, element: WebElement) -> bool:
+        """Whether a click went beside it, as people's do: what the page said in that moment has moved it.
+        Whoever hits a button or a link gives it the focus.
+        """
+        try:
+            return element.is_enabled() and self.driver.switch_to.active_element != element
+        except WebDriverException:
+            return False  # gone by now
 
     @contextmanager
     def leaving(self) -> Iterator[None]:
         """Inside, something is done that leads to another page: until this one is gone."""
         page = self.one("html")
         yield
-        WebDriverWait(self.driver, PATIENCE, poll_frequency=0.1).until(lambda _: _is_gone(page))
+        assert self._leaves(page, PATIENCE), f"nothing follows on {self.url}"
 
     def fill(self, values: dict[str, str]) -> None:
         """Type into fields, by their ids; what stands there is replaced."""
