@@ -9,8 +9,10 @@ The product does each of these once, when its process starts; the tests open a d
 test. Nothing that a database *holds* is shared. (The application is one for all tests of a process,
 see ``app`` in tests/conftest.py.)
 
-Then two habits of the machinery that only cost time: how often Python looks through everything
-for garbage, and how long a test's own server takes to notice that it is to end.
+Then three habits of the machinery. Two only cost time: how often Python looks through everything
+for garbage, and how long a test's own server takes to notice that it is to end. The third: how long
+a test that asks a server waits for the answer, where it does not say so itself; on a busy machine five
+seconds are soon over.
 """
 
 import gc
@@ -25,6 +27,7 @@ from typing import Any
 
 import werkzeug.serving
 from flask import Flask
+from httpx2._config import DEFAULT_TIMEOUT_CONFIG
 from httpx2._transports import default as transports
 from jinja2 import FileSystemBytecodeCache
 from pydantic._internal import _docs_extraction
@@ -37,6 +40,8 @@ from directory.base import db
 
 STATEMENTS = 5000
 """Kept; the product has about a thousand."""
+PATIENCE = 60.0
+"""Seconds for each step of a call over HTTP; the product gives its own."""
 
 
 def share() -> None:
@@ -47,6 +52,8 @@ def share() -> None:
     gc.set_threshold(20_000, 10, 20)
     for server in (socketserver.BaseServer, werkzeug.serving.BaseWSGIServer):
         server.serve_forever.__defaults__ = (0.02,)  # the seconds between two looks
+    for phase in ("connect", "read", "write", "pool"):
+        setattr(DEFAULT_TIMEOUT_CONFIG, phase, PATIENCE)
 
 
 def templates(folder: Path) -> None:

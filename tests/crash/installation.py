@@ -243,7 +243,7 @@ class Installation:
 
     def browser(self) -> httpx2.Client:
         """A browser without cookies yet; closed by ``close_browsers``."""
-        self.browsers.append(httpx2.Client(follow_redirects=True, timeout=30))
+        self.browsers.append(httpx2.Client(follow_redirects=True, timeout=120))
         return self.browsers[-1]
 
     def close_browsers(self) -> None:

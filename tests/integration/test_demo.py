@@ -36,9 +36,7 @@ READY = "Ctrl-C"
 PORTS = 5
 PASSWORD = "bếp củi reo vui sớm mai"
 
-pytestmark = [
-    pytest.mark.serial,
-]
+pytestmark = pytest.mark.serial
 
 
 @dataclass

@@ -89,7 +89,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -144,7 +144,7 @@ def test_it_is_a_command_of_the_product_too() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     assert json.loads(told.stdout).keys() == command.FAULTS.keys()

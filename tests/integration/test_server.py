@@ -71,7 +71,7 @@ class Instance:
     def get(self, path):
         with (
             suppress(OSError, http.client.HTTPException),
-            closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection,
+            closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection,
         ):
             connection.request("GET", path)
             return connection.getresponse().status
@@ -79,7 +79,7 @@ class Instance:
 
     def worker(self):
         """What readiness says of it."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             connection.request("GET", "/readyz")
             return json.loads(connection.getresponse().read())["worker"]
 

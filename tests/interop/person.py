@@ -66,7 +66,7 @@ class Person:
         self.issuer = issuer
         self.username = username
         self.password = password
-        self.browser = httpx2.Client(timeout=30)
+        self.browser = httpx2.Client(timeout=120)
         self.filled_in: list[str] = []
         """The provider's forms she has sent: ``password``, ``code``, ``allow``, ``logout``,
         ``form_post``."""

@@ -165,7 +165,7 @@ def build(folder: Path, **settings: Any) -> Provider:
         "outbound_allow": [f"localhost:{each}" for each in others],
         "source_failures": 1000,
         "mail_domains": ["thanhhoa.example"],
-        "device_interval": 1,
+        "device_interval": 3,
         "response_types": ["code", "code id_token"],
         "client_certificates": True,
         "client_certificate_ca_file": str(folder / "clients.pem"),

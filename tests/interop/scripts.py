@@ -11,7 +11,7 @@ from tests.conftest import missing
 from tests.interop.person import Person, Unexpected
 
 NODE = Path(__file__).parent / "node"
-PATIENCE = 60
+PATIENCE = 120
 """Seconds for a script from its first word to its last."""
 
 

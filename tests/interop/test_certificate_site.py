@@ -48,7 +48,7 @@ class Site:
         asked = ["curl", "-sS", "-o", "/dev/null", "--cacert", str(self.folder / "ca.pem")]
         told = ["-w", "%{http_code} %{redirect_url}"]
         command = [*asked, *told, *(with_it if shown else []), *more, where]
-        done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr.decode() + self.log()
         status, _, to = done.stdout.decode().partition(" ")
         return int(status), to
@@ -57,7 +57,7 @@ class Site:
         return (self.folder / "log").read_text("utf-8", errors="replace")[-3000:]
 
     def browser(self) -> httpx2.Client:
-        self.browsers.append(httpx2.Client(timeout=30))
+        self.browsers.append(httpx2.Client(timeout=120))
         return self.browsers[-1]
 
     # ---- the provider's own pages ----
@@ -201,7 +201,7 @@ def test_every_visit_is_a_handshake_of_its_own(site: Site) -> None:
                 break
             request = b"GET /certificate HTTP/1.1\r\nHost: localhost\r\n\r\n"
             done = subprocess.run(
-                [*asked, version, "-ign_eof", *how], input=request, capture_output=True, timeout=30
+                [*asked, version, "-ign_eof", *how], input=request, capture_output=True, timeout=120
             )
             said = done.stdout.decode("utf-8", errors="replace")
         assert "Reused" not in said
@@ -211,7 +211,7 @@ def test_every_visit_is_a_handshake_of_its_own(site: Site) -> None:
     done = subprocess.run(
         [*more, str(site.folder / "ca.pem"), "-w", "%{num_connects} ", *visits],
         capture_output=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert done.stdout.decode().split() == ["1", "1"]

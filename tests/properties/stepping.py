@@ -18,7 +18,7 @@ from directory.base import failpoints
 
 SCHEDULES = int(os.environ.get("TEST_SCHEDULES", "1000"))
 """How many schedules a ``long`` test plays."""
-PATIENCE = 40.0
+PATIENCE = 120.0
 """Seconds within which whoever was told to move must stop again; longer than a lock is awaited."""
 
 _moving = threading.local()

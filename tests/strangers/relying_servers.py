@@ -204,7 +204,7 @@ def accepts(folder: Folder, name: str, shown: Credential) -> bool:
     file.write_text(shown.chain + shown.key_pem)
     context.load_cert_chain(file)
     port = folder.ports[CHECKERS[name]]
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=context)
+    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=context)
     try:
         connection.request("GET", "/")
         return connection.getresponse().status == 200

@@ -303,11 +303,11 @@ def test_it_listens_at_an_ipv6_address_behind_a_proxy(tmp_path: Any, host: str, 
         served.migrate()
         served.spawn("serve")
         assert until(lambda: _alive(asked, served.port)), served.log.read_text()
-        made = http.client.HTTPConnection(asked, served.port, timeout=10)
+        made = http.client.HTTPConnection(asked, served.port, timeout=60)
         with closing(made) as connection:
             connection.request("GET", "/metrics", headers={"Host": "x"})
             assert connection.getresponse().status == 200
-        with closing(http.client.HTTPConnection(asked, served.port, timeout=10)) as connection:
+        with closing(http.client.HTTPConnection(asked, served.port, timeout=60)) as connection:
             named = {"Host": f"localhost:{served.port}", "X-Forwarded-For": "203.0.113.9"}
             connection.request("GET", "/login", headers=named)
             answer = connection.getresponse()

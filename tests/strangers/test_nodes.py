@@ -324,7 +324,7 @@ def test_a_keyring_is_written_whole_or_not_at_all(made: Serving) -> None:
         env=made.environment | {"PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20)),
     )
     assert process.returncode == 1
@@ -395,7 +395,7 @@ except RuntimeError:
 
 def test_a_fault_is_one_bounded_line_of_the_log() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", DEEP], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", DEEP], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     (line,) = done.stderr.splitlines()
     assert len(line.encode()) < 3000
