@@ -189,13 +189,16 @@ A_MOMENT = 0.4
 """Whoever has not answered by then is taken to wait for the other's lock."""
 
 
-def _while_leaving(world: World, work: Any) -> Any:
-    """What ``work`` gives that begins while she is signing out everywhere, uncommitted yet."""
+def _while_leaving(world: World, work: Any, begun: threading.Event | None = None) -> Any:
+    """What ``work`` gives that begins while she is signing out everywhere, uncommitted yet; not before
+    it has ``begun``, where it says so.
+    """
     has, answers = world.services, []
     thread = threading.Thread(target=lambda: answers.append(work()))
     with has.db.write() as session:
         _leave(world, session)
         thread.start()
+        assert begun is None or begun.wait(60)
         thread.join(A_MOMENT)
     thread.join(60)
     return answers[0]
@@ -235,7 +238,16 @@ def test_a_sign_in_under_way_does_not_survive_signing_out_everywhere(
     """What was proven before she left everywhere opens nothing, in whichever order they end."""
     has, sign_in = world.services, _before_signing_in(world, client)
     if moment == "while it finishes":
-        _while_leaving(world, sign_in)
+        begun, candidate = threading.Event(), passwords.candidate
+
+        def found(*given: Any, **how: Any) -> Any:
+            her = candidate(*given, **how)  # as she is before she has left
+            begun.set()
+            return her
+
+        with pytest.MonkeyPatch.context() as meanwhile:
+            meanwhile.setattr(passwords, "candidate", found)
+            _while_leaving(world, sign_in, begun)
     elif moment == "before it finishes":
         verify = has.passwords.verify
 

@@ -286,7 +286,8 @@ def _same_browser(app: Flask, browser: FlaskClient) -> FlaskClient:
 
 def _worth(flow: Flow, answer: Any) -> Any:
     """What the code of an authorization response gives, if there is one."""
-    code = flow.told(answer).get("code") if answer.headers.get("Location") else None
+    location = answer.headers.get("Location", "")  # to her sign-in, where she came too late
+    code = flow.told(answer).get("code") if location.startswith(flow.redirect_uri) else None
     return flow.redeem(code).get_json() if code else {"error": "none given"}
 
 
