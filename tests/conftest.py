@@ -9,8 +9,9 @@
     another_app  a second one, of other services: another process, other settings
     slapd       a private OpenLDAP server (contract and integration tests)
 
-A test marked ``both_databases`` runs once on SQLite and once on the PostgreSQL server that
-``TEST_DATABASE_URL`` names (``make test`` starts one); all others run on SQLite. Each test gets
+A test marked ``both_databases`` runs on the PostgreSQL server that ``TEST_DATABASE_URL`` names
+(``make test`` starts one), and again on SQLite (``make test-quick``, ``make test-slow``); all others
+run on SQLite. Each test gets
 a database of its own: a copy of a template that is made once per worker process, or one that was
 put back to that (tests/databases.py). What else need be done only once is in tests/once.py. Sockets are closed under tests/unit and
 tests/properties.
@@ -98,7 +99,8 @@ class FrozenClock:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run ``both_databases`` tests on each database."""
     if metafunc.definition.get_closest_marker("both_databases"):
-        metafunc.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
+        kinds = [pytest.param("sqlite", marks=pytest.mark.twin), "postgresql"]
+        metafunc.parametrize("database_kind", kinds, indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, before ours otherwise

@@ -150,6 +150,7 @@ def test_the_password_leads_straight_to_the_application(scene: Scene, window: Wi
     assert len(scene.sessions()) == 1
 
 
+@pytest.mark.slow
 def test_every_way_of_answering_arrives(scene: Scene, window: Window) -> None:
     flow = scene.flow()
     window.open(scene.address(flow, response_mode="form_post"))
@@ -172,6 +173,7 @@ def test_every_way_of_answering_arrives(scene: Scene, window: Window) -> None:
     assert len(scene.sessions()) == 1
 
 
+@pytest.mark.slow
 def test_consent_comes_first_where_it_must(scene: Scene, window: Window) -> None:
     flow = scene.flow(first_party=False)
     window.open(scene.address(flow, prompt="login"))
@@ -181,6 +183,7 @@ def test_consent_comes_first_where_it_must(scene: Scene, window: Window) -> None
     scene.arrived(window, flow)
 
 
+@pytest.mark.slow
 def test_two_tabs_of_one_application_both_arrive(scene: Scene, window: Window) -> None:
     flow = scene.flow()
     window.open(scene.address(flow))

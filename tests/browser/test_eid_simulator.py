@@ -10,7 +10,7 @@ from dinhdanh.eid_simulator.running import Simulator, simulate
 from tests.browser.window import CHROMIUM, DRIVER, PHONE, Window
 from tests.conftest import missing
 
-pytestmark = pytest.mark.serial
+pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.conftest import missing
 from tests.hr_world import PASSWORD, Hr
 from tests.relying_party import Flow, World
 
-pytestmark = pytest.mark.serial
+pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0"
 SESSIONS = "/portal/sessions"

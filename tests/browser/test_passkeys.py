@@ -135,6 +135,7 @@ def test_a_passkey_is_made_and_signs_in(place: tuple[World, str]) -> None:
         assert window.complaints() == []
 
 
+@pytest.mark.slow
 def test_the_keys_of_a_device_are_proposed_in_the_name_field(place: tuple[World, str]) -> None:
     """Chromium's virtual authenticator chooses what it is proposed, as soon as it is."""
     world, issuer = place
@@ -148,6 +149,7 @@ def test_the_keys_of_a_device_are_proposed_in_the_name_field(place: tuple[World,
         assert newest(world).acr == "urn:vn:aal:2"
 
 
+@pytest.mark.slow
 def test_one_device_makes_one_key_and_a_change_of_mind_is_silent(place: tuple[World, str]) -> None:
     world, issuer = place
     with Window() as window:
@@ -180,6 +182,7 @@ def test_one_device_makes_one_key_and_a_change_of_mind_is_silent(place: tuple[Wo
     assert list(kinds).count("passkey") == 1
 
 
+@pytest.mark.slow
 def test_where_no_script_runs_the_page_says_so_and_the_password_remains(
     place: tuple[World, str],
 ) -> None:
@@ -193,6 +196,7 @@ def test_where_no_script_runs_the_page_says_so_and_the_password_remains(
         assert window.url == f"{issuer}/portal/profile"
 
 
+@pytest.mark.slow
 def test_within_another_application_the_page_leads_to_a_browser(place: tuple[World, str]) -> None:
     _, issuer = place
     with Window() as window:
@@ -206,6 +210,7 @@ def test_within_another_application_the_page_leads_to_a_browser(place: tuple[Wor
         assert not window.one(BUTTON).is_displayed()
 
 
+@pytest.mark.slow
 def test_a_page_that_was_used_says_so_once_and_goes_on(place: tuple[World, str]) -> None:
     """MemeBattle/monorepo#729, statamic/cms#15212: an error that reloaded for ever."""
     _, issuer = place

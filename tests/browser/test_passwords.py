@@ -23,7 +23,7 @@ from tests.browser.window import CHROMIUM, DRIVER, PATIENCE, SUBMIT, Window
 from tests.conftest import missing
 from tests.relying_party import OPERATOR, World, build_world
 
-pytestmark = pytest.mark.serial
+pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
 PASSWORD = "tre xanh ru bong mat"
 NEW = "gạch bông rêu phơi thóc mới"

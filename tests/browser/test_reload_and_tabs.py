@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 from tests.browser.conftest import Demo
 from tests.browser.window import SUBMIT, Window
 
-pytestmark = pytest.mark.serial
+pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
 
 @pytest.fixture

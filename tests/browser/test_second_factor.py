@@ -120,7 +120,7 @@ def printed(person: Person) -> str:
 
 CASES = [
     ("vi", True),
-    ("en", False),
+    pytest.param("en", False, marks=pytest.mark.slow),
     pytest.param("vi", False, marks=pytest.mark.slow),
     pytest.param("en", True, marks=pytest.mark.slow),
 ]
@@ -219,6 +219,7 @@ def test_from_paper_to_work_and_the_day_after(
         lan.look()
 
 
+@pytest.mark.slow
 def test_it_goes_without_scripts(hr: tuple[Hr, str]) -> None:
     world, issuer = hr
     with Window(scripts=False) as window:

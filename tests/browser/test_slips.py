@@ -27,7 +27,7 @@ from tests.conftest import missing
 from tests.factories import make_assignment, make_position, make_role, make_user
 from tests.hr_world import OPERATOR, PASSWORD, Hr
 
-pytestmark = pytest.mark.serial
+pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
 NEW = "gạch bông rêu phơi thóc mới"
 PICTURES = os.environ.get("PICTURES", "")

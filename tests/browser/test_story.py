@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.browser.conftest import Demo
 from tests.browser.window import PHONE, Window
 
-pytestmark = pytest.mark.serial
+pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
 LANGUAGES = ("vi", "en")
 OPENER = "main a.button[href='/login']"
@@ -176,7 +176,6 @@ def test_sign_in_and_transfer_without_scripts(demo: Demo) -> None:
         assert person["name"] in window.text("h1")
 
 
-@pytest.mark.slow  # every page at every width
 def test_pages_do_not_scroll_sideways_on_a_phone(demo: Demo, official: Window) -> None:
     window = official
     window.narrow()

@@ -30,7 +30,7 @@ from tests.browser.window import CHROMIUM, DRIVER, PATIENCE, Window
 from tests.conftest import missing
 from tests.relying_party import OPERATOR, Party, World, build_world
 
-pytestmark = pytest.mark.serial
+pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
 PASSWORD = "tre xanh ru bong mat"
 

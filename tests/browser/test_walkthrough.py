@@ -14,9 +14,10 @@ from tests.browser.conftest import Demo
 from tests.browser.pictures import FOLDER, WIDTH, take
 from tests.browser.window import PHONE, SUBMIT, Window, next_code
 
-pytestmark = (
-    pytest.mark.serial
-)  # the demonstration of tests/browser, ten pages and more in each walk
+pytestmark = [
+    pytest.mark.serial,
+    pytest.mark.slow,  # the demonstration of tests/browser, ten pages and more in each walk
+]
 
 DESK = 1280
 PASSWORD = "bếp củi reo vui sớm mai"

@@ -526,6 +526,7 @@ def pairs_of(stages: set[Stage]) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", AUTHORIZE)
 def test_any_two_faults_can_be_chosen_together(
     profile: str, clock: Clock, monkeypatch: pytest.MonkeyPatch

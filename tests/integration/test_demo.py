@@ -394,6 +394,7 @@ def test_the_environment_wins_over_what_the_demonstration_would_choose(
     assert ground.config_file.exists()
 
 
+@pytest.mark.slow  # it starts twice
 def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_passwords(stage: Stage) -> None:
     demo = stage.demo()
     _activated(stage)

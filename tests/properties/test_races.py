@@ -54,7 +54,7 @@ STOPS = {
 }
 KINDS = ("other", "within", "suspend")
 QUIET = settings(
-    max_examples=14,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

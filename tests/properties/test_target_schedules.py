@@ -62,11 +62,11 @@ EARNING = 3
 """The first units earn the application, the last does not."""
 
 MANY = settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-FEW = settings(MANY, max_examples=10)
+FEW = settings(MANY, max_examples=5)
 ALL = settings(MANY, max_examples=SCHEDULES)
 
 

@@ -310,6 +310,7 @@ def test_no_command_ends_in_a_traceback_for_want_of_letters(
     assert "khong tim thay nguoi" in bare
 
 
+@pytest.mark.slow
 def test_a_real_terminal_of_another_encoding_is_spoken_to(tmp_path: Path) -> None:
     program = "import sys; sys.argv[0] = 'dinhdanh'; from idp.commands.main import main; main()"
     own = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "PYTHON", "LANG"))}

@@ -295,6 +295,7 @@ def _alive(address: str, port: int) -> bool:
 
 
 @pytest.mark.parametrize(("host", "asked"), [("::", "127.0.0.1"), ("[::1]", "::1")])
+@pytest.mark.slow
 def test_it_listens_at_an_ipv6_address_behind_a_proxy(tmp_path: Any, host: str, asked: str) -> None:
     """A socket at ``::`` tells of IPv4 as IPv6: the proxy beside us is still believed."""
     if not socket.has_dualstack_ipv6():

@@ -241,6 +241,7 @@ def test_a_request_that_takes_long_is_not_taken_for_a_slow_one(served: Serving) 
             assert end.recv(4096).startswith(b"HTTP/1.1 4")
 
 
+@pytest.mark.slow
 def test_over_tls_the_same_holds(installed: Path, tmp_path: Path) -> None:
     chain, key = self_signed(tmp_path)
     shutil.copytree(installed / "var", tmp_path / "var")
