@@ -63,7 +63,7 @@ for name in [n for n in os.environ if n.startswith("DINHDANH_")]:
     del os.environ[name]  # the settings of whoever runs the tests are not the tests' settings
 
 
-pytest_plugins = ["tests.spent"]
+pytest_plugins = ["tests.spent", "tests.one_of_each"]
 
 logs.structure()
 

@@ -367,7 +367,7 @@ def test_a_fault_happens_on_the_wire_and_is_met_as_the_table_says(
         refused = False
     except Refused:
         refused = True
-    assert ON_THE_WIRE[fault.code](relying.wire, well[profile]), relying.wire
+    assert ON_THE_WIRE[fault.code](relying.wire, well[profile]), str(relying.wire)
     if fault.expected is not Expected.EITHER:
         assert refused is (fault.expected is Expected.REFUSE)
     assert [call for call in sim.control.calls() if call["endpoint"] == "elsewhere"] == []
