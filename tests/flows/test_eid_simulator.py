@@ -184,6 +184,10 @@ ENVELOPES = {
 }
 
 
+BROKEN_OFF = ("ReadError", "WriteError", "RemoteProtocolError")
+"""A connection that ends without an answer, by what its client was at when it ended."""
+
+
 def _transport(endpoint: str) -> dict[str, Seen]:
     def raw(wire: Wire) -> bytes:
         return wire.token_raw if endpoint == "token" else wire.userinfo_raw
@@ -194,7 +198,7 @@ def _transport(endpoint: str) -> dict[str, Seen]:
     def failed(*names: str) -> Seen:
         return lambda wire, _: wire.failed.split(" ")[0] in names and wire.failed.endswith(endpoint)
 
-    broken_off = failed("ReadError", "RemoteProtocolError")
+    broken_off = failed(*BROKEN_OFF)
     return {
         "slow": failed("ReadTimeout"),
         "reset": broken_off,
@@ -230,8 +234,8 @@ ON_THE_WIRE: dict[str, Seen] = {
     "more_parameters": lambda w, _: w.raw("lang") == ["vi"],
     "plus_as_space": lambda w, well: "%20" in w.raw("code")[0] and "+" in well.raw("code")[0],
     "plus_encoded": lambda w, _: "%2B" in w.raw("code")[0] and "+" not in w.location,
-    # Of a connection that was open already the end is read.
-    "down": lambda w, _: w.failed.startswith(("ConnectError", "ReadError")),
+    # A connection that is being made when the port closes is broken off.
+    "down": lambda w, _: w.failed.startswith(("ConnectError", *BROKEN_OFF)),
     # answers
     "token_type_other": lambda w, _: w.token["token_type"] == "mac",
     "token_type_small": lambda w, _: w.token["token_type"] == "bearer",
